@@ -1,0 +1,74 @@
+# Every target sets up what it needs in .venv; all a machine must have is Python (3.10 or newer) and make.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+# Passed on to the target's program, as in: make test ARGS="-k ring", make demo ARGS="--endpoint http://localhost:4317".
+ARGS ?=
+# The sessions of `make test-matrix`, as `.venv/bin/nox --list` names them; empty means all.
+SESSIONS ?=
+
+INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+
+.DEFAULT_GOAL := help
+# Two installations into one environment at the same time break it.
+.NOTPARALLEL:
+.PHONY: help demo test backends test-backends lint format bench docs test-matrix clean
+
+help: ## Show this list
+	@sed -nE 's/^([a-z-]+):.*## (.*)$$/  make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "%-20s %s\n", $$1, $$2}'
+
+demo: $(VENV)/.demo-installed ## Run a real service, make it fail, show the incident
+	$(BIN)/otel-flight demo $(ARGS)
+
+test: $(VENV)/.dev-installed ## Run the tests
+	$(BIN)/python -m pytest $(ARGS)
+
+backends: | $(BIN)/python ## Build a real Jaeger, Tempo and Collector to test against (needs Go; minutes)
+	$(BIN)/python -m tests.backends $(ARGS)
+
+test-backends: $(VENV)/.dev-installed ## Run the tests against the real backends, built if need be
+	$(BIN)/python -m tests.backends
+	OTEL_FLIGHT_REQUIRE_BACKENDS=1 $(BIN)/python -m pytest -m backends $(ARGS)
+
+lint: $(VENV)/.dev-installed ## Check style, formatting and types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy --strict otel_flight
+
+format: $(VENV)/.dev-installed ## Format the code and apply the safe fixes
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: $(VENV)/.dev-installed ## Run the benchmarks
+	$(BIN)/python -m benchmarks $(ARGS)
+
+docs: $(VENV)/.docs-installed ## Build the documentation; a warning is an error
+	$(BIN)/sphinx-build -W --keep-going -b html docs docs/_build/html $(ARGS)
+
+test-matrix: $(VENV)/.dev-installed ## Run the tests on every Python found, and on the oldest SDK
+	$(BIN)/nox $(if $(SESSIONS),--session $(SESSIONS)) $(if $(ARGS),-- $(ARGS))
+
+clean: ## Remove everything that was built or installed here, except the backends
+	rm -rf $(VENV) .nox .hypothesis .mypy_cache .pytest_cache .ruff_cache build dist docs/_build
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || \
+	  { echo "$(PYTHON) is missing or older than 3.10; name another: make PYTHON=python3.12 ..." >&2; exit 1; }
+	@$(PYTHON) -m venv $(VENV) || \
+	  { rm -rf $(VENV); echo "$(PYTHON) cannot make a virtual environment; on Debian and Ubuntu: apt-get install python3-venv" >&2; exit 1; }
+
+# One stamp for each set of extras: a second run does nothing until pyproject.toml changes.
+$(VENV)/.demo-installed: pyproject.toml | $(BIN)/python
+	$(INSTALL) --editable '.[demo]'
+	@touch $@
+
+# Brings everything that the demo needs as well.
+$(VENV)/.dev-installed: pyproject.toml | $(BIN)/python
+	$(INSTALL) --editable '.[dev]'
+	@touch $@ $(VENV)/.demo-installed
+
+$(VENV)/.docs-installed: $(VENV)/.dev-installed
+	$(INSTALL) --editable '.[dev,docs]'
+	@touch $@
