@@ -1,0 +1,93 @@
+"""The only place that reads time, so that tests can put a clock they own in its stead.
+
+Spans carry wall-clock times and the wall clock can be set at any moment; anything that measures an
+interval or waits uses the monotonic clock, and ``ClockPair`` converts between the two.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import Protocol
+
+__all__ = [
+    "SYSTEM_CLOCK",
+    "Clock",
+    "ClockPair",
+    "SystemClock",
+    "monotonic_ns",
+    "thread_time_ns",
+    "wall_ns",
+]
+
+# Aliases and not functions: the hot path pays for the C call only.
+wall_ns = time.time_ns
+monotonic_ns = time.monotonic_ns
+# Processor time of the calling thread.
+thread_time_ns = time.thread_time_ns
+
+
+class Clock(Protocol):
+    """Something that tells both times; ``SYSTEM_CLOCK`` outside tests."""
+
+    def wall_ns(self) -> int:
+        """Return nanoseconds since the Unix epoch; may jump either way."""
+        ...
+
+    def monotonic_ns(self) -> int:
+        """Return nanoseconds since some fixed moment; never goes back."""
+        ...
+
+
+class SystemClock:
+    """The clock of this machine. Safe from any thread, signal handler or gc callback."""
+
+    __slots__ = ()
+    wall_ns = staticmethod(time.time_ns)
+    monotonic_ns = staticmethod(time.monotonic_ns)
+
+
+SYSTEM_CLOCK = SystemClock()
+
+
+@dataclass(frozen=True)
+class ClockPair:
+    """One moment as both clocks saw it.
+
+    Conversions go through this moment, so that they are not disturbed when the wall clock is set
+    later: two monotonic readings a second apart become wall times a second apart, always.
+    ``wall_jump_ns`` tells how far it was set.
+    """
+
+    wall_ns: int
+    monotonic_ns: int
+
+    @classmethod
+    def now(cls, clock: Clock = SYSTEM_CLOCK) -> ClockPair:
+        """Read both clocks, as close to the same moment as one thread can.
+
+        A thread that is descheduled between the two reads would pair times that are milliseconds
+        apart: the wall clock is read between two monotonic reads, and the tightest of three
+        attempts is kept.
+        """
+        tightest_ns = None
+        for _ in range(3):
+            before = clock.monotonic_ns()
+            wall = clock.wall_ns()
+            between_ns = clock.monotonic_ns() - before
+            if tightest_ns is None or between_ns < tightest_ns:
+                tightest_ns = between_ns
+                pair = cls(wall, before + between_ns // 2)
+        return pair
+
+    def to_wall_ns(self, monotonic_ns: int) -> int:
+        """Return the wall time of a monotonic reading, by the wall clock as set at this moment."""
+        return self.wall_ns + (monotonic_ns - self.monotonic_ns)
+
+    def to_monotonic_ns(self, wall_ns: int) -> int:
+        """Return the monotonic reading of a wall time, by the wall clock as set at this moment."""
+        return self.monotonic_ns + (wall_ns - self.wall_ns)
+
+    def wall_jump_ns(self, later: ClockPair) -> int:
+        """Return how far the wall clock was set forward (negative: back) from here to ``later``."""
+        return later.wall_ns - self.to_wall_ns(later.monotonic_ns)

@@ -1,0 +1,95 @@
+"""Shows that the fixture which guards the global hooks notices each kind of leftover."""
+
+from __future__ import annotations
+
+import gc
+import mmap
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+
+import pytest
+from opentelemetry import context
+
+from tests.global_hooks import THREAD_PREFIX, capture_hooks, hook_changes, mapped_files
+
+
+@contextmanager
+def _signal_handler() -> Iterator[None]:
+    old = signal.signal(signal.SIGUSR1, lambda *_: None)
+    yield
+    signal.signal(signal.SIGUSR1, old)
+
+
+@contextmanager
+def _gc_callback() -> Iterator[None]:
+    gc.callbacks.append(print)
+    yield
+    gc.callbacks.remove(print)
+
+
+@contextmanager
+def _excepthook() -> Iterator[None]:
+    old, sys.excepthook = sys.excepthook, lambda *_: None
+    yield
+    sys.excepthook = old
+
+
+@contextmanager
+def _current_span() -> Iterator[None]:
+    token = context.attach(context.set_value("key", "value"))
+    yield
+    context.detach(token)
+
+
+@contextmanager
+def _thread() -> Iterator[None]:
+    done = threading.Event()
+    thread = threading.Thread(target=done.wait, name=f"{THREAD_PREFIX}-ticker")
+    thread.start()
+    yield
+    done.set()
+    thread.join()
+
+
+@pytest.mark.parametrize(
+    ("hook", "leftover"),
+    [
+        ("signal_handlers", _signal_handler),
+        ("gc_callbacks", _gc_callback),
+        ("excepthook", _excepthook),
+        ("otel_context", _current_span),
+        ("our_threads", _thread),
+    ],
+)
+def test_a_leftover_is_noticed(
+    hook: str, leftover: Callable[[], AbstractContextManager[None]]
+) -> None:
+    """Each kind of hook is named while it differs, and no other is."""
+    before = capture_hooks()
+
+    with leftover():
+        during = hook_changes(before, capture_hooks())
+
+    assert [sentence.split()[0] for sentence in during] == [hook]
+    assert hook_changes(before, capture_hooks()) == []
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_an_open_ring_is_noticed(tmp_path: Path) -> None:
+    """A file is named as long as it is mapped, also after its descriptor is closed."""
+    path = tmp_path / "some.ring"
+    path.write_bytes(bytes(mmap.PAGESIZE))
+    descriptor = os.open(path, os.O_RDWR)
+    mapping = mmap.mmap(descriptor, 0)
+    os.close(descriptor)
+
+    during = mapped_files(tmp_path)
+    mapping.close()
+
+    assert during == [str(path)]
+    assert mapped_files(tmp_path) == []
