@@ -1,0 +1,1 @@
+"""What happens in the process, encoded to bytes and kept in a bounded ring."""

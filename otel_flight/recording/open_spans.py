@@ -1,0 +1,65 @@
+"""The spans that have started and not ended: what a hung or killed process was doing."""
+
+from __future__ import annotations
+
+from typing import Any
+
+OpenRoot = tuple[Any, int]
+"""A local root that is being served: the span, and `threading.get_ident()` of the thread that
+started it. A plain tuple: making a named one costs 0.25 µs, for every request."""
+
+
+class OpenSpans:
+    """Spans by span id, oldest first. No lock: every step is one dict operation.
+
+    Attributes:
+        spans: all open spans; the span processor writes it.
+        roots: the local roots among them.
+        evicted: spans taken out because too many were open (they never ended, most likely).
+    """
+
+    __slots__ = ("_checkpointed", "_limit", "_previous", "evicted", "roots", "spans")
+
+    def __init__(self, limit: int) -> None:
+        self.spans: dict[int, Any] = {}
+        self.roots: dict[int, OpenRoot] = {}
+        self.evicted = 0
+        self._limit = limit
+        self._previous: set[int] = set()
+        self._checkpointed: set[int] = set()
+
+    def bound(self) -> None:
+        """Evict the oldest spans over the limit, and roots that are not open any more. Ticker only.
+
+        The roots of spans whose end could not be recorded would stay for ever otherwise.
+        """
+        for span_id in self.roots.keys() - self.spans.keys():
+            self.roots.pop(span_id, None)
+        for span_id in list(self.spans)[: max(0, len(self.spans) - self._limit)]:
+            if self.spans.pop(span_id, None) is not None:
+                self.evicted += 1
+            self.roots.pop(span_id, None)
+
+    def take_long_open(self) -> list[tuple[Any, int]]:
+        """Return spans open since before the last call that were not returned yet. Ticker only.
+
+        Returns:
+            Pairs of span and thread id (0 when not a local root), oldest first.
+        """
+        now_open = dict(self.spans)
+        current = now_open.keys()
+        self._checkpointed &= current
+        fresh = (self._previous & current) - self._checkpointed
+        self._checkpointed |= fresh
+        self._previous = set(current)
+        if not fresh:
+            return []
+        return [
+            (span, self._thread_of(span_id))
+            for span_id, span in now_open.items()
+            if span_id in fresh
+        ]
+
+    def _thread_of(self, span_id: int) -> int:
+        root = self.roots.get(span_id)
+        return root[1] if root is not None else 0

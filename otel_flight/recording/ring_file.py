@@ -1,0 +1,153 @@
+"""Where a ring's bytes live: a preallocated file in a directory only we can enter, or plain memory.
+
+What does not work: a file on a disk (writeback can stall the application thread inside a plain
+store), a sparse file on tmpfs (SIGBUS in the host when the file system fills), a lock file with a
+pid in it (pids are reused). Hence: /dev/shm first, every page allocated before use, and flock on
+the ring itself, which the kernel drops when the last process holding it dies.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import mmap
+import os
+import stat
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from otel_flight.errors import RingUnavailable
+
+RING_SUFFIX: Final = ".ring"
+_SHARED_MEMORY: Final = Path("/dev/shm")  # noqa: S108
+
+
+@dataclass(frozen=True)
+class Backing:
+    """A mapping of `size` bytes; path and descriptor are None for anonymous memory."""
+
+    memory: mmap.mmap
+    path: Path | None
+    descriptor: int | None
+
+    def close(self, *, unlink: bool) -> None:
+        """Unmap, drop the lock, and remove the file when asked to."""
+        if unlink and self.path is not None:
+            with contextlib.suppress(OSError):  # the directory is read-only by now, or gone
+                self.path.unlink()
+        with contextlib.suppress(BufferError):  # being read: unmapped when the reader is done
+            self.memory.close()
+        if self.descriptor is not None:
+            os.close(self.descriptor)
+
+
+def ring_directories(named: Path | None) -> list[Path]:
+    """Return the directories a ring may live in, best first.
+
+    A named directory that belongs to someone else (a memory volume owned by root, say) gets a
+    subdirectory of ours, but not one that is a symbolic link: it may lead anywhere.
+    """
+    own = f"otel-flight-{os.geteuid()}"
+    defaults = [_SHARED_MEMORY / own]
+    with contextlib.suppress(OSError):  # a read-only container may have none
+        defaults.append(Path(tempfile.gettempdir()) / own)
+    if named is None:
+        return defaults
+    return [named, *([] if named.is_symlink() else [named / own]), *defaults]
+
+
+def open_directory(path: Path) -> int:
+    """Return a descriptor of `path`, made if missing, that nobody but us can enter or replace.
+
+    Raises:
+        RingUnavailable: it is a symbolic link, not ours, open to others, or cannot be made.
+    """
+    try:
+        if path.parent.is_dir():
+            try:
+                path.mkdir(mode=0o700)
+            except FileExistsError:
+                pass
+        else:
+            path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    except OSError as error:
+        raise RingUnavailable(path, error.strerror or str(error)) from error
+    except ValueError as error:  # a name with a zero byte
+        raise RingUnavailable(path, str(error)) from error
+    status = os.fstat(descriptor)
+    if status.st_uid != os.geteuid():
+        problem = f"it belongs to user {status.st_uid}"
+    elif stat.S_IMODE(status.st_mode) & 0o022:
+        problem = f"others may write to it (mode {stat.S_IMODE(status.st_mode):04o})"
+    else:
+        return descriptor
+    os.close(descriptor)
+    raise RingUnavailable(path, problem)
+
+
+def create_backing(directory: Path, name: str, size_bytes: int) -> Backing:
+    """Create, allocate, lock and map a new ring file.
+
+    Raises:
+        RingUnavailable: the directory is not safe, or there is no room for the file.
+    """
+    directory_descriptor = open_directory(directory)
+    flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+    try:
+        descriptor = os.open(name, flags, 0o600, dir_fd=directory_descriptor)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            _allocate(descriptor, size_bytes)
+            memory = mmap.mmap(descriptor, size_bytes)
+        except BaseException:
+            os.close(descriptor)
+            os.unlink(name, dir_fd=directory_descriptor)
+            raise
+    except OSError as error:
+        raise RingUnavailable(directory / name, error.strerror or str(error)) from error
+    finally:
+        os.close(directory_descriptor)
+    return Backing(memory, directory / name, descriptor)
+
+
+def _allocate(descriptor: int, size_bytes: int) -> None:
+    """Give a new file all its pages, zeroed, so that a store into them can never fail later."""
+    posix_fallocate = getattr(os, "posix_fallocate", None)
+    if posix_fallocate is not None:
+        posix_fallocate(descriptor, 0, size_bytes)
+        return
+    zeros = bytes(min(size_bytes, 1 << 20))  # macOS has no such call
+    written = 0
+    while written < size_bytes:
+        written += os.write(descriptor, zeros[: size_bytes - written])
+
+
+def create_first_backing(
+    directories: list[Path], name: str, size_bytes: int
+) -> tuple[Backing, list[RingUnavailable]]:
+    """Create the ring in the first directory that allows it, else in anonymous memory.
+
+    Returns:
+        The backing, and why each directory before it was refused. Anonymous memory (a path of
+        None) dies with the process: the caller warns about it.
+    """
+    refusals: list[RingUnavailable] = []
+    for directory in directories:
+        try:
+            return create_backing(directory, name, size_bytes), refusals
+        except RingUnavailable as error:
+            refusals.append(error)
+    return Backing(mmap.mmap(-1, size_bytes), None, None), refusals
+
+
+def is_owner_alive(descriptor: int) -> bool:
+    """Tell whether some process still holds the ring of this descriptor."""
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    fcntl.flock(descriptor, fcntl.LOCK_UN)
+    return False

@@ -1,0 +1,96 @@
+"""Whether this SDK's spans have the private fields that the fast encoder reads.
+
+Reading `span._name` costs a tenth of `span.name`; over a whole span the public properties cost
+2.6-3.2 µs and the fields 0.5 µs. The fields are checked once, on real SDK objects, when this module
+is imported: an SDK that moves one of them gets the slower encoder and nothing else changes.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from opentelemetry.attributes import BoundedAttributes
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.trace import Event, ReadableSpan
+from opentelemetry.sdk.util import BoundedList
+from opentelemetry.trace import Link, SpanContext, SpanKind, Status, StatusCode, TraceFlags
+from opentelemetry.trace.span import TraceState
+
+_SPAN_FIELDS: Final = (
+    "_name",
+    "_context",
+    "_kind",
+    "_instrumentation_scope",
+    "_parent",
+    "_start_time",
+    "_end_time",
+    "_attributes",
+    "_events",
+    "_links",
+    "_resource",
+    "_status",
+)
+
+
+def _sample_context() -> SpanContext:
+    return SpanContext(1, 2, True, TraceFlags(1), TraceState([("a", "b")]))
+
+
+def _context_is_plain_tuple() -> bool:
+    context = _sample_context()
+    expected = (1, 2, True, TraceFlags(1), context.trace_state, True)
+    fields: object = context
+    return isinstance(fields, tuple) and fields == expected
+
+
+def _span_has_fields() -> bool:
+    span = ReadableSpan("probe", resource=Resource.get_empty(), context=_sample_context())
+    return all(hasattr(span, field) for field in _SPAN_FIELDS)
+
+
+def _containers_have_fields() -> bool:
+    attributes: Any = BoundedAttributes(attributes={"a": 1})
+    items: Any = BoundedList.from_seq(2, [1])
+    event = Event("probe", attributes, 3)
+    link = Link(_sample_context(), attributes)
+    return (
+        attributes._dict == {"a": 1}
+        and attributes.dropped == 0
+        and list(items._dq) == [1]
+        and items.dropped == 0
+        and (event._name, event._timestamp) == ("probe", 3)
+        and event._attributes is attributes
+        and link._context == _sample_context()
+        and link._attributes is attributes
+    )
+
+
+def _enums_have_fields() -> bool:
+    status = Status(StatusCode.ERROR, "d")
+    return (
+        SpanKind.CLIENT._value_ == SpanKind.CLIENT.value
+        and status._status_code is StatusCode.ERROR
+        and status._description == "d"
+    )
+
+
+def sdk_has_known_fields() -> bool:
+    """Tell whether every private field the fast encoder reads is where it should be."""
+    checks = (
+        _context_is_plain_tuple,
+        _span_has_fields,
+        _containers_have_fields,
+        _enums_have_fields,
+    )
+    try:
+        return all(check() for check in checks)
+    except Exception:  # noqa: BLE001  # any surprise means: an SDK we do not know
+        return False
+
+
+def unset_status() -> Status:
+    """Return the one Status object that spans share until `set_status` is called."""
+    return ReadableSpan("probe", resource=Resource.get_empty()).status
+
+
+HAS_KNOWN_FIELDS: Final = sdk_has_known_fields()

@@ -1,0 +1,88 @@
+"""All that records during one life of a ring: made anew at every start, in every forked child."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from otel_flight.errors import RingUnavailable
+from otel_flight.recording import ring_layout as layout
+from otel_flight.recording.lane_writer import LaneWriter
+from otel_flight.recording.open_spans import OpenSpans
+from otel_flight.recording.ring import Ring
+from otel_flight.recording.ring_file import RING_SUFFIX, create_first_backing, ring_directories
+from otel_flight.recording.scope_table import ScopeTable
+from otel_flight.recording.span_encoder import SpanEncoder
+from otel_flight.settings import Settings
+
+
+class RecordingSession:
+    """Lanes, encoder and open spans, ready at once; the ring when `open_ring` has made it.
+
+    Until then records wait in the lanes' bounded overflow, so that the first request of a forked
+    child does not wait for 16 MiB of memory to be allocated.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self.pid = os.getpid()
+        self.scopes = ScopeTable()
+        self.lanes = (
+            LaneWriter(layout.LANE_SPANS, self.scopes),
+            LaneWriter(layout.LANE_RUNTIME, self.scopes),
+        )
+        self.encoder = SpanEncoder(self.scopes, settings.record_bytes)
+        self.open_spans = OpenSpans(settings.open_spans)
+        self.shows_events = settings.error_cancelled
+        self.ring: Ring | None = None
+
+    def open_ring(self, facts: Mapping[str, Any]) -> tuple[Ring, list[RingUnavailable]]:
+        """Make the ring and let the lanes write into it.
+
+        Returns:
+            The ring, which has no path when all directories were refused, and why they were.
+        """
+        segments = layout.segments_for(
+            self._settings.window_bytes, self._settings.runtime_lane_bytes
+        )
+        size = layout.segment_offset(sum(segments))
+        named = self._settings.ring_directory
+        backing, refusals = create_first_backing(
+            ring_directories(Path(named) if named else None),
+            f"{self.pid}-{secrets.token_hex(4)}{RING_SUFFIX}",
+            size,
+        )
+        self.ring = ring = Ring(backing, self.lanes, segments, facts)
+        return ring, refusals
+
+    def checkpoint_open_spans(self) -> None:
+        """Record spans open for more than a tick, so that a killed process still shows them."""
+        self.open_spans.bound()
+        for span, thread_id in self.open_spans.take_long_open():
+            self.lanes[layout.LANE_SPANS].append(*self.encoder.encode_checkpoint(span, thread_id))
+
+    def drain(self) -> None:
+        """Write what overflowed while a lane was busy."""
+        for lane in self.lanes:
+            lane.drain()
+
+    def heartbeat(self) -> None:
+        """Note in the ring's header that this process lives."""
+        if self.ring is not None:
+            self.ring.heartbeat()
+
+    def close(self) -> None:
+        """Close the ring cleanly and remove it."""
+        if self.ring is not None:
+            self.drain()
+            self.ring.close(clean=True)
+            self.ring = None
+
+    def abandon(self) -> None:
+        """Let go of the parent's ring, in a forked child."""
+        ring, self.ring = self.ring, None
+        if ring is not None:
+            ring.abandon()

@@ -1,0 +1,153 @@
+"""The hot path: what happens inside `Span.start()` and `Span.end()` of the host.
+
+The law of this file: never raise, never wait, never log, no I/O. An exception here would reach user
+code and starve the processors after us (opentelemetry-python #5624).
+"""
+
+from __future__ import annotations
+
+from _thread import get_ident
+from collections.abc import Callable
+from os import getpid
+from typing import Any, Final
+
+from opentelemetry.sdk.trace import ReadableSpan, Span, SpanProcessor
+
+from otel_flight.guard import Guard
+from otel_flight.recording import sdk_fields
+from otel_flight.recording.ring_layout import LANE_SPANS
+from otel_flight.recording.session import RecordingSession
+
+_UNSET: Final = sdk_fields.unset_status()
+
+NotableEnd = Callable[[ReadableSpan, bool], None]
+"""Called with a span that ended, and whether it is a local root; only for local roots, for spans
+whose status was set, and, when the setting `error_cancelled` asks for it, for spans with events.
+Runs on the application's thread, under the law of this file."""
+
+
+class RecordingSpanProcessor(SpanProcessor):
+    """Mirror every recording span into a lane of the ring.
+
+    Attributes:
+        is_recording: spans are ignored while False.
+        is_forked: the first span that starts begins recording anew; the fork hook sets it.
+        pipeline: the SDK object that calls all processors of the provider; None before the first
+            local root. It tells whether someone exports already.
+    """
+
+    def __init__(self, forked: Callable[[], None], guard: Guard) -> None:
+        self.is_recording = False
+        self.is_forked = False
+        self.pipeline: Any = None
+        self._guard = guard
+        self._forked = forked
+        self._pid = self._begun_pid = 0
+
+    def record_into(self, session: RecordingSession, notable_end: NotableEnd) -> None:
+        """Record into a session from now on: after a start, or in a forked child."""
+        self._pid = session.pid
+        self._open = session.open_spans.spans
+        self._roots = session.open_spans.roots
+        # In pairs: what one session's encoder made would say something else in another's lane, and
+        # a thread may be between the two when recording begins anew.
+        append = session.lanes[LANE_SPANS].append
+        self._record_start = session.encoder.encode_start, append
+        self._record_end = session.encoder.encode_end, append
+        self._notable_end = notable_end
+        self._shows_events = session.shows_events
+        self.is_forked = False
+        self.is_recording = True
+
+    def on_start(self, span: Span, parent_context: Any = None) -> None:
+        """Note the span as open; a local root is recorded at once."""
+        try:
+            if not self.is_recording and not self._begins_anew():
+                return
+            self._open[span._context[1]] = span  # type: ignore[index]
+            parent = span._parent
+            if parent is None or parent[2]:
+                self._root_started(span)
+        except Exception as error:  # noqa: BLE001
+            self._guard.note("on_start", error)
+
+    def _on_ending(self, span: Span) -> None:
+        pass
+
+    def on_end(self, span: ReadableSpan) -> None:
+        """Encode the span into the ring, and show it to the triggers when it is notable."""
+        try:
+            if not self.is_recording:
+                return
+            span_id = span._context[1]  # type: ignore[index]
+            self._open.pop(span_id, None)
+            encode, append = self._record_end
+            data, scope = encode(span)
+            append(data, scope)
+            parent = span._parent
+            if parent is None or parent[2]:
+                self._roots.pop(span_id, None)
+                self._notable_end(span, True)
+            elif span._status is not _UNSET or (
+                self._shows_events and span._events._dq  # type: ignore[attr-defined]
+            ):
+                self._notable_end(span, False)
+        except Exception as error:  # noqa: BLE001
+            self._guard.note("on_end", error)
+
+    if not sdk_fields.HAS_KNOWN_FIELDS:
+
+        def on_start(self, span: Span, parent_context: Any = None) -> None:
+            """Note the span as open; a local root is recorded at once."""
+            try:
+                if self.is_recording or self._begins_anew():
+                    self._open[span.get_span_context().span_id] = span
+                    if span.parent is None or span.parent.is_remote:
+                        self._root_started(span)
+            except Exception as error:  # noqa: BLE001
+                self._guard.note("on_start", error)
+
+        def on_end(self, span: ReadableSpan) -> None:
+            """Encode the span into the ring, and show it to the triggers when it is notable."""
+            try:
+                context = span.get_span_context()
+                if not self.is_recording or context is None:
+                    return
+                self._open.pop(context.span_id, None)
+                encode, append = self._record_end
+                append(*encode(span))
+                is_root = span.parent is None or span.parent.is_remote
+                if is_root:
+                    self._roots.pop(context.span_id, None)
+                self._notable_end(span, is_root)
+            except Exception as error:  # noqa: BLE001
+                self._guard.note("on_end", error)
+
+    def _begins_anew(self) -> bool:
+        return self.is_recording or (self.is_forked and self._begins_in_child())
+
+    def _begins_in_child(self) -> bool:
+        """Begin recording in this forked child, once; return whether it records by itself now.
+
+        Not while another thread is at it, nor again after it failed: a child that cannot start a
+        thread, say, would pay for the attempt with every span.
+        """
+        pid = getpid()
+        if self._begun_pid != pid:
+            self._begun_pid = pid
+            self.is_recording = False
+            self._forked()
+        return self.is_recording and self._pid == pid
+
+    def _root_started(self, span: Span) -> None:
+        if getpid() != self._pid:  # uWSGI forks without running Python's fork hooks
+            if not self._begins_in_child():
+                return
+            self._open[span.get_span_context().span_id] = span
+        if self.pipeline is None:
+            self.pipeline = getattr(span, "_span_processor", None)
+        thread_id = get_ident()
+        self._roots[span.get_span_context().span_id] = (span, thread_id)
+        encode, append = self._record_start
+        data, scope = encode(span, thread_id)
+        append(data, scope)

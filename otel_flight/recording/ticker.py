@@ -1,0 +1,86 @@
+"""The one thread that wakes regularly, so that application threads never have to."""
+
+from __future__ import annotations
+
+import threading
+from _thread import allocate_lock
+from collections.abc import Callable, Sequence
+from typing import Final
+
+from otel_flight.guard import Guard
+
+Task = tuple[str, Callable[[], None]]
+"""A name for error reports, and what to do on each tick."""
+
+QUIET_TICKS: Final = 10
+"""Ticks without any activity after which the ticker slows down."""
+QUIET_FACTOR: Final = 5
+
+
+class Ticker:
+    """Run tasks in turn, every `tick_seconds`, on a daemon thread.
+
+    A process that does nothing is woken five times less often, until it does something again: a
+    wake-up costs ten times what the tasks do. A task that fails is reported once and runs again at
+    the next tick; the others do not notice.
+
+    Args:
+        tick_seconds: the time between two ticks.
+        tasks: what to do.
+        guard: notes tasks that fail.
+        activity: returns a value that changes when the process does something.
+    """
+
+    def __init__(
+        self,
+        tick_seconds: float,
+        tasks: Sequence[Task],
+        guard: Guard,
+        activity: Callable[[], object] = object,
+    ) -> None:
+        self._tick_seconds = tick_seconds
+        self._tasks = tasks
+        self._guard = guard
+        self._activity = activity
+        self._seen: object = None
+        self._quiet_ticks = 0
+        # Held while the ticker should run. Waiting for a lock costs a fifth of waiting for an
+        # event, which makes a new lock each time.
+        self._running = allocate_lock()
+        self._running.acquire()
+        self._thread = threading.Thread(target=self._run, name="otel-flight-ticker", daemon=True)
+        self.ticks = 0
+
+    def start(self) -> None:
+        """Start the thread, unless it was started before."""
+        if self._thread.ident is None:
+            self._thread.start()
+
+    def stop(self, timeout_seconds: float) -> bool:
+        """Ask the thread to end and wait for it; return whether it did. Idempotent."""
+        if self._running.locked():
+            self._running.release()
+        if self._thread.ident is not None and self._thread is not threading.current_thread():
+            self._thread.join(timeout_seconds)
+        return not self._thread.is_alive()
+
+    def next_wait_seconds(self) -> float:
+        """Return how long to wait for the next tick, judged by what went on since the last call."""
+        seen, self._seen = self._seen, self._activity()
+        self._quiet_ticks = self._quiet_ticks + 1 if seen == self._seen else 0
+        is_quiet = self._quiet_ticks >= QUIET_TICKS
+        return self._tick_seconds * (QUIET_FACTOR if is_quiet else 1)
+
+    def _run(self) -> None:
+        self.tick()  # at once: in a forked child it makes the ring that records wait for
+        while not self._running.acquire(True, self.next_wait_seconds()):
+            self.tick()
+        self._running.release()
+
+    def tick(self) -> None:
+        """Run every task once."""
+        for name, task in self._tasks:
+            with self._guard.swallow(name):
+                task()
+        self._guard.report()
+        self.ticks += 1

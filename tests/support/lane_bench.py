@@ -1,0 +1,106 @@
+"""A lane of the ring by itself, between two segments that it must never touch."""
+
+from __future__ import annotations
+
+import mmap
+
+import msgspec
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.util.instrumentation import InstrumentationScope
+from typing_extensions import Self
+
+from otel_flight.recording import records
+from otel_flight.recording import ring_layout as layout
+from otel_flight.recording.lane_writer import LaneWriter
+from otel_flight.recording.records import Record, ResourceDefinition, ScopeDefinition
+from otel_flight.recording.ring_layout import LANE_SPANS
+from otel_flight.recording.ring_reader import LaneHeader, RingImage, Segment
+from otel_flight.recording.scope_table import ScopeTable
+from tests.support.recording_rig import decode_segment
+
+_FIRST = 1
+"""Segment 0 belongs to nobody, and so does the last one."""
+
+
+class LaneBench:
+    """One lane with its reader.
+
+    Args:
+        segments: how many the lane has.
+        is_attached: otherwise records wait until `attach` is called.
+    """
+
+    def __init__(self, segments: int = 3, *, is_attached: bool = True) -> None:
+        self.segment_count = segments
+        self.memory = mmap.mmap(-1, layout.segment_offset(segments + 2))
+        self.words = memoryview(self.memory).cast("Q")
+        self.image = RingImage(self.memory)
+        self.scopes = ScopeTable()
+        self.lane = LaneWriter(LANE_SPANS, self.scopes)
+        self._resource = Resource({"service.name": "bench"})
+        self._held: list[object] = []
+        if is_attached:
+            self.attach()
+
+    def attach(self) -> None:
+        """Give the lane its segments."""
+        self.lane.attach(self.memory, self.words, _FIRST, self.segment_count)
+
+    def new_scope(self, name: str, resource: Resource | None = None) -> int:
+        """Return the number of a new scope."""
+        scope = InstrumentationScope(name, "1.0")
+        self._held.append(scope)
+        return self.scopes.add(scope, resource or self._resource).number
+
+    def append(self, number: int, size: int = 100, scope: int = 0) -> None:
+        """Append a record that `numbers` will show again."""
+        self.lane.append(start_record(number, size, scope), scope)
+
+    def segments(self) -> list[Segment]:
+        """Return copies of the segments, oldest first."""
+        return list(self.image.segments(LANE_SPANS))
+
+    def records(self) -> list[Record]:
+        """Return all records held, definitions included."""
+        return [record for segment in self.segments() for record in decode_segment(segment)]
+
+    def numbers(self) -> list[int]:
+        """Return the numbers of the records held, oldest first."""
+        return [
+            record.span_id
+            for record in self.records()
+            if not isinstance(record, (ResourceDefinition, ScopeDefinition))
+        ]
+
+    def header(self) -> LaneHeader:
+        """Return what the ring's header says of the lane."""
+        return self.image.header().lanes[LANE_SPANS]
+
+    def is_within_bounds(self) -> bool:
+        """Tell whether the bytes before and after the lane are as they were."""
+        before = self.memory[layout.segment_offset(0) : layout.segment_offset(_FIRST)]
+        after = self.memory[layout.segment_offset(_FIRST + self.segment_count) :]
+        return not any(before) and not any(after)
+
+    def close(self) -> None:
+        """Unmap the memory."""
+        self.lane.detach()
+        self.image.release()
+        self.words.release()
+        self.memory.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+
+def start_record(number: int, size: int, scope: int) -> bytes:
+    """Return the record of a started span with `number` for its id, of exactly `size` bytes."""
+    fields = (records.SPAN_START, 0, 1, number, 0, 0, scope)
+    without_name = len(msgspec.msgpack.encode((*fields, "", 0, 0, 0)))
+    name = "x" * max(0, size - without_name)
+    data = msgspec.msgpack.encode((*fields, name, 0, 0, 0))
+    name = name[: len(name) - (len(data) - size)]
+    return msgspec.msgpack.encode((*fields, name, 0, 0, 0))

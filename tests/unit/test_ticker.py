@@ -1,0 +1,125 @@
+"""The thread that wakes regularly."""
+
+from __future__ import annotations
+
+import threading
+
+import pytest
+
+from otel_flight.guard import Guard
+from otel_flight.recording.ticker import QUIET_FACTOR, QUIET_TICKS, Ticker
+
+
+def test_tasks_run_in_order_at_once_and_again() -> None:
+    """The first tick does not wait; a task runs at each one until the stop."""
+    ran: list[str] = []
+    thrice = threading.Event()
+
+    def second() -> None:
+        ran.append("second")
+        if ran.count("second") == 3:
+            thrice.set()
+
+    ticker = Ticker(0.001, [("a", lambda: ran.append("first")), ("b", second)], Guard())
+    ticker.start()
+    assert thrice.wait(10)
+    assert ticker.stop(10)
+
+    assert ran[:4] == ["first", "second", "first", "second"]
+    count = len(ran)
+    assert ticker.ticks * 2 == count
+
+
+def test_a_failing_task_does_not_stop_the_others(caplog: pytest.LogCaptureFixture) -> None:
+    """It is reported once, however often it fails, and the tasks after it run."""
+    guard = Guard()
+    ran: list[int] = []
+    ticker = Ticker(1, [("bad", lambda: ran[1000]), ("good", lambda: ran.append(1))], guard)  # type: ignore[list-item, func-returns-value]
+
+    for _ in range(3):
+        ticker.tick()
+
+    assert ran == [1, 1, 1]
+    assert guard.errors()[0].count == 3
+    assert len(caplog.records) == 1
+
+
+def test_stopping_does_not_wait_for_the_next_tick() -> None:
+    """A ticker that ticks once an hour ends at once; a second stop is as good as the first."""
+    ticked = threading.Event()
+    ticker = Ticker(3600, [("once", ticked.set)], Guard())
+    ticker.start()
+    assert ticked.wait(10)
+
+    assert ticker.stop(10)
+    assert ticker.stop(10)
+
+
+def test_a_ticker_that_never_started_can_be_stopped() -> None:
+    """As when the recorder failed before."""
+    assert Ticker(1, [], Guard()).stop(0)
+
+
+def test_it_may_be_stopped_by_its_own_task() -> None:
+    """A task that stops the recorder does not wait for itself."""
+    done = threading.Event()
+
+    def end() -> None:
+        ticker.stop(10)
+        done.set()
+
+    ticker = Ticker(0.001, [("end", end)], Guard())
+    ticker.start()
+
+    assert done.wait(10)
+    assert ticker.stop(10)
+
+
+def test_a_process_that_does_nothing_is_woken_less_often() -> None:
+    """After some quiet ticks the wait grows, and shrinks again with the first activity."""
+    activity = [0]
+    ticker = Ticker(0.1, [], Guard(), lambda: activity[0])
+    ticker.next_wait_seconds()
+
+    waits = [ticker.next_wait_seconds() for _ in range(QUIET_TICKS + 1)]
+    activity[0] += 1
+    busy = ticker.next_wait_seconds()
+
+    assert waits[0] == pytest.approx(0.1)
+    assert waits[-1] == pytest.approx(0.1 * QUIET_FACTOR)
+    assert busy == pytest.approx(0.1)
+
+
+def test_it_runs_on_one_daemon_thread_of_ours() -> None:
+    """Its name says whose it is, it holds no process up, and a second start makes no second one."""
+    ticked = threading.Event()
+    threads: list[threading.Thread] = []
+
+    def note() -> None:
+        threads.append(threading.current_thread())
+        ticked.set()
+
+    ticker = Ticker(3600, [("note", note)], Guard())
+    ticker.start()
+    ticker.start()
+    assert ticked.wait(10)
+    assert ticker.stop(10)
+
+    assert [(thread.name, thread.daemon) for thread in threads] == [("otel-flight-ticker", True)]
+
+
+def test_a_task_that_hangs_is_not_waited_for_longer_than_asked() -> None:
+    """The one who stops learns that the thread still runs."""
+    entered, leave = threading.Event(), threading.Event()
+
+    def hang() -> None:
+        entered.set()
+        leave.wait(10)
+
+    ticker = Ticker(3600, [("hanging", hang)], Guard())
+    ticker.start()
+    assert entered.wait(10)
+
+    assert not ticker.stop(0.01)
+    leave.set()
+    assert ticker.stop(10)
