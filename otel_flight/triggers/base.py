@@ -1,0 +1,142 @@
+"""What a trigger says when it fires, and the bounded box through which it says it."""
+
+from __future__ import annotations
+
+import fnmatch
+import re
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Final, Protocol
+
+from opentelemetry.sdk.trace import ReadableSpan
+
+from otel_flight.recording.sanitize import Sanitizer, as_text
+from otel_flight.recording.shorten import Shortener
+
+_LONGEST_TEXT: Final = 2048
+MAX_WAITING: Final = 64
+"""Firings that may wait for the ticker; what comes on top is counted and gone."""
+
+
+@dataclass(frozen=True)
+class Firing:
+    """A trigger's claim that something is wrong now.
+
+    Attributes:
+        trigger: name of the trigger.
+        reason: what went wrong in a few words, of low cardinality.
+        subject: what it happened to: a span's name, or empty.
+        fingerprint: what makes this cause the same as another; cooldown goes by it.
+        time_ns: when, wall clock.
+        trace_id: of the span it belongs to; 0: none.
+        span_id: of the span it belongs to; 0: none.
+        attributes: more about it, to be shown.
+    """
+
+    trigger: str
+    reason: str
+    subject: str
+    fingerprint: tuple[str, ...]
+    time_ns: int
+    trace_id: int = 0
+    span_id: int = 0
+    attributes: dict[str, Any] = field(default_factory=dict)
+
+    def cleaned(self) -> Firing:
+        """Return the firing as a file can hold it: short, and of nothing but JSON's types.
+
+        It may come from anywhere: an exception's message with half a character in it, a program's
+        own objects, a span whose times are floats.
+        """
+        attributes = Sanitizer().clean(self.attributes)
+        return replace(
+            self,
+            reason=_text(self.reason),
+            subject=_text(self.subject),
+            time_ns=_whole(self.time_ns),
+            attributes=Shortener().shorten_value(attributes, _LONGEST_TEXT),
+        )
+
+
+Fire = Callable[[Firing], dict[str, Any]]
+"""Asks the gate about a firing; returns `outcome` and `incident_id`, to be sent elsewhere."""
+
+
+class RequestBox(Protocol):
+    """Where requests stand: a `recording.ring.Ring`."""
+
+    def take_request(self) -> dict[str, Any] | None:
+        """Return a request that was not answered yet."""
+        ...
+
+    def answer_request(self, answer: dict[str, Any]) -> None:
+        """Answer it."""
+        ...
+
+
+class FiringInbox:
+    """Firings on their way from any thread, or a signal handler, to the ticker.
+
+    No lock: a deque and a set, whose single operations are atomic. The same cause waits only once.
+    """
+
+    def __init__(self) -> None:
+        self._waiting: deque[Firing] = deque()
+        self._fingerprints: set[tuple[str, ...]] = set()
+        self.repeated = 0
+        self.dropped = 0
+
+    def offer(self, firing: Firing) -> None:
+        """Leave a firing for the ticker. Never waits, never raises."""
+        if firing.fingerprint in self._fingerprints:
+            self.repeated += 1
+        elif len(self._waiting) >= MAX_WAITING:
+            self.dropped += 1
+        else:
+            self._fingerprints.add(firing.fingerprint)
+            self._waiting.append(firing)
+
+    def take_all(self) -> list[Firing]:
+        """Return what waits, in the order it came. Ticker only."""
+        taken = []
+        while self._waiting:
+            taken.append(self._waiting.popleft())
+        # Also when nothing waited: a signal handler may have raised after a fingerprint was added
+        # and before its firing was, and that cause would never be heard of again.
+        if self._fingerprints:
+            self._fingerprints = set()
+        return [firing.cleaned() for firing in taken]
+
+
+def glob_matcher(globs: Sequence[str]) -> Callable[[str], bool]:
+    """Return a function telling whether a text matches any of the globs; case counts."""
+    if "*" in globs:
+        return lambda text: True
+    pattern = re.compile("|".join(fnmatch.translate(glob) for glob in globs) or r"(?!)")
+    return lambda text: pattern.match(text) is not None
+
+
+def name_of(span: ReadableSpan) -> str:
+    """Return a span's name as text: the SDK takes any object for one."""
+    name: object = span.name
+    return name if type(name) is str else as_text(name)
+
+
+def ids_of(span: ReadableSpan) -> tuple[int, int]:
+    """Return a span's trace id and span id, zeros when it has no context."""
+    context = span.get_span_context()
+    return (context.trace_id, context.span_id) if context is not None else (0, 0)
+
+
+def _text(value: object) -> str:
+    text: str = Shortener().shorten_value(as_text(value), _LONGEST_TEXT)
+    return text
+
+
+def _whole(time_ns: object) -> int:
+    try:
+        whole = int(time_ns)  # type: ignore[call-overload]
+    except (TypeError, ValueError, OverflowError):
+        return 0
+    return whole if abs(whole) < 1 << 63 else 0

@@ -1,0 +1,88 @@
+"""Fires when a span ends with status ERROR, or, when asked, with an exception but no status.
+
+The SDK sets ERROR for `Exception` only: `CancelledError`, `SystemExit` and `KeyboardInterrupt`
+leave a span UNSET with an `exception` event, which the setting `error_cancelled` includes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from opentelemetry.sdk.trace import ReadableSpan
+from opentelemetry.trace import StatusCode
+
+from otel_flight.settings import Settings
+from otel_flight.triggers.base import Firing, FiringInbox, glob_matcher, ids_of, name_of
+
+_EXCEPTION: Final = "exception"
+
+
+class ErrorSpanTrigger:
+    """Watch spans that ended, on the application's thread."""
+
+    name: Final = "error_span"
+
+    def __init__(self, settings: Settings, inbox: FiringInbox) -> None:
+        self._inbox = inbox
+        self._is_roots_only = settings.error_span == "root"
+        self._cancelled = settings.error_cancelled
+        self._matches_name = glob_matcher(settings.error_span_names)
+        self._is_ignored = glob_matcher(settings.error_ignore_exceptions)
+
+    def span_ended(self, span: ReadableSpan, is_local_root: bool) -> None:
+        """Fire when the span failed in a way the settings ask for."""
+        is_error = span.status.status_code is StatusCode.ERROR
+        if not (is_error or (self._cancelled and span.events)):
+            return
+        if self._is_roots_only and not is_local_root:
+            return
+        if not self._matches_name(name_of(span)):
+            return
+        exception = _last_exception(span)
+        if exception is None and not is_error:
+            return
+        kind = str((exception or {}).get("exception.type", ""))
+        if kind and self._is_ignored(kind):
+            return
+        self._fire(span, kind, exception or {})
+
+    def _fire(self, span: ReadableSpan, kind: str, exception: Mapping[str, Any]) -> None:
+        trace_id, span_id = ids_of(span)
+        name = name_of(span)
+        frame = _top_frame(str(exception.get("exception.stacktrace", "")))
+        attributes = {
+            "exception.type": kind,
+            "exception.message": str(exception.get("exception.message", ""))[:500],
+            "otel.status_description": (span.status.description or "")[:500],
+            "code.location": frame,
+        }
+        self._inbox.offer(
+            Firing(
+                trigger=self.name,
+                reason="error span",
+                subject=name,
+                fingerprint=(self.name, name, kind, frame),
+                time_ns=span.end_time or 0,
+                trace_id=trace_id,
+                span_id=span_id,
+                attributes={key: value for key, value in attributes.items() if value},
+            )
+        )
+
+
+def _last_exception(span: ReadableSpan) -> Mapping[str, Any] | None:
+    for event in reversed(span.events):
+        if event.name == _EXCEPTION:
+            return event.attributes or {}
+    return None
+
+
+def _top_frame(stacktrace: str) -> str:
+    """Return `file:line in function` of the innermost frame of a formatted traceback."""
+    start = stacktrace.rfind('  File "')
+    if start < 0:
+        return ""
+    line = stacktrace[start : start + 300].split("\n", 1)[0]
+    parts = line.removeprefix('  File "').replace('", line ', ":").replace(", in ", " in ")
+    return parts.strip()

@@ -1,0 +1,35 @@
+"""Fires when another process asks: `otel-flight trigger --service S --reason R`.
+
+The request stands in the ring's header, where the ticker sees it: no signal, no port, no thread.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from otel_flight.clock import wall_ns
+from otel_flight.triggers.base import Fire, Firing, RequestBox
+
+NAME: Final = "external"
+
+
+def answer_external_request(box: RequestBox, fire: Fire) -> None:
+    """Take a request, if there is one, fire, and answer with what became of it. Ticker only."""
+    request = box.take_request()
+    if request is None:
+        return
+    reason = str(request.get("reason") or "external request")
+    given = request.get("attributes")
+    firing = Firing(
+        trigger=NAME,
+        reason=reason,
+        subject="",
+        fingerprint=(NAME, reason),
+        time_ns=wall_ns(),
+        attributes=dict(given) if isinstance(given, dict) else {},
+    ).cleaned()
+    answer = {"outcome": "failed", "incident_id": None}
+    try:
+        answer = fire(firing)
+    finally:  # a request without an answer would be taken again at each tick
+        box.answer_request(answer)

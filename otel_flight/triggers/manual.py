@@ -1,0 +1,28 @@
+"""Fires when the program itself says so: `recorder.trigger("reason", **attributes)`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from opentelemetry.trace import get_current_span
+
+from otel_flight.clock import wall_ns
+from otel_flight.triggers.base import Firing
+
+NAME: Final = "manual"
+
+
+def manual_firing(reason: str, attributes: Mapping[str, Any]) -> Firing:
+    """Return a firing for `reason`, which belongs to the current span when there is one."""
+    context = get_current_span().get_span_context()
+    return Firing(
+        trigger=NAME,
+        reason=reason,
+        subject="",
+        fingerprint=(NAME, reason),
+        time_ns=wall_ns(),
+        trace_id=context.trace_id if context.is_valid else 0,
+        span_id=context.span_id if context.is_valid else 0,
+        attributes=dict(attributes),
+    ).cleaned()

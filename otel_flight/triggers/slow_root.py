@@ -1,0 +1,36 @@
+"""Fires when a local root that ended took longer than its limit.
+
+Local root: no parent, or a remote one. A service behind a gateway has no other kind, so a rule that
+looks for spans without a parent would never fire there.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from opentelemetry.sdk.trace import ReadableSpan
+
+from otel_flight.triggers.base import FiringInbox, name_of
+from otel_flight.triggers.route_limits import RouteLimits, slow_firing
+
+
+class SlowRootTrigger:
+    """Watch local roots that ended, on the application's thread."""
+
+    name: Final = "slow_root"
+
+    def __init__(self, limits: RouteLimits, inbox: FiringInbox) -> None:
+        self._limits = limits
+        self._inbox = inbox
+
+    def span_ended(self, span: ReadableSpan, is_local_root: bool) -> None:
+        """Fire when the local root took longer than its limit."""
+        if not is_local_root or span.start_time is None or span.end_time is None:
+            return
+        try:
+            duration_ns = span.end_time - span.start_time
+        except TypeError:  # the SDK takes any object for a time
+            return
+        limit_ns = self._limits.limit_ns(name_of(span))
+        if duration_ns > limit_ns:
+            self._inbox.offer(slow_firing(self.name, span, span.end_time, duration_ns, limit_ns))
