@@ -1,0 +1,72 @@
+"""What is worked out about an incident after it closed: counts, losses, findings."""
+
+from __future__ import annotations
+
+import secrets
+from collections import Counter
+from collections.abc import Callable
+from datetime import datetime, timezone
+from typing import Any, Final
+
+import msgspec
+
+from otel_flight.clock import wall_ns
+from otel_flight.guard import Guard
+from otel_flight.incidents.findings import examine
+from otel_flight.incidents.incident import Incident
+from otel_flight.recording.records import Span
+from otel_flight.recording.ring_layout import LANE_NAMES, LANES
+
+_RECORDS_BETWEEN_PAUSES: Final = 64
+
+
+def new_incident_id() -> str:
+    """Return an id that sorts by time, to the millisecond: `20261123-184501-4873f9a1c`, in UTC."""
+    seconds, rest_ns = divmod(wall_ns(), 1_000_000_000)
+    now = datetime.fromtimestamp(seconds, tz=timezone.utc)
+    return f"{now:%Y%m%d-%H%M%S}-{rest_ns // 1_000_000:03d}{secrets.token_hex(3)}"
+
+
+def complete(
+    incident: Incident,
+    guard: Guard,
+    unfinished_before: set[int],
+    pause: Callable[[], None] = lambda: None,
+) -> Incident:
+    """Return the incident with everything in its manifest that needs its records decoded.
+
+    Args:
+        incident: the incident as it was closed.
+        guard: notes a finding's rule that fails; the incident goes on without it.
+        unfinished_before: ids of spans that earlier incidents delivered as unfinished.
+        pause: called every few dozen records, so that a live process can get on with its work.
+    """
+    window = incident.window
+    window.undecoded = 0
+    counts: Counter[str] = Counter()
+    resource: dict[str, Any] = dict(incident.manifest.resource)
+    ended_before: list[str] = []
+    for lane in LANES:
+        for item in window.records(lane):
+            if not item.number % _RECORDS_BETWEEN_PAUSES:
+                pause()
+            counts[f"{LANE_NAMES[lane]}/{type(item.record).__name__}"] += 1
+            if not resource and item.resource is not None:
+                resource = item.resource.attributes
+            if isinstance(item.record, Span) and item.record.span_id in unfinished_before:
+                ended_before.append(f"{item.record.span_id:016x}")
+    losses = msgspec.structs.replace(incident.manifest.losses, undecoded=window.undecoded)
+    manifest = msgspec.structs.replace(
+        incident.manifest,
+        resource=resource,
+        service_name=str(resource.get("service.name", incident.manifest.service_name)),
+        record_counts=dict(counts),
+        spans=counts[f"{LANE_NAMES[0]}/{Span.__name__}"],
+        losses=losses,
+        unfinished_before=ended_before,
+    )
+    completed = Incident(manifest, window, incident.path)
+    findings = list(manifest.findings)
+    with guard.swallow("findings"):
+        findings = examine(completed, guard=guard, pause=pause)
+    return Incident(msgspec.structs.replace(manifest, findings=findings), window, incident.path)

@@ -1,0 +1,48 @@
+"""An incident that is open: its window was frozen, its tail is still coming in."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from otel_flight.clock import ClockPair
+from otel_flight.incidents.frozen_window import FrozenWindow
+from otel_flight.incidents.manifest import Cause
+from otel_flight.triggers.base import Firing
+
+_MAX_CAUSES = 32
+
+
+@dataclass
+class Draft:
+    """An open incident. Ticker only."""
+
+    incident_id: str
+    opened: ClockPair
+    window: FrozenWindow
+    _causes: dict[tuple[str, ...], tuple[Firing, int]] = field(default_factory=dict)
+
+    def add_cause(self, firing: Firing) -> None:
+        """Add a firing; one with a known cause only counts as a repeat."""
+        known = self._causes.get(firing.fingerprint)
+        if known is not None:
+            self._causes[firing.fingerprint] = (known[0], known[1] + 1)
+        elif len(self._causes) < _MAX_CAUSES:
+            self._causes[firing.fingerprint] = (firing, 0)
+
+    def causes(self) -> list[Cause]:
+        """Return the causes in the order they came."""
+        return [as_cause(firing, repeats) for firing, repeats in self._causes.values()]
+
+
+def as_cause(firing: Firing, repeats: int) -> Cause:
+    """Return a firing as the manifest states it."""
+    return Cause(
+        trigger=firing.trigger,
+        reason=firing.reason,
+        subject=firing.subject,
+        time_ns=firing.time_ns,
+        trace_id=f"{firing.trace_id:032x}" if firing.trace_id else "",
+        span_id=f"{firing.span_id:016x}" if firing.span_id else "",
+        attributes=firing.attributes,
+        repeats=repeats,
+    )

@@ -1,0 +1,196 @@
+"""What a rule is, and what it may look at: the evidence, gathered in one pass over the window."""
+
+from __future__ import annotations
+
+from collections import defaultdict, deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from statistics import median
+from typing import Final, NamedTuple, Protocol
+
+from otel_flight.incidents.incident import Incident
+from otel_flight.incidents.manifest import Cause, Finding
+from otel_flight.incidents.window import WindowSpan
+from otel_flight.quantities import format_duration
+from otel_flight.recording.records import FLAG_PARENT_IS_REMOTE
+
+ERROR_TRIGGERS: Final = frozenset({"error_span"})
+SLOW_TRIGGERS: Final = frozenset({"slow_root", "slow_open_root"})
+STATUS_ERROR: Final = 2
+"""Value of `StatusCode.ERROR`."""
+_SPANS_BETWEEN_PAUSES: Final = 64
+_FEWEST_FOR_USUAL: Final = 10
+
+
+class Rule(Protocol):
+    """Look for one thing. Where in doubt, find nothing: a wrong finding costs more than none."""
+
+    def __call__(self, view: EvidenceView) -> Finding | None:
+        """Return what was found, None when this rule has nothing to say."""
+        ...
+
+
+class LocalRoot(NamedTuple):
+    """A request or job of the window, in short."""
+
+    name: str
+    kind: int
+    start_ns: int
+    end_ns: int
+    """For an open one, when the incident closed."""
+    trace_id: int
+    span_id: int
+    is_open: bool
+    is_error: bool
+
+
+class EvidenceView:
+    """The window as rules and reports need it.
+
+    Attributes:
+        incident: where it comes from.
+        roots: all local roots that ended in the window or were open at its end, by start.
+        trace: the spans of the trigger's trace, by start.
+        trigger: the span that the first cause names; None when it names none, or one that is not
+            in the window.
+        slow: the span in the trigger's trace that a cause calls slow; None when no cause does.
+    """
+
+    def __init__(self, incident: Incident, pause: Callable[[], None] | None = None) -> None:
+        self.incident = incident
+        cause = incident.manifest.trigger
+        self._trace_id = int(cause.trace_id, 16) if cause is not None and cause.trace_id else 0
+        self._spans: dict[int, WindowSpan] = {}
+        self._roots: dict[int, LocalRoot] = {}
+        self._durations: defaultdict[str, list[int]] = defaultdict(list)
+        self._gather(pause)
+        self.roots = sorted(self._roots.values(), key=lambda root: root.start_ns)
+        self.trace = sorted(self._spans.values(), key=lambda span: span.record.start_ns)
+        self._children: defaultdict[int, list[WindowSpan]] = defaultdict(list)
+        for span in self.trace:
+            self._children[span.record.parent_span_id].append(span)
+        self.trigger = self._span_of(cause) if cause is not None else None
+        slow = (each for each in incident.manifest.causes if each.trigger in SLOW_TRIGGERS)
+        self.slow = next(filter(None, map(self._span_of, slow)), None)
+
+    def _gather(self, pause: Callable[[], None] | None) -> None:
+        """Go over the window once; `pause` is called now and then, so that others can run."""
+        low, high = self._trace_id & (1 << 64) - 1, self._trace_id >> 64
+        for number, span in enumerate(self.incident.window.spans()):
+            record = span.record
+            if record.trace_id_low == low and record.trace_id_high == high and self._trace_id:
+                self._spans.setdefault(record.span_id, span)
+            elif not span.is_open:
+                self._durations[record.name].append(record.end_ns - record.start_ns)
+            if not record.parent_span_id or record.flags & FLAG_PARENT_IS_REMOTE:
+                self._roots.setdefault(record.span_id, _local_root(span))
+            if pause is not None and number % _SPANS_BETWEEN_PAUSES == 0:
+                pause()
+
+    def children(self, span: WindowSpan) -> Sequence[WindowSpan]:
+        """Return a span's children in this process, by start."""
+        return self._children.get(span.record.span_id, ())
+
+    def parent(self, span: WindowSpan) -> WindowSpan | None:
+        """Return a span's parent in this process, None when it has none or it is not there."""
+        return self._spans.get(span.record.parent_span_id)
+
+    def ancestors(self, span: WindowSpan) -> list[WindowSpan]:
+        """Return a span's parent, its parent's parent and so on."""
+        found: list[WindowSpan] = []
+        seen = {span.record.span_id}
+        above = self.parent(span)
+        while above is not None and above.record.span_id not in seen:
+            found.append(above)
+            seen.add(above.record.span_id)
+            above = self.parent(above)
+        return found
+
+    def descendants(self, span: WindowSpan) -> Iterator[WindowSpan]:
+        """Yield everything below a span, parents before their children."""
+        seen = {span.record.span_id}
+        waiting = deque(self.children(span))
+        while waiting:
+            found = waiting.popleft()
+            if found.record.span_id not in seen:
+                seen.add(found.record.span_id)
+                yield found
+                waiting.extend(self.children(found))
+
+    def culprit(self, span: WindowSpan) -> WindowSpan:
+        """Return the deepest span that alone takes at least half of a span's time."""
+        found = span
+        for _ in self.trace:  # at most so many steps down, whatever the parent ids say
+            longest = max(
+                self.children(found), key=lambda child: time_within([child], span), default=None
+            )
+            if longest is None or time_within([longest], span) * 2 < span.duration_ns:
+                break
+            found = longest
+        return found
+
+    def usual_duration_ns(self, name: str) -> int | None:
+        """Return the median duration of spans of this name in other traces, None if too few."""
+        durations = self._durations.get(name, ())
+        return int(median(durations)) if len(durations) >= _FEWEST_FOR_USUAL else None
+
+    def _span_of(self, cause: Cause) -> WindowSpan | None:
+        is_here = bool(cause.trace_id) and int(cause.trace_id, 16) == self._trace_id
+        return self._spans.get(int(cause.span_id, 16)) if is_here and cause.span_id else None
+
+
+def _local_root(span: WindowSpan) -> LocalRoot:
+    record = span.record
+    return LocalRoot(
+        name=record.name,
+        kind=record.kind,
+        start_ns=record.start_ns,
+        end_ns=record.end_ns,
+        trace_id=record.trace_id,
+        span_id=record.span_id,
+        is_open=span.is_open,
+        is_error=record.status_code == STATUS_ERROR,
+    )
+
+
+def time_within(spans: Iterable[WindowSpan], outer: WindowSpan) -> int:
+    """Return how many nanoseconds of a span's time at least one of `spans` was running."""
+    return time_between(spans, outer.record.start_ns, outer.record.end_ns)
+
+
+def time_between(spans: Iterable[WindowSpan], start_ns: int, end_ns: int) -> int:
+    """Return how many nanoseconds between two moments at least one of `spans` was running."""
+    covered = 0
+    reached = start_ns
+    for span in sorted(spans, key=lambda each: each.record.start_ns):
+        start = max(span.record.start_ns, reached)
+        end = min(span.record.end_ns, end_ns)
+        if end > start:
+            covered += end - start
+            reached = end
+    return covered
+
+
+def span_id_text(span: WindowSpan) -> str:
+    """Return a span's id in hexadecimal digits."""
+    return f"{span.record.span_id:016x}"
+
+
+def short_duration(nanoseconds: float) -> str:
+    """Return a duration in three digits, as settings are written: `2.41s`, `12.3ms`."""
+    return format_duration(float(f"{max(0.0, nanoseconds) / 1e9:.3g}"))
+
+
+def quoted(name: str, longest: int = 80) -> str:
+    """Return a span's name as it stands in a sentence."""
+    return f"`{one_line(name, longest)}`"
+
+
+def one_line(text: str, longest: int) -> str:
+    """Return a text in one line, cut with `…`.
+
+    Whatever a terminal would obey (line breaks, escape sequences, text direction) becomes blanks:
+    names and messages come from requests.
+    """
+    printable = (char if char.isprintable() else " " for char in text[: longest * 4])
+    line = " ".join("".join(printable).split())
+    return line if len(line) <= longest else f"{line[: longest - 1]}…"

@@ -1,0 +1,158 @@
+"""The `.flight` file: a ZIP archive that any tool opens, with the manifest first.
+
+    manifest.json        what happened, what is covered, what was lost (incidents/manifest.py)
+    spans/<n>.seg        payload of one ring segment of the span lane, n its sequence number
+    runtime/<n>.seg      the same for the runtime lane
+    open.seg             spans that were still open, with their definitions
+
+A segment file is msgpack records one after another, as in the ring (recording/ring_layout.py); how
+many records it holds stands in the manifest.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import zipfile
+from pathlib import Path
+from typing import BinaryIO, Final
+
+import msgspec
+
+from otel_flight.errors import NotAnIncident
+from otel_flight.incidents.incident import Incident
+from otel_flight.incidents.manifest import MANIFEST_VERSION, Manifest, SegmentEntry
+from otel_flight.incidents.window import Window, WindowSegment
+from otel_flight.recording.ring_layout import LANE_NAMES, LANE_SPANS
+from otel_flight.recording.ring_reader import Segment
+
+FLIGHT_SUFFIX: Final = ".flight"
+_MANIFEST: Final = "manifest.json"
+OPEN_SPANS: Final = "open.seg"
+_COMPRESSION_LEVEL: Final = 1
+_UNREADABLE: Final = (OSError, zipfile.BadZipFile, KeyError, EOFError, msgspec.MsgspecError)
+
+
+def segment_entry(item: WindowSegment) -> SegmentEntry:
+    """Return what the manifest says of a segment."""
+    segment = item.segment
+    return SegmentEntry(
+        file=f"{LANE_NAMES[segment.lane]}/{segment.sequence:08d}.seg",
+        lane=segment.lane,
+        sequence=segment.sequence,
+        opened_ns=segment.opened_ns,
+        opened_monotonic_ns=segment.opened_monotonic_ns,
+        sealed_ns=segment.sealed_ns,
+        first_record=segment.first_record,
+        records=segment.records,
+        definitions=segment.definitions,
+        oldest_end_ns=item.oldest_end_ns,
+    )
+
+
+def write_stream(incident: Incident, stream: BinaryIO) -> None:
+    """Write an incident to a binary stream, which need not be seekable."""
+    with zipfile.ZipFile(
+        stream, "w", zipfile.ZIP_DEFLATED, compresslevel=_COMPRESSION_LEVEL
+    ) as archive:
+        manifest = msgspec.json.format(msgspec.json.encode(incident.manifest), indent=1)
+        archive.writestr(_MANIFEST, manifest)
+        for item in incident.window.segments:
+            archive.writestr(segment_entry(item).file, item.segment.payload)
+        if incident.window.open_spans is not None:
+            archive.writestr(OPEN_SPANS, incident.window.open_spans.payload)
+
+
+def write_file(incident: Incident, path: Path) -> None:
+    """Write an incident to `path`, which has either its old or its whole new content at any time.
+
+    Raises:
+        OSError: it could not be written; no temporary file is left behind.
+    """
+    descriptor, temporary = tempfile.mkstemp(prefix=".", suffix=".part", dir=path.parent)
+    try:
+        with os.fdopen(descriptor, "wb") as stream:
+            write_stream(incident, stream)
+            stream.flush()
+            os.fsync(stream.fileno())
+        Path(temporary).replace(path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+
+
+def read_manifest(path: Path) -> Manifest:
+    """Return the manifest of a `.flight` file.
+
+    Raises:
+        NotAnIncident: it cannot be read, or was written by a newer version.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return _manifest(archive, path)
+    except _UNREADABLE as error:
+        raise NotAnIncident(path, _why(error)) from error
+
+
+def read_incident(path: Path) -> Incident:
+    """Return the incident of a `.flight` file.
+
+    Raises:
+        NotAnIncident: it cannot be read, or was written by a newer version.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            manifest = _manifest(archive, path)
+            segments = [
+                WindowSegment(_segment(entry, archive.read(entry.file)), entry.oldest_end_ns)
+                for entry in manifest.segments
+            ]
+            open_spans = None
+            if manifest.open_spans_file:
+                entry = SegmentEntry(
+                    file=manifest.open_spans_file,
+                    lane=LANE_SPANS,
+                    sequence=0,
+                    opened_ns=0,
+                    opened_monotonic_ns=0,
+                    sealed_ns=0,
+                    first_record=0,
+                    records=manifest.open_spans_records,
+                    definitions=0,
+                )
+                open_spans = _segment(entry, archive.read(entry.file))
+    except _UNREADABLE as error:
+        raise NotAnIncident(path, _why(error)) from error
+    return Incident(manifest, Window(segments, open_spans), path)
+
+
+def _manifest(archive: zipfile.ZipFile, path: Path) -> Manifest:
+    data = archive.read(_MANIFEST)
+    version = msgspec.json.decode(data, type=_Version).format_version
+    if version > MANIFEST_VERSION:
+        raise NotAnIncident(path, f"format version {version} is newer than this reader")
+    return msgspec.json.decode(data, type=Manifest)
+
+
+class _Version(msgspec.Struct):
+    format_version: int = 0
+
+
+def _segment(entry: SegmentEntry, payload: bytes) -> Segment:
+    return Segment(
+        lane=entry.lane,
+        sequence=entry.sequence,
+        opened_ns=entry.opened_ns,
+        opened_monotonic_ns=entry.opened_monotonic_ns,
+        sealed_ns=entry.sealed_ns,
+        first_record=entry.first_record,
+        records=entry.records,
+        definitions=entry.definitions,
+        payload=payload,
+    )
+
+
+def _why(error: BaseException) -> str:
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    return str(error)

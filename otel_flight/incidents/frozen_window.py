@@ -1,0 +1,96 @@
+"""The window at the moment of the trigger, then grown by what came in the tail."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+from otel_flight.clock import ClockPair
+from otel_flight.incidents.manifest import Coverage
+from otel_flight.incidents.window import WindowSegment
+from otel_flight.recording.ring_layout import LANES
+from otel_flight.recording.ring_reader import RingImage, Segment
+
+
+class FrozenWindow:
+    """Copies of the ring's segments that reach back `window_seconds` from a moment.
+
+    Copying the full 16 MiB takes some milliseconds, a segment at a time, on the ticker's thread. It
+    is held in memory until the flusher has written it: at most one window and its tail.
+
+    Args:
+        image: the ring.
+        moment: when the trigger fired, by both clocks.
+        window_seconds: how far back to reach.
+    """
+
+    def __init__(self, image: RingImage, moment: ClockPair, window_seconds: float) -> None:
+        self._moment = moment
+        self._window_ns = int(window_seconds * 1e9)
+        self._lanes: dict[int, dict[int, Segment]] = {lane: {} for lane in LANES}
+        self.grow(image)
+        for segments in self._lanes.values():
+            self._forget_old(segments)
+
+    def grow(self, image: RingImage) -> None:
+        """Add what was recorded since; a segment that was open before is copied again, fuller."""
+        for lane, segments in self._lanes.items():
+            newest = max(segments, default=1)
+            for segment in image.segments(lane, after_sequence=newest - 1):
+                segments[segment.sequence] = segment
+
+    def segments(self) -> list[WindowSegment]:
+        """Return what was copied, by lane, oldest first, each with the age limit of its spans."""
+        return [
+            WindowSegment(segment, self._oldest_end_ns(segment))
+            for lane in LANES
+            for _, segment in sorted(self._lanes[lane].items())
+        ]
+
+    def end_records(self) -> dict[int, int]:
+        """Return, by lane, the number of the record after the last one copied."""
+        return {
+            lane: segments[max(segments)].end_record
+            for lane, segments in self._lanes.items()
+            if segments
+        }
+
+    def missing_records(self) -> int:
+        """Return how many records between the oldest and the newest copied could not be copied."""
+        missing = 0
+        for segments in self._lanes.values():
+            ordered = [segments[sequence] for sequence in sorted(segments)]
+            for segment, following in pairwise(ordered):
+                missing += following.first_record - segment.end_record
+        return missing
+
+    def coverage(self, lane: int, end_ns: int) -> Coverage:
+        """Return which time was asked for and which a lane covers."""
+        segments = self._lanes[lane]
+        requested_start = self._moment.wall_ns - self._window_ns
+        if not segments:
+            return Coverage(
+                requested_seconds=self._window_ns / 1e9, requested_start_ns=requested_start
+            )
+        oldest = segments[min(segments)]
+        return Coverage(
+            requested_seconds=self._window_ns / 1e9,
+            requested_start_ns=requested_start,
+            start_ns=max(oldest.opened_ns, requested_start),
+            end_ns=end_ns,
+            is_complete=oldest.first_record == 0 or self._age_ns(oldest) >= self._window_ns,
+        )
+
+    def _forget_old(self, segments: dict[int, Segment]) -> None:
+        """Leave out segments that were followed by another one before the window began."""
+        ordered = sorted(segments)
+        for sequence, following in pairwise(ordered):
+            if self._age_ns(segments[following]) > self._window_ns:
+                del segments[sequence]
+
+    def _age_ns(self, segment: Segment) -> int:
+        return self._moment.monotonic_ns - segment.opened_monotonic_ns
+
+    def _oldest_end_ns(self, segment: Segment) -> int:
+        """Return the start of the window as the wall clock stood when the segment was opened."""
+        opened = ClockPair(segment.opened_ns, segment.opened_monotonic_ns)
+        return opened.to_wall_ns(self._moment.monotonic_ns) - self._window_ns

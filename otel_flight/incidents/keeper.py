@@ -1,0 +1,234 @@
+"""Turns firings into incidents: opens, freezes, waits for the tail, closes, hands over.
+
+`fire` is for any thread; everything else runs on the ticker, so that drafts need no lock.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable
+from typing import Any, Final
+
+import msgspec
+
+from otel_flight.clock import Clock, ClockPair
+from otel_flight.guard import Guard
+from otel_flight.incidents.completion import complete, new_incident_id
+from otel_flight.incidents.draft import Draft
+from otel_flight.incidents.flight_file import OPEN_SPANS, segment_entry
+from otel_flight.incidents.frozen_window import FrozenWindow
+from otel_flight.incidents.incident import Incident
+from otel_flight.incidents.manifest import Losses, Manifest
+from otel_flight.incidents.open_spans_segment import capture_open_spans
+from otel_flight.incidents.spool import Spool
+from otel_flight.incidents.window import Window
+from otel_flight.recording.ring_layout import LANE_SPANS
+from otel_flight.recording.ring_reader import RingHeader
+from otel_flight.recording.session import RecordingSession
+from otel_flight.settings import Settings
+from otel_flight.triggers.base import Firing
+from otel_flight.triggers.gate import OPENED, Gate, Verdict
+
+MAX_UNWRITTEN: Final = 2
+"""Closed incidents that may wait in memory for the flusher to write them."""
+_MAX_UNFINISHED: Final = 20_000
+
+
+class IncidentKeeper:
+    """The incidents of one recording session.
+
+    Args:
+        hand_over: runs a job on the flusher's thread, soon.
+        is_pipeline_exporting: tells whether another processor exports sampled spans.
+    """
+
+    def __init__(
+        self,
+        *,
+        settings: Settings,
+        session: RecordingSession,
+        gate: Gate,
+        spool: Spool,
+        guard: Guard,
+        clock: Clock,
+        hand_over: Callable[[Callable[[], None]], None],
+        is_pipeline_exporting: Callable[[], bool],
+    ) -> None:
+        self._settings = settings
+        self._session = session
+        self._gate = gate
+        self._spool = spool
+        self._guard = guard
+        self._clock = clock
+        self._hand_over = hand_over
+        self._is_pipeline_exporting = is_pipeline_exporting
+        self._accepted: deque[tuple[Verdict, Firing]] = deque()
+        self._draft: Draft | None = None
+        self._exported: dict[int, int] = {}
+        self._last_id = ""
+        self._unfinished: dict[int, None] = {}
+        self._unwritten = 0
+        self.written = 0
+        self.failed = 0
+
+    @property
+    def has_open_incident(self) -> bool:
+        """Whether an incident is open or about to be opened."""
+        return self._draft is not None or bool(self._accepted)
+
+    def fire(self, firing: Firing) -> Verdict | None:
+        """Ask the gate about a firing. Any thread; waits at most 50 ms for another one.
+
+        Returns:
+            The verdict, None when the gate could not be asked.
+        """
+        verdict = self._gate.decide(firing)
+        if verdict is not None and verdict.incident_id is not None:
+            self._accepted.append((verdict, firing))
+        return verdict
+
+    def advance(self) -> None:
+        """Freeze the window of an incident that was opened, close one whose tail is over."""
+        if self._session.ring is None:  # being made, in a forked child
+            return
+        while self._accepted:
+            verdict, firing = self._accepted.popleft()
+            if verdict.outcome == OPENED and verdict.incident_id is not None:
+                self._open(verdict.incident_id)
+            if self._draft is not None and self._draft.incident_id == verdict.incident_id:
+                self._draft.add_cause(firing)
+        draft = self._draft
+        tail_ns = int(self._settings.tail_seconds * 1e9)
+        if draft and self._clock.monotonic_ns() - draft.opened.monotonic_ns >= tail_ns:
+            self._close(draft)
+
+    def close_now(self) -> None:
+        """Close what is open without waiting for its tail."""
+        self.advance()
+        if self._draft is not None:
+            self._close(self._draft)
+
+    def snapshot(self) -> Incident:
+        """Return the window as it is now, without a cause. Any thread; blocks for milliseconds."""
+        ring = self._session.ring
+        moment = ClockPair.now(self._clock)
+        if ring is None:
+            return Incident(Manifest(incident_id=new_incident_id()), Window([]))
+        frozen = FrozenWindow(ring.image, moment, self._settings.window_seconds)
+        incident = self._incident(new_incident_id(), moment, frozen, ring.image.header())
+        return complete(incident, self._guard, set())
+
+    def _open(self, incident_id: str) -> None:
+        if self._draft is not None:  # the gate was told it closed; its tail ends now
+            self._close(self._draft)
+        ring = self._session.ring
+        moment = ClockPair.now(self._clock)
+        if ring is None or self._unwritten >= MAX_UNWRITTEN:
+            self._fail(incident_id)
+            return
+        self._draft = Draft(
+            incident_id,
+            moment,
+            FrozenWindow(ring.image, moment, self._settings.window_seconds),
+        )
+
+    def _close(self, draft: Draft) -> None:
+        self._draft = None
+        self._gate.closed(draft.incident_id)
+        ring = self._session.ring
+        if ring is None:
+            self._fail(draft.incident_id)
+            return
+        draft.window.grow(ring.image)
+        header = ring.image.header()
+        incident = self._incident(draft.incident_id, draft.opened, draft.window, header)
+        causes = draft.causes()
+        manifest = msgspec.structs.replace(
+            incident.manifest,
+            causes=causes,
+            opened_ns=causes[0].time_ns if causes else incident.manifest.opened_ns,
+            exported_to={str(lane): record for lane, record in self._exported.items()},
+            previous_incident_id=self._last_id,
+            is_pipeline_exporting=self._is_pipeline_exporting(),
+        )
+        incident = Incident(manifest, incident.window)
+        before, last_id = dict(self._exported), self._last_id
+        for lane, record in draft.window.end_records().items():
+            self._exported[lane] = record
+            ring.set_exported(lane, record)
+        self._last_id = draft.incident_id
+        self._unwritten += 1
+        self._hand_over(lambda: self._write(incident, before, last_id))
+
+    def _write(self, incident: Incident, exported_before: dict[int, int], last_id: str) -> None:
+        """Complete and write an incident; on the flusher's thread."""
+        try:
+            finished = complete(incident, self._guard, set(self._unfinished), _let_others_run)
+            self._spool.add(finished)
+        except Exception as error:  # noqa: BLE001
+            self._fail(incident.manifest.incident_id)
+            if self._last_id == incident.manifest.incident_id:
+                self._exported, self._last_id = exported_before, last_id
+            self._guard.note("write incident", error)
+            return
+        finally:
+            self._unwritten -= 1
+        for span in finished.window.unfinished():
+            self._unfinished[span.record.span_id] = None
+        while len(self._unfinished) > _MAX_UNFINISHED:
+            del self._unfinished[next(iter(self._unfinished))]
+        self.written += 1
+
+    def _fail(self, incident_id: str) -> None:
+        self.failed += 1
+        self._gate.closed(incident_id)
+        self._gate.give_back()
+
+    def _incident(
+        self, incident_id: str, opened: ClockPair, frozen: FrozenWindow, header: RingHeader
+    ) -> Incident:
+        now_ns = self._clock.wall_ns()
+        open_segment, open_count = capture_open_spans(self._session, now_ns)
+        segments = frozen.segments()
+        coverage = frozen.coverage(LANE_SPANS, now_ns)
+        manifest = Manifest(
+            incident_id=incident_id,
+            service_name=str(header.facts.get("service", "")),
+            opened_ns=opened.wall_ns,
+            closed_ns=now_ns,
+            coverage=coverage,
+            process=_process_facts(header),
+            segments=[segment_entry(item) for item in segments],
+            open_spans_file=OPEN_SPANS if open_segment is not None else "",
+            open_spans_records=open_segment.records if open_segment is not None else 0,
+            open_spans=open_count,
+            window_bytes=sum(len(item.segment.payload) for item in segments),
+            losses=self._losses(frozen, is_complete=coverage.is_complete),
+        )
+        return Incident(manifest, Window(segments, open_segment))
+
+    def _losses(self, frozen: FrozenWindow, *, is_complete: bool) -> Losses:
+        counts = [lane.counts() for lane in self._session.lanes]
+        encoder = self._session.encoder
+        return Losses(
+            evicted=0 if is_complete else counts[LANE_SPANS].evicted_records,
+            overtaken=frozen.missing_records(),
+            dropped=sum(lane.dropped_records for lane in counts),
+            cut=encoder.cut_records,
+            converted=encoder.converted,
+            open_spans_evicted=self._session.open_spans.evicted,
+        )
+
+
+def _let_others_run() -> None:
+    """Sleep long enough for a thread that waits for the GIL to wake up and take it."""
+    time.sleep(50e-6)
+
+
+def _process_facts(header: RingHeader) -> dict[str, Any]:
+    return {
+        **header.facts,
+        "pid": header.pid,
+        "started_ns": header.created_wall_ns,
+    }

@@ -1,0 +1,114 @@
+"""The records of an incident, decoded and put together with their scopes and resources."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from otel_flight.recording.record_decoder import Decoded, decode_records
+from otel_flight.recording.records import (
+    OpenSpan,
+    Record,
+    ResourceDefinition,
+    ScopeDefinition,
+    Span,
+    SpanStart,
+)
+from otel_flight.recording.ring_layout import LANE_SPANS
+from otel_flight.recording.ring_reader import Segment
+
+
+class WindowRecord(NamedTuple):
+    """A record with what its segment says about it."""
+
+    record: Record
+    number: int
+    """Its number in its lane; -1 for a span that was still open."""
+    scope: ScopeDefinition | None
+    resource: ResourceDefinition | None
+
+
+class WindowSpan(NamedTuple):
+    """A span of the window."""
+
+    record: Span | OpenSpan
+    number: int
+    """Its number in the span lane; -1 for a span that was still open."""
+    scope: ScopeDefinition | None
+    resource: ResourceDefinition | None
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the span had not ended when the incident closed."""
+        return isinstance(self.record, OpenSpan)
+
+    @property
+    def duration_ns(self) -> int:
+        """Its duration; for an open span, until the incident closed."""
+        return self.record.end_ns - self.record.start_ns
+
+
+@dataclass(frozen=True)
+class WindowSegment:
+    """A segment, and the age limit of the spans in it."""
+
+    segment: Segment
+    oldest_end_ns: int = 0
+
+
+@dataclass
+class Window:
+    """Copied segments of both lanes, oldest first, and the spans still open.
+
+    Iterating decodes a segment at a time, so a full window never stands decoded in memory twice.
+    """
+
+    segments: Sequence[WindowSegment]
+    open_spans: Segment | None = None
+    undecoded: int = field(default=0, init=False)
+    """Records the last full iteration could not read."""
+
+    def records(self, lane: int) -> Iterator[WindowRecord]:
+        """Yield the records of a lane in the order they were written, definitions left out."""
+        for item in self.segments:
+            if item.segment.lane == lane:
+                yield from self._segment_records(item)
+
+    def spans(self) -> Iterator[WindowSpan]:
+        """Yield the ended spans of the window, oldest first, then those still open."""
+        for item in self.records(LANE_SPANS):
+            if isinstance(item.record, Span):
+                yield WindowSpan(item.record, item.number, item.scope, item.resource)
+        yield from self.unfinished()
+
+    def unfinished(self) -> Iterator[WindowSpan]:
+        """Yield the spans that were still open."""
+        if self.open_spans is not None:
+            for found in self._segment_records(WindowSegment(self.open_spans)):
+                if isinstance(found.record, OpenSpan):
+                    yield WindowSpan(found.record, -1, found.scope, found.resource)
+
+    def starts(self) -> Iterator[SpanStart]:
+        """Yield the records of local roots that started, oldest first."""
+        for item in self.records(LANE_SPANS):
+            if isinstance(item.record, SpanStart):
+                yield item.record
+
+    def _segment_records(self, item: WindowSegment) -> Iterator[WindowRecord]:
+        segment = item.segment
+        decoded: Decoded = decode_records(segment.payload, segment.records)
+        self.undecoded += decoded.undecoded
+        scopes: dict[int, ScopeDefinition] = {}
+        resources: dict[int, ResourceDefinition] = {}
+        for index, record in enumerate(decoded.records):
+            if isinstance(record, ResourceDefinition):
+                resources[record.number] = record
+            elif isinstance(record, ScopeDefinition):
+                scopes[record.number] = record
+            elif isinstance(record, Span) and record.end_ns < item.oldest_end_ns:
+                continue
+            else:
+                scope = scopes.get(record.scope)
+                resource = resources.get(scope.resource) if scope is not None else None
+                yield WindowRecord(record, segment.first_record + index, scope, resource)
