@@ -1,0 +1,1 @@
+"""An incident file turned into OTLP and delivered through the official exporters."""

@@ -1,0 +1,50 @@
+"""The names of the attributes this package adds to what it sends.
+
+Everything of ours is under `flight_recorder.`; what the semantic conventions name keeps that name.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+INCIDENT_ID: Final = "flight_recorder.incident.id"
+INCIDENT_REASON: Final = "flight_recorder.incident.reason"
+INCIDENT_SUBJECT: Final = "flight_recorder.incident.subject"
+INCIDENT_TRIGGER: Final = "flight_recorder.incident.trigger"
+INCIDENT_PREVIOUS: Final = "flight_recorder.incident.previous"
+"""The incident before this one in the same process; what both windows hold went out with that."""
+
+KIND: Final = "flight_recorder.kind"
+"""On every span that the application did not make itself, so that dashboards can leave it out."""
+KIND_INCIDENT: Final = "incident"
+KIND_LANE: Final = "lane"
+KIND_INDEX: Final = "index"
+KIND_FINISHED: Final = "finished"
+"""The end of a span that an earlier incident sent while it was open: a child of that one."""
+
+TRIGGER: Final = "flight_recorder.trigger"
+"""On a span that fired: the name of the trigger."""
+IS_TRIGGER: Final = "flight_recorder.is_trigger"
+"""On the entry of an index that stands for the span that fired."""
+UNFINISHED: Final = "flight_recorder.unfinished"
+CONVERTED_VALUES: Final = "flight_recorder.converted_values"
+"""How many values of the span neither msgpack nor OTLP can hold, and are texts now."""
+CUT_BYTES: Final = "flight_recorder.cut_bytes"
+"""How many bytes of its strings a span lost to the record limit."""
+
+CAUSE_REPEATS: Final = "flight_recorder.cause.repeats"
+CAUSE_PREFIX: Final = "flight_recorder.cause."
+FINDING_PREFIX: Final = "flight_recorder.finding."
+LOST_PREFIX: Final = "flight_recorder.lost."
+PROCESS_PREFIX: Final = "flight_recorder.process."
+WINDOW_PREFIX: Final = "flight_recorder.window."
+
+LINK: Final = "flight_recorder.link"
+"""On a link: what the linked span is to this one."""
+TRACE_ID: Final = "flight_recorder.trace_id"
+SPAN_ID: Final = "flight_recorder.span_id"
+REQUESTS: Final = "flight_recorder.requests"
+"""How many local roots were in flight around the trigger, whether listed or not."""
+
+HOST_NAME: Final = "host.name"
+HOST_ID: Final = "host.id"

@@ -1,0 +1,140 @@
+"""Hands one incident of the spool over, chunk by chunk, and notes in the spool how far it is.
+
+After a crash, at most one chunk is sent a second time: the one whose answer was not noted.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+
+import msgspec
+from opentelemetry.sdk.trace.export import SpanExporter
+
+from otel_flight.delivery.chunks import IncidentChunks
+from otel_flight.delivery.export_attempt import failure_of
+from otel_flight.delivery.json_copy import write_json_copy
+from otel_flight.delivery.pacing import Pacer
+from otel_flight.errors import DeliveryFailed, MissingExtra
+from otel_flight.guard import Guard
+from otel_flight.incidents.flight_file import read_incident
+from otel_flight.incidents.spool import DeliveryState, Spool, SpoolEntry
+from otel_flight.settings import Settings
+
+_logger = logging.getLogger("otel_flight")
+
+
+class IncidentDelivery:
+    """Delivers incidents of a spool, one after another, on one thread at a time.
+
+    Args:
+        spool: where they are, and where progress is kept.
+        settings: what is left out.
+        guard: notes spans that cannot be built; the others go out.
+        pacer: keeps the work off the application's back.
+
+    Attributes:
+        delivered_spans: handed over since this was made.
+        resent_chunks: sent again, as it is not known whether they had arrived.
+    """
+
+    def __init__(
+        self,
+        spool: Spool,
+        settings: Settings,
+        guard: Guard,
+        pacer: Pacer,
+    ) -> None:
+        self._spool = spool
+        self._settings = settings
+        self._guard = guard
+        self._pacer = pacer
+        self._is_extra_missing = False
+        self.delivered_spans = 0
+        self.resent_chunks = 0
+
+    def send(
+        self,
+        entry: SpoolEntry,
+        exporter: SpanExporter,
+        endpoint: str,
+        go_on: Callable[[], bool] = lambda: True,
+    ) -> bool:
+        """Send what has not been sent to this endpoint yet. The caller holds the claim.
+
+        Args:
+            entry: the incident.
+            exporter: takes it there.
+            endpoint: where, for people, and to tell whether something was sent there before.
+            go_on: asked before each chunk; when it says no, the delivery ends where it is.
+
+        Returns:
+            Whether all of it is there now; False when `go_on` said no.
+
+        Raises:
+            DeliveryFailed: the exporter could not send a chunk.
+            NotAnIncident: the file cannot be read.
+            OSError: progress could not be noted.
+        """
+        incident = read_incident(entry.path)
+        state = entry.state
+        if state.endpoint != endpoint:
+            state = DeliveryState(endpoint=endpoint)
+        may_resend = state.attempts > 0
+        state = self._note(entry, state, attempts=state.attempts + 1)
+        skips_sampled = self._settings.skip_exported and incident.manifest.is_pipeline_exporting
+        self._pacer.begin()
+        chunks = IncidentChunks(incident, self._pacer, self._guard, skips_sampled=skips_sampled)
+        for position, chunk in enumerate(chunks):
+            if position < state.chunks:
+                continue
+            if not go_on():
+                self._note(entry, state, attempts=state.attempts - 1)
+                return False
+            if not len(chunk):
+                continue
+            if may_resend:
+                self.resent_chunks += 1
+                state = self._note(entry, state, resent_chunks=state.resent_chunks + 1)
+                may_resend = False
+            why = failure_of(exporter, chunk)
+            if why:
+                self._note(entry, state, last_error=why)
+                raise DeliveryFailed(endpoint, why)
+            self.delivered_spans += len(chunk)
+            state = self._note(entry, state, chunks=position + 1)
+        self._note(entry, state, delivered=True, last_error="")
+        return True
+
+    def copy_to_json(self, entry: SpoolEntry, go_on: Callable[[], bool] = lambda: True) -> bool:
+        """Write the OTLP-JSON copy beside the incident; without the extra, say so once instead.
+
+        Returns:
+            Whether the incident is done with; False when `go_on` said no.
+
+        Raises:
+            DeliveryFailed, NotAnIncident, OSError: it could not be read or written.
+        """
+        path = self._spool.json_path(entry)
+        incident = read_incident(entry.path)
+        state = self._note(entry, entry.state, attempts=entry.state.attempts + 1)
+        self._pacer.begin()
+        try:
+            written = write_json_copy(incident, path, self._pacer, self._guard, go_on)
+        except MissingExtra as error:
+            if not self._is_extra_missing:
+                _logger.warning("otel-flight: %s; %s itself is complete", error, entry.path)
+            self._is_extra_missing = True
+            self._note(entry, state, delivered=True, last_error=str(error))
+            return True
+        if written is None:
+            self._note(entry, entry.state)
+            return False
+        self.delivered_spans += written
+        self._note(entry, state, delivered=True, endpoint=str(path), last_error="")
+        return True
+
+    def _note(self, entry: SpoolEntry, state: DeliveryState, **changes: object) -> DeliveryState:
+        changed = msgspec.structs.replace(state, **changes)
+        self._spool.save_state(entry, changed)
+        return changed

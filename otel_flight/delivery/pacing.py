@@ -1,0 +1,130 @@
+"""Keeps a long piece of work off the application's back: its processor time and its GIL.
+
+What does not work: encoding a whole chunk at a stretch (an application thread that wants the GIL
+back waits 5 ms, the interpreter's switch interval, each time); `time.sleep(0)` in between (the GIL
+is taken again before the waiting thread has woken up). So the work is cut into pieces below half a
+millisecond, and between two of them this thread really sleeps, just long enough for another one to
+wake. What its share of a processor demands beyond that is slept in longer pauses: after each one
+the processor's caches are cold, and many of them double the work.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from typing import Final, TypeVar, overload
+
+from opentelemetry.sdk.trace import ReadableSpan
+
+from otel_flight.clock import SYSTEM_CLOCK, Clock
+
+HOLD_NS: Final = 400_000
+"""How long the work goes on before it lets others run."""
+SHORTEST_REST_SECONDS: Final = 50e-6
+PAUSE_NS: Final = 10_000_000
+"""So much must be owed before it is slept off."""
+_LONGEST_REST_SECONDS: Final = 0.5
+_MOST_CREDIT_NS: Final = 20_000_000
+"""Waiting for an answer saves up processor time; no more than this may be spent in one go."""
+
+_T = TypeVar("_T")
+
+
+class Pacer:
+    """Rests now and then, so that this thread takes at most a share of one processor.
+
+    For one thread at a time. Between `begin` and the end of the work, call `breathe` after every
+    item; it costs a tenth of a microsecond when no rest is due.
+
+    Args:
+        share: of one processor, above 0; 1 is all of it, with rests only to let others run.
+        clock: to measure pieces of work by.
+        thread_time_ns: tells the processor time of the calling thread.
+        sleep: waits so many seconds.
+    """
+
+    def __init__(
+        self,
+        share: float,
+        *,
+        clock: Clock = SYSTEM_CLOCK,
+        thread_time_ns: Callable[[], int] = time.thread_time_ns,
+        sleep: Callable[[float], object] = time.sleep,
+    ) -> None:
+        self._share = share
+        self._monotonic_ns = clock.monotonic_ns
+        self._thread_time_ns = thread_time_ns
+        self._sleep = sleep
+        self.begin()
+
+    def begin(self) -> None:
+        """Forget what was used and saved up so far; now on this thread."""
+        self._hold_until_ns = self._monotonic_ns() + HOLD_NS
+        self._started_ns = self._monotonic_ns()
+        self._used_from_ns = self._thread_time_ns()
+
+    def hurry(self) -> None:
+        """Take all of a processor from now on, still letting others run. Any thread."""
+        self._share = 1.0
+
+    def breathe(self) -> None:
+        """Rest if the work has gone on long enough."""
+        if self._monotonic_ns() >= self._hold_until_ns:
+            self.rest()
+
+    def rest(self) -> None:
+        """Let other threads run, for as long as the share demands."""
+        now_ns = self._monotonic_ns()
+        used_ns = self._thread_time_ns() - self._used_from_ns
+        owed_ns = used_ns / self._share - (now_ns - self._started_ns)
+        if owed_ns < -_MOST_CREDIT_NS:
+            self._started_ns -= int(owed_ns + _MOST_CREDIT_NS)
+        is_due = owed_ns >= PAUSE_NS
+        self._sleep(min(owed_ns / 1e9, _LONGEST_REST_SECONDS) if is_due else SHORTEST_REST_SECONDS)
+        self._hold_until_ns = self._monotonic_ns() + HOLD_NS
+
+    def over(self, items: Sequence[_T]) -> Iterator[_T]:
+        """Yield the items, breathing after each."""
+        for item in items:
+            yield item
+            self.breathe()
+
+
+class PacedSpans(Sequence[ReadableSpan]):
+    """The spans of one chunk, each built when it is asked for and forgotten afterwards.
+
+    The official exporters encode by iterating, once for every attempt: that is where this thread
+    rests. Never more than one span object is alive, so that the encoding of a full window does not
+    trigger full garbage collections in the host.
+
+    Args:
+        build: makes the spans, in order; called for each iteration.
+        count: how many it makes.
+        pacer: rests between them.
+    """
+
+    def __init__(
+        self, build: Callable[[], Iterator[ReadableSpan]], count: int, pacer: Pacer
+    ) -> None:
+        self._build = build
+        self._count = count
+        self._pacer = pacer
+
+    def __len__(self) -> int:
+        return self._count
+
+    def __iter__(self) -> Iterator[ReadableSpan]:
+        for span in self._build():
+            yield span
+            self._pacer.breathe()
+        # What comes next, putting the request together, is one long piece: start it rested.
+        self._pacer.rest()
+
+    @overload
+    def __getitem__(self, index: int) -> ReadableSpan: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[ReadableSpan]: ...
+
+    def __getitem__(self, index: int | slice) -> ReadableSpan | Sequence[ReadableSpan]:
+        return list(self._build())[index]

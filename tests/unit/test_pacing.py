@@ -1,0 +1,126 @@
+"""Long work lets the application run: often for a moment, and for as long as its share demands."""
+
+from __future__ import annotations
+
+from otel_flight.delivery.pacing import HOLD_NS, PAUSE_NS, SHORTEST_REST_SECONDS, PacedSpans, Pacer
+from tests.support.fake_clock import FakeClock
+
+STEP_SECONDS = 50e-6
+
+
+class Work:
+    """Work that costs processor time on a clock of the test's own."""
+
+    def __init__(self, share: float) -> None:
+        self.clock = FakeClock()
+        self.used_ns = 0
+        self.rests: list[float] = []
+        self.pacer = Pacer(
+            share,
+            clock=self.clock,
+            thread_time_ns=lambda: self.used_ns,
+            sleep=self._sleep,
+        )
+
+    def _sleep(self, seconds: float) -> None:
+        self.rests.append(seconds)
+        self.clock.advance(seconds)
+
+    def do(self, seconds: float) -> None:
+        """Work for so long, breathing every 50 µs."""
+        for _ in range(round(seconds / STEP_SECONDS)):
+            self.clock.advance(STEP_SECONDS)
+            self.used_ns += int(STEP_SECONDS * 1e9)
+            self.pacer.breathe()
+
+    def wait(self, seconds: float) -> None:
+        """Let time pass without work, as while a backend answers."""
+        self.clock.advance(seconds)
+
+    @property
+    def elapsed_seconds(self) -> float:
+        """How long everything took, rests included."""
+        return self.used_ns / 1e9 + sum(self.rests)
+
+
+def test_work_rests_after_every_piece() -> None:
+    """Nobody waits longer for the interpreter than one piece takes."""
+    work = Work(share=1.0)
+
+    work.do(0.1)
+
+    assert HOLD_NS <= 500_000
+    assert len(work.rests) == round(0.1e9 / HOLD_NS)
+    assert set(work.rests) == {SHORTEST_REST_SECONDS}
+
+
+def test_work_takes_its_share() -> None:
+    """Over a while, processor time is the configured part of the time that passed."""
+    work = Work(share=0.25)
+
+    work.do(1.0)
+
+    assert 0.24 <= 1.0 / work.elapsed_seconds <= 0.26
+
+
+def test_pauses_are_few() -> None:
+    """What is owed beyond the short rests is paid in pauses, as each leaves cold caches behind."""
+    work = Work(share=0.25)
+
+    work.do(1.0)
+
+    pauses = [seconds for seconds in work.rests if seconds > SHORTEST_REST_SECONDS]
+    assert all(seconds >= PAUSE_NS / 1e9 for seconds in pauses)
+    assert 100 <= len(pauses) <= 300
+
+
+def test_waiting_for_answers_counts_as_rest() -> None:
+    """Work that mostly waits is not slowed down further."""
+    work = Work(share=0.5)
+
+    for _ in range(100):
+        work.do(0.001)
+        work.wait(0.002)
+
+    assert max(work.rests) == SHORTEST_REST_SECONDS
+
+
+def test_a_long_wait_does_not_pay_for_a_long_burst() -> None:
+    """After ten seconds of waiting, work does not run unpaced for as long."""
+    work = Work(share=0.25)
+
+    work.wait(10)
+    work.do(1.0)
+
+    assert work.elapsed_seconds > 3.8
+
+
+def test_hurry_takes_a_whole_processor() -> None:
+    """When the process is about to end, only the short rests remain."""
+    work = Work(share=0.01)
+
+    work.pacer.hurry()
+    work.do(0.1)
+
+    assert set(work.rests) == {SHORTEST_REST_SECONDS}
+
+
+def test_begin_forgets_what_was_before() -> None:
+    """An incident does not pay for the one before it."""
+    work = Work(share=0.01)
+    work.do(0.01)
+    owed = len(work.rests)
+    work.pacer.begin()
+
+    work.do(0.0004)
+
+    assert work.rests[owed:] == [min(work.rests[owed], 0.05)]
+
+
+def test_a_chunk_is_handed_over_rested() -> None:
+    """The exporter puts the request together right after the last span, in one long piece."""
+    work = Work(share=1.0)
+    chunk = PacedSpans(lambda: iter(()), 0, work.pacer)
+
+    assert list(chunk) == []
+    assert work.rests == [SHORTEST_REST_SECONDS]
