@@ -1,0 +1,224 @@
+"""The wiring: which triggers there are, and how the recorder gets into a tracer provider."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from typing import Any
+
+from opentelemetry import trace
+from opentelemetry.sdk.resources import OTELResourceDetector
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.sampling import Sampler
+
+from otel_flight.recorder import Recorder
+from otel_flight.recording.exporting_pipeline import is_exporting
+from otel_flight.recording.sampler import FlightSampler
+from otel_flight.recording.session import RecordingSession
+from otel_flight.recording.span_processor import RecordingSpanProcessor
+from otel_flight.self_metrics import SelfMetrics
+from otel_flight.settings import Settings
+from otel_flight.settings_sources import SettingsInForce, find_settings, warn_once
+from otel_flight.triggers.base import FiringInbox
+from otel_flight.triggers.error_span import ErrorSpanTrigger
+from otel_flight.triggers.external import answer_external_request
+from otel_flight.triggers.manual import manual_firing
+from otel_flight.triggers.route_limits import RouteLimits
+from otel_flight.triggers.signal_request import SignalTrigger
+from otel_flight.triggers.slow_open_root import SlowOpenRootTrigger
+from otel_flight.triggers.slow_root import SlowRootTrigger
+from otel_flight.triggers.trigger_set import Installed, SpanEndHook, TriggerSet
+
+_logger = logging.getLogger("otel_flight")
+_install_lock = threading.Lock()  # guards _installed and _provider
+_installed: FlightRecorder | None = None
+_provider: TracerProvider | None = None
+
+
+def build_triggers(settings: Settings, session: RecordingSession, inbox: FiringInbox) -> TriggerSet:
+    """Return the triggers that the settings turn on."""
+    hooks: list[SpanEndHook] = []
+    watches = []
+    installed: list[Installed] = []
+    limits = RouteLimits(settings)
+    if settings.error_span != "off":
+        hooks.append(ErrorSpanTrigger(settings, inbox).span_ended)
+    if limits.is_any:
+        hooks.append(SlowRootTrigger(limits, inbox).span_ended)
+        if settings.slow_open_root:
+            watch = SlowOpenRootTrigger(limits, session.open_spans, inbox).watch
+            watches.append((SlowOpenRootTrigger.name, watch))
+    if settings.signal is not None:
+        installed.append(SignalTrigger(settings.signal, inbox))
+    return TriggerSet(
+        span_end_hooks=tuple(hooks),
+        watches=tuple(watches),
+        installed=tuple(installed),
+        manual_firing=manual_firing if settings.manual_trigger else None,
+        answer_request=answer_external_request if settings.external_trigger else None,
+    )
+
+
+class FlightRecorder(Recorder):
+    """A flight recorder: the last spans of this process in a bounded window, kept on incidents.
+
+    Settings come from the arguments, else from the environment (`OTEL_FLIGHT_*`), else they have
+    their defaults. A wrong argument raises; a wrong variable warns once and the default is used.
+
+    Args:
+        settings: complete settings; the environment is not read.
+        **overrides: single settings by their field names, e.g. `window_bytes="4MiB"`.
+
+    Raises:
+        InvalidSetting: an argument has a value its setting cannot have.
+        UnknownSetting: there is no setting of that name.
+
+    Example::
+
+        with FlightRecorder(slow_root_seconds=0.5) as recorder:
+            provider.add_span_processor(FlightSpanProcessor(recorder))
+    """
+
+    def __init__(self, settings: Settings | None = None, **overrides: Any) -> None:
+        in_force = find_settings(settings, overrides)
+        warn_once(in_force.problems)
+        super().__init__(in_force, build_triggers, is_exporting, _service_name_from_environment())
+        self._self_metrics = SelfMetrics(self) if self.settings.metrics else None
+
+
+class FlightSpanProcessor(RecordingSpanProcessor):
+    """The span processor that feeds a recorder. Register it before or after exporting processors.
+
+    Spans that the sampler drops never reach a span processor: wrap the provider's sampler in
+    `FlightSampler`, or use `install()`, which does.
+
+    Args:
+        recorder: which recorder to feed, started if need be; None: a new one, with settings from
+            the environment, that stops when the provider is shut down.
+    """
+
+    def __init__(self, recorder: FlightRecorder | None = None) -> None:
+        self.recorder: FlightRecorder = FlightRecorder() if recorder is None else recorder
+        super().__init__(self.recorder._begin_in_child, self.recorder._guard)
+        self.recorder.connect(self)
+        self.recorder.start()
+
+    def shutdown(self) -> None:
+        """Stop the recorder: finish or spool what is open, within `shutdown_seconds`."""
+        self.recorder.stop()
+
+    def force_flush(self, timeout_millis: int = 30000) -> bool:
+        """Return True: what is recorded is in the window at once, there is nothing to flush."""
+        return True
+
+
+def install(
+    settings: Settings | None = None,
+    *,
+    tracer_provider: trace.TracerProvider | None = None,
+    **overrides: Any,
+) -> FlightRecorder | None:
+    """Put a recorder into a tracer provider: span processor, sampler, triggers.
+
+    Does nothing but return the same recorder when called again for the same provider.
+
+    Args:
+        settings: complete settings; the environment is not read.
+        tracer_provider: None: the global one.
+        **overrides: single settings by their field names.
+
+    Returns:
+        The recorder; None when it is disabled, or when the provider is not the SDK's (one warning
+        says what is missing).
+
+    Raises:
+        InvalidSetting: an argument has a value its setting cannot have.
+        UnknownSetting: there is no setting of that name.
+    """
+    in_force = find_settings(settings, overrides)
+    return install_with(in_force, tracer_provider or trace.get_tracer_provider())
+
+
+def install_with(in_force: SettingsInForce, provider: Any) -> FlightRecorder | None:
+    """Install with settings that were found already; see `install`."""
+    global _installed, _provider
+    if not isinstance(provider, TracerProvider):
+        _logger.warning(
+            "otel-flight records nothing: the tracer provider is %s, not the SDK's. Install "
+            "opentelemetry-sdk and set a TracerProvider first (opentelemetry-instrument does, when "
+            "opentelemetry-distro is installed).",
+            f"{type(provider).__module__}.{type(provider).__qualname__}",
+        )
+        return None
+    with _install_lock:
+        known = _recorder_of(provider)
+        if known is not None:
+            return known
+        warn_once(in_force.problems)
+        if not in_force.settings.enabled:
+            return None
+        recorder = FlightRecorder(in_force.settings)
+        recorder.in_force = in_force
+        recorder.service_name = str(provider.resource.attributes.get("service.name", ""))
+        provider.add_span_processor(FlightSpanProcessor(recorder))
+        _wrap_samplers(provider)
+        _installed, _provider = recorder, provider
+    return recorder
+
+
+def get_recorder() -> FlightRecorder | None:
+    """Return the recorder that `install` put in last, None when there is none."""
+    return _installed
+
+
+def uninstall() -> None:
+    """Stop the installed recorder; take its processor out and give the samplers back."""
+    global _installed, _provider
+    with _install_lock:
+        recorder, _installed = _installed, None
+        provider, _provider = _provider, None
+    if recorder is not None:
+        recorder.stop()
+    if provider is not None:
+        _unwrap_samplers(provider)
+        pipeline = provider._active_span_processor
+        pipeline._span_processors = tuple(
+            processor
+            for processor in getattr(pipeline, "_span_processors", ())
+            if not isinstance(processor, FlightSpanProcessor)
+        )
+
+
+def _recorder_of(provider: TracerProvider) -> FlightRecorder | None:
+    for processor in getattr(provider._active_span_processor, "_span_processors", ()):
+        if isinstance(processor, FlightSpanProcessor):
+            return processor.recorder
+    return None
+
+
+def _wrap_samplers(provider: TracerProvider) -> None:
+    """Wrap the provider's sampler and those of the tracers it has made already.
+
+    A tracer keeps the sampler it was made with. SDKs before 1.39 do not remember their tracers:
+    there, tracers made before the installation go on dropping unsampled spans.
+    """
+    sampler = provider.sampler
+    if not isinstance(sampler, FlightSampler):
+        _replace_sampler(provider, sampler, FlightSampler(sampler))
+
+
+def _unwrap_samplers(provider: TracerProvider) -> None:
+    sampler = provider.sampler
+    if isinstance(sampler, FlightSampler):
+        _replace_sampler(provider, sampler, sampler.root)
+
+
+def _replace_sampler(provider: TracerProvider, old: Sampler, new: Sampler) -> None:
+    provider.sampler = new
+    for tracer in list(getattr(provider, "_tracers", {}).values()):
+        if tracer.sampler is old:
+            tracer.sampler = new
+
+
+def _service_name_from_environment() -> str:
+    return str(OTELResourceDetector().detect().attributes.get("service.name", ""))

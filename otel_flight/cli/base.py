@@ -1,0 +1,249 @@
+"""What all commands share: where to look, how to print, and how an error ends the process."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from enum import IntEnum
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+import click
+import msgspec
+from rich.console import Console
+
+from otel_flight.errors import (
+    AmbiguousIncident,
+    DeliveryFailed,
+    FlightError,
+    IncidentNotFound,
+    InvalidSetting,
+    MissingExtra,
+    NotARing,
+    ServiceNotFound,
+    UnknownSetting,
+)
+from otel_flight.incidents.spool import Spool, SpoolEntry, default_spool_directory
+from otel_flight.recording.ring_file import RING_SUFFIX, ring_directories
+from otel_flight.recording.ring_reader import RingHeader, RingReader
+from otel_flight.settings import Settings
+from otel_flight.settings_sources import SettingsInForce, find_settings
+
+_VARIABLES_USED: Final = tuple(
+    f"OTEL_FLIGHT_{name}"
+    for name in ("SPOOL_DIRECTORY", "RING_DIRECTORY", "ENDPOINT", "PROTOCOL", "SKIP_EXPORTED")
+)
+_Command = TypeVar("_Command", bound=Callable[..., Any])
+
+
+class ExitCode(IntEnum):
+    """How a command ends; part of its interface."""
+
+    OK = 0
+    FAILED = 1
+    USAGE = 2
+    NOT_FOUND = 3
+    """No such incident, service or ring."""
+    REFUSED = 4
+    """Every process that was asked for an incident refused it."""
+    NOT_DELIVERED = 5
+    """An incident could not be handed to the backend; it is still in the spool."""
+    INTERRUPTED = 130
+
+
+_EXIT_CODES: Final[Sequence[tuple[type[Exception], ExitCode]]] = (
+    (IncidentNotFound, ExitCode.NOT_FOUND),
+    (AmbiguousIncident, ExitCode.NOT_FOUND),
+    (ServiceNotFound, ExitCode.NOT_FOUND),
+    (DeliveryFailed, ExitCode.NOT_DELIVERED),
+    (InvalidSetting, ExitCode.USAGE),
+    (UnknownSetting, ExitCode.USAGE),
+    (MissingExtra, ExitCode.USAGE),
+    (FlightError, ExitCode.FAILED),
+    (OSError, ExitCode.FAILED),
+)
+"""The first that fits decides. Any other exception is a mistake of ours and shows its traceback."""
+
+
+class CommandLine(click.Group):
+    """The command line as a whole: the one place where exceptions become exit codes."""
+
+    def main(self, *args: Any, **extra: Any) -> Any:
+        """Run a command and exit with its code; an error is one line on stderr."""
+        try:
+            result = super().main(*args, **{**extra, "standalone_mode": False})
+            sys.stdout.flush()
+            code = result if isinstance(result, int) else ExitCode.OK
+        except BrokenPipeError:
+            # The reader, `head` say, has seen enough: the interpreter's own flush must be quiet.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            code = ExitCode.FAILED
+        except (click.Abort, click.ClickException, FlightError, OSError) as error:
+            code, message = _ending(error)
+            click.echo(f"otel-flight: {message}", err=True)
+        sys.exit(code)
+
+
+def _ending(error: Exception) -> tuple[int, str]:
+    if isinstance(error, click.Abort):
+        return ExitCode.INTERRUPTED, "interrupted"
+    if isinstance(error, click.UsageError) and error.ctx is not None:
+        hint = f"see `{error.ctx.command_path} --help`"
+        return ExitCode.USAGE, f"{_sentence(error.format_message())}: {hint}"
+    if isinstance(error, click.ClickException):
+        return error.exit_code, _sentence(error.format_message())
+    if isinstance(error.__cause__, FileNotFoundError):
+        return ExitCode.NOT_FOUND, _sentence(str(error))
+    code = next(code for kind, code in _EXIT_CODES if isinstance(error, kind))
+    return code, _sentence(str(error))
+
+
+def _sentence(message: str) -> str:
+    return " ".join(message.split()).rstrip(".")
+
+
+@dataclass
+class Invocation:
+    """One run of the command line.
+
+    Attributes:
+        overrides: settings given as options.
+    """
+
+    overrides: dict[str, Any] = field(default_factory=dict)
+
+    @cached_property
+    def in_force(self) -> SettingsInForce:
+        """The settings, from options, environment and defaults.
+
+        Says on stderr what it had to ignore of the settings that matter here.
+        """
+        found = find_settings(arguments=self.overrides)
+        self.warn(problem for problem in found.problems if problem.startswith(_VARIABLES_USED))
+        return found
+
+    def warn(self, problems: Iterable[str]) -> None:
+        """Print problems on stderr."""
+        for problem in problems:
+            click.echo(f"otel-flight: warning: {problem}", err=True)
+
+    @property
+    def settings(self) -> Settings:
+        """The settings in force."""
+        return self.in_force.settings
+
+    @property
+    def spool_directory(self) -> Path:
+        """Where incidents are."""
+        named = self.settings.spool_directory
+        return Path(named) if named else default_spool_directory()
+
+    @property
+    def ring_directories(self) -> list[Path]:
+        """Where rings may be, best first.
+
+        A directory that is named is meant: rings of services that could not use it, which went to
+        the default one and said so, are not looked for.
+        """
+        named = self.settings.ring_directory
+        return ring_directories(Path(named))[:2] if named else ring_directories(None)
+
+    def spool(self, directory: Path | None = None) -> Spool:
+        """Return the spool, or one in another directory."""
+        settings = self.settings
+        return Spool(
+            directory or self.spool_directory, settings.spool_bytes, settings.spool_incidents
+        )
+
+    @cached_property
+    def console(self) -> Console:
+        """Where output goes."""
+        return Console(highlight=False, markup=False, emoji=False)
+
+    def find_incident(self, name: str) -> SpoolEntry:
+        """Return the incident that `name` means: a path, `last`, an id or the beginning of one.
+
+        Raises:
+            IncidentNotFound: there is none.
+            AmbiguousIncident: the beginning fits several.
+        """
+        path = Path(name)
+        if path.suffix == ".flight" or path.is_file():
+            for entry in self.spool(path.parent).entries():
+                if entry.path.name == path.name:
+                    return entry
+            raise IncidentNotFound(name, path.parent)
+        if name == "last":
+            entries = self.spool().entries()
+            if entries:
+                return entries[-1]
+        return self.spool().find(name)
+
+
+pass_invocation = click.make_pass_decorator(Invocation, ensure=True)
+
+
+def directory_options(command: _Command) -> _Command:
+    """Add the options that say where to look; they may stand before or after the command's name."""
+    for name, text in (
+        ("ring_directory", "Where rings are, instead of OTEL_FLIGHT_RING_DIRECTORY."),
+        ("spool_directory", "Where incidents are, instead of OTEL_FLIGHT_SPOOL_DIRECTORY."),
+    ):
+        command = click.option(
+            f"--{name.replace('_', '-')}",
+            metavar="DIRECTORY",
+            help=text,
+            expose_value=False,
+            callback=_override,
+        )(command)
+    return command
+
+
+def _override(context: click.Context, parameter: click.Parameter, value: str | None) -> None:
+    if value is not None:
+        context.ensure_object(Invocation).overrides[str(parameter.name)] = value
+
+
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, for scripts.")
+
+
+def print_json(value: Any) -> None:
+    """Print a value as JSON: structs, dataclasses, and what they hold."""
+    text = msgspec.json.format(msgspec.json.encode(value, enc_hook=str), indent=2)
+    click.echo(text.decode())
+
+
+@dataclass(frozen=True)
+class RingListing:
+    """A ring that was found."""
+
+    path: Path
+    header: RingHeader
+    is_alive: bool
+
+    @property
+    def service(self) -> str:
+        """The service that writes it, as far as its process knew."""
+        return str(self.header.facts.get("service", ""))
+
+    @property
+    def state(self) -> str:
+        """`live`, `closed` or `dead`."""
+        if self.is_alive:
+            return "live"
+        return "closed" if self.header.is_clean else "dead"
+
+
+def find_rings(directories: Sequence[Path]) -> list[RingListing]:
+    """Return all readable rings in the directories, the newest last."""
+    found = []
+    for path in (path for directory in directories for path in directory.glob(f"*{RING_SUFFIX}")):
+        try:
+            with RingReader(path) as reader:
+                found.append(RingListing(path, reader.image.header(), reader.is_owner_alive()))
+        except NotARing:  # ended since it was listed, being made just now, or not ours
+            continue
+    return sorted(found, key=lambda ring: ring.header.created_wall_ns)

@@ -1,0 +1,1 @@
+"""An incident file turned into something a person looks at."""

@@ -1,0 +1,67 @@
+"""Everything a report of one incident shows, worked out once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from otel_flight.incidents.findings import examine_view
+from otel_flight.incidents.findings.base import EvidenceView, LocalRoot
+from otel_flight.incidents.incident import Incident
+from otel_flight.incidents.manifest import Finding, Manifest
+from otel_flight.incidents.spool import DeliveryState
+from otel_flight.incidents.window import WindowSpan
+from otel_flight.report.timeline import UNLIMITED, Timeline, build_timeline
+
+
+@dataclass(frozen=True)
+class IncidentReport:
+    """An incident, ready to be rendered.
+
+    Attributes:
+        manifest: what it says of itself.
+        path: its file, None when it has none.
+        trigger: the span that fired, None when no span did or it is not in the window.
+        findings: the best explanation first.
+        timeline: the trigger's trace, and what ran beside it.
+        open_roots: local roots still open when it closed, by start.
+        state: how far its delivery is, None for a file outside a spool.
+        json_copy: its OTLP-JSON copy, None when there is none.
+    """
+
+    manifest: Manifest
+    path: Path | None
+    trigger: WindowSpan | None
+    findings: Sequence[Finding]
+    timeline: Timeline
+    open_roots: Sequence[LocalRoot]
+    state: DeliveryState | None = None
+    json_copy: Path | None = None
+
+
+def build_report(
+    incident: Incident,
+    *,
+    state: DeliveryState | None = None,
+    json_copy: Path | None = None,
+    max_rows: int = UNLIMITED,
+    max_neighbours: int = UNLIMITED,
+) -> IncidentReport:
+    """Return the report of an incident. Decodes its whole window.
+
+    Findings are worked out anew: this version may know rules that the one that wrote it did not.
+    """
+    view = EvidenceView(incident)
+    findings = examine_view(view)
+    timeline = build_timeline(view, findings, max_rows=max_rows, max_neighbours=max_neighbours)
+    return IncidentReport(
+        manifest=incident.manifest,
+        path=incident.path,
+        trigger=view.trigger,
+        findings=findings,
+        timeline=timeline,
+        open_roots=[root for root in view.roots if root.is_open],
+        state=state,
+        json_copy=json_copy,
+    )

@@ -1,0 +1,42 @@
+"""How times, sizes and counts read in a report."""
+
+from __future__ import annotations
+
+from datetime import datetime, timezone
+
+_KIB = 1024
+
+
+def moment(wall_ns: int) -> str:
+    """Return a time as `2026-01-01 10:00:02.600 UTC`; `unknown` for zero or nonsense."""
+    try:
+        when = datetime.fromtimestamp(wall_ns // 1_000_000 / 1000, tz=timezone.utc)
+    except (OverflowError, OSError, ValueError):
+        return "unknown"
+    return f"{when:%Y-%m-%d %H:%M:%S}.{when.microsecond // 1000:03d} UTC" if wall_ns else "unknown"
+
+
+def age(nanoseconds: int) -> str:
+    """Return how long ago something was, roughly: `3 s ago`, `19 min ago`."""
+    value = max(0.0, nanoseconds / 1e9)
+    for unit, length in (("s", 60), ("min", 60), ("h", 48)):
+        if value < length:
+            return f"{value:.0f} {unit} ago"
+        value /= 60 if unit != "h" else 24
+    return f"{value:.0f} days ago"
+
+
+def size(bytes_count: int) -> str:
+    """Return a size in its natural unit, with at most one decimal: `8.1 MiB`."""
+    value = float(bytes_count)
+    for unit in ("B", "KiB", "MiB"):
+        if value < _KIB:
+            return f"{value:.0f} B" if unit == "B" else f"{value:.1f} {unit}"
+        value /= _KIB
+    return f"{value:.1f} GiB"
+
+
+def count(number: int, singular: str, plural: str = "") -> str:
+    """Return `1 span`, `12 345 spans`."""
+    noun = singular if number == 1 else plural or f"{singular}s"
+    return f"{number:,} {noun}".replace(",", " ")

@@ -1,0 +1,127 @@
+"""The recorder's own metrics, as OpenTelemetry observable instruments.
+
+They are read when a metric reader collects, on its thread; the hot path knows nothing of them.
+Names and units follow the metric guidelines of the semantic conventions.
+"""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Callable, Iterable
+
+from opentelemetry import metrics
+from opentelemetry.metrics import CallbackOptions, Observation
+
+from otel_flight.recorder import Recorder
+from otel_flight.statistics import Statistics
+
+Read = Callable[[Statistics], Iterable[Observation]]
+
+
+class SelfMetrics:
+    """Instruments of one recorder, which they do not keep alive."""
+
+    def __init__(self, recorder: Recorder) -> None:
+        self._recorder = weakref.ref(recorder)
+        meter = metrics.get_meter("otel_flight")
+        for name, unit, description, read in _COUNTERS:
+            meter.create_observable_counter(name, [self._callback(read)], unit, description)
+        for name, unit, description, read in _GAUGES:
+            meter.create_observable_gauge(name, [self._callback(read)], unit, description)
+
+    def _callback(self, read: Read) -> Callable[[CallbackOptions], Iterable[Observation]]:
+        def observe(_options: CallbackOptions) -> Iterable[Observation]:
+            recorder = self._recorder()
+            return [] if recorder is None else read(recorder.statistics())
+
+        return observe
+
+
+def _records(statistics: Statistics) -> list[Observation]:
+    return [
+        Observation(counts.written_records, {"flight_recorder.lane": lane})
+        for lane, counts in (("spans", statistics.spans), ("runtime", statistics.runtime))
+    ]
+
+
+def _lost(statistics: Statistics) -> list[Observation]:
+    return [
+        Observation(count, {"flight_recorder.lane": lane, "flight_recorder.reason": reason})
+        for lane, counts in (("spans", statistics.spans), ("runtime", statistics.runtime))
+        for reason, count in (
+            ("evicted", counts.evicted_records),
+            ("dropped", counts.dropped_records),
+        )
+    ]
+
+
+def _firings(statistics: Statistics) -> list[Observation]:
+    return [
+        Observation(count, {"flight_recorder.trigger": trigger, "flight_recorder.outcome": outcome})
+        for (trigger, outcome), count in statistics.firings.items()
+    ]
+
+
+def _incidents(statistics: Statistics) -> list[Observation]:
+    return [
+        Observation(statistics.incidents_written, {"flight_recorder.outcome": "written"}),
+        Observation(statistics.incidents_failed, {"flight_recorder.outcome": "failed"}),
+        Observation(
+            statistics.delivery.delivered_incidents, {"flight_recorder.outcome": "delivered"}
+        ),
+    ]
+
+
+_COUNTERS: tuple[tuple[str, str, str, Read], ...] = (
+    ("flight_recorder.records", "{record}", "Records written to the window.", _records),
+    ("flight_recorder.records.lost", "{record}", "Records that left the window.", _lost),
+    ("flight_recorder.firings", "{firing}", "What became of firings.", _firings),
+    ("flight_recorder.incidents", "{incident}", "What became of incidents.", _incidents),
+    (
+        "flight_recorder.delivery.spans",
+        "{span}",
+        "Spans delivered with incidents.",
+        lambda statistics: [Observation(statistics.delivery.delivered_spans)],
+    ),
+    (
+        "flight_recorder.delivery.failures",
+        "{attempt}",
+        "Attempts to deliver that failed.",
+        lambda statistics: [Observation(statistics.delivery.failed_attempts)],
+    ),
+    (
+        "flight_recorder.errors",
+        "{error}",
+        "Errors inside the recorder that were kept from the application.",
+        lambda statistics: [
+            Observation(error.count, {"flight_recorder.place": error.place})
+            for error in statistics.errors
+        ],
+    ),
+)
+_GAUGES: tuple[tuple[str, str, str, Read], ...] = (
+    (
+        "flight_recorder.window.size",
+        "By",
+        "Size of the window's memory.",
+        lambda statistics: [Observation(statistics.window_bytes)],
+    ),
+    (
+        "flight_recorder.window.age",
+        "s",
+        "How far back the window reaches.",
+        lambda statistics: [Observation(statistics.window_seconds)],
+    ),
+    (
+        "flight_recorder.open_spans",
+        "{span}",
+        "Spans that have started and not ended.",
+        lambda statistics: [Observation(statistics.open_spans)],
+    ),
+    (
+        "flight_recorder.incidents.pending",
+        "{incident}",
+        "Incidents in the spool that are not delivered yet.",
+        lambda statistics: [Observation(statistics.delivery.pending_incidents)],
+    ),
+)

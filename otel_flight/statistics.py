@@ -1,0 +1,53 @@
+"""What the recorder tells about itself: one frozen value, put together when it is asked for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from otel_flight.delivery.flusher import DeliveryStatistics
+from otel_flight.guard import NotedError
+from otel_flight.recording.lane_writer import LaneCounts
+
+
+@dataclass(frozen=True)
+class Statistics:
+    """Totals since the recorder was started in this process.
+
+    Attributes:
+        is_recording: whether spans are recorded.
+        ring_path: the ring's file; empty for anonymous memory, or when stopped.
+        window_bytes: size of the ring, which never changes.
+        window_seconds: how far back the span lane reaches now.
+        spans: the span lane: written, evicted, dropped records.
+        runtime: the same of the runtime lane.
+        open_spans: spans open now.
+        open_spans_evicted: given up because too many were open.
+        converted_values: values msgpack could not hold, kept as text.
+        cut_records: records over the limit, with strings cut.
+        firings: how many firings had which outcome, by trigger and outcome (`opened`, `joined`,
+            `cooldown`, `budget`).
+        repeated_firings: the same cause again before the ticker looked.
+        dropped_firings: too many different causes before the ticker looked.
+        incidents_written: incidents that reached the spool.
+        incidents_failed: incidents that could not be written; their budget was given back.
+        delivery: what the flusher did.
+        errors: what went wrong inside the recorder and was kept from the host, by place.
+    """
+
+    is_recording: bool = False
+    ring_path: str = ""
+    window_bytes: int = 0
+    window_seconds: float = 0.0
+    spans: LaneCounts = field(default_factory=LaneCounts)
+    runtime: LaneCounts = field(default_factory=LaneCounts)
+    open_spans: int = 0
+    open_spans_evicted: int = 0
+    converted_values: int = 0
+    cut_records: int = 0
+    firings: dict[tuple[str, str], int] = field(default_factory=dict)
+    repeated_firings: int = 0
+    dropped_firings: int = 0
+    incidents_written: int = 0
+    incidents_failed: int = 0
+    delivery: DeliveryStatistics = field(default_factory=DeliveryStatistics)
+    errors: tuple[NotedError, ...] = ()
