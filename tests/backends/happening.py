@@ -1,0 +1,118 @@
+"""What happened in the shop: the spans as its witness saw them, and the incidents it kept."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from opentelemetry.proto.trace.v1.trace_pb2 import Span
+
+from otel_flight.incidents.flight_file import read_incident
+from otel_flight.incidents.incident import Incident
+from otel_flight.incidents.spool import Spool
+from tests.support.otlp_messages import ReceivedSpan, spans_in
+from tests.support.service_process import ServiceProcess
+
+OURS = "flight_recorder."
+KIND = "flight_recorder.kind"
+INCIDENT_ID = "flight_recorder.incident.id"
+UNFINISHED = "flight_recorder.unfinished"
+LINK = "flight_recorder.link"
+
+_PROGRAM = str(Path(__file__).parent / "programs" / "shop.py")
+
+
+@dataclass(frozen=True)
+class Happening:
+    """One run of the shop.
+
+    Attributes:
+        service: its name.
+        ended: its own spans that ended, as the SDK would have exported them.
+        open: those that never did.
+        incidents: the oldest first.
+    """
+
+    service: str
+    ended: list[ReceivedSpan]
+    open: list[ReceivedSpan]
+    incidents: list[Incident]
+
+    @property
+    def trace_ids(self) -> list[str]:
+        """The traces of the application's spans."""
+        return sorted({item.span.trace_id.hex() for item in [*self.ended, *self.open]})
+
+
+def let_happen(what: str, folder: Path, environment: Mapping[str, str]) -> Happening:
+    """Run the shop to its end, which is when everything is delivered.
+
+    Args:
+        what: happens: see programs/shop.py.
+        folder: for what is left behind; its name becomes part of the service's.
+        environment: where it sends its incidents, and its other spans.
+    """
+    folder.mkdir(parents=True)
+    service = f"shop-{what}"
+    own = {"SHOP_NAME": service, "OTEL_FLIGHT_SPOOL_DIRECTORY": str(folder / "spool")}
+    repository = Path(__file__).parent.parent.parent
+    with ServiceProcess(
+        [_PROGRAM, what, str(folder)],
+        environment={**own, **environment},
+        working_directory=repository,
+    ) as process:
+        assert process.wait(60.0) == 0, process.output()
+    spool = Spool(folder / "spool", 1 << 30, 100)
+    entries = spool.entries()
+    assert all(entry.state.delivered for entry in entries), process.output()
+    return Happening(
+        service,
+        _read(folder / "ended.binpb"),
+        _read(folder / "open.binpb"),
+        [read_incident(entry.path) for entry in entries],
+    )
+
+
+def key(item: ReceivedSpan) -> tuple[str, str]:
+    """Return trace id and span id in hexadecimal digits."""
+    return item.span.trace_id.hex(), item.span.span_id.hex()
+
+
+def attributes(item: ReceivedSpan) -> dict[str, Any]:
+    """Return the attributes with a single value, as Python has them."""
+    return {
+        each.key: getattr(each.value, str(each.value.WhichOneof("value")))
+        for each in item.span.attributes
+        if each.value.WhichOneof("value") is not None
+    }
+
+
+def application_spans(items: Iterable[ReceivedSpan]) -> list[ReceivedSpan]:
+    """Return the spans that the application made itself."""
+    return [item for item in items if KIND not in attributes(item)]
+
+
+def of_kind(items: Iterable[ReceivedSpan], kind: str) -> list[ReceivedSpan]:
+    """Return the spans that the recorder made itself for this purpose."""
+    return [item for item in items if attributes(item).get(KIND) == kind]
+
+
+def unstamped(item: ReceivedSpan) -> Span:
+    """Return a span without what the recorder adds to it, its attributes in order."""
+    span = Span()
+    span.CopyFrom(item.span)
+    kept = [each for each in span.attributes if not each.key.startswith(OURS)]
+    del span.attributes[:]
+    span.attributes.extend(sorted(kept, key=lambda each: each.key))
+    for part in (*span.events, *span.links):
+        sorted_attributes = sorted(part.attributes, key=lambda each: each.key)
+        del part.attributes[:]
+        part.attributes.extend(sorted_attributes)
+    return span
+
+
+def _read(path: Path) -> list[ReceivedSpan]:
+    return spans_in(ExportTraceServiceRequest.FromString(path.read_bytes()))

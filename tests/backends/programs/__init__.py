@@ -1,0 +1,1 @@
+"""Instrumented programs whose incidents the tests look for in a backend."""

@@ -1,0 +1,142 @@
+"""Every code block of the README, the documentation and the examples does what its page says."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import shutil
+import sys
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from tests.docs.code_blocks import LANGUAGES, blocks_of, needed_modules, output_matches
+from tests.docs.page_session import PageSession
+from tests.support.otlp_receiver import OtlpReceiver
+from tests.support.service_process import free_port
+
+ROOT = Path(__file__).parents[2]
+PAGES = sorted(
+    path.relative_to(ROOT)
+    for path in (
+        ROOT / "README.md",
+        *(ROOT / "docs").glob("**/*.md"),
+        *(ROOT / "examples").glob("*/README.md"),
+    )
+    if "_build" not in path.parts
+)
+PAGES_WITH_CODE = [page for page in PAGES if blocks_of(ROOT / page)]
+MOST_NOT_EXECUTED = 12
+
+
+def words_of(page: Path) -> str:
+    """Return all that is executed or saved on a page."""
+    return "".join(block.text for block in blocks_of(ROOT / page) if not block.reason)
+
+
+def skip_without_tools(page: Path) -> None:
+    """Skip a page that uses what this environment does not have."""
+    for module in needed_modules(ROOT / page):
+        pytest.importorskip(module)
+    for tool in ("bash", "curl"):
+        if shutil.which(tool) is None and (tool == "bash" or f"{tool} " in words_of(page)):
+            pytest.skip(f"{tool} is not installed")
+
+
+def environment_of(home: Path) -> dict[str, str]:
+    """Return the variables of a reader who sits at a fresh account."""
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("OTEL_", "XDG_")) or name == "OTEL_FLIGHT_RING_DIRECTORY"
+    }
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+    return kept | {
+        "PATH": path,
+        "HOME": str(home),
+        "COLUMNS": "100",
+        "PYTHONUTF8": "1",
+        "NO_COLOR": "1",
+        # A page waits three seconds for the two that an incident stays open; here it is in less.
+        "OTEL_FLIGHT_TAIL": "500ms",
+    }
+
+
+@pytest.mark.parametrize("page", PAGES_WITH_CODE, ids=str)
+def test_a_page_does_what_it_says(page: Path, tmp_path: Path) -> None:
+    """Followed from top to bottom, each block succeeds and prints what the page shows."""
+    skip_without_tools(page)
+    words = words_of(page)
+    directory = tmp_path / "home" / "work"
+    if page.parts[0] == "examples":
+        shutil.copytree(ROOT / page.parent, directory)
+    port = free_port()
+    with OtlpReceiver() as receiver:
+        replacements = {
+            "8000": str(port),
+            "4317": receiver.grpc_endpoint.rpartition(":")[2],
+            "4318": receiver.http_endpoint.rpartition(":")[2],
+            "sleep 3": "sleep 1.5",
+        }
+        server = f"tcp://127.0.0.1:{port}" if "8000" in words else None
+
+        with PageSession(
+            directory, environment_of(directory.parent), replacements, server
+        ) as session:
+            for block in blocks_of(ROOT / page):
+                if not block.reason:
+                    session.follow(block)
+            session.end()
+
+        if "4317" in words or "4318" in words:
+            names = {received.span.name for received in receiver.spans()}
+            assert any(name.startswith("incident: ") for name in names)
+
+
+@pytest.mark.parametrize("page", PAGES_WITH_CODE, ids=str)
+def test_no_block_escapes(page: Path) -> None:
+    """Each block is of a language that is understood here, and a saved file is used afterwards."""
+    for number, block in enumerate(blocks := blocks_of(ROOT / page)):
+        assert block.language in LANGUAGES, block.place
+        if block.language in {"yaml", "ini"} and not block.reason:
+            assert block.file_name, f"{block.place}: say which file it is"
+        if block.file_name and not block.reason:
+            stem = block.file_name.removesuffix(".py")
+            later = "".join(each.text for each in blocks[number + 1 :] if not each.reason)
+            assert stem in later, f"{block.place}: {block.file_name} is not used"
+
+
+def test_few_blocks_are_not_executed() -> None:
+    """What cannot run in a test stays the exception, and each says why."""
+    reasons = Counter(
+        block.reason for page in PAGES_WITH_CODE for block in blocks_of(ROOT / page) if block.reason
+    )
+
+    assert sum(reasons.values()) <= MOST_NOT_EXECUTED, reasons
+
+
+@pytest.mark.parametrize(
+    ("shown", "actual", "is_match"),
+    [
+        ("one ... three\n", "one two three\n", True),
+        ("one\n...\nfour\n", "one\ntwo\nthree\nfour\n", True),
+        ("one  \n", "one\n", True),
+        ("one two\n", "one   two\n", True),
+        ("one\n", "one\ntwo\n", False),
+        ("(1+1)\n", "(11)\n", False),
+    ],
+)
+def test_output_is_compared(shown: str, actual: str, is_match: bool) -> None:
+    """Three dots stand for any text and nothing else does."""
+    assert output_matches(shown, actual) is is_match
+
+
+def test_needed_modules_exist_somewhere() -> None:
+    """A page asks for packages of the extras, so that no misspelling skips it for ever."""
+    known = {"opentelemetry.configuration", "opentelemetry.exporter.otlp.json.file"}
+
+    asked = {module for page in PAGES for module in needed_modules(ROOT / page)}
+
+    assert asked <= known
+    assert importlib.util.find_spec("opentelemetry") is not None
