@@ -1,0 +1,111 @@
+"""The command line of the benchmarks: which to run, and where the figures go."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import json
+import os
+import platform
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from importlib import metadata
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+from benchmarks import flush_stall, idle, memory, service, span_cost, variants
+from benchmarks.figures import TABLE_HEADER, Result, as_json, table_rows
+
+BENCHMARKS: dict[str, Callable[..., Result]] = {
+    "span_cost": span_cost.run,
+    "service": service.run,
+    "memory": memory.run,
+    "flush_stall": flush_stall.run,
+    "idle": idle.run,
+}
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the chosen benchmarks, print each table when it is known, write the JSON file."""
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    unknown = sorted(set(options.names) - set(BENCHMARKS))
+    if unknown:
+        parser.error(f"no such benchmark: {', '.join(unknown)}; there are {', '.join(BENCHMARKS)}")
+    if not variants.has_recorder():
+        print("otel_flight cannot be used here: only the other variants are measured.")
+    if options.smoke:
+        print("A smoke run: everything runs once, and the figures mean nothing.")
+    results = []
+    for name in options.names or BENCHMARKS:
+        print(f"{name} …", flush=True)
+        begin = perf_counter()
+        result = BENCHMARKS[name](smoke=options.smoke)
+        results.append(replace(result, seconds=round(perf_counter() - begin, 1)))
+        _print_table(results[-1])
+    if options.json is not None:
+        content = {
+            "environment": _environment(),
+            "smoke": options.smoke,
+            "results": [as_json(result) for result in results],
+        }
+        options.json.parent.mkdir(parents=True, exist_ok=True)
+        options.json.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument(
+        "names", nargs="*", metavar="NAME", help=f"default: all of {', '.join(BENCHMARKS)}"
+    )
+    parser.add_argument(
+        "--smoke", action="store_true", help="tiny sizes: shows that all of it runs, not figures"
+    )
+    parser.add_argument("--json", type=Path, metavar="FILE", help="also write the figures here")
+    return parser
+
+
+def _environment() -> dict[str, Any]:
+    return {
+        "python": sys.version.split()[0],
+        "opentelemetry-sdk": metadata.version("opentelemetry-sdk"),
+        "platform": platform.platform(),
+        "cores": os.cpu_count(),
+    }
+
+
+def _print_table(result: Result) -> None:
+    rows = table_rows(result.figures)
+    title = f"{result.benchmark} ({result.seconds} s)"
+    try:
+        _print_rich(title, rows)
+    except ImportError:
+        _print_plain(title, rows)
+    for note in result.notes:
+        print(f"  {note}")
+    print(flush=True)
+
+
+def _print_rich(title: str, rows: Sequence[Sequence[str]]) -> None:
+    """Print with rich, which only the extras bring."""
+    table = importlib.import_module("rich.table").Table(title=title, title_justify="left")
+    for number, heading in enumerate(TABLE_HEADER):
+        table.add_column(heading, justify="right" if number in {2, 3, 5} else "left")
+    for row in rows:
+        table.add_row(*row)
+    console_class = importlib.import_module("rich.console").Console
+    console = console_class() if sys.stdout.isatty() else console_class(width=120)
+    console.print(table)
+
+
+def _print_plain(title: str, rows: Sequence[Sequence[str]]) -> None:
+    widths = [max(map(len, column)) for column in zip(TABLE_HEADER, *rows, strict=True)]
+    print(title)
+    for row in (TABLE_HEADER, *rows):
+        print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)))
+
+
+if __name__ == "__main__":
+    main()

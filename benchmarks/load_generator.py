@@ -1,0 +1,165 @@
+"""A load generator light enough not to be what is measured: one prebuilt request, raw sockets.
+
+As a program it reads orders as lines of JSON and answers each with a line of JSON, so that one
+process serves a whole benchmark.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import json
+import subprocess
+import sys
+from time import perf_counter
+from types import TracebackType
+from typing import Any, final
+
+from benchmarks import cores
+from benchmarks.child_process import REPOSITORY
+from benchmarks.paired_ratios import percentile
+
+WARM_UP_SECONDS = 0.25
+
+
+@final
+class LoadGenerator:
+    """Run the program until the `with` block ends; it loads one service at a time."""
+
+    def __enter__(self) -> LoadGenerator:
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "benchmarks.load_generator"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            cwd=REPOSITORY,
+            text=True,
+        )
+        return self
+
+    def __exit__(
+        self,
+        exception_type: type[BaseException] | None,
+        exception: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._process.kill()
+        self._process.communicate()
+
+    def load(self, **order: Any) -> dict[str, float]:
+        """Have `generate()` run with these arguments, and return its answer.
+
+        Raises:
+            RuntimeError: The program failed; what it wrote is on our standard error.
+        """
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.write(json.dumps(order) + "\n")
+        self._process.stdin.flush()
+        line = self._process.stdout.readline()
+        if not line:
+            message = "the load generator died"
+            raise RuntimeError(message)
+        answer: dict[str, float] = json.loads(line)
+        return answer
+
+
+class _Connection(asyncio.Protocol):
+    """One kept-alive connection that sends the next request when the answer is complete."""
+
+    def __init__(self, request: bytes, answer_bytes: int, latencies: list[float]) -> None:
+        self._request = request
+        self._answer_bytes = answer_bytes
+        self._latencies = latencies
+        self._missing = 0
+        self._sent = 0.0
+        self._transport: asyncio.Transport | None = None
+        self.failure: str | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+        self._send()
+
+    def data_received(self, data: bytes) -> None:
+        if self._missing == self._answer_bytes and not data.startswith(b"HTTP/1.1 200"):
+            self.failure = data[:200].decode("latin-1")
+        self._missing -= len(data)
+        if self._missing <= 0:
+            self._latencies.append(perf_counter() - self._sent)
+            self._send()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if self._transport is not None and not self._transport.is_closing():
+            self.failure = f"connection lost: {exc}"
+
+    def close(self) -> None:
+        """Hang up, with the last request unanswered."""
+        if self._transport is not None:
+            self._transport.abort()
+
+    def _send(self) -> None:
+        assert self._transport is not None
+        self._missing = self._answer_bytes
+        self._sent = perf_counter()
+        self._transport.write(self._request)
+
+
+async def generate(*, port: int, path: str, connections: int, seconds: float) -> dict[str, float]:
+    """Load the port for so long, after a warm-up that does not count.
+
+    Returns:
+        Requests a second, the 50th and 99th percentile of the latency in milliseconds, and how
+        many requests there were with those of the warm-up.
+    """
+    request = f"GET {path} HTTP/1.1\r\nhost: 127.0.0.1:{port}\r\n\r\n".encode()
+    answer_bytes = await _answer_bytes(port, request)
+    latencies: list[float] = []
+    loop = asyncio.get_running_loop()
+    opened = [
+        (
+            await loop.create_connection(
+                lambda: _Connection(request, answer_bytes, latencies), "127.0.0.1", port
+            )
+        )[1]
+        for _ in range(connections)
+    ]
+    await asyncio.sleep(WARM_UP_SECONDS)
+    warm_up_requests = len(latencies)
+    begin = perf_counter()
+    await asyncio.sleep(seconds)
+    taken = perf_counter() - begin
+    measured = latencies[warm_up_requests:]
+    for connection in opened:
+        connection.close()
+    failures = [connection.failure for connection in opened if connection.failure is not None]
+    if failures or not measured:
+        message = f"the service answered wrongly or not at all: {failures[:1]}"
+        raise RuntimeError(message)
+    return {
+        "throughput": len(measured) / taken,
+        "p50_ms": percentile(measured, 50) * 1e3,
+        "p99_ms": percentile(measured, 99) * 1e3,
+        "requests": len(measured) + warm_up_requests,
+    }
+
+
+async def _answer_bytes(port: int, request: bytes) -> int:
+    """Return the length of the answer, headers included; it is the same each time."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(request)
+    head = await reader.readuntil(b"\r\n\r\n")
+    fields = dict(line.split(b": ", 1) for line in head.split(b"\r\n")[1:-2])
+    writer.close()
+    return len(head) + int(fields[b"content-length"])
+
+
+def main() -> None:
+    """Obey the orders on standard input until it is closed."""
+    cores.pin(cores.OTHERS)
+    gc.disable()  # nothing here makes cycles, and a collection would look like a slow service
+    for line in sys.stdin:
+        print(json.dumps(asyncio.run(generate(**json.loads(line)))), flush=True)
+
+
+if __name__ == "__main__":
+    main()

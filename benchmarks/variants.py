@@ -1,0 +1,219 @@
+"""The ways of keeping spans that are compared, by name; the only file that knows the recorder.
+
+The recorder is looked up by name when it is needed, so that the other variants can be measured
+against each other in an environment that does not have it.
+"""
+
+from __future__ import annotations
+
+import importlib
+import threading
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from opentelemetry.context import Context
+from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+from opentelemetry.sdk.trace import ReadableSpan, Span, SpanProcessor, TracerProvider
+from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
+
+BARE = "bare SDK"
+EMPTY = "empty processor"
+OURS = "otel-flight"
+INSTALLED = "otel-flight, installed"
+DEQUE = "deque of spans"
+BATCH = "batch processor"
+
+DEQUE_SPANS = 50_000
+WINDOW_BYTES = 16 * 1024 * 1024
+_FLUSH_BATCH = 512
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Surroundings:
+    """What a variant is given.
+
+    Attributes:
+        directory: Where it may keep files; empty at first.
+        endpoint: Base URL of an OTLP/HTTP receiver; None exports nowhere.
+        settings: More settings for the recorder.
+    """
+
+    directory: Path
+    endpoint: str | None = None
+    settings: dict[str, Any] | None = None
+
+
+class Variant:
+    """A way of keeping spans; this one keeps none."""
+
+    def __init__(self, surroundings: Surroundings) -> None:
+        self.surroundings = surroundings
+
+    def attach(self, provider: TracerProvider) -> None:
+        """Have the provider's spans kept."""
+
+    def flush(self) -> None:
+        """Send what is held to the endpoint, in the background as far as the variant can."""
+
+    def held_spans(self) -> int | None:
+        """Return how many spans are held just now; None if only a receiver can tell."""
+        return 0
+
+    def close(self) -> None:
+        """Stop threads and close files."""
+
+
+class _Bare(Variant):
+    """The SDK with no processor at all."""
+
+
+class _Empty(Variant):
+    """A processor that does nothing: the floor of every other variant."""
+
+    def attach(self, provider: TracerProvider) -> None:
+        provider.add_span_processor(_EmptyProcessor())
+
+
+class _SpanDeque(Variant):
+    """The recorder one writes first: the span objects themselves in a bounded deque."""
+
+    def __init__(self, surroundings: Surroundings) -> None:
+        super().__init__(surroundings)
+        self._spans: deque[ReadableSpan] = deque(maxlen=DEQUE_SPANS)
+
+    def attach(self, provider: TracerProvider) -> None:
+        provider.add_span_processor(_AppendingProcessor(self._spans))
+
+    def flush(self) -> None:
+        exporter = OTLPSpanExporter(endpoint=f"{self.surroundings.endpoint}/v1/traces")
+        spans = list(self._spans)
+
+        def send() -> None:
+            for start in range(0, len(spans), _FLUSH_BATCH):
+                exporter.export(spans[start : start + _FLUSH_BATCH])
+
+        threading.Thread(target=send, name="deque-flush", daemon=True).start()
+
+    def held_spans(self) -> int | None:
+        return len(self._spans)
+
+
+class _Batch(Variant):
+    """BatchSpanProcessor exporting everything, to nowhere or over OTLP/HTTP."""
+
+    def __init__(self, surroundings: Surroundings) -> None:
+        super().__init__(surroundings)
+        endpoint = surroundings.endpoint
+        self._processor: SpanProcessor = BatchSpanProcessor(
+            _NoExporter()
+            if endpoint is None
+            else OTLPSpanExporter(endpoint=f"{endpoint}/v1/traces")
+        )
+
+    def attach(self, provider: TracerProvider) -> None:
+        provider.add_span_processor(self._processor)
+
+    def close(self) -> None:
+        self._processor.shutdown()
+
+
+class _Flight(Variant):
+    """The flight recorder put in by hand: its span processor and nothing else."""
+
+    def __init__(self, surroundings: Surroundings) -> None:
+        super().__init__(surroundings)
+        self._recorder: Any = None
+
+    def attach(self, provider: TracerProvider) -> None:
+        otel_flight = _otel_flight()
+        self._recorder = otel_flight.FlightRecorder(**self._settings())
+        self._recorder.start()
+        provider.add_span_processor(otel_flight.FlightSpanProcessor(self._recorder))
+
+    def flush(self) -> None:
+        self._recorder.trigger("bench")
+
+    def held_spans(self) -> int | None:
+        return None
+
+    def close(self) -> None:
+        if self._recorder is not None:
+            self._recorder.stop()
+
+    def _settings(self) -> dict[str, Any]:
+        endpoint = self.surroundings.endpoint
+        settings: dict[str, Any] = {
+            "ring_directory": str(self.surroundings.directory / "ring"),
+            "spool_directory": str(self.surroundings.directory / "spool"),
+            "window_bytes": WINDOW_BYTES,
+        }
+        if endpoint is None:
+            settings["export"] = "off"
+        else:
+            settings |= {"export": "otlp", "endpoint": endpoint, "protocol": "http/protobuf"}
+        return settings | (self.surroundings.settings or {})
+
+
+class _InstalledFlight(_Flight):
+    """The flight recorder as `otel_flight.install()` puts it in, around the sampler too."""
+
+    def attach(self, provider: TracerProvider) -> None:
+        self._recorder = _otel_flight().install(tracer_provider=provider, **self._settings())
+
+
+VARIANTS: dict[str, type[Variant]] = {
+    BARE: _Bare,
+    EMPTY: _Empty,
+    OURS: _Flight,
+    INSTALLED: _InstalledFlight,
+    DEQUE: _SpanDeque,
+    BATCH: _Batch,
+}
+
+
+def open_variant(name: str, surroundings: Surroundings, provider: TracerProvider) -> Variant:
+    """Return the variant, keeping the provider's spans from now on."""
+    variant = VARIANTS[name](surroundings)
+    variant.attach(provider)
+    return variant
+
+
+def available(names: Sequence[str]) -> list[str]:
+    """Return those of the variants that this environment can run, in the same order."""
+    return [name for name in names if name not in {OURS, INSTALLED} or has_recorder()]
+
+
+def has_recorder() -> bool:
+    """Return whether the recorder is installed and can be used."""
+    try:
+        return hasattr(_otel_flight(), "FlightRecorder")
+    except ImportError:
+        return False
+
+
+def _otel_flight() -> Any:
+    return importlib.import_module("otel_flight")
+
+
+class _EmptyProcessor(SpanProcessor):
+    def on_start(self, span: Span, parent_context: Context | None = None) -> None:
+        pass
+
+    def on_end(self, span: ReadableSpan) -> None:
+        pass
+
+
+class _AppendingProcessor(SpanProcessor):
+    def __init__(self, spans: deque[ReadableSpan]) -> None:
+        self._spans = spans
+
+    def on_end(self, span: ReadableSpan) -> None:
+        self._spans.append(span)
+
+
+class _NoExporter(SpanExporter):
+    def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
+        return SpanExportResult.SUCCESS
