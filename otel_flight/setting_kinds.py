@@ -178,7 +178,7 @@ def directory() -> Kind:
 
 
 def url() -> Kind:
-    """Where OTLP is sent."""
+    """The address of a server."""
 
     def read(value: object) -> str:
         if not isinstance(value, str):

@@ -150,6 +150,13 @@ class Settings:
     skip_exported: bool = _setting("SKIP_EXPORTED", True, kinds.flag())
     """Whether spans that the application's own pipeline exports are left out of what is sent."""
 
+    jaeger_url: str | None = _setting("JAEGER_URL", None, kinds.or_unset(kinds.url()))
+    """Where Jaeger's web pages are: `otel-flight show` prints links to an incident there."""
+
+    grafana_url: str | None = _setting("GRAFANA_URL", None, kinds.or_unset(kinds.url()))
+    """Where Grafana is: `otel-flight show` prints links to an incident there. `?datasource=` names
+    the Tempo data source, `tempo` when it does not."""
+
     flush_cpu_share: float = _setting("FLUSH_CPU_SHARE", 0.5, kinds.share(0.01, 1))
     """The most of one processor that sending incidents may take from the application."""
 

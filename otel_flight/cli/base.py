@@ -34,7 +34,15 @@ from otel_flight.settings_sources import SettingsInForce, find_settings
 
 _VARIABLES_USED: Final = tuple(
     f"OTEL_FLIGHT_{name}"
-    for name in ("SPOOL_DIRECTORY", "RING_DIRECTORY", "ENDPOINT", "PROTOCOL", "SKIP_EXPORTED")
+    for name in (
+        "SPOOL_DIRECTORY",
+        "RING_DIRECTORY",
+        "ENDPOINT",
+        "PROTOCOL",
+        "SKIP_EXPORTED",
+        "JAEGER_URL",
+        "GRAFANA_URL",
+    )
 )
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 

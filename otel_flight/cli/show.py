@@ -11,8 +11,10 @@ from otel_flight.cli.base import (
     pass_invocation,
     print_json,
 )
+from otel_flight.delivery.derived_ids import derived_trace_id
 from otel_flight.incidents.flight_file import read_incident
 from otel_flight.incidents.spool import SpoolEntry
+from otel_flight.report.backend_links import BackendLinks, Whereabouts, backend_links
 from otel_flight.report.incident_report import IncidentReport, build_report
 from otel_flight.report.terminal import print_report
 from otel_flight.report.timeline import UNLIMITED
@@ -35,16 +37,32 @@ from otel_flight.report.timeline import UNLIMITED
     help="The most other requests to show.",
 )
 @click.option("--all", "is_all", is_flag=True, help="Show every span and every other request.")
+@click.option("--jaeger-url", metavar="URL", help="Print links to the Jaeger there.")
+@click.option(
+    "--grafana-url",
+    metavar="URL",
+    help="Print links to the Grafana there; ?datasource= names its Tempo data source.",
+)
 @json_option
 @directory_options
 @pass_invocation
 def show(
-    invocation: Invocation, *, incident: str, rows: int, requests: int, is_all: bool, as_json: bool
+    invocation: Invocation,
+    *,
+    incident: str,
+    rows: int,
+    requests: int,
+    is_all: bool,
+    jaeger_url: str | None,
+    grafana_url: str | None,
+    as_json: bool,
 ) -> None:
     """Show an incident: cause, findings, timeline, losses.
 
     ID is an incident's id or the beginning of it, `last`, or the path of a .flight file.
     """
+    given = {"jaeger_url": jaeger_url, "grafana_url": grafana_url}
+    invocation.overrides.update({name: url for name, url in given.items() if url})
     entry = invocation.find_incident(incident)
     is_spooled = entry.path.parent == invocation.spool_directory
     copy = invocation.spool().json_path(entry)
@@ -55,13 +73,30 @@ def show(
         max_rows=UNLIMITED if is_all or as_json else rows,
         max_neighbours=UNLIMITED if is_all or as_json else requests,
     )
+    links = _links(invocation, report)
     if as_json:
-        print_json(_as_json(entry, report))
+        print_json(_as_json(entry, report, links))
     else:
-        print_report(report, invocation.console)
+        print_report(report, invocation.console, links)
 
 
-def _as_json(entry: SpoolEntry, report: IncidentReport) -> dict[str, object]:
+def _links(invocation: Invocation, report: IncidentReport) -> BackendLinks:
+    manifest = report.manifest
+    trigger = manifest.trigger
+    place = Whereabouts(
+        service=manifest.service_name,
+        incident_id=manifest.incident_id,
+        incident_trace_id=f"{derived_trace_id(manifest.incident_id):032x}",
+        trigger_trace_id=trigger.trace_id if trigger else "",
+        trigger_span_id=trigger.span_id if trigger else "",
+        start_ns=report.first_start_ns,
+        end_ns=manifest.closed_ns,
+    )
+    settings = invocation.settings
+    return backend_links(place, jaeger_url=settings.jaeger_url, grafana_url=settings.grafana_url)
+
+
+def _as_json(entry: SpoolEntry, report: IncidentReport, links: BackendLinks) -> dict[str, object]:
     return {
         "id": entry.incident_id,
         "path": str(entry.path),
@@ -77,5 +112,6 @@ def _as_json(entry: SpoolEntry, report: IncidentReport) -> dict[str, object]:
             for root in report.open_roots
         ],
         "delivery": report.state,
+        "links": links,
         "otlp_json": str(report.json_copy) if report.json_copy is not None else None,
     }

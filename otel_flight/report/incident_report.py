@@ -26,6 +26,7 @@ class IncidentReport:
         findings: the best explanation first.
         timeline: the trigger's trace, and what ran beside it.
         open_roots: local roots still open when it closed, by start.
+        first_start_ns: when the earliest request of the window started.
         state: how far its delivery is, None for a file outside a spool.
         json_copy: its OTLP-JSON copy, None when there is none.
     """
@@ -36,6 +37,7 @@ class IncidentReport:
     findings: Sequence[Finding]
     timeline: Timeline
     open_roots: Sequence[LocalRoot]
+    first_start_ns: int
     state: DeliveryState | None = None
     json_copy: Path | None = None
 
@@ -62,6 +64,15 @@ def build_report(
         findings=findings,
         timeline=timeline,
         open_roots=[root for root in view.roots if root.is_open],
+        first_start_ns=_first_start_ns(view),
         state=state,
         json_copy=json_copy,
     )
+
+
+def _first_start_ns(view: EvidenceView) -> int:
+    manifest = view.incident.manifest
+    starts = [manifest.coverage.start_ns or manifest.opened_ns, manifest.opened_ns]
+    starts += [root.start_ns for root in view.roots[:1]]
+    starts += [span.record.start_ns for span in view.trace[:1]]  # its root may be lost
+    return min(starts)

@@ -15,6 +15,7 @@ from rich.text import Text
 from otel_flight.incidents.findings.base import one_line, short_duration
 from otel_flight.incidents.manifest import Cause
 from otel_flight.report.account import cause_words, coverage_words, delivery_words, loss_words
+from otel_flight.report.backend_links import BackendLinks
 from otel_flight.report.incident_report import IncidentReport
 from otel_flight.report.page import Page
 from otel_flight.report.timeline_bars import TimelineBars
@@ -24,8 +25,10 @@ _MOST_CAUSES: Final = 5
 _MOST_OPEN: Final = 5
 
 
-def print_report(report: IncidentReport, console: Console) -> None:
-    """Print the report of an incident."""
+def print_report(
+    report: IncidentReport, console: Console, links: BackendLinks | None = None
+) -> None:
+    """Print the report of an incident, and the links that lead to it in a backend."""
     page = Page(console)
     _print_head(report, page)
     _print_findings(report, page)
@@ -33,6 +36,8 @@ def print_report(report: IncidentReport, console: Console) -> None:
     if report.manifest.open_spans:
         _print_still_open(report, page)
     _print_account(report, page)
+    if links is not None and (links.jaeger or links.grafana):
+        _print_links(links, page)
 
 
 def _print_head(report: IncidentReport, page: Page) -> None:
@@ -133,3 +138,15 @@ def _print_account(report: IncidentReport, page: Page) -> None:
     if report.path is not None:
         facts.append(("file", report.path))
     page.facts(facts)
+
+
+def _print_links(links: BackendLinks, page: Page) -> None:
+    """Print the links, and the queries where Tempo is; whole, as they are to be copied."""
+    page.section("In the backend")
+    groups = [("Jaeger", links.jaeger), ("Grafana", links.grafana)]
+    if links.grafana:
+        groups.append(("TraceQL", links.traceql))
+    for name, group in groups:
+        for number, (what, link) in enumerate(group.items()):
+            lead = Text(f"{'' if number else name:<7}  {what:<8}  ", style="dim")
+            page.verbatim(Text.assemble(lead, (link, "not dim")))

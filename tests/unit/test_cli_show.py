@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
+from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 
+from otel_flight.delivery.derived_ids import derived_trace_id
+from otel_flight.incidents.flight_file import read_incident
 from otel_flight.incidents.spool import DeliveryState, Spool, SpoolEntry
 from tests.support.command_line import FAILED_ID, SLOW_ID, fill_spool, run
+from tests.support.incident_builder import START_NS
 
 
 @pytest.fixture
@@ -77,3 +81,58 @@ def test_json_has_manifest_findings_and_timeline(slow: SpoolEntry) -> None:
     assert [row["name"] for row in found["timeline"]["rows"]] == ["GET /report", "inventory"]
     assert len(found["timeline"]["neighbours"]) == 15
     assert found["delivery"]["delivered"] is False
+
+
+def test_links_are_printed_when_the_address_is_known(
+    slow: SpoolEntry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By variable or by option, which wins; each link whole on a line, however long."""
+    monkeypatch.setenv("OTEL_FLIGHT_JAEGER_URL", "http://jaeger.example:16686")
+    monkeypatch.setenv("OTEL_FLIGHT_GRAFANA_URL", "http://grafana.example")
+
+    output = run("show", SLOW_ID, "--grafana-url", "http://other.example").output
+
+    links = output.split("In the backend")[1].splitlines()[1:]
+    found = [line.split() for line in links]
+    trace_id = read_incident(slow.path).manifest.causes[0].trace_id
+    incident_trace = f"{derived_trace_id(SLOW_ID):032x}"
+    assert found[0][:2] == ["Jaeger", "trigger"]
+    assert found[0][2].startswith(f"http://jaeger.example:16686/trace/{trace_id}?")
+    assert found[1] == ["incident", f"http://jaeger.example:16686/trace/{incident_trace}"]
+    assert [words[-2] for words in found[:6]] == ["trigger", "incident", "spans"] * 2
+    assert all(words[-1].startswith("http://other.example/explore?") for words in found[3:6])
+    assert found[6][:2] == ["TraceQL", "trigger"]
+    assert f'{{ trace:id = "{trace_id}" }}' in links[6]
+
+
+def test_without_an_address_no_links_are_printed(slow: SpoolEntry) -> None:
+    """Whoever has neither Jaeger nor Grafana is not bothered with them."""
+    assert "In the backend" not in run("show", SLOW_ID).output
+
+
+def test_an_address_that_is_none_is_refused(slow: SpoolEntry) -> None:
+    """A mistake in an option is said, with what would be right."""
+    outcome = run("show", SLOW_ID, "--jaeger-url", "jaeger:16686")
+
+    assert outcome.exit_code == 2
+    assert "jaeger_url cannot be 'jaeger:16686'" in outcome.output
+
+
+def test_json_has_the_links(slow: SpoolEntry) -> None:
+    """A script gets links of the addresses it names, and the queries in any case."""
+    found = run("show", SLOW_ID, "--json", "--jaeger-url", "http://jaeger.example").json()["links"]
+
+    assert list(found["jaeger"]) == ["trigger", "incident", "spans"]
+    assert found["jaeger"]["spans"].startswith("http://jaeger.example/search?service=shop&")
+    assert found["grafana"] == {}
+    assert found["traceql"]["spans"] == f'{{ span.flight_recorder.incident.id = "{SLOW_ID}" }}'
+
+
+def test_the_time_of_the_links_holds_every_span(slow: SpoolEntry) -> None:
+    """The earliest request of the window started at 10:00:00, the incident closed 4.1 s later."""
+    found = run("show", SLOW_ID, "--json", "--jaeger-url", "http://jaeger.example").json()["links"]
+
+    query = dict(parse_qsl(urlsplit(found["jaeger"]["spans"]).query))
+    start_us = START_NS // 1000
+    assert int(query["start"]) == start_us - 1_000_000
+    assert int(query["end"]) == start_us + 4_100_000 + 1_000_000
