@@ -49,6 +49,14 @@ def needs_backends(*names: str) -> list[pytest.MarkDecorator]:
     return marks
 
 
+def required_program(name: str) -> Path:
+    """Return a backend's program; fail the test when it is not built."""
+    found = backend(name)
+    if not found.is_built():
+        pytest.fail(f"{name}: {_MISSING}", pytrace=False)
+    return found.program
+
+
 class BackendFailedError(RuntimeError):
     """The program died, or did not get where it was waited for; carries its output."""
 
@@ -77,7 +85,7 @@ class BackendProcess(ABC):
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.ports: Mapping[str, int] = {}
-        self.program = _required_program(self.name)
+        self.program = required_program(self.name)
         self._process: subprocess.Popen[bytes] | None = None
 
     @abstractmethod
@@ -254,10 +262,3 @@ def _free_ports(names: tuple[str, ...]) -> dict[str, int]:
         if port not in chosen.values():
             chosen[names[len(chosen)]] = port
     return chosen
-
-
-def _required_program(name: str) -> Path:
-    found = backend(name)
-    if not found.is_built():
-        pytest.fail(f"{name}: {_MISSING}", pytrace=False)
-    return found.program

@@ -22,7 +22,8 @@ INCIDENT_ID = "flight_recorder.incident.id"
 UNFINISHED = "flight_recorder.unfinished"
 LINK = "flight_recorder.link"
 
-_PROGRAM = str(Path(__file__).parent / "programs" / "shop.py")
+_PROGRAM = "tests.backends.programs.shop"
+_REPOSITORY = Path(__file__).parent.parent.parent
 
 
 @dataclass(frozen=True)
@@ -58,11 +59,10 @@ def let_happen(what: str, folder: Path, environment: Mapping[str, str]) -> Happe
     folder.mkdir(parents=True)
     service = f"shop-{what}"
     own = {"SHOP_NAME": service, "OTEL_FLIGHT_SPOOL_DIRECTORY": str(folder / "spool")}
-    repository = Path(__file__).parent.parent.parent
     with ServiceProcess(
-        [_PROGRAM, what, str(folder)],
+        ["-m", _PROGRAM, what, str(folder)],
         environment={**own, **environment},
-        working_directory=repository,
+        working_directory=_REPOSITORY,
     ) as process:
         assert process.wait(60.0) == 0, process.output()
     spool = Spool(folder / "spool", 1 << 30, 100)

@@ -11,13 +11,11 @@ import random
 import sys
 import time
 from pathlib import Path
-from typing import Any
 
 from opentelemetry import trace
-from opentelemetry.exporter.otlp.proto.common.trace_encoder import encode_spans
 from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter
 from opentelemetry.sdk.resources import Resource
-from opentelemetry.sdk.trace import ReadableSpan, Span, SpanLimits, SpanProcessor, TracerProvider
+from opentelemetry.sdk.trace import SpanLimits, TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
 from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ParentBased, Sampler, TraceIdRatioBased
 from opentelemetry.trace import Link, SpanContext, SpanKind, StatusCode, TraceFlags, Tracer
@@ -25,6 +23,7 @@ from opentelemetry.trace.span import TraceState
 from opentelemetry.util.types import AttributeValue
 
 import otel_flight
+from tests.backends.programs.witness import Witness
 
 CALLER = SpanContext(
     0xABCDEF0123456789ABCDEF0123456789,
@@ -44,31 +43,6 @@ ATTRIBUTES: dict[str, AttributeValue] = {
     "floats": (1.5,),
     "bools": (True, False),
 }
-
-
-class Witness(SpanProcessor):
-    """Keeps every recorded span as the SDK itself would have exported it, sampled or not."""
-
-    def __init__(self) -> None:
-        self._open: dict[int, Span] = {}
-        self._ended: list[ReadableSpan] = []
-
-    def on_start(self, span: Span, parent_context: Any = None) -> None:
-        """Note the span as open."""
-        self._open[span.get_span_context().span_id] = span
-
-    def on_end(self, span: ReadableSpan) -> None:
-        """Keep the span as it ended."""
-        context = span.get_span_context()
-        assert context is not None
-        del self._open[context.span_id]
-        self._ended.append(span)
-
-    def write_to(self, folder: Path) -> None:
-        """Write down what happened."""
-        for name, spans in (("ended", self._ended), ("open", list(self._open.values()))):
-            message = encode_spans(spans)
-            (folder / f"{name}.binpb").write_bytes(message.SerializeToString())
 
 
 class Shop:
