@@ -6,7 +6,7 @@ chunk, so that "the first n chunks are delivered" means the same after a restart
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 from opentelemetry.sdk.trace import ReadableSpan
@@ -76,7 +76,7 @@ class IncidentChunks:
         own = self._trace.build(self._index, LANES)
         for start in range(0, len(own), self._most_spans):
             part = own[start : start + self._most_spans]
-            yield PacedSpans(part.__iter__, len(part), self._pacer)
+            yield PacedSpans(_as_it_is, part, self._pacer)
         others = (trace for trace in self._index.traces() if trace != first)
         yield from map(self._recorded, self._divided(others))
 
@@ -109,16 +109,7 @@ class IncidentChunks:
     def _recorded(self, chunk: list[int]) -> PacedSpans:
         if self._skips_sampled:
             chunk = [span for span in chunk if not self._index.is_sampled(span)]
-        return PacedSpans(self._building(chunk), len(chunk), self._pacer)
-
-    def _building(self, chunk: list[int]) -> Callable[[], Iterator[ReadableSpan]]:
-        def build() -> Iterator[ReadableSpan]:
-            for ordinal in chunk:
-                span = self._built(ordinal)
-                if span is not None:
-                    yield span
-
-        return build
+        return PacedSpans(self._built, chunk, self._pacer)
 
     def _built(self, ordinal: int) -> ReadableSpan | None:
         try:
@@ -143,3 +134,7 @@ class IncidentChunks:
             for ordinal in self._index.open_spans()
             if (found := self._index.span(ordinal)) is not None and found.record.span_id in sent
         )
+
+
+def _as_it_is(span: ReadableSpan) -> ReadableSpan:
+    return span

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from typing import Final, TypeVar, overload
+from typing import Any, Final, TypeVar, overload
 
 from opentelemetry.sdk.trace import ReadableSpan
 
@@ -98,24 +98,30 @@ class PacedSpans(Sequence[ReadableSpan]):
     trigger full garbage collections in the host.
 
     Args:
-        build: makes the spans, in order; called for each iteration.
-        count: how many it makes.
-        pacer: rests between them.
+        build: makes the span an item stands for; None: it cannot be built, and is left out.
+        items: what is iterated over, in order.
+        pacer: rests between the spans.
     """
 
     def __init__(
-        self, build: Callable[[], Iterator[ReadableSpan]], count: int, pacer: Pacer
+        self, build: Callable[[_T], ReadableSpan | None], items: Sequence[_T], pacer: Pacer
     ) -> None:
-        self._build = build
-        self._count = count
+        self._build: Callable[[Any], ReadableSpan | None] = build
+        self._items: Sequence[Any] = items
         self._pacer = pacer
 
+    def part(self, start: int, stop: int) -> PacedSpans:
+        """Return the chunk of the items from `start` up to `stop`."""
+        return PacedSpans(self._build, self._items[start:stop], self._pacer)
+
     def __len__(self) -> int:
-        return self._count
+        return len(self._items)
 
     def __iter__(self) -> Iterator[ReadableSpan]:
-        for span in self._build():
-            yield span
+        for item in self._items:
+            span = self._build(item)
+            if span is not None:
+                yield span
             self._pacer.breathe()
         # What comes next, putting the request together, is one long piece: start it rested.
         self._pacer.rest()
@@ -127,4 +133,4 @@ class PacedSpans(Sequence[ReadableSpan]):
     def __getitem__(self, index: slice) -> Sequence[ReadableSpan]: ...
 
     def __getitem__(self, index: int | slice) -> ReadableSpan | Sequence[ReadableSpan]:
-        return list(self._build())[index]
+        return list(self)[index]

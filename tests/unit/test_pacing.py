@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from opentelemetry.sdk.trace import ReadableSpan
+
 from otel_flight.delivery.pacing import HOLD_NS, PAUSE_NS, SHORTEST_REST_SECONDS, PacedSpans, Pacer
 from tests.support.fake_clock import FakeClock
 
@@ -120,7 +122,26 @@ def test_begin_forgets_what_was_before() -> None:
 def test_a_chunk_is_handed_over_rested() -> None:
     """The exporter puts the request together right after the last span, in one long piece."""
     work = Work(share=1.0)
-    chunk = PacedSpans(lambda: iter(()), 0, work.pacer)
+    chunk = PacedSpans(lambda span: span, (), work.pacer)
 
     assert list(chunk) == []
     assert work.rests == [SHORTEST_REST_SECONDS]
+
+
+def test_a_part_of_a_chunk_builds_only_its_own() -> None:
+    """Halves make together what the whole made; what cannot be built is left out of its half."""
+    spans = [ReadableSpan(str(number)) for number in range(5)]
+    built: list[int] = []
+
+    def build(number: int) -> ReadableSpan | None:
+        built.append(number)
+        return None if number == 3 else spans[number]
+
+    chunk = PacedSpans(build, range(5), Work(share=1.0).pacer)
+    first, second = chunk.part(0, 2), chunk.part(2, 5)
+
+    assert (len(first), len(second)) == (2, 3)
+    assert list(first) == spans[:2]
+    assert built == [0, 1]
+    assert list(second) == [spans[2], spans[4]]
+    assert list(chunk) == [*spans[:3], spans[4]]
