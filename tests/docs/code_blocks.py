@@ -5,8 +5,9 @@
 - `shell` is a script, `yaml` and `ini` are files: each needs a name, unless the shell runs it.
 - `text` is neither code nor a command: drawings, and samples of output.
 
-A comment `<!-- not-executed: why -->` right before a block takes it out, `<!-- needs: module -->`
-anywhere on a page asks for a package that not every test environment has.
+A comment `<!-- not-executed: why -->` right before a block takes it out. Anywhere on a page,
+`<!-- needs: module -->` asks for a package that not every test environment has, and
+`<!-- backends: jaeger collector -->` for real backends, see page_backends.py.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ LANGUAGES = frozenset({"console", "ini", "python", "shell", "text", "yaml"})
 _FENCE = re.compile(r"^(?P<indent> *)(?P<ticks>`{3,})(?P<language>[^\s`]*)\s*$")
 _NOT_EXECUTED = re.compile(r"^\s*<!-- not-executed: (?P<reason>.+) -->\s*$")
 _NEEDS = re.compile(r"<!-- needs: (?P<module>[\w.]+) -->")
+_BACKENDS = re.compile(r"<!-- backends: (?P<names>[\w ]+) -->")
 _FILE_NAME = re.compile(r"^# (?P<name>[\w.-]+\.(?:py|sh|yaml|conf))$")
 
 
@@ -90,6 +92,12 @@ def blocks_of(page: Path) -> list[Block]:
 def needed_modules(page: Path) -> list[str]:
     """Return the modules a page cannot be run without."""
     return _NEEDS.findall(page.read_text(encoding="utf-8"))
+
+
+def needed_backends(page: Path) -> list[str]:
+    """Return the names of the backends that a page is followed against."""
+    found = _BACKENDS.search(page.read_text(encoding="utf-8"))
+    return found["names"].split() if found else []
 
 
 def output_matches(shown: str, actual: str) -> bool:

@@ -10,8 +10,17 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
+from _pytest.mark.structures import ParameterSet
 
-from tests.docs.code_blocks import LANGUAGES, blocks_of, needed_modules, output_matches
+from tests.backends.backend_process import needs_backends
+from tests.docs.code_blocks import (
+    LANGUAGES,
+    blocks_of,
+    needed_backends,
+    needed_modules,
+    output_matches,
+)
+from tests.docs.page_backends import PageBackends
 from tests.docs.page_session import PageSession
 from tests.support.otlp_receiver import OtlpReceiver
 from tests.support.service_process import free_port
@@ -23,6 +32,7 @@ PAGES = sorted(
         ROOT / "README.md",
         *(ROOT / "docs").glob("**/*.md"),
         *(ROOT / "examples").glob("*/README.md"),
+        *ROOT.glob("collector-config/README.md"),
     )
     if "_build" not in path.parts
 )
@@ -44,14 +54,20 @@ def skip_without_tools(page: Path) -> None:
             pytest.skip(f"{tool} is not installed")
 
 
-def environment_of(home: Path) -> dict[str, str]:
-    """Return the variables of a reader who sits at a fresh account."""
+def environment_of(home: Path, programs: Path | None) -> dict[str, str]:
+    """Return the variables of a reader who sits at a fresh account.
+
+    Args:
+        home: their home directory.
+        programs: a folder of programs they have installed; None: no others than we have.
+    """
     kept = {
         name: value
         for name, value in os.environ.items()
         if not name.startswith(("OTEL_", "XDG_")) or name == "OTEL_FLIGHT_RING_DIRECTORY"
     }
-    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+    installed = [Path(sys.executable).parent, *([programs] if programs else [])]
+    path = os.pathsep.join([*map(str, installed), os.environ["PATH"]])
     return kept | {
         "PATH": path,
         "HOME": str(home),
@@ -63,35 +79,53 @@ def environment_of(home: Path) -> dict[str, str]:
     }
 
 
-@pytest.mark.parametrize("page", PAGES_WITH_CODE, ids=str)
+def parameter_of(page: Path) -> ParameterSet:
+    """Return the page, with the marks of a test against its backends if it asks for any."""
+    names = needed_backends(ROOT / page)
+    marks = [*needs_backends(*names), pytest.mark.timeout(180)] if names else []
+    return pytest.param(page, marks=marks, id=str(page))
+
+
+def prepare_directory(page: Path, directory: Path) -> None:
+    """Copy what a reader of the page has before them: its own folder, or the Collector's files."""
+    if page.parts[0] in {"examples", "collector-config"}:
+        shutil.copytree(ROOT / page.parent, directory)
+    elif "collector" in needed_backends(ROOT / page):
+        shutil.copytree(ROOT / "collector-config", directory / "collector-config")
+
+
+@pytest.mark.parametrize("page", [parameter_of(page) for page in PAGES_WITH_CODE])
 def test_a_page_does_what_it_says(page: Path, tmp_path: Path) -> None:
     """Followed from top to bottom, each block succeeds and prints what the page shows."""
     skip_without_tools(page)
     words = words_of(page)
+    names = needed_backends(ROOT / page)
     directory = tmp_path / "home" / "work"
-    if page.parts[0] == "examples":
-        shutil.copytree(ROOT / page.parent, directory)
+    prepare_directory(page, directory)
     port = free_port()
-    with OtlpReceiver() as receiver:
-        replacements = {
-            "8000": str(port),
+    with OtlpReceiver() as receiver, PageBackends(names, tmp_path / "backends") as backends:
+        receiver_ports = {
             "4317": receiver.grpc_endpoint.rpartition(":")[2],
             "4318": receiver.http_endpoint.rpartition(":")[2],
+        }
+        replacements = {
+            "8000": str(port),
+            **(backends.replacements if names else receiver_ports),
             "sleep 3": "sleep 1.5",
         }
         server = f"tcp://127.0.0.1:{port}" if "8000" in words else None
+        environment = environment_of(directory.parent, backends.programs) | backends.environment
 
-        with PageSession(
-            directory, environment_of(directory.parent), replacements, server
-        ) as session:
+        with PageSession(directory, environment, replacements, server) as session:
             for block in blocks_of(ROOT / page):
                 if not block.reason:
                     session.follow(block)
             session.end()
 
-        if "4317" in words or "4318" in words:
-            names = {received.span.name for received in receiver.spans()}
-            assert any(name.startswith("incident: ") for name in names)
+        backends.wait_for_incidents()
+        if not names and ("4317" in words or "4318" in words):
+            sent = {received.span.name for received in receiver.spans()}
+            assert any(name.startswith("incident: ") for name in sent)
 
 
 @pytest.mark.parametrize("page", PAGES_WITH_CODE, ids=str)
