@@ -1,0 +1,123 @@
+"""Each link that `otel-flight show` prints finds in the real backend what it promises."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from otel_flight.incidents.incident import Incident
+from tests.backends.backend_process import needs_backends
+from tests.backends.happening import (
+    INCIDENT_ID,
+    application_spans,
+    attributes,
+    key,
+    let_happen,
+    of_kind,
+)
+from tests.support.command_line import run
+from tests.support.jaeger_process import JaegerProcess
+from tests.support.link_counterparts import (
+    followed_in_grafana,
+    followed_in_jaeger,
+    marked_by_jaeger,
+)
+from tests.support.tempo_process import TempoProcess
+
+pytestmark = [*needs_backends("jaeger", "tempo"), pytest.mark.timeout(180)]
+
+
+@pytest.fixture
+def jaeger(tmp_path: Path) -> Iterator[JaegerProcess]:
+    """Run a Jaeger of this test's own."""
+    with JaegerProcess(tmp_path / "jaeger") as process:
+        yield process
+
+
+@pytest.fixture
+def tempo(tmp_path: Path) -> Iterator[TempoProcess]:
+    """Run a Tempo of this test's own."""
+    with TempoProcess(tmp_path / "tempo") as process:
+        yield process
+
+
+def links_of(incident: Incident, **addresses: str) -> dict[str, dict[str, str]]:
+    """Return the links as `show --json` prints them for an incident in the shop's spool."""
+    options = [
+        word for name, url in addresses.items() for word in (f"--{name.replace('_', '-')}", url)
+    ]
+    outcome = run("show", str(incident.path), "--json", *options)
+    assert outcome.exit_code == 0
+    links: dict[str, dict[str, str]] = outcome.json()["links"]
+    return links
+
+
+def span_keys(traces: list[dict[str, Any]]) -> set[tuple[str, str]]:
+    """Return trace id and span id of each span of traces in Jaeger's own JSON."""
+    return {(trace["traceID"], span["spanID"]) for trace in traces for span in trace["spans"]}
+
+
+def test_jaegers_links(jaeger: JaegerProcess, tmp_path: Path) -> None:
+    """One opens the trigger's trace at the span that fired, one the incident, one finds it all."""
+    happening = let_happen(
+        "everything", tmp_path / "shop", {"OTEL_FLIGHT_ENDPOINT": jaeger.grpc_endpoint}
+    )
+    (incident,) = happening.incidents
+
+    links = links_of(incident, jaeger_url=jaeger.query_url)["jaeger"]
+
+    (trigger,) = followed_in_jaeger(jaeger, links["trigger"])
+    (fired,) = marked_by_jaeger(trigger, links["trigger"])
+    assert fired["operationName"] == "GET /broken"
+    (trace,) = followed_in_jaeger(jaeger, links["incident"])
+    assert "incident: error span GET /broken" in {span["operationName"] for span in trace["spans"]}
+    everything = span_keys(followed_in_jaeger(jaeger, links["spans"]))
+    own = span_keys([trace])
+    assert everything - own == {key(item) for item in [*happening.ended, *happening.open]}
+    assert own < everything
+
+
+def test_grafanas_links(tempo: TempoProcess, tmp_path: Path) -> None:
+    """The same by way of Tempo, where a trace's id or a TraceQL query stands in the link."""
+    happening = let_happen(
+        "everything", tmp_path / "shop", {"OTEL_FLIGHT_ENDPOINT": tempo.grpc_endpoint}
+    )
+    (incident,) = happening.incidents
+    expected = {key(item) for item in [*happening.ended, *happening.open]}
+
+    links = links_of(incident, grafana_url="http://grafana.example")["grafana"]
+
+    def all_found() -> bool:
+        found = followed_in_grafana(tempo, links["spans"])
+        return {key(item) for item in application_spans(found)} == expected
+
+    assert tempo.wait_for("the search does not find all spans", all_found, 60.0)
+    cause = incident.manifest.causes[0]
+    trigger = followed_in_grafana(tempo, links["trigger"])
+    assert (cause.trace_id, cause.span_id) in {key(item) for item in trigger}
+    (root,) = of_kind(followed_in_grafana(tempo, links["incident"]), "incident")
+    assert attributes(root)[INCIDENT_ID] == incident.manifest.incident_id
+
+
+def test_the_printed_traceql(tempo: TempoProcess, tmp_path: Path) -> None:
+    """Each query finds the traces it names, and nothing of another incident."""
+    happening = let_happen(
+        "overlapping", tmp_path / "shop", {"OTEL_FLIGHT_ENDPOINT": tempo.grpc_endpoint}
+    )
+    first, second = happening.incidents
+
+    queries = links_of(second)["traceql"]
+
+    def found(query: str) -> dict[str, dict[str, Any]]:
+        traces = tempo.wait_for(f"nothing fits {query}", lambda: tempo.search(query))
+        return {trace["traceID"]: trace for trace in traces}
+
+    assert list(found(queries["trigger"])) == [second.manifest.causes[0].trace_id]
+    (incident_trace,) = found(queries["incident"]).values()
+    assert incident_trace["rootTraceName"] == "incident: error span GET /worse"
+    of_second = found(queries["spans"])
+    assert incident_trace["traceID"] in of_second
+    assert first.manifest.causes[0].trace_id not in of_second
