@@ -158,7 +158,7 @@ class ServiceProcess:
             message = "no ready_address to wait for"
             raise ValueError(message)
         address = self._ready_address
-        self._poll(lambda: is_answering(address), f"{address} is silent", timeout_seconds)
+        self.wait_for(lambda: is_answering(address), f"{address} is silent", timeout_seconds)
         return self
 
     def wait_for_output(self, text: str, timeout_seconds: float = 30.0) -> None:
@@ -167,16 +167,21 @@ class ServiceProcess:
         Raises:
             ServiceFailedError: It does not in time, or the process died without writing it.
         """
-        self._poll(lambda: text in self.output(), f"{text!r} was not written", timeout_seconds)
+        self.wait_for(lambda: text in self.output(), f"{text!r} was not written", timeout_seconds)
 
-    @property
-    def _running(self) -> subprocess.Popen[bytes]:
-        if self._process is None:
-            message = "not started: use it in a `with` statement"
-            raise RuntimeError(message)
-        return self._process
+    def wait_for(
+        self, is_reached: Callable[[], bool], what: str, timeout_seconds: float = 30.0
+    ) -> None:
+        """Block until something is reached.
 
-    def _poll(self, is_reached: Callable[[], bool], what: str, timeout_seconds: float) -> None:
+        Args:
+            is_reached: tells whether it is.
+            what: is wrong when it is not: the message.
+            timeout_seconds: how long to wait.
+
+        Raises:
+            ServiceFailedError: It is not in time, or the process died without.
+        """
         deadline = time.monotonic() + timeout_seconds
         while time.monotonic() < deadline:
             # Asked in this order, so that the last words of a dead process still count.
@@ -191,6 +196,13 @@ class ServiceProcess:
             except subprocess.TimeoutExpired:
                 continue
         raise ServiceFailedError(what, self)
+
+    @property
+    def _running(self) -> subprocess.Popen[bytes]:
+        if self._process is None:
+            message = "not started: use it in a `with` statement"
+            raise RuntimeError(message)
+        return self._process
 
 
 def free_port() -> int:
