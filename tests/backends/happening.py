@@ -70,8 +70,8 @@ def let_happen(what: str, folder: Path, environment: Mapping[str, str]) -> Happe
     assert all(entry.state.delivered for entry in entries), process.output()
     return Happening(
         service,
-        _read(folder / "ended.binpb"),
-        _read(folder / "open.binpb"),
+        read_spans(folder / "ended.binpb"),
+        read_spans(folder / "open.binpb"),
         [read_incident(entry.path) for entry in entries],
     )
 
@@ -114,5 +114,6 @@ def unstamped(item: ReceivedSpan) -> Span:
     return span
 
 
-def _read(path: Path) -> list[ReceivedSpan]:
+def read_spans(path: Path) -> list[ReceivedSpan]:
+    """Return the spans of a file that a witness wrote."""
     return spans_in(ExportTraceServiceRequest.FromString(path.read_bytes()))

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 from tests.backends.backend_process import needs_backends
 from tests.backends.happening import (
@@ -20,8 +19,8 @@ from tests.backends.happening import (
     key,
     let_happen,
     of_kind,
-    unstamped,
 )
+from tests.backends.span_store import kept_by_tempo
 from tests.support.otlp_messages import ReceivedSpan
 from tests.support.tempo_process import TempoProcess
 
@@ -77,13 +76,6 @@ def spans_of_traces(tempo: TempoProcess, trace_ids: list[str]) -> list[ReceivedS
     return [span for trace_id in trace_ids for span in spans_of(trace_id)]
 
 
-def kept(item: ReceivedSpan) -> Span:
-    """Return what Tempo keeps of a span: in a block it has no flags any more."""
-    span = unstamped(item)
-    span.ClearField("flags")
-    return span
-
-
 @pytest.mark.parametrize("protocol", ["grpc", "http/protobuf"])
 def test_every_span_of_the_window_is_there_once(
     tempo: TempoProcess, tmp_path: Path, protocol: str
@@ -103,7 +95,7 @@ def test_every_span_of_the_window_is_there_once(
     assert sorted(map(key, ended)) == sorted(expected)
     for item in ended:
         original = expected[key(item)]
-        assert kept(item) == kept(original)
+        assert kept_by_tempo(item) == kept_by_tempo(original)
         assert item.scope == original.scope
         assert item.resource == original.resource
 
@@ -119,11 +111,11 @@ def test_unfinished_spans_end_where_the_incident_closed(
 
     (stream,) = [each for each in traces if each["rootTraceName"] == "GET /stream"]
     found = spans_of_traces(tempo, [stream["traceID"]])
-    originals = {key(item): kept(item) for item in happening.open}
+    originals = {key(item): kept_by_tempo(item) for item in happening.open}
     assert sorted(map(key, found)) == sorted(originals)
     for item in found:
         assert attributes(item)[UNFINISHED] is True
-        span = kept(item)
+        span = kept_by_tempo(item)
         assert span.end_time_unix_nano == happening.incidents[0].manifest.closed_ns
         span.ClearField("end_time_unix_nano")
         assert span == originals[key(item)]
