@@ -1,11 +1,12 @@
 """A shop that fails, and a witness of every span it made.
 
-Arguments: `everything`, `sampled` or `overlapping`: what happens; a folder, for what the witness
-saw, in files of OTLP: `ended.binpb` and `open.binpb`.
+Arguments: `everything`, `sampled`, `overlapping`, `crowded` or `large`: what happens; a folder, for
+what the witness saw, in files of OTLP: `ended.binpb` and `open.binpb`.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
 import random
 import sys
@@ -109,8 +110,12 @@ class Shop:
                 raise LookupError("no such order")
         except LookupError:
             pass
+        self.wait_for_incident(written + 1)
+
+    def wait_for_incident(self, number: int) -> None:
+        """Block until so many incidents are kept."""
         deadline = time.monotonic() + 30
-        while self.recorder.statistics().incidents_written == written:
+        while self.recorder.statistics().incidents_written < number:
             assert time.monotonic() < deadline, "no incident was kept"
             time.sleep(0.01)
 
@@ -159,10 +164,37 @@ def overlapping() -> Shop:
     return shop
 
 
+def crowded() -> Shop:
+    """Make 50 000 spans, fail at the end of them."""
+    shop = Shop(ParentBased(ALWAYS_OFF))
+    tracer = shop.tracer()
+    for number in range(1000):
+        with tracer.start_as_current_span("GET /orders", kind=SpanKind.SERVER):
+            for index in range(49):
+                tracer.start_span("query", attributes={"order": number, "row": index}).end()
+    shop.fail()
+    return shop
+
+
+def large() -> Shop:
+    """Fail at the end of one request with 8 MB of spans and an error message of 5000 characters."""
+    shop = Shop(ParentBased(ALWAYS_OFF))
+    shop.serve(0)
+    tracer = shop.tracer()
+    with contextlib.suppress(LookupError), tracer.start_as_current_span("GET /export"):
+        with tracer.start_as_current_span("write"):
+            for number in range(8000):
+                row = {"number": number, "row": "abcdefghi " * 100}
+                tracer.start_span("write row", attributes=row).end()
+        raise LookupError("no more room: " + "0123456789" * 500)
+    shop.wait_for_incident(1)
+    return shop
+
+
 def main(what: str, folder: Path) -> None:
     """Let it happen."""
-    happenings = {"everything": everything, "sampled": sampled, "overlapping": overlapping}
-    shop = happenings[what]()
+    happenings = (everything, sampled, overlapping, crowded, large)
+    shop = {each.__name__: each for each in happenings}[what]()
     shop.close(folder)
 
 
