@@ -96,6 +96,10 @@ class BackendProcess(ABC):
     def arguments(self, configuration_path: Path) -> list[str]:
         """Return what follows the program's name."""
 
+    def environment(self) -> Mapping[str, str]:
+        """Return variables for its configuration file, with `ports` as they are; none."""
+        return {}
+
     @abstractmethod
     def is_ready(self) -> bool:
         """Whether it takes spans and answers queries."""
@@ -236,7 +240,7 @@ class BackendProcess(ABC):
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
-                env=environment,
+                env={**environment, **self.environment()},
                 cwd=self.folder,
                 # Ctrl-C is for the tests, which then end this process in their own order.
                 start_new_session=True,

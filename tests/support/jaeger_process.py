@@ -7,7 +7,7 @@ import json
 from base64 import b64encode
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, final
+from typing import Any
 
 from google.protobuf.json_format import ParseDict
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
@@ -52,7 +52,6 @@ exporters:
 _IDS = frozenset({"traceId", "spanId", "parentSpanId"})
 
 
-@final
 class JaegerProcess(BackendProcess):
     """Run Jaeger until the `with` block ends.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import time
 from pathlib import Path
-from typing import Any, final
+from typing import Any
 
 from google.protobuf.json_format import ParseDict
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
@@ -70,7 +70,6 @@ overrides:
 _RECEIVED = re.compile(r"^tempo_distributor_spans_received_total\{[^}]*\} (\S+)$", re.MULTILINE)
 
 
-@final
 class TempoProcess(BackendProcess):
     """Run Tempo until the `with` block ends.
 
