@@ -13,7 +13,7 @@ from opentelemetry.sdk.trace.export import SpanExporter
 
 from otel_flight.cli.base import ExitCode, Invocation, directory_options, pass_invocation
 from otel_flight.delivery.chunks import IncidentChunks
-from otel_flight.delivery.export_attempt import failure_of
+from otel_flight.delivery.export_attempt import attempt_export
 from otel_flight.delivery.exporters import (
     build_exporter,
     build_json_exporter,
@@ -151,7 +151,7 @@ def _write_lines(entry: SpoolEntry, stream: IO[str]) -> int:
     written = 0
     incident = read_incident(entry.path)
     for chunk in IncidentChunks(incident, Pacer(1.0), Guard(), is_standalone=True):
-        if why := failure_of(exporter, chunk):
+        if why := attempt_export(exporter, chunk).failure:
             raise DeliveryFailed("OTLP-JSON", why)
         stream.write(buffer.getvalue())
         buffer.seek(0)

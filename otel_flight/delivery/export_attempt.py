@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Final
 
 from opentelemetry import context as otel_context
 from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 
+from otel_flight.delivery.answer_taps import overheard_answers
 from otel_flight.delivery.exporter_log import overheard_exporters
 from otel_flight.delivery.pacing import PacedSpans
+from otel_flight.delivery.receiver_answers import Answer
 
 _LONGEST_REASON: Final = 300
+_UNKNOWN: Final = Answer()
 # The first two are private names; the plain ones are what old instrumentations look for.
 _SUPPRESSING_KEYS: Final = (
     getattr(otel_context, "_SUPPRESS_INSTRUMENTATION_KEY", "suppress_instrumentation"),
@@ -20,6 +24,25 @@ _SUPPRESSING_KEYS: Final = (
     "suppress_instrumentation",
     "suppress_http_instrumentation",
 )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Attempt:
+    """What became of a chunk that was given to an exporter.
+
+    Attributes:
+        failure: why it failed; empty when it did not.
+        answer: the last of the receiver's; without a content when none is known.
+        rejected_spans: of a request that was taken, the spans that were not.
+        is_uncertain: whether it may have arrived although it failed.
+        repeats: requests the exporter sent again that may have arrived the first time.
+    """
+
+    failure: str = ""
+    answer: Answer = _UNKNOWN
+    rejected_spans: int = 0
+    is_uncertain: bool = False
+    repeats: int = 0
 
 
 @contextmanager
@@ -35,12 +58,31 @@ def suppressed_instrumentation() -> Iterator[None]:
         otel_context.detach(token)
 
 
-def failure_of(exporter: SpanExporter, chunk: PacedSpans) -> str:
-    """Export a chunk; return why that failed, empty when it did not. Never raises."""
-    with overheard_exporters() as log, suppressed_instrumentation():
+def attempt_export(exporter: SpanExporter, chunk: PacedSpans) -> Attempt:
+    """Give a chunk to an exporter. Never raises; blocks as long as the exporter does."""
+    with (
+        overheard_exporters() as log,
+        overheard_answers(exporter) as answers,
+        suppressed_instrumentation(),
+    ):
         try:
-            if exporter.export(chunk) is SpanExportResult.SUCCESS:
-                return ""
+            is_success = exporter.export(chunk) is SpanExportResult.SUCCESS
+            raised = ""
         except Exception as error:  # noqa: BLE001  (foreign code; old exporters raise on refusal)
-            return f"{type(error).__name__}: {error}"[:_LONGEST_REASON]
-    return log.last_message
+            is_success = False
+            raised = f"{type(error).__name__}: {error}"[:_LONGEST_REASON]
+    uncertain = [answer.is_uncertain for answer in answers]
+    repeats = len(answers) - 1 - uncertain.index(True) if any(uncertain) else 0
+    if is_success:
+        rejected = min(len(chunk), sum(answer.rejected_spans for answer in answers))
+        return Attempt(answer=_last(answers), rejected_spans=rejected, repeats=repeats)
+    return Attempt(
+        failure=_last(answers).failure or raised or log.last_message,
+        answer=_last(answers),
+        is_uncertain=any(uncertain) or not answers,
+        repeats=repeats,
+    )
+
+
+def _last(answers: Sequence[Answer]) -> Answer:
+    return answers[-1] if answers else _UNKNOWN

@@ -12,7 +12,7 @@ import msgspec
 from opentelemetry.sdk.trace.export import SpanExporter
 
 from otel_flight.delivery.chunks import IncidentChunks
-from otel_flight.delivery.export_attempt import failure_of
+from otel_flight.delivery.export_attempt import attempt_export
 from otel_flight.delivery.json_copy import write_json_copy
 from otel_flight.delivery.pacing import Pacer
 from otel_flight.errors import DeliveryFailed, MissingExtra
@@ -97,7 +97,7 @@ class IncidentDelivery:
                 self.resent_chunks += 1
                 state = self._note(entry, state, resent_chunks=state.resent_chunks + 1)
                 may_resend = False
-            why = failure_of(exporter, chunk)
+            why = attempt_export(exporter, chunk).failure
             if why:
                 self._note(entry, state, last_error=why)
                 raise DeliveryFailed(endpoint, why)

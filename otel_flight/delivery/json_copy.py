@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from otel_flight.delivery.chunks import IncidentChunks
-from otel_flight.delivery.export_attempt import failure_of
+from otel_flight.delivery.export_attempt import attempt_export
 from otel_flight.delivery.exporters import build_json_exporter
 from otel_flight.delivery.pacing import Pacer
 from otel_flight.errors import DeliveryFailed
@@ -59,7 +59,7 @@ def write_json_copy(
             for chunk in chunks:
                 if not go_on():
                     return None
-                why = failure_of(exporter, chunk)
+                why = attempt_export(exporter, chunk).failure
                 if why:
                     raise DeliveryFailed(str(path), why)
                 written += len(chunk)

@@ -11,9 +11,16 @@ from google.protobuf.duration_pb2 import Duration  # type: ignore[import-untyped
 from google.rpc.error_details_pb2 import RetryInfo  # type: ignore[import-untyped]
 
 from tests.support.certificates import ServerCertificates
-from tests.support.otlp_messages import SIGNALS, Refusal, Signal, Transport
+from tests.support.otlp_messages import (
+    SIGNALS,
+    PartialSuccess,
+    Refusal,
+    Signal,
+    Transport,
+    Verdict,
+)
 
-Receive = Callable[[Signal, Transport, dict[str, str], Any, int], Refusal | None]
+Receive = Callable[[Signal, Transport, dict[str, str], Any, int], Verdict]
 
 
 class OtlpGrpcServer:
@@ -59,9 +66,11 @@ class OtlpGrpcServer:
     def _handler(self, signal: Signal) -> Any:
         def export(message: Any, context: Any) -> Any:
             headers = {key: str(value) for key, value in context.invocation_metadata()}
-            refusal = self._receive(signal, "grpc", headers, message, message.ByteSize())
-            if refusal is not None:
-                _refuse(context, refusal)
+            verdict = self._receive(signal, "grpc", headers, message, message.ByteSize())
+            if isinstance(verdict, Refusal):
+                _refuse(context, verdict)
+            if isinstance(verdict, PartialSuccess):
+                return verdict.response()
             return signal.response_type()
 
         method = grpc.unary_unary_rpc_method_handler(

@@ -19,12 +19,14 @@ from tests.support.otlp_messages import (
     BAD_REQUEST,
     SIGNALS,
     TOO_LARGE,
+    PartialSuccess,
     Refusal,
     Signal,
     Transport,
+    Verdict,
 )
 
-Receive = Callable[[Signal, Transport, dict[str, str], Any, int], Refusal | None]
+Receive = Callable[[Signal, Transport, dict[str, str], Any, int], Verdict]
 
 _SIGNAL_BY_PATH = {signal.http_path: signal for signal in SIGNALS}
 _DECODERS: dict[str, Callable[[bytes], bytes]] = {
@@ -124,13 +126,16 @@ class _ExportHandler(BaseHTTPRequestHandler):
             self._answer(415)
             return
         message, refusal = self._decode(signal, decode, wire_body)
+        verdict: Verdict = refusal
         if refusal is None:
             headers = {name.lower(): value for name, value in self.headers.items()}
-            refusal = self.server.receive(signal, "http/protobuf", headers, message, len(wire_body))
-        if refusal is None:
-            self._answer(200, signal.response_type().SerializeToString())
+            verdict = self.server.receive(signal, "http/protobuf", headers, message, len(wire_body))
+        if isinstance(verdict, Refusal):
+            self._answer(verdict.http_status, retry_after=verdict.retry_after_seconds)
+        elif isinstance(verdict, PartialSuccess):
+            self._answer(200, verdict.response().SerializeToString())
         else:
-            self._answer(refusal.http_status, retry_after=refusal.retry_after_seconds)
+            self._answer(200, signal.response_type().SerializeToString())
 
     def _decode(
         self, signal: Signal, decode: Callable[[bytes], bytes], wire_body: bytes

@@ -108,6 +108,30 @@ class Refusal:
     retry_after_seconds: int | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PartialSuccess:
+    """An answer of success that says some of the spans were not taken.
+
+    Attributes:
+        rejected_spans: How many.
+        error_message: Why; without rejected spans a remark.
+    """
+
+    rejected_spans: int
+    error_message: str = ""
+
+    def response(self) -> ExportTraceServiceResponse:
+        """Return it as the message it is on both transports."""
+        response = ExportTraceServiceResponse()
+        response.partial_success.rejected_spans = self.rejected_spans
+        response.partial_success.error_message = self.error_message
+        return response
+
+
+Verdict = Refusal | PartialSuccess | None
+"""What a receiver answers; None: it took everything."""
+
+
 UNAVAILABLE = Refusal(http_status=503, grpc_code="UNAVAILABLE")
 THROTTLED = Refusal(http_status=429, grpc_code="RESOURCE_EXHAUSTED", retry_after_seconds=1)
 TOO_LARGE = Refusal(http_status=413, grpc_code="RESOURCE_EXHAUSTED")

@@ -20,6 +20,7 @@ from tests.support.otlp_http_server import OtlpHttpServer
 from tests.support.otlp_messages import (
     UNAUTHENTICATED,
     UNAVAILABLE,
+    PartialSuccess,
     ReceivedLog,
     ReceivedMetric,
     ReceivedRequest,
@@ -27,6 +28,7 @@ from tests.support.otlp_messages import (
     Refusal,
     Signal,
     Transport,
+    Verdict,
     logs_in,
     metrics_in,
     spans_in,
@@ -70,7 +72,7 @@ class OtlpReceiver:
         # Guards everything below; notified at each request.
         self._changed = threading.Condition()
         self._delay_seconds = 0.0
-        self._planned_refusals: deque[Refusal] = deque()
+        self._planned_answers: deque[Refusal | PartialSuccess] = deque()
         self._requests: list[ReceivedRequest] = []
         self._refused: list[ReceivedRequest] = []
         self._spans: list[ReceivedSpan] = []
@@ -188,7 +190,12 @@ class OtlpReceiver:
     def refuse_next(self, times: int = 1, refusal: Refusal = UNAVAILABLE) -> None:
         """Refuse the next requests, then accept again; repeated calls queue up."""
         with self._changed:
-            self._planned_refusals.extend([refusal] * times)
+            self._planned_answers.extend([refusal] * times)
+
+    def accept_next_in_part(self, answer: PartialSuccess) -> None:
+        """Say of the next request that some of its spans were not taken; all of it is held."""
+        with self._changed:
+            self._planned_answers.append(answer)
 
     def answer_after(self, delay_seconds: float) -> None:
         """Be slow: every answer from now on comes so much later. 0 ends it."""
@@ -214,7 +221,7 @@ class OtlpReceiver:
         headers: dict[str, str],
         message: Any,
         wire_bytes: int,
-    ) -> Refusal | None:
+    ) -> Verdict:
         """Take in one request on a server's thread; the answer is None for success."""
         request = ReceivedRequest(
             signal=signal.name,
@@ -227,19 +234,19 @@ class OtlpReceiver:
         self._released.wait()
         self._stopping.wait(self._delay_seconds)
         with self._changed:
-            refusal = self._refusal_for(headers)
-            if refusal is None:
-                self._on_request(request)
+            verdict = self._verdict_on(headers)
+            if isinstance(verdict, Refusal):
+                self._refused.append(replace(request, refusal=verdict))
             else:
-                self._refused.append(replace(request, refusal=refusal))
+                self._on_request(request)
             self._changed.notify_all()
-        return refusal
+        return verdict
 
-    def _refusal_for(self, headers: Mapping[str, str]) -> Refusal | None:
+    def _verdict_on(self, headers: Mapping[str, str]) -> Verdict:
         for name, value in self._required_headers.items():
             if headers.get(name.lower()) != value:
                 return UNAUTHENTICATED
-        return self._planned_refusals.popleft() if self._planned_refusals else None
+        return self._planned_answers.popleft() if self._planned_answers else None
 
     def _hold_request(self, request: ReceivedRequest) -> None:
         self._requests.append(request)
