@@ -25,6 +25,7 @@ from opentelemetry.sdk.environment_variables import (
 )
 from opentelemetry.sdk.trace.export import SpanExporter
 
+from otel_flight.delivery.encoding_exporter import encoding_exporter
 from otel_flight.errors import DeliveryFailed, MissingExtra
 from otel_flight.settings import Settings
 
@@ -89,7 +90,9 @@ def preload(settings: Settings) -> None:
 
 
 def build_exporter(settings: Settings, timeout_seconds: float | None = None) -> SpanExporter:
-    """Return a new official OTLP exporter. Not before a fork: gRPC channels do not survive one.
+    """Return a new official OTLP exporter, encoding recorded spans our way.
+
+    Not before a fork: gRPC channels do not survive one.
 
     Args:
         settings: which endpoint and protocol.
@@ -109,7 +112,7 @@ def build_exporter(settings: Settings, timeout_seconds: float | None = None) -> 
         options["endpoint"] = _signal_endpoint(settings.endpoint) if is_http else settings.endpoint
     if timeout_seconds is not None:
         options["timeout"] = max(1, int(timeout_seconds))
-    return make(**options)
+    return encoding_exporter(make)(**options)
 
 
 def build_json_exporter(stream: IO[str]) -> SpanExporter:

@@ -32,6 +32,14 @@ _NOTHING_DROPPED: Final = (0, 0, 0)
 _SNAPSHOT: Final = "snapshot"
 _REMOTE: Final = records.FLAG_PARENT_IS_REMOTE
 _MOST_TRACE_STATES: Final = 1024
+_PLAIN_EXTRAS: Final = frozenset(
+    {
+        records.EXTRA_TRACE_STATE,
+        records.EXTRA_DROPPED_ATTRIBUTES,
+        records.EXTRA_DROPPED_EVENTS,
+        records.EXTRA_DROPPED_LINKS,
+    }
+)
 
 
 class RecordedEvent(Event):
@@ -120,11 +128,17 @@ class SpanBuilder:
         origins: of the incident's spans.
         is_standalone: whether the result stands alone, as a file does: every span has its own id,
             also one whose id an earlier incident sent to a backend.
+
+    Attributes:
+        common_stamps: the attributes that every span gets, last of all.
     """
 
     def __init__(self, manifest: Manifest, origins: SpanOrigins, *, is_standalone: bool) -> None:
         self._incident_id = manifest.incident_id
-        self._reason = manifest.trigger.reason if manifest.trigger else _SNAPSHOT
+        self.common_stamps: Mapping[str, Any] = {
+            names.INCIDENT_ID: manifest.incident_id,
+            names.INCIDENT_REASON: manifest.trigger.reason if manifest.trigger else _SNAPSHOT,
+        }
         self._closed_ns = manifest.closed_ns
         self._triggers: dict[tuple[str, str], str] = {}
         for cause in manifest.causes:
@@ -150,7 +164,7 @@ class SpanBuilder:
         dropped, trace_state = _NOTHING_DROPPED, DEFAULT_TRACE_STATE
         if record.extras:
             dropped = _dropped(record.extras)
-            trace_state = self._trace_state(record.extras.get(records.EXTRA_TRACE_STATE, ""))
+            trace_state = self.trace_state(record.extras.get(records.EXTRA_TRACE_STATE, ""))
             converted += record.extras.get(records.EXTRA_CONVERTED, 0)
         self._stamp(attributes, record, converted)
         trace_id, span_id = record.trace_id, record.span_id
@@ -170,16 +184,40 @@ class SpanBuilder:
             attributes=attributes,
             start_ns=record.start_ns,
             end_ns=self._end_ns(record),
-            kind=_KINDS.get(record.kind, SpanKind.INTERNAL),
-            status=_UNSET if record.status == 0 else _status(record),
+            kind=kind_of(record),
+            status=_UNSET if record.status == 0 else status_of(record),
             events=[RecordedEvent(event) for event in record.events],
             links=[self._link(link) for link in record.links],
             dropped=dropped,
         )
 
+    def is_plain(self, record: Span | OpenSpan) -> bool:
+        """Tell whether building a span only copies its record and adds the common stamps.
+
+        Integers that OTLP cannot hold are not looked for.
+        """
+        return (
+            not isinstance(record, OpenSpan)
+            and record.span_id not in self._trigger_span_ids
+            and record.span_id not in self._sent_before
+            and (record.extras is None or record.extras.keys() <= _PLAIN_EXTRAS)
+            # Recorded with one already: something sends spans around in circles.
+            and names.INCIDENT_ID not in record.attributes
+            and names.INCIDENT_REASON not in record.attributes
+        )
+
+    def trace_state(self, header: str) -> TraceState:
+        """Return a recorded trace state."""
+        if not header:
+            return DEFAULT_TRACE_STATE
+        if header not in self._trace_states:
+            if len(self._trace_states) >= _MOST_TRACE_STATES:
+                self._trace_states.clear()
+            self._trace_states[header] = TraceState.from_header([header])
+        return self._trace_states[header]
+
     def _stamp(self, attributes: dict[str, Any], record: Span | OpenSpan, converted: int) -> None:
-        attributes[names.INCIDENT_ID] = self._incident_id
-        attributes[names.INCIDENT_REASON] = self._reason
+        attributes.update(self.common_stamps)
         if record.span_id in self._trigger_span_ids:
             ids = (f"{record.trace_id:032x}", f"{record.span_id:016x}")
             if ids in self._triggers:
@@ -197,18 +235,9 @@ class SpanBuilder:
             link.span_id,
             bool(link.flags & _REMOTE),
             _FLAGS[link.flags & 255],
-            self._trace_state(link.trace_state),
+            self.trace_state(link.trace_state),
         )
         return RecordedLink(context, link.attributes, link.dropped_attributes)
-
-    def _trace_state(self, header: str) -> TraceState:
-        if not header:
-            return DEFAULT_TRACE_STATE
-        if header not in self._trace_states:
-            if len(self._trace_states) >= _MOST_TRACE_STATES:
-                self._trace_states.clear()
-            self._trace_states[header] = TraceState.from_header([header])
-        return self._trace_states[header]
 
     def _end_ns(self, record: Span | OpenSpan) -> int:
         if not isinstance(record, OpenSpan):
@@ -216,7 +245,13 @@ class SpanBuilder:
         return max(record.start_ns, record.end_ns or self._closed_ns)
 
 
-def _status(record: Span | OpenSpan) -> Status:
+def kind_of(record: Span | OpenSpan) -> SpanKind:
+    """Return a span's kind; internal for one that no SDK knows."""
+    return _KINDS.get(record.kind, SpanKind.INTERNAL)
+
+
+def status_of(record: Span | OpenSpan) -> Status:
+    """Return a span's status."""
     code = _STATUS_CODES.get(record.status_code, StatusCode.UNSET)
     return _UNSET if code is StatusCode.UNSET else Status(code, record.status_description)
 

@@ -19,7 +19,8 @@ _COUNT_MAX: Final = (1 << 32) - 1
 _KEY_VALUE_BYTES: Final = 16
 _ITEM_BYTES: Final = 8
 _NUMBER_BYTES: Final = 11
-_SPAN_BYTES: Final = 512
+FIXED_SPAN_BYTES: Final = 512
+"""What a span takes besides what is recorded, the stamps of an incident included."""
 _EVENT_BYTES: Final = 40
 _LINK_BYTES: Final = 64
 
@@ -80,7 +81,9 @@ def texts_under(key: str, text: str) -> dict[str, str]:
 
 def most_span_bytes(record: Span | OpenSpan) -> int:
     """Return at least the bytes the span takes as OTLP, the stamps of an incident included."""
-    total = _SPAN_BYTES + _text_bytes(record.name) + _text_bytes(record.status_description or "")
+    total = (
+        FIXED_SPAN_BYTES + _text_bytes(record.name) + _text_bytes(record.status_description or "")
+    )
     total += _attributes_bytes(record.attributes) + _attributes_bytes(record.extras or {})
     for event in record.events:
         total += _EVENT_BYTES + _text_bytes(event.name) + _attributes_bytes(event.attributes)

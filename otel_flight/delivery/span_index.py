@@ -13,7 +13,7 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
-from otel_flight.delivery.otlp_values import most_span_bytes
+from otel_flight.delivery.otlp_values import FIXED_SPAN_BYTES, most_span_bytes
 from otel_flight.incidents.window import Window, WindowSegment, WindowSpan
 from otel_flight.recording import records
 from otel_flight.recording.record_decoder import decode_records
@@ -21,8 +21,8 @@ from otel_flight.recording.records import OpenSpan, ResourceDefinition, ScopeDef
 from otel_flight.recording.ring_layout import LANE_SPANS
 
 SMALL_RECORD_BYTES: Final = 1536
-SMALL_SPAN_BYTES: Final = 20 * 1024
-"""What a small record takes as OTLP at the very most: 13 bytes for one, as negative integers do."""
+_MOST_GROWTH: Final = 13
+"""What a byte of a record takes as OTLP at the very most, when it is a small negative integer."""
 
 _ARRAY32: Final = b"\xdd"
 _TIME_LIMIT: Final = (1 << 63) - 1
@@ -242,8 +242,8 @@ def _whole(time_ns: Any) -> int:
 
 def _most_bytes(data: bytes) -> int:
     if len(data) <= SMALL_RECORD_BYTES:
-        return SMALL_SPAN_BYTES
+        return FIXED_SPAN_BYTES + _MOST_GROWTH * len(data)
     for record in decode_records(data, 1).records:
         if isinstance(record, Span | OpenSpan):
             return most_span_bytes(record)
-    return SMALL_SPAN_BYTES
+    return FIXED_SPAN_BYTES

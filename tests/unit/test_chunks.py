@@ -87,15 +87,15 @@ def test_an_open_trace_counts_as_new(rig: RecordingRig) -> None:
     hung.end()
 
 
-def test_chunks_hold_64_spans_and_whole_traces(rig: RecordingRig) -> None:
+def test_chunks_hold_512_spans_and_whole_traces(rig: RecordingRig) -> None:
     """A trace is divided only when it does not fit into a chunk of its own."""
-    for name, children in (("a", 49), ("b", 24), ("c", 149), ("d", 9)):
+    for name, children in (("a", 399), ("b", 199), ("c", 1199), ("d", 79)):
         record_trace(rig, name, children)
 
     _, *chunks = names_of(chunks_of(incident_of(rig)))
 
     letters = [sorted({name[0] for name in names}) for names in chunks]
-    assert [len(names) for names in chunks] == [10, 64, 64, 47, 50]
+    assert [len(names) for names in chunks] == [80, 512, 512, 376, 400]
     assert letters == [["d"], ["c"], ["c"], ["b", "c"], ["a"]]
     assert len({name for names in chunks for name in names}) == sum(map(len, chunks))
 

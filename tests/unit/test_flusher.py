@@ -194,7 +194,7 @@ def test_a_refused_incident_does_not_hold_up_the_others(station: Station) -> Non
 
 def test_a_resumed_delivery_repeats_one_chunk_at_most(station: Station) -> None:
     """The chunk whose answer was not noted is sent again, and counted; the others are not."""
-    entry = station.add(1, *[f"span {number}" for number in range(400)])
+    entry = station.add(1, *[f"span {number}" for number in range(1000)])
     station.backend.on_export = lambda: setattr(
         station.backend, "is_down", len(station.backend.names) == 2
     )
@@ -206,10 +206,10 @@ def test_a_resumed_delivery_repeats_one_chunk_at_most(station: Station) -> None:
     station.backend.is_down = False
     station.deliver()
 
-    assert delivered_first == [1, 64]
+    assert delivered_first == [1, 512]
     assert (between.chunks, between.delivered) == (2, False)
     names = [name for chunk in station.backend.names for name in chunk]
-    assert len(names) == len(set(names)) == 401
+    assert len(names) == len(set(names)) == 1001
     assert station.state(entry).resent_chunks == 1
     assert station.flusher.statistics().resent_chunks == 1
 
