@@ -64,8 +64,22 @@ def _session(exporter: Any) -> Any:
 
 
 @contextmanager
+def _replaced(target: Any, name: str, value: Any) -> Iterator[None]:
+    """Give one object an attribute of its own, in place of its own or its class's."""
+    missing = object()
+    before = vars(target).get(name, missing)
+    setattr(target, name, value)
+    try:
+        yield
+    finally:
+        if before is missing:
+            delattr(target, name)
+        else:
+            setattr(target, name, before)
+
+
+@contextmanager
 def _tapped_session(session: Any, note: Callable[[Answer], None]) -> Iterator[None]:
-    before = vars(session).get("send")
     send = session.send
 
     def tapped(request: Any, **options: Any) -> Any:
@@ -78,14 +92,8 @@ def _tapped_session(session: Any, note: Callable[[Answer], None]) -> Iterator[No
         note(answer_of_http(response.status_code, reason, response.headers, response.content))
         return response
 
-    session.send = tapped
-    try:
+    with _replaced(session, "send", tapped):
         yield
-    finally:
-        if before is None:
-            del session.send
-        else:
-            session.send = before
 
 
 class _TappedClient:
@@ -116,11 +124,10 @@ class _TappedClient:
 def _tapped_grpc(exporter: Any, note: Callable[[Answer], None]) -> Iterator[None]:
     stub = exporter._stub
     # Newer ones make a new client when the connection was lost.
-    exporter._stub = lambda channel: _TappedClient(stub(channel), note)
-    exporter._client = _TappedClient(exporter._client, note)
-    try:
-        yield
-    finally:
-        exporter._stub = stub
-        if isinstance(exporter._client, _TappedClient):
-            exporter._client = exporter._client.official
+    with _replaced(exporter, "_stub", lambda channel: _TappedClient(stub(channel), note)):
+        exporter._client = _TappedClient(exporter._client, note)
+        try:
+            yield
+        finally:
+            if isinstance(exporter._client, _TappedClient):
+                exporter._client = exporter._client.official
