@@ -90,6 +90,13 @@ def attributes(item: ReceivedSpan) -> dict[str, Any]:
     }
 
 
+def service_of(item: ReceivedSpan) -> str:
+    """Return the service that a span comes from."""
+    return next(
+        each.value.string_value for each in item.resource.attributes if each.key == "service.name"
+    )
+
+
 def application_spans(items: Iterable[ReceivedSpan]) -> list[ReceivedSpan]:
     """Return the spans that the application made itself."""
     return [item for item in items if KIND not in attributes(item)]

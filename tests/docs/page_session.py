@@ -45,7 +45,8 @@ class PageSession:
         directory: Where the page is followed; commands start there.
         environment: All variables of the commands.
         replacements: Words on the page, such as ports, and what stands for them here.
-        server: Waited for after a command that was put into the background; None: nothing.
+        servers: Of these, by their ports, the one is waited for that a command put into the
+            background names.
     """
 
     def __init__(
@@ -53,12 +54,12 @@ class PageSession:
         directory: Path,
         environment: Mapping[str, str],
         replacements: Mapping[str, str],
-        server: str | None,
+        servers: Mapping[str, str],
     ) -> None:
         self._directory = directory
         self._environment = dict(environment)
         self._replacements = replacements
-        self._server = server
+        self._servers = servers
         self._scratch = directory.parent / "scratch"
         self._count = 0
         self._shell: subprocess.Popen[str] | None = None
@@ -128,15 +129,16 @@ class PageSession:
         written = _without_missing_extra(output.read_text(encoding="utf-8", errors="replace"))
         if code:
             fail(block, f"`{script.strip()}` ended with {code}:\n{written}")
-        if script.rstrip().endswith("&") and self._server is not None:
-            self._wait_for_server(block, output)
+        if script.rstrip().endswith("&"):
+            for port, address in self._servers.items():
+                if port in script:
+                    self._wait_for_server(address, block, output)
         return written
 
-    def _wait_for_server(self, block: Block, output: Path) -> None:
+    def _wait_for_server(self, address: str, block: Block, output: Path) -> None:
         assert self._shell is not None
-        assert self._server is not None
         for _ in range(int(_READY_SECONDS / _POLL_SECONDS)):
-            if is_answering(self._server):
+            if is_answering(address):
                 return
             with contextlib.suppress(subprocess.TimeoutExpired):
                 self._shell.wait(_POLL_SECONDS)

@@ -37,7 +37,8 @@ PAGES = sorted(
     if "_build" not in path.parts
 )
 PAGES_WITH_CODE = [page for page in PAGES if blocks_of(ROOT / page)]
-MOST_NOT_EXECUTED = 12
+SERVICE_PORTS = ("8000", "8001")
+MOST_NOT_EXECUTED = 18
 
 
 def words_of(page: Path) -> str:
@@ -88,10 +89,13 @@ def parameter_of(page: Path) -> ParameterSet:
 
 def prepare_directory(page: Path, directory: Path) -> None:
     """Copy what a reader of the page has before them: its own folder, or the Collector's files."""
-    if page.parts[0] in {"examples", "collector-config"}:
+    folder = page.parts[0]
+    if folder in {"examples", "collector-config"}:
         shutil.copytree(ROOT / page.parent, directory)
-    elif "collector" in needed_backends(ROOT / page):
-        shutil.copytree(ROOT / "collector-config", directory / "collector-config")
+    if folder != "collector-config" and "collector" in needed_backends(ROOT / page):
+        # An example has it at ../../collector-config.
+        beside = directory.parents[1] if folder == "examples" else directory
+        shutil.copytree(ROOT / "collector-config", beside / "collector-config")
 
 
 @pytest.mark.parametrize("page", [parameter_of(page) for page in PAGES_WITH_CODE])
@@ -102,21 +106,21 @@ def test_a_page_does_what_it_says(page: Path, tmp_path: Path) -> None:
     names = needed_backends(ROOT / page)
     directory = tmp_path / "home" / "work"
     prepare_directory(page, directory)
-    port = free_port()
+    ports = {shown: str(free_port()) for shown in SERVICE_PORTS}
     with OtlpReceiver() as receiver, PageBackends(names, tmp_path / "backends") as backends:
         receiver_ports = {
             "4317": receiver.grpc_endpoint.rpartition(":")[2],
             "4318": receiver.http_endpoint.rpartition(":")[2],
         }
         replacements = {
-            "8000": str(port),
+            **ports,
             **(backends.replacements if names else receiver_ports),
             "sleep 3": "sleep 1.5",
         }
-        server = f"tcp://127.0.0.1:{port}" if "8000" in words else None
+        servers = {port: f"tcp://127.0.0.1:{port}" for port in ports.values()}
         environment = environment_of(directory.parent, backends.programs) | backends.environment
 
-        with PageSession(directory, environment, replacements, server) as session:
+        with PageSession(directory, environment, replacements, servers) as session:
             for block in blocks_of(ROOT / page):
                 if not block.reason:
                     session.follow(block)

@@ -21,6 +21,7 @@ from tests.backends.happening import (
     attributes,
     key,
     of_kind,
+    service_of,
 )
 from tests.backends.span_store import (
     JaegerStore,
@@ -68,13 +69,6 @@ class Seen:
         ids = [incident.manifest.incident_id for incident in happening.incidents]
         traces = [incident_trace(self.store, happening.service, each) for each in ids]
         return [of_kind(self.store.spans_of([trace]), "incident")[0] for trace in traces]
-
-
-def service_of(item: ReceivedSpan) -> str:
-    """Return the service a span comes from."""
-    return next(
-        each.value.string_value for each in item.resource.attributes if each.key == "service.name"
-    )
 
 
 def sorted_attributes(item: ReceivedSpan) -> list[KeyValue]:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import http.client
-import urllib.error
-import urllib.request
 from pathlib import Path
 
 from otel_flight.incidents.flight_file import read_incident
 from otel_flight.incidents.incident import Incident
 from otel_flight.incidents.spool import Spool
+from tests.support.http_requests import status_of
 from tests.support.otlp_receiver import OtlpReceiver
 from tests.support.service_process import ServiceProcess, free_port
 
@@ -31,16 +29,6 @@ def the_incident(tmp_path: Path) -> Incident:
 def span_names(incident: Incident) -> list[str]:
     """Return the names of the spans in an incident's window."""
     return [span.record.name for span in incident.window.spans()]
-
-
-def status_of(url: str, method: str = "GET") -> int:
-    """Return the status of the answer, errors included."""
-    try:
-        with urllib.request.urlopen(urllib.request.Request(url, method=method)) as response:
-            assert isinstance(response, http.client.HTTPResponse)
-            return response.status
-    except urllib.error.HTTPError as error:
-        return error.code
 
 
 def test_fastapi_service(tmp_path: Path) -> None:
