@@ -15,7 +15,8 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any
 
-from benchmarks import flush_stall, idle, memory, service, span_cost, variants
+from benchmarks import flush_rate, flush_stall, idle, memory, service, span_cost, variants
+from benchmarks.backends import BackendsMissingError
 from benchmarks.figures import TABLE_HEADER, Result, as_json, table_rows
 
 BENCHMARKS: dict[str, Callable[..., Result]] = {
@@ -24,6 +25,7 @@ BENCHMARKS: dict[str, Callable[..., Result]] = {
     "memory": memory.run,
     "flush_stall": flush_stall.run,
     "idle": idle.run,
+    "flush_rate": flush_rate.run,
 }
 
 
@@ -42,7 +44,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     for name in options.names or BENCHMARKS:
         print(f"{name} …", flush=True)
         begin = perf_counter()
-        result = BENCHMARKS[name](smoke=options.smoke)
+        try:
+            result = BENCHMARKS[name](smoke=options.smoke)
+        except BackendsMissingError as error:
+            print(f"{name} skipped: {error}\n", flush=True)
+            continue
         results.append(replace(result, seconds=round(perf_counter() - begin, 1)))
         _print_table(results[-1])
     if options.json is not None:
@@ -73,6 +79,7 @@ def _environment() -> dict[str, Any]:
         "opentelemetry-sdk": metadata.version("opentelemetry-sdk"),
         "platform": platform.platform(),
         "cores": os.cpu_count(),
+        "load": os.getloadavg()[0],
     }
 
 

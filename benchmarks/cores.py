@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 APPLICATION = 0
 """The core of what is measured."""
@@ -24,3 +26,17 @@ def pin(role: int) -> None:
     if are_separate():
         available = sorted(os.sched_getaffinity(0))
         os.sched_setaffinity(0, {available[role]})
+
+
+@contextmanager
+def children_on(role: int) -> Iterator[None]:
+    """Let programs that are started in the meantime, with all their threads, have a role's core."""
+    if not are_separate():
+        yield
+        return
+    available = os.sched_getaffinity(0)
+    pin(role)
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, available)

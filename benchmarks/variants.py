@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from opentelemetry.context import Context
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
@@ -37,13 +37,29 @@ class Surroundings:
 
     Attributes:
         directory: Where it may keep files; empty at first.
-        endpoint: Base URL of an OTLP/HTTP receiver; None exports nowhere.
+        endpoint: Base URL of an OTLP receiver; None exports nowhere.
+        protocol: What that receiver takes: `http/protobuf` or `grpc`.
         settings: More settings for the recorder.
     """
 
     directory: Path
     endpoint: str | None = None
+    protocol: str = "http/protobuf"
     settings: dict[str, Any] | None = None
+
+
+class Progress(NamedTuple):
+    """How far the first flush is.
+
+    Attributes:
+        is_written: Whether what is sent is safe on disk.
+        is_delivered: Whether the receiver has acknowledged all of it.
+        spans: How many spans were sent so far.
+    """
+
+    is_written: bool
+    is_delivered: bool
+    spans: int
 
 
 class Variant:
@@ -61,6 +77,10 @@ class Variant:
     def held_spans(self) -> int | None:
         """Return how many spans are held just now; None if only a receiver can tell."""
         return 0
+
+    def progress(self) -> Progress:
+        """Return how far the first flush is; only a recorder can tell."""
+        raise NotImplementedError
 
     def close(self) -> None:
         """Stop threads and close files."""
@@ -88,7 +108,7 @@ class _SpanDeque(Variant):
         provider.add_span_processor(_AppendingProcessor(self._spans))
 
     def flush(self) -> None:
-        exporter = OTLPSpanExporter(endpoint=f"{self.surroundings.endpoint}/v1/traces")
+        exporter = official_exporter(self.surroundings)
         spans = list(self._spans)
 
         def send() -> None:
@@ -106,11 +126,8 @@ class _Batch(Variant):
 
     def __init__(self, surroundings: Surroundings) -> None:
         super().__init__(surroundings)
-        endpoint = surroundings.endpoint
         self._processor: SpanProcessor = BatchSpanProcessor(
-            _NoExporter()
-            if endpoint is None
-            else OTLPSpanExporter(endpoint=f"{endpoint}/v1/traces")
+            _NoExporter() if surroundings.endpoint is None else official_exporter(surroundings)
         )
 
     def attach(self, provider: TracerProvider) -> None:
@@ -139,6 +156,15 @@ class _Flight(Variant):
     def held_spans(self) -> int | None:
         return None
 
+    def progress(self) -> Progress:
+        statistics = self._recorder.statistics()
+        delivery = statistics.delivery
+        return Progress(
+            is_written=statistics.incidents_written > 0,
+            is_delivered=delivery.delivered_incidents > 0,
+            spans=delivery.delivered_spans,
+        )
+
     def close(self) -> None:
         if self._recorder is not None:
             self._recorder.stop()
@@ -153,7 +179,8 @@ class _Flight(Variant):
         if endpoint is None:
             settings["export"] = "off"
         else:
-            settings |= {"export": "otlp", "endpoint": endpoint, "protocol": "http/protobuf"}
+            protocol = self.surroundings.protocol
+            settings |= {"export": "otlp", "endpoint": endpoint, "protocol": protocol}
         return settings | (self.surroundings.settings or {})
 
 
@@ -179,6 +206,17 @@ def open_variant(name: str, surroundings: Surroundings, provider: TracerProvider
     variant = VARIANTS[name](surroundings)
     variant.attach(provider)
     return variant
+
+
+def official_exporter(surroundings: Surroundings) -> SpanExporter:
+    """Return the official exporter for the receiver."""
+    endpoint = surroundings.endpoint
+    if surroundings.protocol == "grpc":
+        # Not imported at the top: it would weigh on processes that never use it.
+        module = importlib.import_module("opentelemetry.exporter.otlp.proto.grpc.trace_exporter")
+        exporter: SpanExporter = module.OTLPSpanExporter(endpoint=endpoint)
+        return exporter
+    return OTLPSpanExporter(endpoint=f"{endpoint}/v1/traces")
 
 
 def available(names: Sequence[str]) -> list[str]:
