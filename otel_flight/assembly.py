@@ -13,12 +13,15 @@ from opentelemetry.sdk.trace.sampling import Sampler
 
 from otel_flight.recorder import Recorder
 from otel_flight.recording.exporting_pipeline import is_exporting
+from otel_flight.recording.runtime_events import EventHook
 from otel_flight.recording.sampler import FlightSampler
 from otel_flight.recording.session import RecordingSession
 from otel_flight.recording.span_processor import RecordingSpanProcessor
 from otel_flight.self_metrics import SelfMetrics
 from otel_flight.settings import Settings
 from otel_flight.settings_sources import SettingsInForce, find_settings, warn_once
+from otel_flight.sources.base import Source, Surroundings
+from otel_flight.sources.gc_pauses import GcPauses
 from otel_flight.triggers.base import FiringInbox
 from otel_flight.triggers.error_span import ErrorSpanTrigger
 from otel_flight.triggers.external import answer_external_request
@@ -38,6 +41,7 @@ _provider: TracerProvider | None = None
 def build_triggers(settings: Settings, session: RecordingSession, inbox: FiringInbox) -> TriggerSet:
     """Return the triggers that the settings turn on."""
     hooks: list[SpanEndHook] = []
+    event_hooks: list[EventHook] = []
     watches = []
     installed: list[Installed] = []
     limits = RouteLimits(settings)
@@ -52,11 +56,21 @@ def build_triggers(settings: Settings, session: RecordingSession, inbox: FiringI
         installed.append(SignalTrigger(settings.signal, inbox))
     return TriggerSet(
         span_end_hooks=tuple(hooks),
+        event_hooks=tuple(event_hooks),
         watches=tuple(watches),
         installed=tuple(installed),
         manual_firing=manual_firing if settings.manual_trigger else None,
         answer_request=answer_external_request if settings.external_trigger else None,
     )
+
+
+def build_sources(surroundings: Surroundings) -> tuple[Source, ...]:
+    """Return the sources that the settings turn on."""
+    settings = surroundings.settings
+    sources: list[Source] = []
+    if settings.gc_pause_seconds is not None:
+        sources.append(GcPauses(surroundings))
+    return tuple(sources)
 
 
 class FlightRecorder(Recorder):
@@ -82,7 +96,13 @@ class FlightRecorder(Recorder):
     def __init__(self, settings: Settings | None = None, **overrides: Any) -> None:
         in_force = find_settings(settings, overrides)
         warn_once(in_force.problems)
-        super().__init__(in_force, build_triggers, is_exporting, _service_name_from_environment())
+        super().__init__(
+            in_force,
+            build_triggers,
+            build_sources,
+            is_exporting=is_exporting,
+            service_name=_service_name_from_environment(),
+        )
         self._self_metrics = SelfMetrics(self) if self.settings.metrics else None
 
 

@@ -7,7 +7,7 @@ its locks may be held for ever.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ from otel_flight.recording.ring_cleanup import remove_old_dead_rings
 from otel_flight.recording.session import RecordingSession
 from otel_flight.recording.ticker import Ticker
 from otel_flight.settings import Settings
+from otel_flight.sources.base import Source, Surroundings
 from otel_flight.triggers.base import Firing, FiringInbox
 from otel_flight.triggers.gate import Gate, Verdict
 from otel_flight.triggers.trigger_set import TriggerSet
@@ -28,10 +29,11 @@ from otel_flight.triggers.trigger_set import TriggerSet
 _logger = logging.getLogger("otel_flight")
 
 BuildTriggers = Callable[[Settings, RecordingSession, FiringInbox], TriggerSet]
+BuildSources = Callable[[Surroundings], Sequence[Source]]
 
 
 class Flight:
-    """Session, triggers, gate, keeper, ticker and flusher of one life.
+    """Session, sources, triggers, gate, keeper, ticker and flusher of one life.
 
     Args:
         service_name: as far as it is known; the first span's resource corrects it.
@@ -46,6 +48,7 @@ class Flight:
         clock: Clock,
         guard: Guard,
         build_triggers: BuildTriggers,
+        build_sources: BuildSources,
         is_pipeline_exporting: Callable[[], bool],
     ) -> None:
         self.settings = settings
@@ -55,6 +58,16 @@ class Flight:
         self.session = RecordingSession(settings)
         self.inbox = FiringInbox()
         self.triggers = build_triggers(settings, self.session, self.inbox)
+        self.session.runtime.hooks = self.triggers.event_hooks
+        self.sources = build_sources(
+            Surroundings(
+                settings=settings,
+                events=self.session.runtime,
+                open_spans=self.session.open_spans,
+                guard=guard,
+                clock=clock,
+            )
+        )
         self.gate = Gate(settings, clock, new_incident_id)
         directory = settings.spool_directory
         self.spool = Spool(
@@ -78,14 +91,15 @@ class Flight:
     def open(self) -> None:
         """Make the ring and start the ticker. Takes some milliseconds: the memory is allocated."""
         self._open_ring()
-        for trigger in self.triggers.installed:
-            trigger.start()
-        self._ticker.start()
+        self.open_in_background()
 
     def open_in_background(self) -> None:
         """Start the ticker, which makes the ring; records wait in the lanes until then."""
         for trigger in self.triggers.installed:
             trigger.start()
+        for source in self.sources:
+            with self._guard.swallow(f"start {source.name}"):
+                source.start()
         self._ticker.start()
 
     def finish(self, deadline_seconds: float) -> None:
@@ -93,9 +107,9 @@ class Flight:
 
         The ring stays, for the last statistics; `session.close` removes it.
         """
-        for trigger in self.triggers.installed:
-            trigger.stop()
+        self._take_out()
         self._ticker.stop(min(1.0, deadline_seconds))
+        self._tick_sources()
         with self._guard.swallow("close incident"):
             self._open_ring()  # a forked child may end before its ticker came to it
             self.session.drain()
@@ -107,9 +121,20 @@ class Flight:
 
     def abandon(self) -> None:
         """Let go of what belongs to the parent process, in a forked child."""
+        self._take_out()
+        self.session.abandon()
+
+    def _take_out(self) -> None:
         for trigger in self.triggers.installed:
             trigger.stop()
-        self.session.abandon()
+        for source in self.sources:
+            with self._guard.swallow(f"stop {source.name}"):
+                source.stop()
+
+    def _tick_sources(self) -> None:
+        for source in self.sources:
+            with self._guard.swallow(source.name):
+                source.tick()
 
     def fire(self, firing: Firing) -> Verdict | None:
         """Ask the gate about a firing; left for the ticker when the gate is busy."""
@@ -123,6 +148,7 @@ class Flight:
             ("open ring", self._open_ring),
             ("drain", self.session.drain),
             ("heartbeat", self._heartbeat),
+            ("sources", self._tick_sources),
             *self.triggers.watches,
             ("firings", self._collect_firings),
             ("incident", self.keeper.advance),

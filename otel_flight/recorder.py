@@ -19,7 +19,7 @@ from typing_extensions import Self
 
 from otel_flight.clock import SYSTEM_CLOCK, Clock, monotonic_ns
 from otel_flight.errors import RecorderStopped
-from otel_flight.flight import BuildTriggers, Flight
+from otel_flight.flight import BuildSources, BuildTriggers, Flight
 from otel_flight.guard import Guard
 from otel_flight.incidents.flight_file import write_file, write_stream
 from otel_flight.incidents.incident import Incident
@@ -36,6 +36,7 @@ class Recorder:
     Args:
         in_force: the settings and where each came from.
         build_triggers: makes the triggers of a flight.
+        build_sources: makes its sources of runtime events.
         is_exporting: tells whether a provider's pipeline exports sampled spans.
         service_name: when it is known before the first span.
         clock: a fake one in tests.
@@ -45,6 +46,8 @@ class Recorder:
         self,
         in_force: SettingsInForce,
         build_triggers: BuildTriggers,
+        build_sources: BuildSources,
+        *,
         is_exporting: Callable[[Any], bool],
         service_name: str = "",
         clock: Clock = SYSTEM_CLOCK,
@@ -53,6 +56,7 @@ class Recorder:
         self.settings = in_force.settings
         self.service_name = service_name
         self._build_triggers = build_triggers
+        self._build_sources = build_sources
         self._is_exporting = is_exporting
         self._clock = clock
         self._guard = Guard()
@@ -210,6 +214,7 @@ class Recorder:
             clock=self._clock,
             guard=self._guard,
             build_triggers=self._build_triggers,
+            build_sources=self._build_sources,
             is_pipeline_exporting=self._is_pipeline_exporting,
         )
 

@@ -6,6 +6,7 @@ variable, because the options of a configuration file arrive as either.
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 import signal
@@ -25,6 +26,7 @@ __all__ = [
     "duration",
     "flag",
     "globs",
+    "log_level",
     "or_off",
     "or_unset",
     "routes",
@@ -203,6 +205,18 @@ def signal_name() -> Kind:
         return name
 
     return Kind("the name of a signal that can be handled, such as SIGUSR1", read)
+
+
+def log_level() -> Kind:
+    """The name of a level of the `logging` module, or one of the application's own."""
+
+    def read(value: object) -> str:
+        name = value.strip().upper() if isinstance(value, str) else ""
+        if not isinstance(logging.getLevelName(name), int) or name == "NOTSET":
+            raise ValueError
+        return name
+
+    return Kind("the name of a log level, such as WARNING", read)
 
 
 def or_off(kind: Kind) -> Kind:

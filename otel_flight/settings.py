@@ -7,32 +7,24 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
-from typing import Literal, TypeVar
+from typing import Literal
 
 from otel_flight import setting_kinds as kinds
 from otel_flight.errors import InvalidQuantity, InvalidSetting
+from otel_flight.runtime_settings import RuntimeSettings
+from otel_flight.setting_field import ENVIRONMENT_PREFIX
+from otel_flight.setting_field import setting_field as _setting
 
 __all__ = ["ENVIRONMENT_PREFIX", "Setting", "Settings", "all_settings"]
 
-ENVIRONMENT_PREFIX = "OTEL_FLIGHT_"
-
 _KIB, _MIB, _GIB, _TIB = 1024, 1024**2, 1024**3, 1024**4
 _MINUTE, _HOUR = 60.0, 3600.0
-
-_T = TypeVar("_T")
-
-
-def _setting(variable: str, default: _T, kind: kinds.Kind) -> _T:
-    metadata = {"variable": ENVIRONMENT_PREFIX + variable, "kind": kind}
-    field: _T = dataclasses.field(default=default, metadata=metadata)
-    return field
-
 
 _SLOW_ROOT_LIMIT = kinds.or_off(kinds.duration(0.001, _HOUR))
 
 
 @dataclass(frozen=True, kw_only=True)
-class Settings:
+class Settings(RuntimeSettings):
     """How the flight recorder behaves.
 
     Every field takes a value of its type, or a text in the syntax of its environment variable
@@ -215,11 +207,15 @@ class Setting:
 
 
 def all_settings() -> tuple[Setting, ...]:
-    """Return all settings in their order of definition."""
+    """Return all settings in their order of definition, those of runtime events last."""
     return _ALL
+
+
+def _is_inherited(field: dataclasses.Field[object]) -> bool:
+    return field.name in RuntimeSettings.__dataclass_fields__
 
 
 _ALL = tuple(
     Setting(field.name, field.metadata["variable"], field.metadata["kind"], field.default)
-    for field in dataclasses.fields(Settings)
+    for field in sorted(dataclasses.fields(Settings), key=_is_inherited)
 )

@@ -20,6 +20,8 @@ LAYERS: Final[tuple[tuple[str, ...], ...]] = (
         "errors",
         "guard",
         "quantities",
+        "runtime_settings",
+        "setting_field",
         "setting_kinds",
         "settings",
         "settings_sources",

@@ -27,9 +27,11 @@ from otel_flight.recording.records import (
     OpenSpan,
     Record,
     ResourceDefinition,
+    RuntimeEvent,
     ScopeDefinition,
     Span,
     SpanStart,
+    StackDefinition,
 )
 from otel_flight.recording.ring_layout import LANE_NAMES, LANES, PAYLOAD_BYTES
 from otel_flight.recording.ring_reader import RingReader, Segment
@@ -223,7 +225,15 @@ def _record_words(record: Record) -> tuple[str, str, str, str, int, str]:
         return f"resource {record.number}", name, "", "", 0, ""
     if isinstance(record, ScopeDefinition):
         return f"scope {record.number}", record.name, "", "", 0, ""
+    if isinstance(record, StackDefinition):
+        innermost = record.frames[-1].function if record.frames else ""
+        return f"stack {record.number}", innermost, "", "", 0, ""
     ids = f"{record.trace_id:032x}", f"{record.span_id:016x}"
+    if isinstance(record, RuntimeEvent):
+        if not record.trace_id:
+            ids = ("", "")
+        duration = short_duration(record.duration_ns) if record.duration_ns else ""
+        return record.source, record.name, *ids, record.start_ns, duration
     if isinstance(record, SpanStart):
         kind = "start" if record.attributes is None else "still open"
         return kind, record.name, *ids, record.start_ns, ""
@@ -262,11 +272,12 @@ def _as_json(ring: RingListing, segments: list[Segment], limit: int) -> dict[str
 def _records_json(segments: list[Segment], limit: int) -> Iterator[dict[str, Any]]:
     for segment, record, number in _newest(segments, limit):
         fields = {name: getattr(record, name) for name in record.__struct_fields__}
-        if isinstance(record, (Span, SpanStart)):
+        if isinstance(record, (Span, SpanStart, RuntimeEvent)):
             fields["trace_id"] = f"{record.trace_id:032x}"
             fields["span_id"] = f"{record.span_id:016x}"
-            fields["parent_span_id"] = f"{record.parent_span_id:016x}"
             del fields["trace_id_high"], fields["trace_id_low"]
+        if isinstance(record, (Span, SpanStart)):
+            fields["parent_span_id"] = f"{record.parent_span_id:016x}"
         yield {
             "number": segment.first_record + number,
             "record": type(record).__name__,

@@ -12,18 +12,20 @@ from typing import Any, Final
 from opentelemetry.sdk.trace import ReadableSpan
 
 from otel_flight.delivery.encoding_exporter import OFFICIAL_SPANS
-from otel_flight.delivery.incident_trace import IncidentTrace, LaneBuilder
+from otel_flight.delivery.explanation_spans import explanation_spans
+from otel_flight.delivery.incident_trace import IncidentTrace, LaneBuilder, LaneMaterial
 from otel_flight.delivery.otlp_spans import SpanBuilder
 from otel_flight.delivery.pacing import PacedSpans, Pacer
 from otel_flight.delivery.request_encoding import OfficialEncoder, RequestEncoding
 from otel_flight.delivery.request_lane import request_lane
+from otel_flight.delivery.runtime_lanes import RUNTIME_LANES, events_by_source
 from otel_flight.delivery.span_index import SpanIndex
 from otel_flight.delivery.span_origins import SpanOrigins
 from otel_flight.guard import Guard
 from otel_flight.incidents.incident import Incident
 from otel_flight.recording.ring_layout import LANE_SPANS
 
-LANES: Final[tuple[LaneBuilder, ...]] = (request_lane,)
+LANES: Final[tuple[LaneBuilder, ...]] = (request_lane, *RUNTIME_LANES)
 """The lanes of the incident trace, in the order they are shown."""
 
 MOST_SPANS: Final = 512
@@ -35,7 +37,8 @@ MOST_BYTES: Final = 3 * 1024 * 1024
 class IncidentChunks:
     """The chunks of one incident: the trigger's trace, the incident's trace, the rest newest first.
 
-    Traces are kept together as far as they fit. Iterating again yields the same chunks.
+    What explains the trigger's trace goes out with the incident's: both are ours alone. Traces are
+    kept together as far as they fit. Iterating again yields the same chunks.
 
     Args:
         incident: the incident; its window is indexed here, which takes 2 µs a span.
@@ -67,6 +70,8 @@ class IncidentChunks:
         origins = SpanOrigins(manifest)
         self._builder = SpanBuilder(manifest, origins, is_standalone=is_standalone)
         self._encoding = RequestEncoding(self._builder, origins, guard)
+        self._resource = origins.own_resource
+        self._window = incident.window
         self._trace = IncidentTrace(manifest, origins.own_resource)
         self._first_record = 0 if is_standalone else manifest.exported_to.get(str(LANE_SPANS), 0)
         self._sent_open = frozenset[int]() if is_standalone else self._open_sent_before()
@@ -75,7 +80,9 @@ class IncidentChunks:
         first = self._trigger_trace()
         if first is not None:
             yield from map(self._recorded, self._divided([first]))
-        own = self._trace.build(self._index, LANES)
+        material = LaneMaterial(self._manifest, self._index, events_by_source(self._window))
+        own = explanation_spans(self._manifest, self._resource) if first is not None else []
+        own += self._trace.build(material, LANES)
         portion = min(self._most_spans, OFFICIAL_SPANS)
         for start in range(0, len(own), portion):
             part = own[start : start + portion]

@@ -23,6 +23,7 @@ from otel_flight.delivery.otlp_spans import RecordedLink, RecordedSpan
 from otel_flight.delivery.otlp_values import texts_under
 from otel_flight.delivery.span_index import SpanIndex
 from otel_flight.incidents.manifest import Cause, Manifest
+from otel_flight.incidents.window import WindowEvent
 
 MOST_SPANS: Final = 500
 MOST_LINKS: Final = 128
@@ -62,8 +63,28 @@ class Lane:
     events: Sequence[Event] = ()
 
 
-LaneBuilder = Callable[[Manifest, SpanIndex], Lane | None]
+@dataclass(frozen=True)
+class LaneMaterial:
+    """What lanes are made of.
+
+    Attributes:
+        manifest: of the incident.
+        index: its spans.
+        events: its runtime events by their source, by start.
+    """
+
+    manifest: Manifest
+    index: SpanIndex
+    events: Mapping[str, Sequence[WindowEvent]]
+
+
+LaneBuilder = Callable[[LaneMaterial], Lane | None]
 """Makes a lane; None when its source has nothing to say about this incident."""
+
+
+def own_scope() -> InstrumentationScope:
+    """Return the instrumentation scope of the spans that this package makes itself."""
+    return InstrumentationScope(_SCOPE_NAME, _version())
 
 
 def link_to(trace_id: int, span_id: int, role: str) -> Link:
@@ -83,12 +104,12 @@ class IncidentTrace:
     def __init__(self, manifest: Manifest, resource: Resource) -> None:
         self._manifest = manifest
         self._resource = resource
-        self._scope = InstrumentationScope(_SCOPE_NAME, _version())
+        self._scope = own_scope()
         self._trace_id = derived_trace_id(manifest.incident_id)
         self._links_left = MOST_LINKS
         self._spans_left = MOST_SPANS
 
-    def build(self, index: SpanIndex, lanes: Sequence[LaneBuilder]) -> list[RecordedSpan]:
+    def build(self, material: LaneMaterial, lanes: Sequence[LaneBuilder]) -> list[RecordedSpan]:
         """Return the root and its lanes, each followed by its intervals."""
         manifest = self._manifest
         start_ns = manifest.coverage.start_ns or manifest.opened_ns
@@ -108,7 +129,7 @@ class IncidentTrace:
         )
         spans = [root]
         for build_lane in lanes:
-            lane = build_lane(manifest, index)
+            lane = build_lane(material)
             if lane is not None:
                 self._add_lane(spans, lane, root)
         return spans

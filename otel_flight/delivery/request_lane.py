@@ -6,7 +6,7 @@ import heapq
 from typing import Any, Final
 
 from otel_flight.delivery import attribute_names as names
-from otel_flight.delivery.incident_trace import Lane, LaneSpan, link_to
+from otel_flight.delivery.incident_trace import Lane, LaneMaterial, LaneSpan, link_to
 from otel_flight.delivery.span_index import LocalRoot, SpanIndex
 from otel_flight.incidents.manifest import Manifest
 
@@ -16,12 +16,13 @@ MOST_REQUESTS: Final = 120
 _ERROR: Final = 2
 
 
-def request_lane(manifest: Manifest, index: SpanIndex) -> Lane | None:
+def request_lane(material: LaneMaterial) -> Lane | None:
     """Return the lane of the requests in flight; None when there were none.
 
     Of more than fit, those are listed that were in flight together with the triggering request for
     the longest time.
     """
+    manifest, index = material.manifest, material.index
     start_ns, end_ns = _time_of_interest(manifest, index)
     longest: list[tuple[int, int, LocalRoot]] = []
     in_flight = 0

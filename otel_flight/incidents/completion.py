@@ -12,7 +12,9 @@ import msgspec
 
 from otel_flight.clock import wall_ns
 from otel_flight.guard import Guard
-from otel_flight.incidents.findings import examine
+from otel_flight.incidents.explanation import explain
+from otel_flight.incidents.findings import examine_view
+from otel_flight.incidents.findings.base import EvidenceView
 from otel_flight.incidents.incident import Incident
 from otel_flight.recording.records import Span
 from otel_flight.recording.ring_layout import LANE_NAMES, LANES
@@ -66,7 +68,12 @@ def complete(
         unfinished_before=ended_before,
     )
     completed = Incident(manifest, window, incident.path)
-    findings = list(manifest.findings)
-    with guard.swallow("findings"):
-        findings = examine(completed, guard=guard, pause=pause)
-    return Incident(msgspec.structs.replace(manifest, findings=findings), window, incident.path)
+    with guard.swallow("evidence"):
+        view = EvidenceView(completed, pause)
+        with guard.swallow("findings"):
+            findings = examine_view(view, guard=guard)
+            manifest = msgspec.structs.replace(manifest, findings=findings)
+        with guard.swallow("explanations"):
+            explanations = explain(view)
+            manifest = msgspec.structs.replace(manifest, explanations=explanations)
+    return Incident(manifest, window, incident.path)

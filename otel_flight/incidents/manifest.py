@@ -101,6 +101,26 @@ class Finding(msgspec.Struct, kw_only=True, frozen=True):
     """Attributes that show it: span ids, durations in ns, counts."""
 
 
+class Explanation(msgspec.Struct, kw_only=True, frozen=True):
+    """A span that the application did not make: what its trigger's request met, or was doing."""
+
+    kind: str
+    """`pause`: it stood still; `inferred`: it was in this function, as stack samples show."""
+    name: str
+    """Of low cardinality: `event loop blocked`, `gc pause`, a function's qualified name."""
+    trace_id: str
+    parent_span_id: str
+    """The span it interrupted, or another explanation's `id`."""
+    id: str = ""
+    """16 hexadecimal digits: its own span id. Not needed where nothing is below it."""
+    start_ns: int = 0
+    end_ns: int = 0
+    attributes: dict[str, Any] = {}
+    link_trace_id: str = ""
+    """Of another request that caused it."""
+    link_span_id: str = ""
+
+
 class Manifest(msgspec.Struct, kw_only=True, frozen=True):
     """Everything about an incident but its records."""
 
@@ -135,6 +155,8 @@ class Manifest(msgspec.Struct, kw_only=True, frozen=True):
     unfinished_before: list[str] = []
     """Span ids (16 hexadecimal digits) an earlier incident delivered as unfinished."""
     findings: list[Finding] = []
+    explanations: list[Explanation] = []
+    """By start, parents before their children."""
 
     @property
     def trigger(self) -> Cause | None:

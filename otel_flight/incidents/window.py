@@ -11,11 +11,13 @@ from otel_flight.recording.records import (
     OpenSpan,
     Record,
     ResourceDefinition,
+    RuntimeEvent,
     ScopeDefinition,
     Span,
     SpanStart,
+    StackDefinition,
 )
-from otel_flight.recording.ring_layout import LANE_SPANS
+from otel_flight.recording.ring_layout import LANE_RUNTIME, LANE_SPANS
 from otel_flight.recording.ring_reader import Segment
 
 
@@ -27,6 +29,16 @@ class WindowRecord(NamedTuple):
     """Its number in its lane; -1 for a span that was still open."""
     scope: ScopeDefinition | None
     resource: ResourceDefinition | None
+    stack: StackDefinition | None = None
+
+
+class WindowEvent(NamedTuple):
+    """A runtime event of the window."""
+
+    record: RuntimeEvent
+    number: int
+    """Its number in the runtime lane."""
+    stack: StackDefinition | None
 
 
 class WindowSpan(NamedTuple):
@@ -95,19 +107,31 @@ class Window:
             if isinstance(item.record, SpanStart):
                 yield item.record
 
+    def events(self) -> Iterator[WindowEvent]:
+        """Yield the runtime events in the order they were written."""
+        for item in self.records(LANE_RUNTIME):
+            if isinstance(item.record, RuntimeEvent):
+                yield WindowEvent(item.record, item.number, item.stack)
+
     def _segment_records(self, item: WindowSegment) -> Iterator[WindowRecord]:
         segment = item.segment
         decoded: Decoded = decode_records(segment.payload, segment.records)
         self.undecoded += decoded.undecoded
         scopes: dict[int, ScopeDefinition] = {}
         resources: dict[int, ResourceDefinition] = {}
+        stacks: dict[int, StackDefinition] = {}
         for index, record in enumerate(decoded.records):
             if isinstance(record, ResourceDefinition):
                 resources[record.number] = record
             elif isinstance(record, ScopeDefinition):
                 scopes[record.number] = record
-            elif isinstance(record, Span) and record.end_ns < item.oldest_end_ns:
+            elif isinstance(record, StackDefinition):
+                stacks[record.number] = record
+            elif isinstance(record, Span | RuntimeEvent) and record.end_ns < item.oldest_end_ns:
                 continue
+            elif isinstance(record, RuntimeEvent):
+                number = segment.first_record + index
+                yield WindowRecord(record, number, None, None, stacks.get(record.stack))
             else:
                 scope = scopes.get(record.scope)
                 resource = resources.get(scope.resource) if scope is not None else None

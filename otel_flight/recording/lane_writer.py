@@ -5,17 +5,25 @@ from __future__ import annotations
 import mmap
 from _thread import allocate_lock
 from collections import deque
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, Protocol
 
 from otel_flight.clock import monotonic_ns, wall_ns
 from otel_flight.recording import ring_layout as layout
 from otel_flight.recording.orphaned_lock import OrphanWatch
-from otel_flight.recording.scope_table import ScopeTable
+from otel_flight.recording.scope_table import Definition
 
 OVERFLOW_RECORDS: Final = 4096
 """Records that may wait while another thread writes, or until the ring exists."""
 _MASK: Final = layout.COMMIT_LENGTH_MASK
 _ONE: Final = layout.COMMIT_ONE_RECORD
+
+
+class Definitions(Protocol):
+    """What records refer to by number: a `ScopeTable` or a `StackTable`."""
+
+    def definition(self, number: int) -> Definition | None:
+        """Return what a number stands for; None when that has been forgotten."""
+        ...
 
 
 class LaneCounts(NamedTuple):
@@ -72,7 +80,7 @@ class LaneWriter:
         "_words",
     )
 
-    def __init__(self, lane: int, scopes: ScopeTable) -> None:
+    def __init__(self, lane: int, scopes: Definitions) -> None:
         self._lane = lane
         self._lane_words = layout.lane_word(lane, 0)
         self._scopes = scopes

@@ -26,6 +26,8 @@ _CLASSES: Final[dict[int, Any]] = {
     records.OPEN_SPAN: records.OpenSpan,
     records.RESOURCE: records.ResourceDefinition,
     records.SCOPE: records.ScopeDefinition,
+    records.RUNTIME: records.RuntimeEvent,
+    records.STACK: records.StackDefinition,
 }
 
 

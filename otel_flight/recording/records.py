@@ -19,6 +19,8 @@ SPAN_START: Final = 2
 OPEN_SPAN: Final = 3
 RESOURCE: Final = 4
 SCOPE: Final = 5
+RUNTIME: Final = 6
+STACK: Final = 7
 
 FLAG_SAMPLED: Final = 0x01
 """The low eight bits of a record's flags are the W3C trace flags of the span's own context."""
@@ -144,4 +146,63 @@ class ScopeDefinition(msgspec.Struct, array_like=True, tag=SCOPE, gc=False):
     attributes: dict[str, Any] | None = None
 
 
-Record = Span | SpanStart | OpenSpan | ResourceDefinition | ScopeDefinition
+class Frame(msgspec.Struct, array_like=True, frozen=True, gc=False):
+    """A place in the program that a stack or a chain of awaits goes through."""
+
+    function: str
+    """Qualified name, as far as the interpreter knows it (from Python 3.11 on)."""
+    file: str
+    line: int
+
+
+class StackDefinition(msgspec.Struct, array_like=True, tag=STACK, gc=False):
+    """A stack, numbered; valid in the segment it stands in."""
+
+    number: int
+    frames: tuple[Frame, ...]
+    """Outermost first."""
+    left_out: int = 0
+    """Frames between the outermost and the innermost ones that had no room."""
+
+
+class RuntimeEvent(msgspec.Struct, array_like=True, tag=RUNTIME, gc=False):
+    """What one of the sources saw happen in the process."""
+
+    source: str
+    """The source's name: `gc`, `event_loop`, `logs`, …"""
+    name: str
+    """What happened, of low cardinality: `gc pause`, `event loop blocked`, …"""
+    start_ns: int
+    """Wall clock."""
+    end_ns: int
+    """The same as `start_ns` for what has no duration."""
+    thread_id: int = 0
+    """`threading.get_ident()` of the thread it happened on; 0: none, or not known."""
+    trace_id_high: int = 0
+    trace_id_low: int = 0
+    span_id: int = 0
+    """The span it belongs to; 0: none, or not known."""
+    attributes: dict[str, Any] = {}
+    stack: int = 0
+    """Number of the stack definition of the same segment; 0: none."""
+
+    @property
+    def trace_id(self) -> int:
+        """The 128-bit trace id; 0: none."""
+        return self.trace_id_high << 64 | self.trace_id_low
+
+    @property
+    def duration_ns(self) -> int:
+        """How long it took; 0 for a moment."""
+        return self.end_ns - self.start_ns
+
+
+Record = (
+    Span
+    | SpanStart
+    | OpenSpan
+    | ResourceDefinition
+    | ScopeDefinition
+    | RuntimeEvent
+    | StackDefinition
+)

@@ -14,8 +14,10 @@ from otel_flight.recording.lane_writer import LaneWriter
 from otel_flight.recording.open_spans import OpenSpans
 from otel_flight.recording.ring import Ring
 from otel_flight.recording.ring_file import RING_SUFFIX, create_first_backing, ring_directories
+from otel_flight.recording.runtime_events import RuntimeEvents
 from otel_flight.recording.scope_table import ScopeTable
 from otel_flight.recording.span_encoder import SpanEncoder
+from otel_flight.recording.stack_table import StackTable
 from otel_flight.settings import Settings
 
 
@@ -32,8 +34,9 @@ class RecordingSession:
         self.scopes = ScopeTable()
         self.lanes = (
             LaneWriter(layout.LANE_SPANS, self.scopes),
-            LaneWriter(layout.LANE_RUNTIME, self.scopes),
+            LaneWriter(layout.LANE_RUNTIME, stacks := StackTable()),
         )
+        self.runtime = RuntimeEvents(self.lanes[layout.LANE_RUNTIME], stacks, settings.record_bytes)
         self.encoder = SpanEncoder(self.scopes, settings.record_bytes)
         self.open_spans = OpenSpans(settings.open_spans)
         self.shows_events = settings.error_cancelled

@@ -15,6 +15,7 @@ from opentelemetry.sdk.trace import ReadableSpan, Span, SpanProcessor
 
 from otel_flight.guard import Guard
 from otel_flight.recording import sdk_fields
+from otel_flight.recording.current_task import current_task
 from otel_flight.recording.ring_layout import LANE_SPANS
 from otel_flight.recording.session import RecordingSession
 
@@ -147,7 +148,7 @@ class RecordingSpanProcessor(SpanProcessor):
         if self.pipeline is None:
             self.pipeline = getattr(span, "_span_processor", None)
         thread_id = get_ident()
-        self._roots[span.get_span_context().span_id] = (span, thread_id)
+        self._roots[span.get_span_context().span_id] = (span, thread_id, current_task())
         encode, append = self._record_start
         data, scope = encode(span, thread_id)
         append(data, scope)

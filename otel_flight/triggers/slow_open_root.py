@@ -45,10 +45,10 @@ class SlowOpenRootTrigger:
             span_id: known[span_id]
             if span_id in known
             else now - min(now - looked, _age_ns(span, wall))
-            for span_id, (span, _) in roots.items()
+            for span_id, (span, *_) in roots.items()
         }
         self._fired &= roots.keys()
-        for span_id, (span, _) in roots.items():
+        for span_id, (span, *_) in roots.items():
             if span_id in self._fired:
                 continue
             age_ns = now - self._started_ns[span_id]

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 from opentelemetry.sdk.trace import ReadableSpan
 
+from otel_flight.recording.runtime_events import EventHook
 from otel_flight.triggers.base import Fire, Firing, RequestBox
 
 
@@ -33,6 +34,7 @@ class TriggerSet:
     Attributes:
         span_end_hooks: called on the application's thread with each notable span that ended and
             whether it is a local root.
+        event_hooks: called with each runtime event on the thread that records it.
         watches: called by the ticker at each tick, with a name for error reports.
         installed: triggers to start and stop with the recorder.
         manual_firing: makes the firing of `trigger(reason, attributes)`; None when that is off.
@@ -41,6 +43,7 @@ class TriggerSet:
     """
 
     span_end_hooks: tuple[SpanEndHook, ...]
+    event_hooks: tuple[EventHook, ...]
     watches: tuple[tuple[str, Callable[[], None]], ...]
     installed: tuple[Installed, ...]
     manual_firing: Callable[[str, Mapping[str, Any]], Firing] | None

@@ -11,13 +11,21 @@ from opentelemetry.sdk.trace import Event
 from opentelemetry.trace import StatusCode, set_span_in_context
 
 from otel_flight.delivery.derived_ids import derived_span_id, derived_trace_id
-from otel_flight.delivery.incident_trace import IncidentTrace, Lane, LaneBuilder, LaneSpan, link_to
+from otel_flight.delivery.incident_trace import (
+    IncidentTrace,
+    Lane,
+    LaneBuilder,
+    LaneMaterial,
+    LaneSpan,
+    link_to,
+)
 from otel_flight.delivery.otlp_spans import RecordedSpan
 from otel_flight.delivery.request_lane import MOST_REQUESTS, request_lane
+from otel_flight.delivery.runtime_lanes import events_by_source
 from otel_flight.delivery.span_index import SpanIndex
 from otel_flight.delivery.span_origins import SpanOrigins
 from otel_flight.incidents.incident import Incident
-from otel_flight.incidents.manifest import Coverage, Finding, Losses, Manifest
+from otel_flight.incidents.manifest import Coverage, Finding, Losses
 from tests.support.recording_rig import RecordingRig
 from tests.support.rig_incidents import CLOSED_NS, INCIDENT_ID, cause_of, incident_of
 
@@ -38,7 +46,8 @@ def trace_of(
     """Return the incident's trace."""
     manifest = incident.manifest
     trace = IncidentTrace(manifest, SpanOrigins(manifest).own_resource)
-    return trace.build(SpanIndex(incident.window, lambda: None), lanes)
+    index = SpanIndex(incident.window, lambda: None)
+    return trace.build(LaneMaterial(manifest, index, events_by_source(incident.window)), lanes)
 
 
 def request(rig: RecordingRig, name: str, start_ms: int, end_ms: int) -> None:
@@ -250,7 +259,7 @@ def test_lanes_are_added_in_their_order(rig: RecordingRig) -> None:
 
     def lane(name: str) -> LaneBuilder:
         event = Event("moment", {}, 5)
-        return lambda manifest, index: Lane(name=name, span_kind="pause", events=[event])
+        return lambda material: Lane(name=name, span_kind="pause", events=[event])
 
     root, *lanes = trace_of(incident_of(rig, opened_ns=MS), [lane("b"), lane("a"), lane("c")])
 
@@ -263,7 +272,7 @@ def test_lanes_are_added_in_their_order(rig: RecordingRig) -> None:
 def test_the_whole_trace_is_bounded(rig: RecordingRig) -> None:
     """At most 500 spans and 128 links, whatever the lanes want; the first lane comes first."""
 
-    def greedy(manifest: Manifest, index: SpanIndex) -> Lane:
+    def greedy(material: LaneMaterial) -> Lane:
         span = LaneSpan(name="x", start_ns=1, end_ns=2, links=[link_to(1, 2, "request")] * 3)
         return Lane(name="greedy", span_kind="pause", spans=[span] * 400)
 

@@ -12,7 +12,7 @@ def opened(table: OpenSpans, *span_ids: int, is_root: bool = False) -> None:
     for span_id in span_ids:
         table.spans[span_id] = f"span {span_id}"
         if is_root:
-            table.roots[span_id] = (f"span {span_id}", 77)
+            table.roots[span_id] = (f"span {span_id}", 77, None)
 
 
 def test_the_oldest_spans_go_when_there_are_too_many() -> None:

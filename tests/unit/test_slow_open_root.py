@@ -31,7 +31,7 @@ class Watch:
     def start(self, span_id: int = 1, name: Any = "GET /", started: Any = None) -> None:
         """Open a local root now."""
         span = made_span(name, start=self.clock.wall_ns() if started is None else started)
-        self.open_spans.roots[span_id] = (span, 77)
+        self.open_spans.roots[span_id] = (span, 77, None)
 
     def end(self, span_id: int = 1) -> None:
         """Close it."""
@@ -110,7 +110,7 @@ def test_an_odd_root_does_not_hide_the_others(started: Any, name: Any) -> None:
     """Names and times of any type; each root is looked at."""
     watch = Watch(slow_root_routes=(("GET *", 1.0),))
     span = made_span(name, start=started)
-    watch.open_spans.roots[1] = (span, 77)
+    watch.open_spans.roots[1] = (span, 77, None)
     watch.start(2, "GET /")
 
     fired = watch.after(2)

@@ -68,7 +68,7 @@ class TestRecording:
         table = rig.session.open_spans
         ids = [span.get_span_context().span_id for span in (root, child)]
         assert list(table.spans) == ids
-        assert table.roots == {ids[0]: (root, threading.get_ident())}
+        assert table.roots == {ids[0]: (root, threading.get_ident(), None)}
 
         child.end()
         root.end()

@@ -9,7 +9,7 @@ from typing import Final, NamedTuple, Protocol
 
 from otel_flight.incidents.incident import Incident
 from otel_flight.incidents.manifest import Cause, Finding
-from otel_flight.incidents.window import WindowSpan
+from otel_flight.incidents.window import WindowEvent, WindowSpan
 from otel_flight.quantities import format_duration
 from otel_flight.recording.records import FLAG_PARENT_IS_REMOTE
 
@@ -53,6 +53,7 @@ class EvidenceView:
         trigger: the span that the first cause names; None when it names none, or one that is not
             in the window.
         slow: the span in the trigger's trace that a cause calls slow; None when no cause does.
+        threads: by the span id of a local root, the thread that it started on.
     """
 
     def __init__(self, incident: Incident, pause: Callable[[], None] | None = None) -> None:
@@ -62,7 +63,10 @@ class EvidenceView:
         self._spans: dict[int, WindowSpan] = {}
         self._roots: dict[int, LocalRoot] = {}
         self._durations: defaultdict[str, list[int]] = defaultdict(list)
+        self.threads: dict[int, int] = {}
+        self._events: defaultdict[str, list[WindowEvent]] = defaultdict(list)
         self._gather(pause)
+        self._gather_events()
         self.roots = sorted(self._roots.values(), key=lambda root: root.start_ns)
         self.trace = sorted(self._spans.values(), key=lambda span: span.record.start_ns)
         self._children: defaultdict[int, list[WindowSpan]] = defaultdict(list)
@@ -85,6 +89,52 @@ class EvidenceView:
                 self._roots.setdefault(record.span_id, _local_root(span))
             if pause is not None and number % _SPANS_BETWEEN_PAUSES == 0:
                 pause()
+
+    def _gather_events(self) -> None:
+        for event in self.incident.window.events():
+            self._events[event.record.source].append(event)
+        for events in self._events.values():
+            events.sort(key=lambda event: event.record.start_ns)
+        for start in self.incident.window.starts():
+            self.threads[start.span_id] = start.thread_id
+
+    @property
+    def sources(self) -> Sequence[str]:
+        """The sources that have events in the window, by name."""
+        return sorted(self._events)
+
+    def events(self, source: str) -> Sequence[WindowEvent]:
+        """Return the runtime events of a source, by start."""
+        return self._events.get(source, ())
+
+    def events_between(self, source: str, start_ns: int, end_ns: int) -> list[WindowEvent]:
+        """Return the events of a source that touch the time between two moments, by start."""
+        return [
+            event
+            for event in self.events(source)
+            if event.record.start_ns < end_ns and event.record.end_ns >= start_ns
+        ]
+
+    def local_root(self, span: WindowSpan) -> WindowSpan:
+        """Return the span of this process's own part of the trace that a span is in."""
+        for above in (span, *self.ancestors(span)):
+            if above.record.is_local_root:
+                return above
+        return span
+
+    def innermost(self, root: WindowSpan, moment_ns: int) -> WindowSpan:
+        """Return the span at or below `root` that was the innermost one running at a moment."""
+        found = root
+        for _ in self.trace:  # at most so many steps down, whatever the parent ids say
+            below = [
+                child
+                for child in self.children(found)
+                if child.record.start_ns <= moment_ns < child.record.end_ns
+            ]
+            if not below:
+                break
+            found = max(below, key=lambda child: child.record.start_ns)
+        return found
 
     def children(self, span: WindowSpan) -> Sequence[WindowSpan]:
         """Return a span's children in this process, by start."""

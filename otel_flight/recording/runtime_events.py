@@ -1,0 +1,70 @@
+"""Write what the sources see into the runtime lane, and show it to the triggers that ask."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Final
+
+import msgspec
+
+from otel_flight.recording.careful_encoding import REFUSED, encode_within
+from otel_flight.recording.lane_writer import LaneWriter
+from otel_flight.recording.records import RUNTIME, RuntimeEvent
+from otel_flight.recording.stack_table import Place, StackTable
+
+EventHook = Callable[[RuntimeEvent], None]
+"""Called with each event on the thread that records it, under the hot-path law."""
+
+_encode: Final = msgspec.msgpack.Encoder().encode
+
+
+class RuntimeEvents:
+    """The runtime lane, as sources write it. Any thread; never waits.
+
+    Not for garbage collection and signal handlers, which only leave what they saw in a bounded
+    deque of their source: encoding allocates.
+
+    Args:
+        lane: where the events go.
+        stacks: numbers the stacks that events refer to; the lane must define them.
+        limit_bytes: of one record.
+
+    Attributes:
+        hooks: shown each event; replaced as a whole.
+        cut_records: events that had strings cut, or lost their attributes.
+    """
+
+    def __init__(self, lane: LaneWriter, stacks: StackTable, limit_bytes: int) -> None:
+        self.hooks: tuple[EventHook, ...] = ()
+        self.cut_records = 0
+        self._append = lane.append
+        self._stacks = stacks
+        self._limit_bytes = limit_bytes
+
+    def record(self, event: RuntimeEvent, places: Sequence[Place] = ()) -> None:
+        """Write an event.
+
+        Args:
+            event: what happened; its `stack` is set here.
+            places: the stack that goes with it, outermost place first.
+        """
+        if places:
+            event.stack = self._stacks.number_of(places)
+        try:
+            data: bytes = _encode(event)
+        except REFUSED:
+            data = b""
+        if not data or len(data) > self._limit_bytes:
+            data = self._encode_carefully(event)
+        self._append(data, event.stack)
+        for hook in self.hooks:
+            hook(event)
+
+    def _encode_carefully(self, event: RuntimeEvent) -> bytes:
+        fields = (RUNTIME, *msgspec.structs.astuple(event))
+        data, _, was_cut = encode_within(fields, self._limit_bytes)
+        if len(data) > self._limit_bytes:
+            without = (*fields[:9], {}, event.stack)
+            data, _, was_cut = *encode_within(without, self._limit_bytes)[:2], True
+        self.cut_records += was_cut
+        return data

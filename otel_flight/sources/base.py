@@ -1,0 +1,75 @@
+"""What a source is, and what it is given to write with."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from opentelemetry.trace import get_current_span
+
+from otel_flight.clock import SYSTEM_CLOCK, Clock
+from otel_flight.guard import Guard
+from otel_flight.recording.open_spans import OpenSpans
+from otel_flight.recording.runtime_events import RuntimeEvents
+from otel_flight.settings import Settings
+
+
+class Source(Protocol):
+    """Sees one kind of thing happen in the process.
+
+    What it puts into the process, a callback or a hook, follows the hot-path law: never raise,
+    block, lock, log or do I/O there. Everything else belongs into `tick`.
+
+    Attributes:
+        name: what its events have as their source; also in error reports.
+    """
+
+    name: str
+
+    def start(self) -> None:
+        """Put in what it needs, chaining what was there before. Any thread; once."""
+        ...
+
+    def stop(self) -> None:
+        """Take it out again, unless someone has replaced it since. Idempotent; never blocks.
+
+        It also runs in a forked child, where the locks of other threads are held for ever.
+        """
+        ...
+
+    def tick(self) -> None:
+        """Do what takes longer, on the ticker's thread; may raise, which is noted."""
+        ...
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """What a source is given.
+
+    Attributes:
+        settings: all of them.
+        events: where it writes.
+        open_spans: what is being served; read it only.
+        guard: for callbacks that run on the application's threads.
+        clock: a fake one in tests.
+    """
+
+    settings: Settings
+    events: RuntimeEvents
+    open_spans: OpenSpans
+    guard: Guard
+    clock: Clock = SYSTEM_CLOCK
+
+
+def current_ids() -> tuple[int, int]:
+    """Return trace id and span id of the calling thread's current span; zeros when it has none.
+
+    Never blocks; safe in a garbage collection and in a signal handler.
+    """
+    context = get_current_span().get_span_context()
+    return (context.trace_id, context.span_id) if context.is_valid else (0, 0)
+
+
+def halves(trace_id: int) -> tuple[int, int]:
+    """Return a trace id as an event carries it: the upper and the lower 64 bits."""
+    return trace_id >> 64, trace_id & (1 << 64) - 1
