@@ -249,13 +249,15 @@ class DeliveryFailed(FlightError):
 
     Args:
         endpoint: Where it was sent.
-        why: What the exporter said.
+        why: What the receiver or the exporter said.
+        retry_after_seconds: How long the receiver wants to be left alone; 0 where it did not say.
     """
 
-    def __init__(self, endpoint: str, why: str) -> None:
-        super().__init__(endpoint, why)
+    def __init__(self, endpoint: str, why: str, retry_after_seconds: float = 0.0) -> None:
+        super().__init__(endpoint, why, retry_after_seconds)
         self.endpoint = endpoint
         self.why = why
+        self.retry_after_seconds = retry_after_seconds
 
     def __str__(self) -> str:
         return (

@@ -25,11 +25,15 @@ class Backoff:
         self._uniform = uniform
         self.failures = 0
 
-    def failed(self) -> float:
-        """Note a failure; return how many seconds to wait, from 1 to 60."""
+    def failed(self, least_seconds: float = 0.0) -> float:
+        """Note a failure; return how many seconds to wait.
+
+        Args:
+            least_seconds: what the receiver asked for; without that, it is from 1 to 60.
+        """
         limit = min(SHORTEST_SECONDS * 2 ** min(self.failures + 1, 10), LONGEST_SECONDS)
         self.failures += 1
-        return self._uniform(limit / 2, limit)
+        return max(least_seconds, self._uniform(limit / 2, limit))
 
     def succeeded(self) -> int:
         """Note a success; return how many failures in a row it ended."""

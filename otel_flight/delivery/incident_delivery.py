@@ -1,6 +1,6 @@
 """Hands one incident of the spool over, chunk by chunk, and notes in the spool how far it is.
 
-After a crash, at most one chunk is sent a second time: the one whose answer was not noted.
+After a crash, at most one request is sent a second time: the one whose answer was not noted.
 """
 
 from __future__ import annotations
@@ -11,11 +11,12 @@ from collections.abc import Callable
 import msgspec
 from opentelemetry.sdk.trace.export import SpanExporter
 
+from otel_flight.delivery.chunk_sending import ChunkSender
 from otel_flight.delivery.chunks import IncidentChunks
-from otel_flight.delivery.export_attempt import attempt_export
+from otel_flight.delivery.delivery_progress import DeliveryProgress
 from otel_flight.delivery.json_copy import write_json_copy
 from otel_flight.delivery.pacing import Pacer
-from otel_flight.errors import DeliveryFailed, MissingExtra
+from otel_flight.errors import MissingExtra
 from otel_flight.guard import Guard
 from otel_flight.incidents.flight_file import read_incident
 from otel_flight.incidents.spool import DeliveryState, Spool, SpoolEntry
@@ -35,7 +36,8 @@ class IncidentDelivery:
 
     Attributes:
         delivered_spans: handed over since this was made.
-        resent_chunks: sent again, as it is not known whether they had arrived.
+        resent_chunks: requests sent again, as it is not known whether they had arrived.
+        undeliverable_spans: that a receiver took the other spans of, but not these.
     """
 
     def __init__(
@@ -52,6 +54,7 @@ class IncidentDelivery:
         self._is_extra_missing = False
         self.delivered_spans = 0
         self.resent_chunks = 0
+        self.undeliverable_spans = 0
 
     def send(
         self,
@@ -66,45 +69,47 @@ class IncidentDelivery:
             entry: the incident.
             exporter: takes it there.
             endpoint: where, for people, and to tell whether something was sent there before.
-            go_on: asked before each chunk; when it says no, the delivery ends where it is.
+            go_on: asked before each request; when it says no, the delivery ends where it is.
 
         Returns:
-            Whether all of it is there now; False when `go_on` said no.
+            Whether all of it is there now that the receiver takes; False when `go_on` said no.
 
         Raises:
-            DeliveryFailed: the exporter could not send a chunk.
+            DeliveryFailed: the exporter could not send a chunk, or the receiver takes nothing.
             NotAnIncident: the file cannot be read.
             OSError: progress could not be noted.
         """
         incident = read_incident(entry.path)
-        state = entry.state
-        if state.endpoint != endpoint:
-            state = DeliveryState(endpoint=endpoint)
-        may_resend = state.attempts > 0
-        state = self._note(entry, state, attempts=state.attempts + 1)
+        progress = DeliveryProgress(self._spool, entry, endpoint)
+        progress.note(attempts=progress.state.attempts + 1)
         skips_sampled = self._settings.skip_exported and incident.manifest.is_pipeline_exporting
         self._pacer.begin()
         chunks = IncidentChunks(incident, self._pacer, self._guard, skips_sampled=skips_sampled)
-        for position, chunk in enumerate(chunks):
-            if position < state.chunks:
-                continue
-            if not go_on():
-                self._note(entry, state, attempts=state.attempts - 1)
-                return False
-            if not len(chunk):
-                continue
-            if may_resend:
-                self.resent_chunks += 1
-                state = self._note(entry, state, resent_chunks=state.resent_chunks + 1)
-                may_resend = False
-            why = attempt_export(exporter, chunk).failure
-            if why:
-                self._note(entry, state, last_error=why)
-                raise DeliveryFailed(endpoint, why)
-            self.delivered_spans += len(chunk)
-            state = self._note(entry, state, chunks=position + 1)
-        self._note(entry, state, delivered=True, last_error="")
+        sender = ChunkSender(exporter, endpoint, progress, go_on)
+        try:
+            for position, chunk in enumerate(chunks):
+                if position >= progress.state.chunks and not sender.send(position, chunk):
+                    progress.note(attempts=progress.state.attempts - 1)
+                    return False
+            sender.finish()
+        finally:
+            self.delivered_spans += sender.delivered_spans
+            self.resent_chunks += sender.resent_chunks
+        self._account_for_undeliverable(entry, progress.state)
         return True
+
+    def _account_for_undeliverable(self, entry: SpoolEntry, state: DeliveryState) -> None:
+        spans = state.undeliverable_spans
+        self.undeliverable_spans += spans
+        if spans:
+            _logger.warning(
+                "otel-flight: %s does not take %d of the spans of incident %s: %s. They are in %s",
+                state.endpoint,
+                spans,
+                entry.incident_id,
+                state.undeliverable_reason or "it gives no reason",
+                entry.path,
+            )
 
     def copy_to_json(self, entry: SpoolEntry, go_on: Callable[[], bool] = lambda: True) -> bool:
         """Write the OTLP-JSON copy beside the incident; without the extra, say so once instead.

@@ -41,7 +41,8 @@ class DeliveryStatistics:
         delivered_spans: handed over, those of unfinished deliveries included.
         failed_attempts: deliveries of an incident that failed; it is tried again.
         pending_incidents: in the spool and not delivered, when last looked at.
-        resent_chunks: sent again, as it is not known whether they had arrived.
+        resent_chunks: requests sent again, as it is not known whether they had arrived.
+        undeliverable_spans: of delivered incidents, the spans that the backend does not take.
         last_error: why the last attempt failed; empty when it did not.
     """
 
@@ -50,6 +51,7 @@ class DeliveryStatistics:
     failed_attempts: int = 0
     pending_incidents: int = 0
     resent_chunks: int = 0
+    undeliverable_spans: int = 0
     last_error: str = ""
 
 
@@ -216,7 +218,7 @@ class SpoolDelivery:
                 target.endpoint or target.kind,
                 getattr(error, "why", None) or error,
             )
-        return self._backoff.failed()
+        return self._backoff.failed(getattr(error, "retry_after_seconds", 0.0))
 
     def _count(self, *, delivered: bool = False, failed: str = "") -> None:
         now = self.statistics
@@ -227,6 +229,7 @@ class SpoolDelivery:
             failed_attempts=now.failed_attempts + bool(failed),
             pending_incidents=now.pending_incidents - delivered,
             resent_chunks=self._delivery.resent_chunks,
+            undeliverable_spans=self._delivery.undeliverable_spans,
             last_error=failed,
         )
 

@@ -34,10 +34,24 @@ class DeliveryState(msgspec.Struct, frozen=True):
 
     delivered: bool = False
     chunks: int = 0
-    """Chunks acknowledged so far, in the deterministic order of `delivery.chunks`."""
+    """Chunks dealt with so far, in the deterministic order of `delivery.chunks`."""
+    chunk_spans: int = 0
+    """Spans dealt with of the next chunk, where the receiver did not take it as a whole."""
+    chunk_length: int = 0
+    """Spans in that chunk; with other settings it may have others, and is begun again."""
     attempts: int = 0
     last_error: str = ""
+    is_in_doubt: bool = False
+    """Whether a request is on its way, or was and may have arrived, of which no answer is known."""
     resent_chunks: int = 0
+    """Requests sent again that may have arrived the first time."""
+    has_taken: bool = False
+    """Whether the receiver has taken any of it."""
+    refusals: int = 0
+    """How often in a row the receiver did not take what is in the next chunk."""
+    undeliverable_spans: int = 0
+    """Spans that the receiver does not take, however they are sent."""
+    undeliverable_reason: str = ""
     endpoint: str = ""
     """Where it went, or is going."""
 

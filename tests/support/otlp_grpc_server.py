@@ -88,7 +88,7 @@ def _refuse(context: Any, refusal: Refusal) -> None:
         context.set_trailing_metadata(
             (("google.rpc.retryinfo-bin", retry.SerializeToString()),),
         )
-    context.abort(grpc.StatusCode[refusal.grpc_code], "refused as the test asked")
+    context.abort(grpc.StatusCode[refusal.grpc_code], refusal.message)
 
 
 def _credentials(certificates: ServerCertificates) -> Any:

@@ -13,6 +13,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
+from google.rpc.status_pb2 import Status  # type: ignore[import-untyped]
 
 from tests.support.certificates import ServerCertificates
 from tests.support.otlp_messages import (
@@ -131,7 +132,8 @@ class _ExportHandler(BaseHTTPRequestHandler):
             headers = {name.lower(): value for name, value in self.headers.items()}
             verdict = self.server.receive(signal, "http/protobuf", headers, message, len(wire_body))
         if isinstance(verdict, Refusal):
-            self._answer(verdict.http_status, retry_after=verdict.retry_after_seconds)
+            body = Status(message=verdict.message).SerializeToString()
+            self._answer(verdict.http_status, body, verdict.retry_after_seconds)
         elif isinstance(verdict, PartialSuccess):
             self._answer(200, verdict.response().SerializeToString())
         else:

@@ -101,11 +101,13 @@ class Refusal:
         grpc_code: Name of the gRPC status code.
         retry_after_seconds: Sent as the Retry-After header, or as RetryInfo over gRPC; None
             sends neither.
+        message: Why, in a `google.rpc.Status` or as the details over gRPC.
     """
 
     http_status: int
     grpc_code: str
     retry_after_seconds: int | None = None
+    message: str = "not taken, as the test asked"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -134,7 +136,9 @@ Verdict = Refusal | PartialSuccess | None
 
 UNAVAILABLE = Refusal(http_status=503, grpc_code="UNAVAILABLE")
 THROTTLED = Refusal(http_status=429, grpc_code="RESOURCE_EXHAUSTED", retry_after_seconds=1)
-TOO_LARGE = Refusal(http_status=413, grpc_code="RESOURCE_EXHAUSTED")
+TOO_LARGE = Refusal(
+    http_status=413, grpc_code="RESOURCE_EXHAUSTED", message="received message larger than max"
+)
 BAD_REQUEST = Refusal(http_status=400, grpc_code="INVALID_ARGUMENT")
 UNAUTHENTICATED = Refusal(http_status=401, grpc_code="UNAUTHENTICATED")
 

@@ -72,6 +72,7 @@ class OtlpReceiver:
         # Guards everything below; notified at each request.
         self._changed = threading.Condition()
         self._delay_seconds = 0.0
+        self._judge: Callable[[ReceivedRequest], Verdict] = lambda request: None
         self._planned_answers: deque[Refusal | PartialSuccess] = deque()
         self._requests: list[ReceivedRequest] = []
         self._refused: list[ReceivedRequest] = []
@@ -197,6 +198,11 @@ class OtlpReceiver:
         with self._changed:
             self._planned_answers.append(answer)
 
+    def judge_by(self, judge: Callable[[ReceivedRequest], Verdict]) -> None:
+        """Answer each request from now on as the judge says, unless it is to be refused anyway."""
+        with self._changed:
+            self._judge = judge
+
     def answer_after(self, delay_seconds: float) -> None:
         """Be slow: every answer from now on comes so much later. 0 ends it."""
         with self._changed:
@@ -234,7 +240,7 @@ class OtlpReceiver:
         self._released.wait()
         self._stopping.wait(self._delay_seconds)
         with self._changed:
-            verdict = self._verdict_on(headers)
+            verdict = self._verdict_on(request)
             if isinstance(verdict, Refusal):
                 self._refused.append(replace(request, refusal=verdict))
             else:
@@ -242,11 +248,11 @@ class OtlpReceiver:
             self._changed.notify_all()
         return verdict
 
-    def _verdict_on(self, headers: Mapping[str, str]) -> Verdict:
+    def _verdict_on(self, request: ReceivedRequest) -> Verdict:
         for name, value in self._required_headers.items():
-            if headers.get(name.lower()) != value:
+            if request.headers.get(name.lower()) != value:
                 return UNAUTHENTICATED
-        return self._planned_answers.popleft() if self._planned_answers else None
+        return self._planned_answers.popleft() if self._planned_answers else self._judge(request)
 
     def _hold_request(self, request: ReceivedRequest) -> None:
         self._requests.append(request)
