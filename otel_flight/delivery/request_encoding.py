@@ -60,16 +60,17 @@ class RequestEncoding:
         """Return the request with these spans, as the message that the official encoder returns."""
         requests: list[bytes] = []
         grouped: dict[Origin, list[bytes]] = {}
+        group: list[bytes] = []
+        last: WindowSpan | None = None
         for span in found:
             try:
                 encoded = self._spans.encode(span.record)
-                origin = self._origins.of(span.scope, span.resource)
+                if last is None or not _is_of_one_origin(span, last):
+                    origin = self._origins.of(span.scope, span.resource)
+                    group, last = grouped.setdefault(origin, []), span
             except Exception:  # noqa: BLE001  (whatever it is, the official encoder may know)
                 requests.append(self._officially(span, official))
                 continue
-            group = grouped.get(origin)
-            if group is None:
-                group = grouped[origin] = []
             group.append(encoded)
         requests += self._enveloped(grouped, official)
         return type(official(())).FromString(b"".join(requests))
@@ -102,6 +103,10 @@ class RequestEncoding:
                 self._envelopes.clear()
             envelope = self._envelopes[origin] = _official_envelope(origin, official)
         return envelope
+
+
+def _is_of_one_origin(span: WindowSpan, other: WindowSpan) -> bool:
+    return span.scope is other.scope and span.resource is other.resource
 
 
 def _official_envelope(origin: Origin, official: OfficialEncoder) -> _Envelope:

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from otel_flight.delivery.attribute_encoding import AttributeEncoding, Unencodable
 from otel_flight.delivery.otlp_spans import SpanBuilder, kind_of, status_of
-from otel_flight.delivery.otlp_values import portable_count, portable_time_ns
+from otel_flight.delivery.otlp_values import portable_count
 from otel_flight.delivery.protobuf_wire import delimited, varint
 from otel_flight.recording import records
 from otel_flight.recording.records import Event, Link, Span
@@ -67,8 +67,13 @@ class SpanEncoding:
 
     def __init__(self, builder: SpanBuilder) -> None:
         self._builder = builder
-        self._attributes = AttributeEncoding()
-        self._stamps = self._attributes.encode(_ATTRIBUTES, builder.common_stamps)
+        self._attributes = AttributeEncoding(_ATTRIBUTES)
+        self._event_attributes = AttributeEncoding(_EVENT_ATTRIBUTES)
+        self._link_attributes = AttributeEncoding(_LINK_ATTRIBUTES)
+        stamps: list[bytes] = []
+        self._attributes.extend(stamps, builder.common_stamps)
+        self._end = b"".join((*stamps, _FLAGS))
+        self._end_of_remote = b"".join((*stamps, _FLAGS_OF_REMOTE))
         self._named: dict[tuple[str, int], bytes] = {}
 
     def encode(self, record: Span) -> bytes:
@@ -76,27 +81,28 @@ class SpanEncoding:
 
         Raises:
             Unencodable: it is one for the official encoder.
+            struct.error: it has a time or an id that OTLP cannot hold.
         """
         if not self._builder.is_plain(record):
             raise Unencodable
-        high, low, span_id = record.trace_id_high, record.trace_id_low, record.span_id
-        start_ns, end_ns = portable_time_ns(record.start_ns), portable_time_ns(record.end_ns)
-        flags = _FLAGS
         parts = [
-            _pack_ids(_TRACE_ID, high, low, _SPAN_ID, span_id),
+            _pack_ids(
+                _TRACE_ID, record.trace_id_high, record.trace_id_low, _SPAN_ID, record.span_id
+            ),
             self._name_and_kind(record),
-            _pack_times(_START, start_ns, _END, end_ns),
-            self._attributes.encode(_ATTRIBUTES, record.attributes),
-            self._stamps,
+            _pack_times(_START, record.start_ns, _END, record.end_ns),
             _NO_STATUS if record.status == 0 else _status(record),
         ]
+        self._attributes.extend(parts, record.attributes)
+        is_remote = False
         if record.parent_span_id:
             parts.append(_PARENT_SPAN_ID + record.parent_span_id.to_bytes(8, "big"))
-            if record.flags & _REMOTE:
-                flags = _FLAGS_OF_REMOTE
-        parts.append(flags)
-        parts += [_EVENTS + delimited(self._event(event)) for event in record.events]
-        parts += [_LINKS + delimited(self._link(link)) for link in record.links]
+            is_remote = bool(record.flags & _REMOTE)
+        parts.append(self._end_of_remote if is_remote else self._end)
+        if record.events:
+            parts += [_EVENTS + delimited(self._event(event)) for event in record.events]
+        if record.links:
+            parts += [_LINKS + delimited(self._link(link)) for link in record.links]
         if record.extras:
             parts.append(self._extras(record.extras))
         return delimited(b"".join(parts))
@@ -113,27 +119,22 @@ class SpanEncoding:
         return encoded
 
     def _event(self, event: Event) -> bytes:
-        return b"".join(
-            (
-                _EVENT_TIME,
-                _pack_fixed64(portable_time_ns(event.time_ns)),
-                _EVENT_NAME,
-                delimited(event.name.encode()),
-                self._attributes.encode(_EVENT_ATTRIBUTES, event.attributes),
-                _count(_EVENT_DROPPED, event.dropped_attributes),
-            )
-        )
+        parts = [
+            _EVENT_TIME + _pack_fixed64(event.time_ns),
+            _EVENT_NAME + delimited(event.name.encode()),
+            _count(_EVENT_DROPPED, event.dropped_attributes),
+        ]
+        self._event_attributes.extend(parts, event.attributes)
+        return b"".join(parts)
 
     def _link(self, link: Link) -> bytes:
-        return b"".join(
-            (
-                _pack_ids(_TRACE_ID, link.trace_id_high, link.trace_id_low, _SPAN_ID, link.span_id),
-                self._attributes.encode(_LINK_ATTRIBUTES, link.attributes),
-                _count(_LINK_DROPPED, link.dropped_attributes),
-                _LINK_FLAGS,
-                _pack_fixed32(0x300 if link.flags & _REMOTE else 0x100),
-            )
-        )
+        parts = [
+            _pack_ids(_TRACE_ID, link.trace_id_high, link.trace_id_low, _SPAN_ID, link.span_id),
+            _LINK_FLAGS + _pack_fixed32(0x300 if link.flags & _REMOTE else 0x100),
+            _count(_LINK_DROPPED, link.dropped_attributes),
+        ]
+        self._link_attributes.extend(parts, link.attributes)
+        return b"".join(parts)
 
     def _extras(self, extras: Mapping[str, Any]) -> bytes:
         state = self._builder.trace_state(extras.get(records.EXTRA_TRACE_STATE, ""))

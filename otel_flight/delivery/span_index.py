@@ -48,6 +48,7 @@ class _Head(msgspec.Struct, array_like=True, gc=False):
     end_ns: Any = 0
 
 
+_decode_span: Callable[[bytes], Span | OpenSpan] = msgspec.msgpack.Decoder(Span | OpenSpan).decode
 _decode_raw = msgspec.msgpack.Decoder(list[msgspec.Raw]).decode
 _decode_heads = msgspec.msgpack.Decoder(list[_Head]).decode
 
@@ -112,10 +113,9 @@ class SpanIndex:
         segment = self._segments[self._segment[ordinal]]
         start = self._offset[ordinal]
         payload = segment.payload[start : start + self._length[ordinal]]
-        decoded = decode_records(payload, 1).records
-        if not decoded or not isinstance(decoded[0], Span | OpenSpan):
+        record = _decoded(payload)
+        if record is None:
             return None
-        record = decoded[0]
         scope = segment.scopes.get(record.scope)
         resource = segment.resources.get(scope.resource) if scope is not None else None
         return WindowSpan(record, self._number[ordinal], scope, resource)
@@ -209,11 +209,13 @@ class SpanIndex:
     ) -> None:
         # Everything that could fail for an odd record comes before the first append.
         is_open = head.kind == records.OPEN_SPAN
-        start_ns, end_ns = _whole(head.start_ns), _whole(head.end_ns)
+        is_root = not head.parent_span_id or bool(head.flags & records.FLAG_PARENT_IS_REMOTE)
+        start_ns, end_ns = head.start_ns, head.end_ns
+        if is_root or type(start_ns) is not int or type(end_ns) is not int:
+            start_ns, end_ns = _whole(start_ns), _whole(end_ns)
         trace_id = head.trace_id_high << 64 | head.trace_id_low
         key = trace_id << 64 | head.span_id
         flags = (head.flags & _SAMPLED) | (_OPEN if is_open else 0)
-        is_root = not head.parent_span_id or bool(head.flags & records.FLAG_PARENT_IS_REMOTE)
         if (end_ns < oldest_end_ns and not is_open) or key in self._seen:
             return
         self._seen.add(key)
@@ -235,6 +237,16 @@ class SpanIndex:
             self._root_times.extend((start_ns, end_ns))
 
 
+def _decoded(data: bytes) -> Span | OpenSpan | None:
+    try:
+        return _decode_span(data)
+    except msgspec.MsgspecError:  # one that must be put right, or none at all
+        for record in decode_records(data, 1).records:
+            if isinstance(record, Span | OpenSpan):
+                return record
+    return None
+
+
 def _whole(time_ns: Any) -> int:
     """Return a time as an array can hold it: the SDK takes whatever its caller passes."""
     return min(max(int(time_ns or 0), -_TIME_LIMIT), _TIME_LIMIT)
@@ -243,7 +255,5 @@ def _whole(time_ns: Any) -> int:
 def _most_bytes(data: bytes) -> int:
     if len(data) <= SMALL_RECORD_BYTES:
         return FIXED_SPAN_BYTES + _MOST_GROWTH * len(data)
-    for record in decode_records(data, 1).records:
-        if isinstance(record, Span | OpenSpan):
-            return most_span_bytes(record)
-    return FIXED_SPAN_BYTES
+    record = _decoded(data)
+    return FIXED_SPAN_BYTES if record is None else most_span_bytes(record)

@@ -52,6 +52,13 @@ def officially(attributes: dict[str, Any]) -> list[bytes]:
     return [item.SerializeToString() for item in message.attributes]
 
 
+def encoded(encoding: AttributeEncoding, attributes: dict[str, Any]) -> bytes:
+    """Return attributes as the part of a span that they are."""
+    parts: list[bytes] = []
+    encoding.extend(parts, attributes)
+    return b"".join(parts)
+
+
 def decoded(data: bytes) -> list[bytes]:
     """Return the attributes of a span that has nothing else."""
     return [item.SerializeToString() for item in SpanProto.FromString(data).attributes]
@@ -60,11 +67,11 @@ def decoded(data: bytes) -> list[bytes]:
 @pytest.mark.parametrize("key", USUAL)
 def test_every_usual_value_is_encoded_as_ever(key: str) -> None:
     """Texts, numbers, bools and lists of those, alone and again from memory."""
-    encoding = AttributeEncoding()
+    encoding = AttributeEncoding(_TAG)
     attributes = {key: USUAL[key]}
 
-    first = encoding.encode(_TAG, attributes)
-    again = encoding.encode(_TAG, attributes)
+    first = encoded(encoding, attributes)
+    again = encoded(encoding, attributes)
 
     assert decoded(first) == officially(attributes)
     assert again == first
@@ -72,23 +79,23 @@ def test_every_usual_value_is_encoded_as_ever(key: str) -> None:
 
 def test_attributes_keep_their_order() -> None:
     """All of them are there, as they were set."""
-    data = AttributeEncoding().encode(_TAG, USUAL)
+    data = encoded(AttributeEncoding(_TAG), USUAL)
 
     assert decoded(data) == officially(USUAL)
 
 
 def test_no_attributes_take_no_bytes() -> None:
     """An empty field is not there."""
-    assert AttributeEncoding().encode(_TAG, {}) == b""
+    assert encoded(AttributeEncoding(_TAG), {}) == b""
 
 
 @pytest.mark.parametrize("values", [(1, True, 1.0), (True, 1), (0.0, -0.0, 0, False)])
 def test_equal_values_of_other_types_are_not_confused(values: tuple[Any, ...]) -> None:
     """What was remembered for `1` is not taken for `True`, nor `0.0` for `-0.0`."""
-    encoding = AttributeEncoding()
+    encoding = AttributeEncoding(_TAG)
 
     for value in values:
-        data = encoding.encode(_TAG, {"key": value})
+        data = encoded(encoding, {"key": value})
 
         assert decoded(data) == officially({"key": value})
 
@@ -97,24 +104,23 @@ def test_equal_values_of_other_types_are_not_confused(values: tuple[Any, ...]) -
 def test_the_unusual_is_left_to_the_official_encoder(value: Any) -> None:
     """What versions of it treat differently, or not at all, is none of ours."""
     with pytest.raises(Unencodable):
-        AttributeEncoding().encode(_TAG, {"usual": 1, "key": value})
+        encoded(AttributeEncoding(_TAG), {"usual": 1, "key": value})
 
 
 def test_a_text_that_is_none_is_refused() -> None:
     """A lone surrogate has no bytes; the official encoder leaves such an attribute out."""
     with pytest.raises(UnicodeEncodeError):
-        AttributeEncoding().encode(_TAG, {"key": "\ud800"})
+        encoded(AttributeEncoding(_TAG), {"key": "\ud800"})
 
 
 def test_memory_is_bounded() -> None:
     """However many different attributes come by, and however long they are."""
-    encoding = AttributeEncoding()
+    encoding = AttributeEncoding(_TAG)
     tracemalloc.start()
     try:
         for number in range(20_000):
-            encoding.encode(
-                _TAG, {f"key {number}": number, "id": f"{number}", "long": "x" * number}
-            )
+            attributes = {f"key {number}": number, "id": f"{number}", "long": "x" * number}
+            encoded(encoding, attributes)
         held_bytes, _ = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
