@@ -136,7 +136,9 @@ def _traceql_queries(place: Whereabouts) -> dict[str, str]:
     of_incident = f"span.{_INCIDENT_ID} = {json.dumps(place.incident_id)}"
     queries = {}
     if place.trigger_trace_id:
-        queries[TRIGGER] = f'{{ trace:id = "{place.trigger_trace_id}" }}'
+        # Tempo 2.9 compares with an id without its leading zeros; one that does not must find it.
+        ids = sorted({place.trigger_trace_id, place.trigger_trace_id.lstrip("0")})
+        queries[TRIGGER] = f"{{ {' || '.join(f'trace:id = {json.dumps(each)}' for each in ids)} }}"
     queries[INCIDENT] = f'{{ {of_incident} && span.{_KIND} = "incident" }}'
     queries[SPANS] = f"{{ {of_incident} }}"
     return queries

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import re
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter
+from opentelemetry.sdk.trace import ReadableSpan
+from opentelemetry.trace import SpanContext, TraceFlags
 
 from otel_flight.incidents.incident import Incident
-from tests.backends.backend_process import needs_backends
+from otel_flight.report.backend_links import Whereabouts, backend_links
+from tests.backends.backend_process import BackendFailedError, needs_backends
 from tests.backends.happening import (
     INCIDENT_ID,
     application_spans,
@@ -28,6 +34,8 @@ from tests.support.link_counterparts import (
 from tests.support.tempo_process import TempoProcess
 
 pytestmark = [*needs_backends("jaeger", "tempo"), pytest.mark.timeout(180)]
+
+DOCS = Path(__file__).parents[2] / "docs"
 
 
 @pytest.fixture
@@ -121,3 +129,54 @@ def test_the_printed_traceql(tempo: TempoProcess, tmp_path: Path) -> None:
     of_second = found(queries["spans"])
     assert incident_trace["traceID"] in of_second
     assert first.manifest.causes[0].trace_id not in of_second
+
+
+def test_every_query_of_the_page_is_understood(tempo: TempoProcess) -> None:
+    """Tempo answers each TraceQL query of the how-to, and would say which it cannot read."""
+    page = (DOCS / "how-to" / "open-in-tempo.md").read_text(encoding="utf-8")
+    queries = re.findall(r"^\| `({ .+ })` \|", page, re.MULTILINE)
+
+    for query in queries:
+        assert tempo.search(query) == []
+
+    assert len(queries) >= 7
+    with pytest.raises(BackendFailedError, match="answered 400"):
+        tempo.search("{ span.flight_recorder.kind = }")
+
+
+def test_the_recorders_own_spans_can_be_left_out(tempo: TempoProcess, tmp_path: Path) -> None:
+    """The page's query for the application's own spans finds all traces but the incident's."""
+    happening = let_happen(
+        "everything", tmp_path / "shop", {"OTEL_FLIGHT_ENDPOINT": tempo.grpc_endpoint}
+    )
+    page = (DOCS / "how-to" / "open-in-tempo.md").read_text(encoding="utf-8")
+    (query,) = re.findall(r"`({ instrumentation:name != .+ })`", page)
+
+    def all_found() -> bool:
+        return {trace["traceID"] for trace in tempo.search(query)} == set(happening.trace_ids)
+
+    assert tempo.wait_for(f"other traces than the application's fit {query}", all_found, 60.0)
+
+
+@pytest.mark.parametrize("trace_id", ["0" * 7 + "1" + "a" * 24, "a" * 32])
+def test_a_trace_is_found_whatever_its_id_begins_with(tempo: TempoProcess, trace_id: str) -> None:
+    """Tempo leaves out the leading zeros of an id; neither query nor link may miss it for that."""
+    context = SpanContext(int(trace_id, 16), 0xB2, False, TraceFlags(TraceFlags.SAMPLED))
+    span = ReadableSpan("GET /", context, start_time=time.time_ns(), end_time=time.time_ns())
+    exporter = OTLPSpanExporter(endpoint=tempo.grpc_endpoint, insecure=True)
+    exporter.export([span])
+    exporter.shutdown()
+    place = Whereabouts(
+        service="shop",
+        incident_id="20260101-100000-3f9a1c",
+        incident_trace_id="b" * 32,
+        trigger_trace_id=trace_id,
+    )
+
+    links = backend_links(place, jaeger_url=None, grafana_url="http://grafana.example")
+
+    query = links.traceql["trigger"]
+    (found,) = tempo.wait_for(f"nothing fits {query}", lambda: tempo.search(query))
+    assert found["traceID"] == trace_id
+    (shown,) = followed_in_grafana(tempo, links.grafana["trigger"])
+    assert shown.span.trace_id.hex() == trace_id

@@ -12,7 +12,7 @@ import pytest
 from otel_flight.delivery.attribute_names import INCIDENT_ID, KIND, KIND_INCIDENT
 from otel_flight.report.backend_links import BackendLinks, Whereabouts, backend_links
 
-TRIGGER_TRACE = "0af7651916cd43dd8448eb211c80319c"
+TRIGGER_TRACE = "5af7651916cd43dd8448eb211c80319c"
 INCIDENT_TRACE = "00f067aa0ba902b74bf92f3577b34da6"
 PLACE = Whereabouts(
     service="the shop & more",
@@ -130,6 +130,15 @@ def test_the_queries_need_no_address() -> None:
         "incident": f'{{ {of_incident} && span.{KIND} = "{KIND_INCIDENT}" }}',
         "spans": f"{{ {of_incident} }}",
     }
+
+
+def test_a_trace_id_is_asked_for_with_and_without_leading_zeros() -> None:
+    """Tempo does not know one that begins with a zero, as one in sixteen does, as it is."""
+    found = links(dataclasses.replace(PLACE, trigger_trace_id="000a" + TRIGGER_TRACE[4:]))
+
+    rest = TRIGGER_TRACE[4:]
+    assert found.traceql["trigger"] == f'{{ trace:id = "000a{rest}" || trace:id = "a{rest}" }}'
+    assert pane_of(found.grafana["trigger"])["queries"][0]["query"] == f"000a{rest}"
 
 
 def test_an_incident_that_no_span_fired_has_no_trigger() -> None:

@@ -102,7 +102,7 @@ def test_links_are_printed_when_the_address_is_known(
     assert [words[-2] for words in found[:6]] == ["trigger", "incident", "spans"] * 2
     assert all(words[-1].startswith("http://other.example/explore?") for words in found[3:6])
     assert found[6][:2] == ["TraceQL", "trigger"]
-    assert f'{{ trace:id = "{trace_id}" }}' in links[6]
+    assert f'trace:id = "{trace_id}"' in links[6]
 
 
 def test_without_an_address_no_links_are_printed(slow: SpoolEntry) -> None:
