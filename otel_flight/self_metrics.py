@@ -84,6 +84,18 @@ _COUNTERS: tuple[tuple[str, str, str, Read], ...] = (
         lambda statistics: [Observation(statistics.delivery.delivered_spans)],
     ),
     (
+        "flight_recorder.delivery.spans.undeliverable",
+        "{span}",
+        "Spans of delivered incidents that the backend does not take.",
+        lambda statistics: [Observation(statistics.delivery.undeliverable_spans)],
+    ),
+    (
+        "flight_recorder.delivery.requests.repeated",
+        "{request}",
+        "Requests sent again that may have arrived the first time.",
+        lambda statistics: [Observation(statistics.delivery.resent_chunks)],
+    ),
+    (
         "flight_recorder.delivery.failures",
         "{attempt}",
         "Attempts to deliver that failed.",

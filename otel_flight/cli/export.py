@@ -26,6 +26,7 @@ from otel_flight.errors import DeliveryFailed, FlightError
 from otel_flight.guard import Guard
 from otel_flight.incidents.flight_file import read_incident
 from otel_flight.incidents.spool import DeliveryState, SpoolEntry
+from otel_flight.report.account import reservations
 from otel_flight.report.wording import count
 
 _GIVE_UP_AFTER: Final = 2
@@ -127,7 +128,8 @@ def _send_one(
         changed = SpoolEntry(entry.path, entry.incident_id, entry.bytes, entry.written_ns, state)
         with invocation.console.status(f"sending {entry.incident_id} to {target}"):
             delivery.send(changed, exporter, target)
-    click.echo(f"{entry.incident_id}: {count(delivery.delivered_spans, 'span')} sent to {target}")
+    sent = f"{entry.incident_id}: {count(delivery.delivered_spans, 'span')} sent to {target}"
+    click.echo(sent + reservations(delivery.state))
 
 
 def _write_json(entries: Sequence[SpoolEntry], name: str) -> ExitCode:

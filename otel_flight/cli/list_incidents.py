@@ -20,6 +20,7 @@ from otel_flight.incidents.flight_file import read_manifest
 from otel_flight.incidents.manifest import Manifest
 from otel_flight.incidents.spool import SpoolEntry
 from otel_flight.report.page import Page
+from otel_flight.report.wording import count
 
 
 @click.command("list")
@@ -65,6 +66,9 @@ def _row(entry: SpoolEntry, manifest: Manifest | NotAnIncident) -> list[Text | s
 
 
 def _delivery(entry: SpoolEntry) -> Text:
+    missing = entry.state.undeliverable_spans
+    if entry.state.delivered and missing:
+        return Text(f"delivered without {count(missing, 'span')}", style="yellow")
     if entry.state.delivered:
         return Text("delivered", style="green")
     return Text("failing" if entry.state.last_error else "waiting", style="yellow")

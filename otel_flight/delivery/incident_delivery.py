@@ -37,7 +37,8 @@ class IncidentDelivery:
     Attributes:
         delivered_spans: handed over since this was made.
         resent_chunks: requests sent again, as it is not known whether they had arrived.
-        undeliverable_spans: that a receiver took the other spans of, but not these.
+        undeliverable_spans: not taken by a receiver that has taken the others of their incident.
+        state: of the incident that was sent last.
     """
 
     def __init__(
@@ -55,6 +56,7 @@ class IncidentDelivery:
         self.delivered_spans = 0
         self.resent_chunks = 0
         self.undeliverable_spans = 0
+        self.state = DeliveryState()
 
     def send(
         self,
@@ -95,21 +97,9 @@ class IncidentDelivery:
         finally:
             self.delivered_spans += sender.delivered_spans
             self.resent_chunks += sender.resent_chunks
-        self._account_for_undeliverable(entry, progress.state)
+        self.state = progress.state
+        self.undeliverable_spans += progress.state.undeliverable_spans
         return True
-
-    def _account_for_undeliverable(self, entry: SpoolEntry, state: DeliveryState) -> None:
-        spans = state.undeliverable_spans
-        self.undeliverable_spans += spans
-        if spans:
-            _logger.warning(
-                "otel-flight: %s does not take %d of the spans of incident %s: %s. They are in %s",
-                state.endpoint,
-                spans,
-                entry.incident_id,
-                state.undeliverable_reason or "it gives no reason",
-                entry.path,
-            )
 
     def copy_to_json(self, entry: SpoolEntry, go_on: Callable[[], bool] = lambda: True) -> bool:
         """Write the OTLP-JSON copy beside the incident; without the extra, say so once instead.

@@ -20,7 +20,7 @@ from otel_flight.delivery.incident_delivery import IncidentDelivery
 from otel_flight.delivery.pacing import Pacer
 from otel_flight.errors import FlightError, IncidentNotFound, NotAnIncident
 from otel_flight.guard import Guard
-from otel_flight.incidents.spool import Spool, SpoolEntry
+from otel_flight.incidents.spool import DeliveryState, Spool, SpoolEntry
 from otel_flight.settings import Settings
 
 _logger = logging.getLogger("otel_flight")
@@ -195,7 +195,20 @@ class SpoolDelivery:
             return self._delivery.copy_to_json(entry, go_on)
         if self._exporter is None:
             self._exporter = self._build_exporter(self._settings, timeout_seconds)
-        return self._delivery.send(entry, self._exporter, target.endpoint, go_on)
+        is_through = self._delivery.send(entry, self._exporter, target.endpoint, go_on)
+        if is_through and self._delivery.state.undeliverable_spans:
+            self._tell_what_is_missing(entry, self._delivery.state)
+        return is_through
+
+    def _tell_what_is_missing(self, entry: SpoolEntry, state: DeliveryState) -> None:
+        _logger.warning(
+            "otel-flight: %s does not take %d of the spans of incident %s: %s. They are in %s",
+            state.endpoint,
+            state.undeliverable_spans,
+            entry.incident_id,
+            state.undeliverable_reason or "it gives no reason",
+            entry.path,
+        )
 
     def _recovered(self, target: Destination) -> None:
         failures = self._backoff.succeeded()

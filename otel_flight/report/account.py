@@ -74,10 +74,20 @@ def delivery_words(state: DeliveryState) -> str:
     if state.delivered and where and "://" not in where:
         return "copied to OTLP-JSON, as no endpoint is configured"
     if state.delivered:
-        again = f", {count(state.resent_chunks, 'chunk')} of it twice" * bool(state.resent_chunks)
-        return f"delivered{where}{again}"
+        return f"delivered{where}{reservations(state)}"
     words = f"{count(state.chunks, 'chunk')} delivered{where}, not all" if state.chunks else ""
     words = words or f"not delivered{where}"
     if state.attempts:
         words += f" after {count(state.attempts, 'attempt')}"
     return f"{words}: {one_line(state.last_error, _LONGEST_VALUE)}" if state.last_error else words
+
+
+def reservations(state: DeliveryState) -> str:
+    """Return what has to be said of a delivery besides that it is over."""
+    words = ""
+    if state.undeliverable_spans:
+        reason = one_line(state.undeliverable_reason, _LONGEST_VALUE) or "no reason given"
+        words += f", without {count(state.undeliverable_spans, 'span')} it does not take: {reason}"
+    if state.resent_chunks:
+        words += f", {count(state.resent_chunks, 'request')} of it perhaps twice"
+    return words

@@ -131,7 +131,8 @@ def _print_account(report: IncidentReport, page: Page) -> None:
         ("lost", Text("\n".join(lost), style="yellow") if lost else "nothing"),
     ]
     if report.state is not None:
-        style = "green" if report.state.delivered else "yellow"
+        is_whole = report.state.delivered and not report.state.undeliverable_spans
+        style = "green" if is_whole else "yellow"
         facts.append(("delivery", Text(delivery_words(report.state), style=style)))
     if report.json_copy is not None:
         facts.append(("OTLP-JSON", report.json_copy))

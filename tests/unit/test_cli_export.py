@@ -11,7 +11,7 @@ import pytest
 
 from otel_flight.incidents.spool import Spool
 from tests.support.command_line import FAILED_ID, SLOW_ID, fill_spool, run
-from tests.support.otlp_messages import Refusal
+from tests.support.otlp_messages import PartialSuccess, Refusal
 from tests.support.otlp_receiver import OtlpReceiver
 
 
@@ -54,6 +54,19 @@ def test_an_incident_is_sent_to_the_endpoint(
     assert len(recorded(receiver)) == 22
     assert spool.find(SLOW_ID).state.delivered
     assert not spool.find(FAILED_ID).state.delivered
+
+
+def test_spans_that_are_not_taken_are_told(spool: Spool, receiver: OtlpReceiver) -> None:
+    """The rest was sent; how many are missing, and why, is on the line."""
+    receiver.accept_next_in_part(PartialSuccess(rejected_spans=1, error_message="too old"))
+
+    outcome = run("export", SLOW_ID, "--endpoint", receiver.grpc_endpoint)
+
+    assert outcome.exit_code == 0, outcome.output
+    line = outcome.output.splitlines()[-1]
+    assert line.endswith(
+        f"sent to {receiver.grpc_endpoint}, without 1 span it does not take: too old"
+    )
 
 
 def test_the_configured_endpoint_is_used(

@@ -38,6 +38,20 @@ def test_the_delivery_is_told(spool: Spool) -> None:
     assert [line.split()[-1] for line in lines[1:]] == ["failing", "delivered"]
 
 
+def test_a_delivery_without_some_spans_is_told(spool: Spool) -> None:
+    """What the backend does not take is not passed over."""
+    older, newer = spool.entries()
+    refused = DeliveryState(delivered=True, endpoint="http://c:4317", undeliverable_spans=2)
+    spool.save_state(older, refused)
+    spool.save_state(newer, DeliveryState(undeliverable_spans=1))
+
+    lines = run("list").output.splitlines()
+
+    assert lines[1].endswith("waiting")
+    assert lines[2].endswith("delivered without 2 spans")
+    assert run("list", "--json").json()[1]["delivery"]["undeliverable_spans"] == 2
+
+
 def test_json_is_for_scripts(spool: Spool) -> None:
     """Everything on the lines, and the findings, by name."""
     newest, oldest = run("list", "--json").json()

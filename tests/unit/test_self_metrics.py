@@ -36,6 +36,9 @@ assert found["flight_recorder.window.size",][0] <= 512 * 1024, found
 assert found["flight_recorder.window.age",][0] > 0, found
 assert found["flight_recorder.firings", "manual", "opened"] == (1, "{firing}"), found
 assert found["flight_recorder.incidents", "written"][1] == "{incident}", found
+assert found["flight_recorder.delivery.spans",] == (0, "{span}"), found
+assert found["flight_recorder.delivery.spans.undeliverable",] == (0, "{span}"), found
+assert found["flight_recorder.delivery.requests.repeated",] == (0, "{request}"), found
 held.end()
 provider.shutdown()
 print("all there")

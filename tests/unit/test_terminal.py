@@ -172,6 +172,26 @@ def test_losses_are_said_in_words(builder: IncidentBuilder) -> None:
             id="kept",
         ),
         pytest.param(
+            DeliveryState(
+                delivered=True,
+                endpoint="http://c:1",
+                undeliverable_spans=2,
+                undeliverable_reason="413 Too Large",
+            ),
+            "delivered to http://c:1, without 2 spans it does not take: 413 Too Large",
+            id="without-some",
+        ),
+        pytest.param(
+            DeliveryState(delivered=True, endpoint="http://c:1", undeliverable_spans=1),
+            "without 1 span it does not take: no reason given",
+            id="without-a-reason",
+        ),
+        pytest.param(
+            DeliveryState(delivered=True, endpoint="http://c:1", resent_chunks=1),
+            "delivered to http://c:1, 1 request of it perhaps twice",
+            id="perhaps-twice",
+        ),
+        pytest.param(
             DeliveryState(attempts=1, chunks=2), "2 chunks delivered, not all after", id="half"
         ),
     ],
