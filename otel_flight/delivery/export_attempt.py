@@ -71,18 +71,24 @@ def attempt_export(exporter: SpanExporter, chunk: PacedSpans) -> Attempt:
         except Exception as error:  # noqa: BLE001  (foreign code; old exporters raise on refusal)
             is_success = False
             raised = f"{type(error).__name__}: {error}"[:_LONGEST_REASON]
-    uncertain = [answer.is_uncertain for answer in answers]
-    repeats = len(answers) - 1 - uncertain.index(True) if any(uncertain) else 0
+    repeats = _repeats(answers)
     if is_success:
         rejected = min(len(chunk), sum(answer.rejected_spans for answer in answers))
         return Attempt(answer=_last(answers), rejected_spans=rejected, repeats=repeats)
     return Attempt(
         failure=_last(answers).failure or raised or log.last_message,
         answer=_last(answers),
-        is_uncertain=any(uncertain) or not answers,
+        is_uncertain=not answers or any(answer.is_uncertain for answer in answers),
         repeats=repeats,
     )
 
 
 def _last(answers: Sequence[Answer]) -> Answer:
     return answers[-1] if answers else _UNKNOWN
+
+
+def _repeats(answers: Sequence[Answer]) -> int:
+    """Return how many requests may have arrived besides an earlier one that also may have."""
+    may_be_there = [answer.is_uncertain or not answer.failure for answer in answers]
+    first = next((index for index, each in enumerate(answers) if each.is_uncertain), len(answers))
+    return sum(may_be_there[first + 1 :])

@@ -8,6 +8,7 @@ from contextlib import closing
 from typing import Any
 
 import pytest
+import requests
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import SpanExporter
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
@@ -26,6 +27,7 @@ from tests.support.otlp_messages import (
     Transport,
 )
 from tests.support.otlp_receiver import OtlpReceiver
+from tests.support.service_process import free_port
 
 TRANSPORTS: tuple[Transport, ...] = ("grpc", "http/protobuf")
 by_transport = pytest.mark.parametrize("transport", TRANSPORTS)
@@ -191,25 +193,47 @@ def test_an_answer_that_does_not_come_is_uncertain(
     receiver.release()
 
 
-def test_a_repetition_of_the_exporters_own_is_counted() -> None:
+def test_a_repetition_of_the_exporters_own_is_counted(receiver: OtlpReceiver) -> None:
     """It sends a request again when the connection broke, and that may have arrived."""
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        server.settimeout(10)
-        endpoint = f"http://127.0.0.1:{server.getsockname()[1]}"
-        exporter: Any = exporter_to(endpoint, "http/protobuf", 1)
-        session = getattr(exporter, "_session", None) or exporter._client._transport._session
-        sent: list[int] = []
+    exporter: Any = exporter_to(receiver.http_endpoint, "http/protobuf", 10)
+    session = getattr(exporter, "_session", None) or exporter._client._transport._session
+    send = session.send
+    sent: list[int] = []
 
-        def drop_twice(request: Any, **options: Any) -> Any:
-            sent.append(1)
-            raise ConnectionResetError("reset by peer")
+    def lose_first_answer(request: Any, **options: Any) -> Any:
+        response = send(request, **options)
+        sent.append(response.status_code)
+        if len(sent) == 1:
+            raise requests.exceptions.ConnectionError("reset by peer")
+        return response
 
-        session.send = drop_twice
-        result = attempt_export(exporter, chunk_of(1))
+    session.send = lose_first_answer
+    result = attempt_export(exporter, chunk_of(1))
 
-    assert session.send is drop_twice
-    assert result.is_uncertain
-    assert result.repeats == len(sent) - 1
+    assert session.send is lose_first_answer
+    assert result == Attempt(repeats=1)
+    assert len(receiver.spans()) == 2
+    exporter.shutdown()
+
+
+def test_what_cannot_have_arrived_is_no_repetition() -> None:
+    """When the receiver is gone at the second time, only the first may be there."""
+    exporter: Any = exporter_to(f"http://127.0.0.1:{free_port()}", "http/protobuf", 2)
+    session = getattr(exporter, "_session", None) or exporter._client._transport._session
+    send = session.send
+    sent: list[int] = []
+
+    def lose_first_answer(request: Any, **options: Any) -> Any:
+        sent.append(1)
+        if len(sent) == 1:
+            raise requests.exceptions.ConnectionError("reset by peer")
+        return send(request, **options)
+
+    session.send = lose_first_answer
+    result = attempt_export(exporter, chunk_of(1))
+
+    assert len(sent) > 1
+    assert (result.is_uncertain, result.repeats) == (True, 0)
     exporter.shutdown()
 
 

@@ -134,7 +134,9 @@ Verdict = Refusal | PartialSuccess | None
 """What a receiver answers; None: it took everything."""
 
 
-UNAVAILABLE = Refusal(http_status=503, grpc_code="UNAVAILABLE")
+UNAVAILABLE = Refusal(
+    http_status=503, grpc_code="UNAVAILABLE", message="data refused due to high memory usage"
+)
 THROTTLED = Refusal(http_status=429, grpc_code="RESOURCE_EXHAUSTED", retry_after_seconds=1)
 TOO_LARGE = Refusal(
     http_status=413, grpc_code="RESOURCE_EXHAUSTED", message="received message larger than max"
