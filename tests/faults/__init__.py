@@ -1,0 +1,1 @@
+"""Real services with one fault each, and what their incidents say of it."""
