@@ -12,8 +12,12 @@ from otel_flight.cli.base import (
     print_json,
 )
 from otel_flight.delivery.derived_ids import derived_trace_id
+from otel_flight.delivery.large_traces import large_traces
+from otel_flight.delivery.span_index import SpanIndex
 from otel_flight.incidents.flight_file import read_incident
+from otel_flight.incidents.incident import Incident
 from otel_flight.incidents.spool import SpoolEntry
+from otel_flight.report.account import LargeTraceSize
 from otel_flight.report.backend_links import BackendLinks, Whereabouts, backend_links
 from otel_flight.report.incident_report import IncidentReport, build_report
 from otel_flight.report.terminal import print_report
@@ -66,10 +70,12 @@ def show(
     entry = invocation.find_incident(incident)
     is_spooled = entry.path.parent == invocation.spool_directory
     copy = invocation.spool().json_path(entry)
+    found = read_incident(entry.path)
     report = build_report(
-        read_incident(entry.path),
+        found,
         state=entry.state if is_spooled else None,
         json_copy=copy if copy.exists() else None,
+        large_traces=_large_traces(found),
         max_rows=UNLIMITED if is_all or as_json else rows,
         max_neighbours=UNLIMITED if is_all or as_json else requests,
     )
@@ -78,6 +84,13 @@ def show(
         print_json(_as_json(entry, report, links))
     else:
         print_report(report, invocation.console, links)
+
+
+def _large_traces(incident: Incident) -> list[LargeTraceSize]:
+    return [
+        LargeTraceSize(f"{each.trace_id:032x}", each.spans, each.bytes)
+        for each in large_traces(SpanIndex(incident.window, lambda: None))
+    ]
 
 
 def _links(invocation: Invocation, report: IncidentReport) -> BackendLinks:
@@ -112,6 +125,7 @@ def _as_json(entry: SpoolEntry, report: IncidentReport, links: BackendLinks) -> 
             for root in report.open_roots
         ],
         "delivery": report.state,
+        "large_traces": list(report.large_traces),
         "links": links,
         "otlp_json": str(report.json_copy) if report.json_copy is not None else None,
     }

@@ -7,6 +7,7 @@ chunk, so that "the first n chunks are delivered" means the same after a restart
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
 from typing import Any, Final
 
 from opentelemetry.sdk.trace import ReadableSpan
@@ -14,6 +15,7 @@ from opentelemetry.sdk.trace import ReadableSpan
 from otel_flight.delivery.encoding_exporter import OFFICIAL_SPANS
 from otel_flight.delivery.explanation_spans import explanation_spans
 from otel_flight.delivery.incident_trace import IncidentTrace, LaneBuilder, LaneMaterial
+from otel_flight.delivery.large_traces import is_large, most_telling_first
 from otel_flight.delivery.otlp_spans import SpanBuilder
 from otel_flight.delivery.pacing import PacedSpans, Pacer
 from otel_flight.delivery.request_encoding import OfficialEncoder, RequestEncoding
@@ -37,8 +39,9 @@ MOST_BYTES: Final = 3 * 1024 * 1024
 class IncidentChunks:
     """The chunks of one incident: the trigger's trace, the incident's trace, the rest newest first.
 
-    What explains the trigger's trace goes out with the incident's: both are ours alone. Traces are
-    kept together as far as they fit. Iterating again yields the same chunks.
+    What explains the trigger's trace goes out with the incident's: both are ours alone. Of a large
+    trigger's trace the most telling spans go before that and the others after it. Traces are kept
+    together as far as they fit. Iterating again yields the same chunks.
 
     Args:
         incident: the incident; its window is indexed here, which takes 2 µs a span.
@@ -78,8 +81,9 @@ class IncidentChunks:
 
     def __iter__(self) -> Iterator[PacedSpans]:
         first = self._trigger_trace()
-        if first is not None:
-            yield from map(self._recorded, self._divided([first]))
+        of_first = map(self._recorded, self._divided([] if first is None else [first]))
+        is_large_first = first is not None and is_large(self._index, first)
+        yield from islice(of_first, 1 if is_large_first else None)
         material = LaneMaterial(self._manifest, self._index, events_by_source(self._window))
         own = explanation_spans(self._manifest, self._resource) if first is not None else []
         own += self._trace.build(material, LANES)
@@ -87,6 +91,7 @@ class IncidentChunks:
         for start in range(0, len(own), portion):
             part = own[start : start + portion]
             yield PacedSpans(_as_it_is, part, self._pacer)
+        yield from of_first
         others = (trace for trace in self._index.traces() if trace != first)
         yield from map(self._recorded, self._divided(others))
 
@@ -99,11 +104,11 @@ class IncidentChunks:
         chunk: list[int] = []
         chunk_bytes = 0
         for trace in traces:
-            spans = [span for span in self._index.trace_spans(trace) if self._is_new(span)]
+            spans = self._in_order(trace)
             if chunk and len(chunk) + len(spans) > self._most_spans:
                 yield chunk
                 chunk, chunk_bytes = [], 0
-            for span in reversed(spans):
+            for span in spans:
                 span_bytes = self._index.most_bytes(span)
                 if chunk and (
                     len(chunk) >= self._most_spans or chunk_bytes + span_bytes > MOST_BYTES
@@ -115,6 +120,15 @@ class IncidentChunks:
             self._pacer.breathe()
         if chunk:
             yield chunk
+
+    def _in_order(self, trace: int) -> list[int]:
+        """Return what is new of a trace: oldest first, or the most telling where it is large."""
+        spans = [span for span in self._index.trace_spans(trace) if self._is_new(span)]
+        spans.reverse()
+        if not is_large(self._index, trace):
+            return spans
+        fired = {int(cause.span_id or "0", 16) for cause in self._manifest.causes}
+        return most_telling_first(self._index, spans, fired, self._pacer.breathe)
 
     def _recorded(self, chunk: list[int]) -> PacedSpans:
         if self._skips_sampled:

@@ -19,6 +19,7 @@ from opentelemetry.trace import Link, SpanContext, Status, StatusCode, TraceFlag
 from otel_flight.delivery import attribute_names as names
 from otel_flight.delivery.derived_ids import derived_span_id, derived_trace_id
 from otel_flight.delivery.incident_facts import cause_events, incident_facts
+from otel_flight.delivery.large_traces import large_trace_events
 from otel_flight.delivery.otlp_spans import RecordedLink, RecordedSpan
 from otel_flight.delivery.otlp_values import texts_under
 from otel_flight.delivery.span_index import SpanIndex
@@ -125,7 +126,10 @@ class IncidentTrace:
             purpose="root",
             parent=None,
             status=_root_status(manifest),
-            events=cause_events(manifest),
+            events=[
+                *cause_events(manifest),
+                *large_trace_events(material.index, manifest.closed_ns),
+            ],
         )
         spans = [root]
         for build_lane in lanes:

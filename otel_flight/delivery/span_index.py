@@ -94,6 +94,8 @@ class SpanIndex:
         self._trace = array("I")
         self._previous = array("i")
         self._newest = array("i")
+        self._trace_spans = array("I")
+        self._trace_bytes = array("q")
         self._traces: dict[int, int] = {}
         self._roots = array("I")
         self._root_times = array("q")
@@ -153,6 +155,18 @@ class SpanIndex:
     def trace_number(self, trace_id: int) -> int | None:
         """Return the number of a trace, None when none of its spans is here."""
         return self._traces.get(trace_id)
+
+    def trace_ids(self) -> Iterator[int]:
+        """Yield the id of every trace in the order of their numbers."""
+        return iter(self._traces)
+
+    def span_count(self, trace: int) -> int:
+        """Return how many spans a trace has, by its number."""
+        return self._trace_spans[trace]
+
+    def record_bytes(self, trace: int) -> int:
+        """Return how many bytes the records of a trace take, by its number."""
+        return self._trace_bytes[trace]
 
     def trace_of(self, ordinal: int) -> int:
         """Return the number of the trace a span belongs to."""
@@ -229,6 +243,10 @@ class SpanIndex:
         trace = self._traces.setdefault(trace_id, len(self._traces))
         if trace == len(self._newest):
             self._newest.append(-1)
+            self._trace_spans.append(0)
+            self._trace_bytes.append(0)
+        self._trace_spans[trace] += 1
+        self._trace_bytes[trace] += len(data)
         self._trace.append(trace)
         self._previous.append(self._newest[trace])
         self._newest[trace] = ordinal

@@ -2,16 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any, Final
 
 from otel_flight.incidents.findings.base import one_line, short_duration
 from otel_flight.incidents.manifest import Cause, Coverage, Losses, Manifest
 from otel_flight.incidents.spool import DeliveryState
-from otel_flight.report.wording import count
+from otel_flight.report.wording import count, size
 
 _LONGEST_VALUE: Final = 300
+_MOST_LARGE_TRACES: Final = 5
 _DURATION_NS: Final = "flight_recorder.duration_ns"
 _LIMIT_NS: Final = "flight_recorder.limit_ns"
+
+
+@dataclass(frozen=True)
+class LargeTraceSize:
+    """A trace that some backends do not take as a whole."""
+
+    trace_id: str
+    spans: int
+    bytes: int
+    """About how much it takes as OTLP."""
 
 
 def cause_words(cause: Cause) -> list[str]:
@@ -64,6 +77,21 @@ def loss_words(losses: Losses) -> list[str]:
         (losses.open_spans_evicted, "open span", f"given up {start}: too many were open"),
     )
     return [f"{count(number, noun)} {how}" for number, noun, how in said if number]
+
+
+def large_trace_words(traces: Sequence[LargeTraceSize]) -> list[str]:
+    """Return which traces a backend may have refused a part of, an item each."""
+    words = [
+        f"trace {each.trace_id}: {count(each.spans, 'span')} of about {size(each.bytes)}"
+        for each in traces[:_MOST_LARGE_TRACES]
+    ]
+    if more := len(traces) - len(words):
+        words.append(f"and {count(more, 'more trace')}")
+    if words:
+        words.append(
+            "Tempo takes 5 MB of a trace, unless told otherwise, and drops the rest silently"
+        )
+    return words
 
 
 def delivery_words(state: DeliveryState) -> str:

@@ -12,6 +12,7 @@ from otel_flight.incidents.incident import Incident
 from otel_flight.incidents.manifest import Finding, Manifest
 from otel_flight.incidents.spool import DeliveryState
 from otel_flight.incidents.window import WindowSpan
+from otel_flight.report.account import LargeTraceSize
 from otel_flight.report.timeline import UNLIMITED, Timeline, build_timeline
 
 
@@ -29,6 +30,7 @@ class IncidentReport:
         first_start_ns: when the earliest request of the window started.
         state: how far its delivery is, None for a file outside a spool.
         json_copy: its OTLP-JSON copy, None when there is none.
+        large_traces: those that some backends do not take as a whole, the largest first.
     """
 
     manifest: Manifest
@@ -40,6 +42,7 @@ class IncidentReport:
     first_start_ns: int
     state: DeliveryState | None = None
     json_copy: Path | None = None
+    large_traces: Sequence[LargeTraceSize] = ()
 
 
 def build_report(
@@ -47,6 +50,7 @@ def build_report(
     *,
     state: DeliveryState | None = None,
     json_copy: Path | None = None,
+    large_traces: Sequence[LargeTraceSize] = (),
     max_rows: int = UNLIMITED,
     max_neighbours: int = UNLIMITED,
 ) -> IncidentReport:
@@ -67,6 +71,7 @@ def build_report(
         first_start_ns=_first_start_ns(view),
         state=state,
         json_copy=json_copy,
+        large_traces=large_traces,
     )
 
 

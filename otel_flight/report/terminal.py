@@ -14,7 +14,13 @@ from rich.text import Text
 
 from otel_flight.incidents.findings.base import one_line, short_duration
 from otel_flight.incidents.manifest import Cause
-from otel_flight.report.account import cause_words, coverage_words, delivery_words, loss_words
+from otel_flight.report.account import (
+    cause_words,
+    coverage_words,
+    delivery_words,
+    large_trace_words,
+    loss_words,
+)
 from otel_flight.report.backend_links import BackendLinks
 from otel_flight.report.incident_report import IncidentReport
 from otel_flight.report.page import Page
@@ -134,6 +140,8 @@ def _print_account(report: IncidentReport, page: Page) -> None:
         is_whole = report.state.delivered and not report.state.undeliverable_spans
         style = "green" if is_whole else "yellow"
         facts.append(("delivery", Text(delivery_words(report.state), style=style)))
+    if large := large_trace_words(report.large_traces):
+        facts.append(("large", Text("\n".join(large), style="yellow")))
     if report.json_copy is not None:
         facts.append(("OTLP-JSON", report.json_copy))
     if report.path is not None:

@@ -67,6 +67,9 @@ overrides:
       rate_limit_bytes: 500000000
       burst_size_bytes: 500000000
 """
+_DISCARDED = re.compile(
+    r'^tempo_discarded_spans_total\{reason="trace_too_large",[^}]*\} (\S+)$', re.MULTILINE
+)
 _RECEIVED = re.compile(r"^tempo_distributor_spans_received_total\{[^}]*\} (\S+)$", re.MULTILINE)
 
 
@@ -125,6 +128,14 @@ class TempoProcess(BackendProcess):
         """Return how many spans it took in since it started, each copy counted."""
         _, body = self.get("query", "/metrics")
         return sum(int(float(found)) for found in _RECEIVED.findall(body.decode()))
+
+    def refused_spans(self) -> int:
+        """Return how many spans it dropped as their trace was too large; the sender hears nothing.
+
+        By a metric that has this name on the dashboard, too.
+        """
+        _, body = self.get("query", "/metrics")
+        return sum(int(float(found)) for found in _DISCARDED.findall(body.decode()))
 
     def search(self, traceql: str, *, limit: int = 10_000, spans: int = 3) -> list[dict[str, Any]]:
         """Return the traces of the last hour that a TraceQL query finds, in Tempo's own JSON.

@@ -12,7 +12,7 @@ from otel_flight.delivery.derived_ids import derived_trace_id
 from otel_flight.incidents.flight_file import read_incident
 from otel_flight.incidents.spool import DeliveryState, Spool, SpoolEntry
 from tests.support.command_line import FAILED_ID, SLOW_ID, fill_spool, run
-from tests.support.incident_builder import START_NS
+from tests.support.incident_builder import START_NS, IncidentBuilder
 
 
 @pytest.fixture
@@ -136,3 +136,30 @@ def test_the_time_of_the_links_holds_every_span(slow: SpoolEntry) -> None:
     start_us = START_NS // 1000
     assert int(query["start"]) == start_us - 1_000_000
     assert int(query["end"]) == start_us + 4_100_000 + 1_000_000
+
+
+def test_a_trace_that_a_backend_may_refuse_is_named(tmp_path: Path, own_environment: Path) -> None:
+    """Of a trace of several MB one learns its size and who would not take it; of others nothing."""
+    with IncidentBuilder(own_environment, window_bytes=16 * 1024**2) as builder:
+        root = builder.open("GET /export", 0)
+        for number in range(150):
+            builder.span("row", number, number + 1, root, attributes={"text": "x" * 40_000})
+        builder.end(root, 2000)
+        incident = builder.incident(builder.slow(root, 2000), closed_ms=2000)
+        Spool(tmp_path / "spool", 1 << 30, 10).add(incident)
+
+    output = run("show", "last").output
+    found = run("show", "last", "--json").json()["large_traces"]
+
+    (large,) = found
+    trace_id = incident.manifest.causes[0].trace_id
+    assert (large["trace_id"], large["spans"]) == (trace_id, 151)
+    assert 6_000_000 < large["bytes"] < 6_100_000
+    assert f"large     trace {trace_id}: 151 spans of about 5.8 MiB\n" in output
+    assert "Tempo takes 5 MB of a trace, unless told otherwise" in " ".join(output.split())
+
+
+def test_traces_of_usual_size_are_not_named(slow: SpoolEntry) -> None:
+    """Nothing is said of limits that nothing comes near."""
+    assert "large" not in run("show", SLOW_ID).output
+    assert run("show", SLOW_ID, "--json").json()["large_traces"] == []

@@ -1,7 +1,7 @@
 """A shop that fails, and a witness of every span it made.
 
-Arguments: `everything`, `sampled`, `overlapping`, `crowded` or `large`: what happens; a folder, for
-what the witness saw, in files of OTLP: `ended.binpb` and `open.binpb`.
+Arguments: `everything`, `sampled`, `overlapping`, `crowded`, `large` or `wordy`: what happens; a
+folder, for what the witness saw, in files of OTLP: `ended.binpb` and `open.binpb`.
 """
 
 from __future__ import annotations
@@ -44,6 +44,7 @@ ATTRIBUTES: dict[str, AttributeValue] = {
     "floats": (1.5,),
     "bools": (True, False),
 }
+LONG_TEXT = "größer " * 1000
 
 
 class Shop:
@@ -191,9 +192,18 @@ def large() -> Shop:
     return shop
 
 
+def wordy() -> Shop:
+    """Ask for an incident with a long word, beside a span that has one too."""
+    shop = Shop(ParentBased(ALWAYS_OFF))
+    with shop.tracer().start_as_current_span("GET /search", attributes={"query": LONG_TEXT}):
+        shop.recorder.trigger("too many results", query=LONG_TEXT)
+    shop.wait_for_incident(1)
+    return shop
+
+
 def main(what: str, folder: Path) -> None:
     """Let it happen."""
-    happenings = (everything, sampled, overlapping, crowded, large)
+    happenings = (everything, sampled, overlapping, crowded, large, wordy)
     shop = {each.__name__: each for each in happenings}[what]()
     shop.close(folder)
 
