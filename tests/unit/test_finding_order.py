@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import inspect
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,7 +12,7 @@ import pytest
 from otel_flight.guard import Guard
 from otel_flight.incidents import findings
 from otel_flight.incidents.findings import RULES, examine
-from otel_flight.incidents.findings.base import EvidenceView
+from otel_flight.incidents.findings.base import EvidenceView, Rule, rule_name
 from otel_flight.incidents.manifest import Finding
 from tests.support.incident_builder import REMOTE_PARENT, IncidentBuilder
 
@@ -45,6 +47,37 @@ def test_a_failure_is_explained_by_its_origin_first(builder: IncidentBuilder) ->
     found = examine(builder.incident(*causes, closed_ms=4600))
 
     assert [finding.rule for finding in found] == ["error_origin", "slow_child"]
+
+
+@pytest.mark.parametrize(
+    ("calls_ms", "inventory_ms", "order"),
+    [
+        pytest.param(720, 1200, ["repeated_child", "slow_child"], id="more-than-half-as-much"),
+        pytest.param(640, 1300, ["slow_child", "repeated_child"], id="less"),
+    ],
+)
+def test_a_cause_comes_before_the_place_unless_it_explains_little(
+    builder: IncidentBuilder, calls_ms: int, inventory_ms: int, order: list[str]
+) -> None:
+    """What made a request slow beats where it was slow, if it accounts for half as much time."""
+    root = builder.open("GET /orders", 0)
+    for number in range(20):
+        start = 10 + number * calls_ms / 20
+        builder.span("SELECT item", start, start + calls_ms / 20, root)
+    builder.span("inventory", 800, 800 + inventory_ms, root)
+    builder.end(root, 2100)
+
+    found = examine(builder.incident(builder.slow(root, 2100), closed_ms=4100))
+
+    assert [finding.rule for finding in found] == order
+
+
+@pytest.mark.parametrize("rule", RULES, ids=rule_name)
+def test_a_rule_is_called_what_its_findings_say(rule: Rule) -> None:
+    """Their order goes by the names of the rules, so the two must agree."""
+    module = sys.modules[rule.__module__]
+
+    assert f'rule="{rule_name(rule)}"' in inspect.getsource(module)
 
 
 def test_repeated_calls_are_not_blamed_on_the_span_around_them(builder: IncidentBuilder) -> None:

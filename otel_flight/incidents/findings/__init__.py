@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Final
 
 from otel_flight.guard import Guard
-from otel_flight.incidents.findings.base import ERROR_TRIGGERS, EvidenceView, Rule
+from otel_flight.incidents.findings.base import ERROR_TRIGGERS, EvidenceView, Rule, rule_name
 from otel_flight.incidents.findings.ended_together import find_ended_together
 from otel_flight.incidents.findings.error_origin import find_error_origin
 from otel_flight.incidents.findings.repeated_child import find_repeated_child
@@ -17,16 +17,31 @@ from otel_flight.incidents.findings.unfinished import find_unfinished
 from otel_flight.incidents.incident import Incident
 from otel_flight.incidents.manifest import Finding
 
-RULES: Final[tuple[Rule, ...]] = (
-    find_error_origin,
-    find_repeated_child,
+FAILURES: Final[tuple[Rule, ...]] = (find_error_origin,)
+"""Why something failed."""
+CAUSES: Final[tuple[Rule, ...]] = (find_repeated_child,)
+"""What made it slow: what did it, held it up, or was not to be had."""
+PLACES: Final[tuple[Rule, ...]] = (
     find_slow_child,
     find_self_time,
+)
+"""Where the time went: true whatever the cause was."""
+CIRCUMSTANCES: Final[tuple[Rule, ...]] = (
     find_ended_together,
     find_unfinished,
     find_requests_in_flight,
 )
-"""In the order of their findings where nothing else decides."""
+"""What else was so at the time."""
+
+RULES: Final[tuple[Rule, ...]] = (*FAILURES, *CAUSES, *PLACES, *CIRCUMSTANCES)
+"""In the order of their findings where nothing else decides. A rule is called `find_` and what its
+finding says of itself."""
+
+_CAUSE_COUNTS: Final = 2
+"""A cause explains better than the place it worked in, so it comes first if it accounts for half
+as much time; one that accounts for little is not held up against the place where the rest went."""
+_CAUSE_NAMES: Final = frozenset(rule_name(rule) for rule in CAUSES)
+_FAILURE_NAMES: Final = frozenset(rule_name(rule) for rule in FAILURES)
 
 
 def examine(
@@ -52,7 +67,7 @@ def examine_view(view: EvidenceView, *, guard: Guard | None = None) -> list[Find
             finding = rule(view)
         else:
             finding = None
-            with guard.swallow(getattr(rule, "__name__", "finding")):
+            with guard.swallow(rule_name(rule)):
                 finding = rule(view)
         if finding is not None:
             found.append(finding)
@@ -60,8 +75,9 @@ def examine_view(view: EvidenceView, *, guard: Guard | None = None) -> list[Find
 
 
 def _rank(finding: Finding, view: EvidenceView) -> tuple[bool, float]:
-    """Of a failure its origin is the best explanation, of slowness whatever took most time."""
+    """Of a failure whatever says why is the best explanation, of slowness what took most time."""
     cause = view.incident.manifest.trigger
     is_failure = cause is not None and cause.trigger in ERROR_TRIGGERS
-    is_origin = is_failure and finding.rule == "error_origin"
-    return not is_origin, -finding.explained_share
+    says_why = is_failure and finding.rule in _FAILURE_NAMES
+    weight = _CAUSE_COUNTS if finding.rule in _CAUSE_NAMES else 1
+    return not says_why, -finding.explained_share * weight

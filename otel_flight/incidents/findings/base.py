@@ -29,6 +29,11 @@ class Rule(Protocol):
         ...
 
 
+def rule_name(rule: Rule) -> str:
+    """Return what the findings of a rule have as their `rule`: its name without `find_`."""
+    return str(getattr(rule, "__name__", "finding")).removeprefix("find_")
+
+
 class LocalRoot(NamedTuple):
     """A request or job of the window, in short."""
 
