@@ -6,7 +6,8 @@ Times are milliseconds after `START_NS`; nothing here reads or waits for a clock
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, final
 
@@ -31,9 +32,11 @@ from otel_flight.incidents.incident import Incident
 from otel_flight.incidents.manifest import Cause, Coverage, Losses, Manifest
 from otel_flight.incidents.open_spans_segment import capture_open_spans
 from otel_flight.incidents.window import Window
+from otel_flight.recording.records import RuntimeEvent
 from otel_flight.recording.ring import Ring
 from otel_flight.recording.session import RecordingSession
 from otel_flight.recording.span_processor import RecordingSpanProcessor
+from otel_flight.recording.stack_table import Place
 from otel_flight.settings import Settings
 
 START_NS: Final = 1_767_261_600_000_000_000
@@ -48,6 +51,14 @@ _HOUR_SECONDS: Final = 3600.0
 def at(milliseconds: float) -> int:
     """Return the time that many milliseconds after the start."""
     return START_NS + round(milliseconds * _MS)
+
+
+def place(function: str, file: str, line: int) -> Place:
+    """Return a place on a stack, as if such a function were running."""
+    names = {"co_name": function, "co_filename": file}
+    if sys.version_info >= (3, 11):
+        names["co_qualname"] = function
+    return place.__code__.replace(**names), line  # type: ignore[arg-type]
 
 
 @final
@@ -157,6 +168,46 @@ class IncidentBuilder:
     ) -> Span:
         """Record a request without children, as other clients send them."""
         return self.span(name, start_ms, end_ms, kind=SpanKind.SERVER, error=error)
+
+    def event(
+        self,
+        source: str,
+        name: str,
+        start_ms: float,
+        end_ms: float | None = None,
+        *,
+        thread_id: int = 0,
+        span: trace.Span | None = None,
+        attributes: Mapping[str, Any] | None = None,
+        places: Sequence[Place] = (),
+    ) -> None:
+        """Record a runtime event, as a source would.
+
+        Args:
+            source: the source's name.
+            name: what happened.
+            start_ms: when it began.
+            end_ms: when it was over; None for a moment.
+            thread_id: where it happened; spans start on the calling thread.
+            span: the span it belongs to.
+            attributes: its attributes.
+            places: the stack that goes with it, outermost first.
+        """
+        context = span.get_span_context() if span is not None else None
+        trace_id, span_id = (context.trace_id, context.span_id) if context else (0, 0)
+        end_ms = start_ms if end_ms is None else end_ms
+        event = RuntimeEvent(
+            source,
+            name,
+            at(start_ms),
+            at(end_ms),
+            thread_id,
+            trace_id >> 64,
+            trace_id & (1 << 64) - 1,
+            span_id,
+            dict(attributes or {}),
+        )
+        self._session.runtime.record(event, places)
 
     def cause(
         self,
