@@ -143,4 +143,4 @@ def test_the_pause_is_taken_regularly(builder: IncidentBuilder) -> None:
 
     examine(builder.incident(closed_ms=2000), pause=lambda: pauses.append(None))
 
-    assert len(pauses) == 16
+    assert len(pauses) == 32

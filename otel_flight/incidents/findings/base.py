@@ -11,13 +11,14 @@ from otel_flight.incidents.incident import Incident
 from otel_flight.incidents.manifest import Cause, Finding
 from otel_flight.incidents.window import WindowEvent, WindowSpan
 from otel_flight.quantities import format_duration
-from otel_flight.recording.records import FLAG_PARENT_IS_REMOTE
+from otel_flight.recording.records import Span, SpanStart
+from otel_flight.recording.ring_layout import LANE_SPANS
 
 ERROR_TRIGGERS: Final = frozenset({"error_span"})
 SLOW_TRIGGERS: Final = frozenset({"slow_root", "slow_open_root"})
 STATUS_ERROR: Final = 2
 """Value of `StatusCode.ERROR`."""
-_SPANS_BETWEEN_PAUSES: Final = 64
+_RECORDS_BETWEEN_PAUSES: Final = 64
 _FEWEST_FOR_USUAL: Final = 10
 
 
@@ -70,8 +71,8 @@ class EvidenceView:
         self._durations: defaultdict[str, list[int]] = defaultdict(list)
         self.threads: dict[int, int] = {}
         self._events: defaultdict[str, list[WindowEvent]] = defaultdict(list)
-        self._gather(pause)
-        self._gather_events()
+        self._gather(pause or _go_on)
+        self._gather_events(pause or _go_on)
         self.roots = sorted(self._roots.values(), key=lambda root: root.start_ns)
         self.trace = sorted(self._spans.values(), key=lambda span: span.record.start_ns)
         self._children: defaultdict[int, list[WindowSpan]] = defaultdict(list)
@@ -81,27 +82,36 @@ class EvidenceView:
         slow = (each for each in incident.manifest.causes if each.trigger in SLOW_TRIGGERS)
         self.slow = next(filter(None, map(self._span_of, slow)), None)
 
-    def _gather(self, pause: Callable[[], None] | None) -> None:
-        """Go over the window once; `pause` is called now and then, so that others can run."""
-        low, high = self._trace_id & (1 << 64) - 1, self._trace_id >> 64
-        for number, span in enumerate(self.incident.window.spans()):
-            record = span.record
-            if record.trace_id_low == low and record.trace_id_high == high and self._trace_id:
-                self._spans.setdefault(record.span_id, span)
-            elif not span.is_open:
-                self._durations[record.name].append(record.end_ns - record.start_ns)
-            if not record.parent_span_id or record.flags & FLAG_PARENT_IS_REMOTE:
-                self._roots.setdefault(record.span_id, _local_root(span))
-            if pause is not None and number % _SPANS_BETWEEN_PAUSES == 0:
+    def _gather(self, pause: Callable[[], None]) -> None:
+        """Go over the spans once; `pause` is called now and then, so that others can run."""
+        window = self.incident.window
+        for number, item in enumerate(window.records(LANE_SPANS)):
+            if number % _RECORDS_BETWEEN_PAUSES == 0:
                 pause()
+            record = item.record
+            if isinstance(record, Span):
+                self._add_span(WindowSpan(record, item.number, item.scope, item.resource))
+            elif isinstance(record, SpanStart):
+                self.threads[record.span_id] = record.thread_id
+        for span in window.unfinished():
+            self._add_span(span)
 
-    def _gather_events(self) -> None:
-        for event in self.incident.window.events():
+    def _add_span(self, span: WindowSpan) -> None:
+        record = span.record
+        if self._trace_id and record.trace_id == self._trace_id:
+            self._spans.setdefault(record.span_id, span)
+        elif not span.is_open:
+            self._durations[record.name].append(record.end_ns - record.start_ns)
+        if record.is_local_root:
+            self._roots.setdefault(record.span_id, _local_root(span))
+
+    def _gather_events(self, pause: Callable[[], None]) -> None:
+        for number, event in enumerate(self.incident.window.events()):
+            if number % _RECORDS_BETWEEN_PAUSES == 0:
+                pause()
             self._events[event.record.source].append(event)
         for events in self._events.values():
             events.sort(key=lambda event: event.record.start_ns)
-        for start in self.incident.window.starts():
-            self.threads[start.span_id] = start.thread_id
 
     @property
     def sources(self) -> Sequence[str]:
@@ -191,6 +201,10 @@ class EvidenceView:
     def _span_of(self, cause: Cause) -> WindowSpan | None:
         is_here = bool(cause.trace_id) and int(cause.trace_id, 16) == self._trace_id
         return self._spans.get(int(cause.span_id, 16)) if is_here and cause.span_id else None
+
+
+def _go_on() -> None:
+    """Let nobody else run: there is nobody, or it is not worth the while."""
 
 
 def _local_root(span: WindowSpan) -> LocalRoot:
