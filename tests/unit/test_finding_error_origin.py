@@ -78,6 +78,53 @@ def test_an_exception_raised_from_another_is_followed(builder: IncidentBuilder) 
     assert finding.evidence["span"] == "lookup"
 
 
+def test_a_wrapped_exception_is_told_with_the_one_it_began_with(
+    builder: IncidentBuilder,
+) -> None:
+    """What was raised first is named, with the place where it was, not where it was wrapped."""
+    first = raised(KeyError("sku"))
+    second = raised(LookupError("not in the cache"), first)
+    span = builder.span("GET /item", 0, 20, error=raised(RuntimeError("no such item"), second))
+
+    finding = find(builder, builder.failed(span, 20))
+
+    assert finding is not None
+    assert finding.summary.startswith(
+        "`GET /item` failed with RuntimeError: no such item, which began with KeyError: 'sku' (at "
+    )
+    assert finding.evidence["first_exception"] == "KeyError: 'sku'"
+    assert finding.evidence["code.location"].endswith(" in raised")
+
+
+def test_an_exception_raised_while_another_was_handled_is_followed(
+    builder: IncidentBuilder,
+) -> None:
+    """An exception that replaced another without saying so still began with it."""
+    try:
+        try:
+            raise ConnectionResetError("reset by the database")
+        except ConnectionResetError:
+            raise RuntimeError("rollback failed")  # noqa: B904
+    except RuntimeError as error:
+        span = builder.span("GET /item", 0, 20, error=error)
+
+    finding = find(builder, builder.failed(span, 20))
+
+    assert finding is not None
+    assert finding.evidence["first_exception"] == "ConnectionResetError: reset by the database"
+
+
+def test_a_message_that_looks_like_a_traceback_is_no_place(builder: IncidentBuilder) -> None:
+    """The place is that of the last frame, whatever the message of the exception quotes."""
+    span = builder.span("GET /item", 0, 20, error=raised(ValueError("a\n    b: c\n\nd")))
+
+    finding = find(builder, builder.failed(span, 20))
+
+    assert finding is not None
+    assert "began with" not in finding.summary
+    assert finding.evidence["code.location"].endswith(" in raised")
+
+
 def test_a_handled_error_below_is_not_the_origin(builder: IncidentBuilder) -> None:
     """A child's exception that the parent's has nothing to do with is not blamed."""
     root = builder.open("GET /item", 0)

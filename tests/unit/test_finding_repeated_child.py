@@ -61,16 +61,28 @@ def test_parallel_calls_are_counted_once_and_not_called_a_sequence(
 
 
 def test_failed_calls_are_counted(builder: IncidentBuilder) -> None:
-    """Retries show as calls that failed."""
+    """Of calls that were made one for each thing, it is said how many failed."""
     root = builder.open("GET /orders", 0)
     for number in range(10):
-        builder.span("try", number * 200, number * 200 + 150, root, error="no" * (number < 9))
+        error = "no" if number % 2 else None
+        builder.span("reserve", number * 200, number * 200 + 150, root, error=error)
     builder.end(root, 2100)
 
     finding = find(builder, builder.slow(root, 2100))
 
     assert finding is not None
-    assert finding.summary.endswith("; 10 of them failed")
+    assert finding.summary.endswith("; 5 of them failed")
+
+
+def test_silent_about_one_call_that_was_tried_often(builder: IncidentBuilder) -> None:
+    """A call that was made until it succeeded is not one call a row."""
+    root = builder.open("GET /orders", 0)
+    for number in range(10):
+        error = "no" if number < 9 else None
+        builder.span("try", number * 200, number * 200 + 150, root, error=error)
+    builder.end(root, 2100)
+
+    assert find(builder, builder.slow(root, 2100)) is None
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ from otel_flight.incidents.findings.ended_together import find_ended_together
 from otel_flight.incidents.findings.error_origin import find_error_origin
 from otel_flight.incidents.findings.repeated_child import find_repeated_child
 from otel_flight.incidents.findings.requests_in_flight import find_requests_in_flight
+from otel_flight.incidents.findings.retries import find_retries
 from otel_flight.incidents.findings.self_time import find_self_time
 from otel_flight.incidents.findings.slow_child import find_slow_child
 from otel_flight.incidents.findings.unfinished import find_unfinished
@@ -19,7 +20,10 @@ from otel_flight.incidents.manifest import Finding
 
 FAILURES: Final[tuple[Rule, ...]] = (find_error_origin,)
 """Why something failed."""
-CAUSES: Final[tuple[Rule, ...]] = (find_repeated_child,)
+CAUSES: Final[tuple[Rule, ...]] = (
+    find_retries,
+    find_repeated_child,
+)
 """What made it slow: what did it, held it up, or was not to be had."""
 PLACES: Final[tuple[Rule, ...]] = (
     find_slow_child,

@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from typing import Final
 
+from otel_flight.incidents.findings.attempts import attempts_below
 from otel_flight.incidents.findings.base import (
     STATUS_ERROR,
     EvidenceView,
@@ -26,12 +27,18 @@ _IN_A_ROW: Final = 0.9
 def find_repeated_child(view: EvidenceView) -> Finding | None:
     """Name the call, how often it was made under one parent, and its share of the slow span.
 
-    Silent when one of the calls takes most of the time, which `slow_child` then names.
+    Silent when one of the calls takes most of the time, which `slow_child` then names, and about
+    calls that were made again because they had failed, which `retries` is about.
     """
     slow = view.slow
     if slow is None or slow.duration_ns <= 0:
         return None
-    groups = [(time_within(group, slow), parent, group) for parent, group in _groups(view, slow)]
+    tried = {each.spans[0].record.span_id for each in attempts_below(view, slow)}
+    groups = [
+        (time_within(group, slow), parent, group)
+        for parent, group in _groups(view, slow)
+        if group[0].record.span_id not in tried
+    ]
     taken, parent, group = max(groups, key=lambda each: each[0], default=(0, slow, []))
     share = taken / slow.duration_ns
     longest = max((span.duration_ns for span in group), default=0)
