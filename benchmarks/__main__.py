@@ -15,7 +15,17 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any
 
-from benchmarks import flush_rate, flush_stall, idle, memory, service, span_cost, variants
+from benchmarks import (
+    flush_rate,
+    flush_stall,
+    idle,
+    memory,
+    pipeline,
+    queryable,
+    service,
+    span_cost,
+    variants,
+)
 from benchmarks.backends import BackendsMissingError
 from benchmarks.figures import TABLE_HEADER, Result, as_json, table_rows
 
@@ -26,6 +36,8 @@ BENCHMARKS: dict[str, Callable[..., Result]] = {
     "flush_stall": flush_stall.run,
     "idle": idle.run,
     "flush_rate": flush_rate.run,
+    "queryable": queryable.run,
+    "pipeline": pipeline.run,
 }
 
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TypeVar
-
-import psutil
 
 from benchmarks import cores
 from tests.backends.backend_process import BackendProcess
@@ -107,8 +106,8 @@ def kept_path(folder: Path) -> Path:
 
 def cpu_seconds(process: BackendProcess) -> float:
     """Return the processor time a backend has taken so far."""
-    times = psutil.Process(process.pid).cpu_times()
-    return float(times.user + times.system)
+    # clock_getcpuclockid(3) of Linux: to the nanosecond, where /proc counts in hundredths.
+    return time.clock_gettime(~process.pid << 3 | 2)
 
 
 @contextmanager

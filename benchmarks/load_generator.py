@@ -11,7 +11,7 @@ import gc
 import json
 import subprocess
 import sys
-from time import perf_counter
+from time import monotonic
 from types import TracebackType
 from typing import Any, final
 
@@ -45,7 +45,7 @@ class LoadGenerator:
         self._process.kill()
         self._process.communicate()
 
-    def load(self, **order: Any) -> dict[str, float]:
+    def load(self, **order: Any) -> dict[str, Any]:
         """Have `generate()` run with these arguments, and return its answer.
 
         Raises:
@@ -59,34 +59,47 @@ class LoadGenerator:
         if not line:
             message = "the load generator died"
             raise RuntimeError(message)
-        answer: dict[str, float] = json.loads(line)
+        answer: dict[str, Any] = json.loads(line)
         return answer
 
 
 class _Connection(asyncio.Protocol):
-    """One kept-alive connection that sends the next request when the answer is complete."""
+    """One kept-alive connection that sends the next request when the answer is complete.
 
-    def __init__(self, request: bytes, answer_bytes: int, latencies: list[float]) -> None:
+    With a period, not before that is due. The latency of one that is late because the answer before
+    was counts from when it was due: a stall is seen by all it delays.
+    """
+
+    def __init__(
+        self,
+        request: bytes,
+        answer_bytes: int,
+        samples: list[tuple[float, float]],
+        period: float,
+        first_due: float,
+    ) -> None:
         self._request = request
         self._answer_bytes = answer_bytes
-        self._latencies = latencies
+        self._samples = samples
+        self._period = period
+        self._due = first_due
         self._missing = 0
-        self._sent = 0.0
+        self._begun = 0.0
         self._transport: asyncio.Transport | None = None
         self.failure: str | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
         self._transport = transport
-        self._send()
+        self._send_when_due()
 
     def data_received(self, data: bytes) -> None:
         if self._missing == self._answer_bytes and not data.startswith(b"HTTP/1.1 200"):
             self.failure = data[:200].decode("latin-1")
         self._missing -= len(data)
         if self._missing <= 0:
-            self._latencies.append(perf_counter() - self._sent)
-            self._send()
+            self._samples.append((self._begun, monotonic() - self._begun))
+            self._send_when_due()
 
     def connection_lost(self, exc: Exception | None) -> None:
         if self._transport is not None and not self._transport.is_closing():
@@ -97,38 +110,69 @@ class _Connection(asyncio.Protocol):
         if self._transport is not None:
             self._transport.abort()
 
-    def _send(self) -> None:
+    def _send_when_due(self) -> None:
+        now = monotonic()
+        if not self._period:
+            self._send(now)
+            return
+        self._due += self._period
+        if self._due <= now:
+            self._send(self._due)
+            return
+        # A timer is up to a millisecond late, for which the service is not to blame.
+        asyncio.get_running_loop().call_later(self._due - now, lambda: self._send(monotonic()))
+
+    def _send(self, begun: float) -> None:
         assert self._transport is not None
+        if self._transport.is_closing():
+            return
         self._missing = self._answer_bytes
-        self._sent = perf_counter()
+        self._begun = begun
         self._transport.write(self._request)
 
 
-async def generate(*, port: int, path: str, connections: int, seconds: float) -> dict[str, float]:
+async def generate(
+    *,
+    port: int,
+    path: str,
+    connections: int,
+    seconds: float,
+    rate: float = 0.0,
+    samples_wanted: bool = False,
+) -> dict[str, Any]:
     """Load the port for so long, after a warm-up that does not count.
+
+    Args:
+        port: Of the service.
+        path: What is requested.
+        connections: How many requests may be under way.
+        seconds: How long.
+        rate: Requests a second; 0: as many as are answered.
+        samples_wanted: Whether to return each request.
 
     Returns:
         Requests a second, the 50th and 99th percentile of the latency in milliseconds, and how
-        many requests there were with those of the warm-up.
+        many requests there were with those of the warm-up; `samples`: when each began, on the
+        monotonic clock, and its latency, in seconds.
     """
     request = f"GET {path} HTTP/1.1\r\nhost: 127.0.0.1:{port}\r\n\r\n".encode()
     answer_bytes = await _answer_bytes(port, request)
-    latencies: list[float] = []
-    loop = asyncio.get_running_loop()
+    samples: list[tuple[float, float]] = []
+    period = connections / rate if rate else 0.0
+    now = monotonic()
     opened = [
-        (
-            await loop.create_connection(
-                lambda: _Connection(request, answer_bytes, latencies), "127.0.0.1", port
-            )
-        )[1]
-        for _ in range(connections)
+        await _open(
+            port,
+            _Connection(request, answer_bytes, samples, period, now + period * nth / connections),
+        )
+        for nth in range(connections)
     ]
     await asyncio.sleep(WARM_UP_SECONDS)
-    warm_up_requests = len(latencies)
-    begin = perf_counter()
+    warm_up_requests = len(samples)
+    begin = monotonic()
     await asyncio.sleep(seconds)
-    taken = perf_counter() - begin
-    measured = latencies[warm_up_requests:]
+    taken = monotonic() - begin
+    measured = [latency for _, latency in samples[warm_up_requests:]]
     for connection in opened:
         connection.close()
     failures = [connection.failure for connection in opened if connection.failure is not None]
@@ -140,7 +184,14 @@ async def generate(*, port: int, path: str, connections: int, seconds: float) ->
         "p50_ms": percentile(measured, 50) * 1e3,
         "p99_ms": percentile(measured, 99) * 1e3,
         "requests": len(measured) + warm_up_requests,
+        "samples": samples[warm_up_requests:] if samples_wanted else [],
     }
+
+
+async def _open(port: int, connection: _Connection) -> _Connection:
+    loop = asyncio.get_running_loop()
+    await loop.create_connection(lambda: connection, "127.0.0.1", port)
+    return connection
 
 
 async def _answer_bytes(port: int, request: bytes) -> int:

@@ -8,21 +8,18 @@ processor time a request takes is the figure that other load on the machine dist
 
 from __future__ import annotations
 
-import http.client
-import json
+import itertools
 import random
-import tempfile
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
-from typing import Any, NamedTuple
 
-from benchmarks import child_process, cores, service_app, variants
+from benchmarks import cores, service_app, variants
 from benchmarks.figures import Budget, Figure, Result
 from benchmarks.load_generator import LoadGenerator
+from benchmarks.measured_service import MeasuredService, start_service
 from benchmarks.paired_ratios import bootstrap, paired_process_ratio
 from benchmarks.receiver_process import ReceiverProcess
-from tests.support.service_process import ServiceProcess, free_port
 
 NAMES = (variants.BARE, variants.EMPTY, variants.INSTALLED, variants.DEQUE, variants.BATCH)
 _CONNECTIONS = 8
@@ -48,15 +45,6 @@ _Process = list[Mapping[str, float]]
 """What the load generator measured on one server process, round by round."""
 
 
-class _Server(NamedTuple):
-    process: ServiceProcess
-    port: int
-
-    def wait_until_ready(self) -> _Server:
-        self.process.wait_until_ready(timeout_seconds=60)
-        return self
-
-
 def run(*, smoke: bool) -> Result:
     """Measure all variants and compare each with the bare SDK."""
     size = _SMOKE if smoke else _FULL
@@ -64,15 +52,13 @@ def run(*, smoke: bool) -> Result:
         receiver = stack.enter_context(ReceiverProcess())
         generator = stack.enter_context(LoadGenerator())
         servers = {
-            name: [_start_server(name, receiver.endpoint, stack) for _ in range(size.processes)]
+            name: [start_service(name, receiver.endpoint, stack) for _ in range(size.processes)]
             for name in variants.available(NAMES)
         }
-        ports = {
-            name: [server.wait_until_ready().port for server in started]
-            for name, started in servers.items()
-        }
-        spans_per_request = _spans_per_request(ports[variants.DEQUE][0])
-        slices = _measure(ports, generator, size)
+        for server in itertools.chain(*servers.values()):
+            server.wait_until_ready()
+        spans_per_request = _spans_per_request(servers[variants.DEQUE][0])
+        slices = _measure(servers, generator, size)
     notes = [
         f"{spans_per_request} spans a request, {_CONNECTIONS} connections",
         f"{size.processes} processes a variant, {size.rounds} rounds of {size.slice_seconds} s",
@@ -82,51 +68,35 @@ def run(*, smoke: bool) -> Result:
     return Result(benchmark="service", figures=_figures(slices), notes=notes)
 
 
-def _start_server(name: str, endpoint: str, stack: ExitStack) -> _Server:
-    port = free_port()
-    configuration = {
-        "variant": name,
-        "port": port,
-        "directory": stack.enter_context(tempfile.TemporaryDirectory()),
-        "endpoint": endpoint,
-    }
-    process = child_process.start(
-        "benchmarks.service_app",
-        configuration,
-        ready_address=f"http://127.0.0.1:{port}{service_app.HEALTH_PATH}",
-    )
-    return _Server(stack.enter_context(process), port)
-
-
-def _spans_per_request(port: int) -> int:
+def _spans_per_request(server: MeasuredService) -> int:
     """Return what one request adds to the spans that the server's deque holds."""
-    before = _get(port, service_app.HELD_PATH)["spans"]
-    _get(port, service_app.WORK_PATH)
-    after = _get(port, service_app.HELD_PATH)["spans"]
+    before = server.get(service_app.HELD_PATH)["spans"]
+    server.get(service_app.WORK_PATH)
+    after = server.get(service_app.HELD_PATH)["spans"]
     return int(after - before)
 
 
 def _measure(
-    ports: Mapping[str, Sequence[int]], generator: LoadGenerator, size: _Size
+    servers: Mapping[str, Sequence[MeasuredService]], generator: LoadGenerator, size: _Size
 ) -> dict[str, list[_Process]]:
     """Load every process once a round."""
     order = random.Random(0)
-    slices: dict[str, list[_Process]] = {name: [[] for _ in each] for name, each in ports.items()}
+    slices: dict[str, list[_Process]] = {name: [[] for _ in each] for name, each in servers.items()}
     for _ in range(size.rounds):
         for number in range(size.processes):
-            for name in order.sample(list(ports), len(ports)):
-                port = ports[name][number]
-                slices[name][number].append(_load(port, generator, size.slice_seconds))
+            for name in order.sample(list(servers), len(servers)):
+                server = servers[name][number]
+                slices[name][number].append(_load(server, generator, size.slice_seconds))
     return slices
 
 
-def _load(port: int, generator: LoadGenerator, seconds: float) -> Mapping[str, float]:
-    cpu_begin = _get(port, service_app.SETTLE_PATH)["cpu_seconds"]
+def _load(server: MeasuredService, generator: LoadGenerator, seconds: float) -> Mapping[str, float]:
+    cpu_begin = server.get(service_app.SETTLE_PATH)["cpu_seconds"]
     measured = generator.load(
-        port=port, path=service_app.WORK_PATH, connections=_CONNECTIONS, seconds=seconds
+        port=server.port, path=service_app.WORK_PATH, connections=_CONNECTIONS, seconds=seconds
     )
     # What a batch processor has queued would be exported in somebody else's slice.
-    cpu_end = _get(port, service_app.SETTLE_PATH)["cpu_seconds"]
+    cpu_end = server.get(service_app.SETTLE_PATH)["cpu_seconds"]
     return measured | {"cpu_ms": (cpu_end - cpu_begin) * 1e3 / measured["requests"]}
 
 
@@ -156,13 +126,3 @@ def _figures(slices: Mapping[str, list[_Process]]) -> list[Figure]:
             if name != variants.BARE
         ]
     return figures
-
-
-def _get(port: int, path: str) -> dict[str, Any]:
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
-    try:
-        connection.request("GET", path)
-        answer: dict[str, Any] = json.load(connection.getresponse())
-        return answer
-    finally:
-        connection.close()

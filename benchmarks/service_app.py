@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
-from time import process_time
+from time import monotonic, process_time
 from typing import Any
 
 import uvicorn
-from fastapi import FastAPI
+from fastapi import FastAPI, HTTPException
 from opentelemetry.instrumentation.fastapi import FastAPIInstrumentor
 from opentelemetry.sdk.trace import TracerProvider
 
@@ -21,10 +21,13 @@ from benchmarks.variants import Surroundings, Variant
 
 SPANS_PER_REQUEST = 11
 WORK_PATH = "/orders/7"
+BROKEN_PATH = "/broken"
+"""Works as much as the other, then answers with an error."""
 HEALTH_PATH = "/health"
 SETTLE_PATH = "/settle"
 HELD_PATH = "/held"
-_UNTRACED = "health,settle,held"
+FLUSH_PATH = "/flush"
+_UNTRACED = "health,settle,held,flush"
 _ITEMS = 4
 
 
@@ -33,8 +36,7 @@ def build_app(provider: TracerProvider, variant: Variant) -> FastAPI:
     app = FastAPI()
     tracer = provider.get_tracer("shop.orders", "1.0")
 
-    @app.get("/orders/{order_id}")
-    async def read_order(order_id: int) -> dict[str, Any]:
+    def total_of(order_id: int) -> int:
         total = 0
         for item in range(_ITEMS):
             with tracer.start_as_current_span(
@@ -50,7 +52,15 @@ def build_app(provider: TracerProvider, variant: Variant) -> FastAPI:
                     total += order_id * item
                     child.set_attribute("app.price", total)
                 span.set_attribute("db.response.returned_rows", 1)
-        return {"order": order_id, "total": total}
+        return total
+
+    @app.get("/orders/{order_id}")
+    async def read_order(order_id: int) -> dict[str, Any]:
+        return {"order": order_id, "total": total_of(order_id)}
+
+    @app.get(BROKEN_PATH)
+    async def broken() -> None:
+        raise HTTPException(500, f"a total of {total_of(7)} cannot be")
 
     @app.get(HEALTH_PATH)
     async def health() -> dict[str, bool]:
@@ -66,15 +76,28 @@ def build_app(provider: TracerProvider, variant: Variant) -> FastAPI:
     async def held() -> dict[str, int | None]:
         return {"spans": variant.held_spans()}
 
+    @app.get(FLUSH_PATH)
+    async def flush() -> dict[str, float]:
+        begin = monotonic()
+        variant.flush()
+        return {"begin": begin}
+
     FastAPIInstrumentor.instrument_app(app, tracer_provider=provider, excluded_urls=_UNTRACED)
     return app
 
 
-def serve(*, variant: str, port: int, directory: str, endpoint: str | None) -> dict[str, Any]:
+def serve(
+    *,
+    variant: str,
+    port: int,
+    directory: str,
+    endpoint: str | None,
+    settings: dict[str, Any] | None = None,
+) -> dict[str, Any]:
     """Serve on the application's core until killed."""
     cores.pin(cores.APPLICATION)
     provider = TracerProvider(shutdown_on_exit=False)
-    surroundings = Surroundings(directory=Path(directory), endpoint=endpoint)
+    surroundings = Surroundings(directory=Path(directory), endpoint=endpoint, settings=settings)
     app = build_app(provider, variants.open_variant(variant, surroundings, provider))
     uvicorn.run(app, host="127.0.0.1", port=port, log_level="warning", access_log=False)
     return {}

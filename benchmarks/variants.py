@@ -7,6 +7,7 @@ against each other in an environment that does not have it.
 from __future__ import annotations
 
 import importlib
+import math
 import threading
 from collections import deque
 from collections.abc import Sequence
@@ -217,6 +218,25 @@ def official_exporter(surroundings: Surroundings) -> SpanExporter:
         exporter: SpanExporter = module.OTLPSpanExporter(endpoint=endpoint)
         return exporter
     return OTLPSpanExporter(endpoint=f"{endpoint}/v1/traces")
+
+
+def incident_traces(directory: Path) -> list[tuple[str, int]] | None:
+    """Return the traces of the one incident kept below a variant's directory.
+
+    Returns:
+        Trace id and number of spans, in the order in which they are sent; None: not kept yet.
+    """
+    files = list((directory / "spool").glob("*.flight"))
+    if not files:
+        return None
+    read_incident = importlib.import_module("otel_flight.incidents.flight_file").read_incident
+    counts: dict[str, int] = {}
+    newest: dict[str, float] = {}
+    for found in read_incident(files[0]).window.spans():
+        trace_id = f"{found.record.trace_id:032x}"
+        counts[trace_id] = counts.get(trace_id, 0) + 1
+        newest[trace_id] = math.inf if found.is_open else found.number
+    return sorted(counts.items(), key=lambda item: newest[item[0]], reverse=True)
 
 
 def available(names: Sequence[str]) -> list[str]:
