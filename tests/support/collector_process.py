@@ -5,14 +5,12 @@ from __future__ import annotations
 import subprocess
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import final
 
 from tests.backends.backend_process import BackendProcess
 
 Ports = Mapping[str, int]
 
 
-@final
 class CollectorProcess(BackendProcess):
     """Run a Collector until the `with` block ends.
 
