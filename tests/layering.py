@@ -62,7 +62,7 @@ READERS: Final = ("cli", "report")
 ONE_A_FILE: Final[Mapping[str, frozenset[str]]] = {
     "sources": frozenset({"base"}),
     "triggers": frozenset({"base", "gate", "route_limits", "trigger_set"}),
-    "incidents.findings": frozenset({"attempts", "base", "raised"}),
+    "incidents.findings": frozenset({"attempts", "base", "past_spans", "raised", "slowed_calls"}),
     "cli": frozenset({"base"}),
 }
 """Packages whose modules do not know each other, with the modules in them that all may import."""

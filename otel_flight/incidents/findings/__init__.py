@@ -14,6 +14,7 @@ from otel_flight.incidents.findings.requests_in_flight import find_requests_in_f
 from otel_flight.incidents.findings.retries import find_retries
 from otel_flight.incidents.findings.self_time import find_self_time
 from otel_flight.incidents.findings.slow_child import find_slow_child
+from otel_flight.incidents.findings.slow_downstream import find_slow_downstream
 from otel_flight.incidents.findings.unfinished import find_unfinished
 from otel_flight.incidents.incident import Incident
 from otel_flight.incidents.manifest import Finding
@@ -22,6 +23,7 @@ FAILURES: Final[tuple[Rule, ...]] = (find_error_origin,)
 """Why something failed."""
 CAUSES: Final[tuple[Rule, ...]] = (
     find_retries,
+    find_slow_downstream,
     find_repeated_child,
 )
 """What made it slow: what did it, held it up, or was not to be had."""

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from statistics import median
 from typing import Final, NamedTuple, Protocol
 
+from otel_flight.incidents.findings.past_spans import PastSpans
 from otel_flight.incidents.incident import Incident
 from otel_flight.incidents.manifest import Cause, Finding
 from otel_flight.incidents.window import WindowEvent, WindowSpan
@@ -60,6 +61,7 @@ class EvidenceView:
             in the window.
         slow: the span in the trigger's trace that a cause calls slow; None when no cause does.
         threads: by the span id of a local root, the thread that it started on.
+        past: how long the ended spans of other traces took.
     """
 
     def __init__(self, incident: Incident, pause: Callable[[], None] | None = None) -> None:
@@ -68,7 +70,7 @@ class EvidenceView:
         self._trace_id = int(cause.trace_id, 16) if cause is not None and cause.trace_id else 0
         self._spans: dict[int, WindowSpan] = {}
         self._roots: dict[int, LocalRoot] = {}
-        self._durations: defaultdict[str, list[int]] = defaultdict(list)
+        self.past = PastSpans()
         self.threads: dict[int, int] = {}
         self._events: defaultdict[str, list[WindowEvent]] = defaultdict(list)
         self._gather(pause or _go_on)
@@ -101,7 +103,7 @@ class EvidenceView:
         if self._trace_id and record.trace_id == self._trace_id:
             self._spans.setdefault(record.span_id, span)
         elif not span.is_open:
-            self._durations[record.name].append(record.end_ns - record.start_ns)
+            self.past.add(record)
         if record.is_local_root:
             self._roots.setdefault(record.span_id, _local_root(span))
 
@@ -193,9 +195,9 @@ class EvidenceView:
             found = longest
         return found
 
-    def usual_duration_ns(self, name: str) -> int | None:
-        """Return the median duration of spans of this name in other traces, None if too few."""
-        durations = self._durations.get(name, ())
+    def usual_duration_ns(self, span: WindowSpan) -> int | None:
+        """Return the median duration of spans like this in other traces, None if too few."""
+        durations = self.past.durations_ns(span.record)
         return int(median(durations)) if len(durations) >= _FEWEST_FOR_USUAL else None
 
     def _span_of(self, cause: Cause) -> WindowSpan | None:

@@ -15,6 +15,7 @@ from otel_flight.incidents.findings.base import (
     span_id_text,
     time_within,
 )
+from otel_flight.incidents.findings.slowed_calls import slowed_calls
 from otel_flight.incidents.manifest import Finding
 from otel_flight.incidents.window import WindowSpan
 
@@ -28,16 +29,17 @@ def find_repeated_child(view: EvidenceView) -> Finding | None:
     """Name the call, how often it was made under one parent, and its share of the slow span.
 
     Silent when one of the calls takes most of the time, which `slow_child` then names, and about
-    calls that were made again because they had failed, which `retries` is about.
+    calls that were made again because they had failed or that are far slower than usual: those are
+    for `retries` and `slow_downstream`.
     """
     slow = view.slow
     if slow is None or slow.duration_ns <= 0:
         return None
-    tried = {each.spans[0].record.span_id for each in attempts_below(view, slow)}
+    of_others = _of_other_rules(view, slow)
     groups = [
         (time_within(group, slow), parent, group)
         for parent, group in _groups(view, slow)
-        if group[0].record.span_id not in tried
+        if sum(span.record.span_id in of_others for span in group) * 2 < len(group)
     ]
     taken, parent, group = max(groups, key=lambda each: each[0], default=(0, slow, []))
     share = taken / slow.duration_ns
@@ -56,6 +58,13 @@ def find_repeated_child(view: EvidenceView) -> Finding | None:
             "longest_ns": longest,
         },
     )
+
+
+def _of_other_rules(view: EvidenceView, slow: WindowSpan) -> set[int]:
+    calls = slowed_calls(view)
+    slowed = calls.spans if calls is not None else ()
+    tried = (span for attempts in attempts_below(view, slow) for span in attempts.spans)
+    return {span.record.span_id for span in (*slowed, *tried)}
 
 
 def _groups(

@@ -9,20 +9,22 @@ from otel_flight.incidents.findings.base import (
     span_id_text,
     time_between,
 )
+from otel_flight.incidents.findings.slowed_calls import slowed_calls
 from otel_flight.incidents.manifest import Finding
+from otel_flight.incidents.window import WindowSpan
 
 
 def find_slow_child(view: EvidenceView) -> Finding | None:
     """Name that span and its share.
 
     Silent when the time is not its own but that of many children together: blaming the span around
-    them would mislead.
+    them would mislead. So when it is a call that is usually faster, which `slow_downstream` names.
     """
     slow = view.slow
     if slow is None or slow.duration_ns <= 0:
         return None
     culprit = view.culprit(slow)
-    if culprit is slow:
+    if culprit is slow or _is_slowed_call(view, culprit):
         return None
     start = max(culprit.record.start_ns, slow.record.start_ns)
     end = min(culprit.record.end_ns, slow.record.end_ns)
@@ -32,7 +34,7 @@ def find_slow_child(view: EvidenceView) -> Finding | None:
     if outside * 2 < taken:
         return None
     share = taken / slow.duration_ns
-    usual = view.usual_duration_ns(culprit.record.name)
+    usual = view.usual_duration_ns(culprit)
     verb = "was open for" if culprit.is_open else "took"
     text = (
         f"{quoted(culprit.record.name)} {verb} {short_duration(taken)} of the "
@@ -54,3 +56,8 @@ def find_slow_child(view: EvidenceView) -> Finding | None:
             **({"usual_duration_ns": usual} if usual is not None else {}),
         },
     )
+
+
+def _is_slowed_call(view: EvidenceView, span: WindowSpan) -> bool:
+    calls = slowed_calls(view)
+    return calls is not None and span in calls.spans
