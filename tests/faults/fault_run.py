@@ -43,6 +43,7 @@ class Fault:
         server: what runs it: uvicorn, gunicorn (one worker with threads), or the interpreter.
         arguments: more of them for the server or the script.
         warm_up: paths asked for before, one after the other: what is usual.
+        warm_up_seconds: how long that is spread over; at least as long as the answers take.
         requests: paths asked for then, each by a connection of its own.
         apart_seconds: how long after the one before each of these is sent.
         environment: settings for this program; the rest is `ENVIRONMENT`.
@@ -53,6 +54,7 @@ class Fault:
     server: Server = "uvicorn"
     arguments: Sequence[str] = ()
     warm_up: Sequence[str] = _USUAL
+    warm_up_seconds: float = 0.0
     requests: Sequence[str] = ()
     apart_seconds: float = 0.02
     environment: Mapping[str, str] = field(default_factory=dict)
@@ -229,7 +231,7 @@ def _running(fault: Fault, directory: Path, switch: str) -> Iterator[_Service]:
             process.wait_for_output("ready", _DEADLINE_SECONDS)
         else:
             process.wait_until_ready(_DEADLINE_SECONDS)
-            _warm_up(port, fault.warm_up)
+            _warm_up(port, fault)
         yield _Service(process, port, directory, sender)
 
 
@@ -243,10 +245,11 @@ def _command(fault: Fault, port: int) -> list[str]:
     return ["-m", "gunicorn", "-w", "1", "--threads", "8", "-b", bind, *fault.arguments, app]
 
 
-def _warm_up(port: int, paths: Sequence[str]) -> None:
+def _warm_up(port: int, fault: Fault) -> None:
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=_DEADLINE_SECONDS)
     try:
-        for path in paths:
+        for path in fault.warm_up:
+            threading.Event().wait(fault.warm_up_seconds / len(fault.warm_up))
             connection.request("GET", path)
             response = connection.getresponse()
             response.read()
