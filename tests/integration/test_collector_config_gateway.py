@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections import Counter
 from collections.abc import Iterator
 from functools import partial
 from itertools import count
@@ -34,6 +36,7 @@ pytestmark = [*needs_backends("collector"), pytest.mark.timeout(120)]
 
 BOTH = [("gateway.yaml", "BACKEND_ENDPOINT"), ("agent.yaml", "GATEWAY_ENDPOINT")]
 MIB = 1 << 20
+OWN_METRIC = re.compile(r"^(otelcol_(?:exporter|processor)\w+)\{(.*)\} (\S+)$", re.MULTILINE)
 
 
 @pytest.fixture
@@ -46,6 +49,16 @@ def backend() -> Iterator[OtlpReceiver]:
 def heavy_request(number: int, size_bytes: int) -> ExportTraceServiceRequest:
     """Return a request with one span of about that size."""
     return request_of(made_span(number + 1, number + 1, text("body", "x" * size_bytes)))
+
+
+def own_metrics(collector: ShippedCollector) -> Counter[str]:
+    """Return what a Collector says of its traces, by the names the documentation uses."""
+    found: Counter[str] = Counter()
+    _, body = collector.get("metrics", "/metrics")
+    for name, labels, value in OWN_METRIC.findall(body.decode()):
+        if 'data_type="' not in labels or 'data_type="traces"' in labels:
+            found[name.removesuffix("_total")] += int(float(value))
+    return found
 
 
 def happen(collector: ShippedCollector, tmp_path: Path) -> Happening:
@@ -172,12 +185,15 @@ def test_a_full_queue_refuses_so_that_senders_try_again(
         statuses = [
             send(collector.http_endpoint, heavy_request(number, 700_000)) for number in range(4)
         ]
+        metrics = own_metrics(collector)
         backend.start()
         taken = {number + 1 for number, status in enumerate(statuses) if status == 200}
         received = backend.wait_for_spans(len(taken), 60)
 
     assert statuses[0] == 200
     assert statuses[-1] == 503
+    assert metrics["otelcol_exporter_enqueue_failed_spans"] == statuses.count(503)
+    assert metrics["otelcol_exporter_queue_size"] >= 700_000
     assert {int.from_bytes(item.span.span_id, "big") for item in received} == taken
 
 
@@ -195,7 +211,9 @@ def test_without_memory_the_sender_is_told_to_try_again(
 
     with ShippedCollector(tmp_path / "agent", "agent.yaml", variables) as agent:
         first = agent.wait_for("never refused", partial(refused, agent))
+        metrics = own_metrics(agent)
         agent.stop()  # which sends what it took before
 
     sent_on = {int.from_bytes(item.span.span_id, "big") for item in backend.spans()}
     assert sent_on == {number + 1 for number in range(1, first)}
+    assert metrics["otelcol_processor_refused_spans"] >= 1
