@@ -59,13 +59,15 @@ def test_every_mounted_file_is_there(services: dict[str, dict[str, Any]]) -> Non
 
 
 def test_what_the_image_is_built_from_is_there() -> None:
-    """Each file that the Dockerfile copies exists."""
+    """Each file that the Dockerfile copies exists, and is not among those that are left out."""
     lines = (EXAMPLE / "Dockerfile").read_text().splitlines()
+    ignored = (EXAMPLE / "Dockerfile.dockerignore").read_text().split()
 
     copied = [word for line in lines if line.startswith("COPY ") for word in line.split()[1:-1]]
 
-    assert copied
+    assert "." in copied
     assert [word for word in copied if not (EXAMPLE.parents[1] / word).exists()] == []
+    assert not {"examples", "otel_flight", "pyproject.toml", "README.md", "LICENSE"} & {*ignored}
 
 
 def test_hosts_that_are_named_are_services(services: dict[str, dict[str, Any]]) -> None:
