@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from otel_flight.incidents.explanation import explain
 from otel_flight.incidents.findings import examine_view
 from otel_flight.incidents.findings.base import EvidenceView, LocalRoot
 from otel_flight.incidents.incident import Incident
@@ -56,11 +57,15 @@ def build_report(
 ) -> IncidentReport:
     """Return the report of an incident. Decodes its whole window.
 
-    Findings are worked out anew: this version may know rules that the one that wrote it did not.
+    Findings and explanations are worked out anew: this version may know more than the one that
+    wrote the incident.
     """
     view = EvidenceView(incident)
     findings = examine_view(view)
-    timeline = build_timeline(view, findings, max_rows=max_rows, max_neighbours=max_neighbours)
+    explanations = explain(view)
+    timeline = build_timeline(
+        view, findings, explanations, max_rows=max_rows, max_neighbours=max_neighbours
+    )
     return IncidentReport(
         manifest=incident.manifest,
         path=incident.path,

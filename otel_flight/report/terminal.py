@@ -24,6 +24,7 @@ from otel_flight.report.account import (
 from otel_flight.report.backend_links import BackendLinks
 from otel_flight.report.incident_report import IncidentReport
 from otel_flight.report.page import Page
+from otel_flight.report.timeline import Timeline
 from otel_flight.report.timeline_bars import TimelineBars
 from otel_flight.report.wording import count, moment, size
 
@@ -94,7 +95,7 @@ def _print_timeline(report: IncidentReport, page: Page) -> None:
     timeline, causes = report.timeline, report.manifest.causes
     bars = TimelineBars(timeline, page.width, is_ascii=page.is_ascii)
     if timeline.rows:
-        page.section(f"Trace {timeline.trace_id}: {count(timeline.spans, 'span')}")
+        page.section(f"Trace {timeline.trace_id}: {_contents(timeline)}")
         for line in bars.trace_lines():
             page.line(line)
     elif causes and causes[0].trace_id:
@@ -111,6 +112,13 @@ def _print_timeline(report: IncidentReport, page: Page) -> None:
         page.line(line)
     if left_out := bars.left_out():
         page.paragraph(Text(left_out, style="dim"))
+
+
+def _contents(timeline: Timeline) -> str:
+    words = [count(timeline.spans, "span")]
+    words += [count(timeline.pauses, "pause")] if timeline.pauses else []
+    words += [f"{timeline.inferred} inferred"] if timeline.inferred else []
+    return ", ".join(words)
 
 
 def _print_still_open(report: IncidentReport, page: Page) -> None:

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from otel_flight.incidents.findings.base import EvidenceView, LocalRoot
-from otel_flight.incidents.manifest import Finding
-from otel_flight.incidents.window import WindowSpan
+from otel_flight.incidents.manifest import Explanation, Finding
+from otel_flight.report.trace_nodes import INFERRED, PAUSE, SPAN, Node
 from otel_flight.report.trace_rows import Gap, Row, TraceTree
 
 UNLIMITED: Final = 1 << 60
@@ -47,6 +47,10 @@ class Timeline:
     rows: tuple[Row | Gap, ...]
     spans: int
     """Spans of the trigger's request, shown or not."""
+    pauses: int
+    """Pauses within them, shown or not."""
+    inferred: int
+    """Inferred spans within them, shown or not."""
     neighbours: tuple[Neighbour, ...]
     neighbours_total: int
     neighbour_names: tuple[tuple[str, int], ...]
@@ -56,6 +60,7 @@ class Timeline:
 def build_timeline(
     view: EvidenceView,
     findings: Sequence[Finding] = (),
+    explanations: Sequence[Explanation] = (),
     *,
     max_rows: int = UNLIMITED,
     max_neighbours: int = UNLIMITED,
@@ -65,36 +70,41 @@ def build_timeline(
     Args:
         view: its evidence.
         findings: its findings, whose numbers stand at the rows they name.
-        max_rows: the most spans of the trigger's request to keep.
+        explanations: what hangs below the spans.
+        max_rows: the most of the trigger's request to keep.
         max_neighbours: the most other local roots to keep.
     """
-    tree = TraceTree(view, findings, max_rows)
-    start, end = _axis(view, tree.spans)
+    tree = TraceTree(view, findings, explanations, max_rows)
+    nodes = tree.nodes.all
+    kinds = Counter(node.kind for node in nodes)
+    start, end = _axis(view, nodes)
     trace_id = view.trigger.record.trace_id if view.trigger is not None else 0
-    own = {span.record.span_id for span in tree.spans}
+    own = {node.id for node in nodes}
     others = [
         root
         for root in view.roots
-        if root.span_id not in own and root.start_ns < end and root.end_ns > start
+        if f"{root.span_id:016x}" not in own and root.start_ns < end and root.end_ns > start
     ]
     return Timeline(
         trace_id=f"{trace_id:032x}" if trace_id else "",
         start_ns=start,
         length_ns=end - start,
         rows=tuple(tree.rows()),
-        spans=len(tree.spans),
+        spans=kinds[SPAN],
+        pauses=kinds[PAUSE],
+        inferred=kinds[INFERRED],
         neighbours=tuple(_neighbours(others, findings, start, end, max_neighbours)),
         neighbours_total=len(others),
         neighbour_names=tuple(Counter(root.name for root in others).most_common()),
     )
 
 
-def _axis(view: EvidenceView, spans: Sequence[WindowSpan]) -> tuple[int, int]:
+def _axis(view: EvidenceView, nodes: Sequence[Node]) -> tuple[int, int]:
     """Return the wall-clock times between which the timeline is drawn."""
     manifest = view.incident.manifest
-    if spans:
-        start = spans[0].record.start_ns
-        return start, max(start + 1, *(span.record.end_ns for span in spans))
+    if nodes:
+        start = nodes[0].start_ns
+        return start, max(start + 1, *(node.end_ns for node in nodes))
     cause = manifest.trigger
     fired = (cause.time_ns if cause is not None else 0) or manifest.opened_ns
     start = max(fired - _NO_TRACE_BEFORE_NS, manifest.coverage.start_ns)

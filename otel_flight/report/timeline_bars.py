@@ -12,6 +12,7 @@ from rich.text import Text
 
 from otel_flight.incidents.findings.base import one_line, short_duration
 from otel_flight.report.timeline import Neighbour, Timeline
+from otel_flight.report.trace_nodes import INFERRED, PAUSE, SPAN
 from otel_flight.report.trace_rows import Gap, Row
 
 _NARROWEST_LABEL: Final = 16
@@ -19,7 +20,9 @@ _LABEL_SHARE: Final = 0.38
 _DURATION: Final = 7
 _NARROWEST_BAR: Final = 10
 _MOST_NAMES: Final = 4
-_TO_ASCII: Final = str.maketrans("━╸─┄◀▶├└│…×", "=-~.<>|`|.x")
+_GLYPHS: Final = {SPAN: "━", PAUSE: "▒", INFERRED: "╍"}
+_STYLES: Final = {PAUSE: "yellow", INFERRED: "green"}
+_TO_ASCII: Final = str.maketrans("━╸▒╍─┄◀▶├└│…×", "=-#:~.<>|`|.x")
 
 
 class _Line(NamedTuple):
@@ -125,14 +128,17 @@ class TimelineBars:
 
 def _row(row: Row) -> _Line:
     marks = ["trigger"] if row.is_trigger else []
+    marks += [row.kind] if row.kind != SPAN else []
     marks += ["failed"] if row.is_error else []
     marks += ["open"] if row.is_open else []
     marks += [f"[{number}]" for number in row.findings]
-    style = "red" if row.is_error else "magenta" if row.is_open else "cyan"
+    usual = _STYLES.get(row.kind, "cyan")
+    style = "red" if row.is_error else "magenta" if row.is_open else usual
+    glyph = _GLYPHS.get(row.kind, "━")
     return _Line(
         tree=_shallow(row.tree),
-        label=one_line(row.name, 200) or "(no name)",
-        bar=_Bar(row.offset_ns, row.offset_ns + row.duration_ns, "━", row.is_open),
+        label=f"{one_line(row.name, 200) or '(no name)'} {row.detail}".rstrip(),
+        bar=_Bar(row.offset_ns, row.offset_ns + row.duration_ns, glyph, row.is_open),
         duration=short_duration(row.duration_ns),
         marks=" ".join(marks),
         style=f"bold {style}" if row.is_trigger or row.findings else style,

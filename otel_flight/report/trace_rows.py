@@ -1,4 +1,4 @@
-"""The spans of one trace as rows of a tree.
+"""The spans of one trace, and what explains them, as rows of a tree.
 
 Of a huge trace the telling rows are kept, and each gap says how much is left out.
 """
@@ -10,9 +10,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from otel_flight.incidents.findings.base import STATUS_ERROR, EvidenceView, span_id_text
-from otel_flight.incidents.manifest import Finding
-from otel_flight.incidents.window import WindowSpan
+from otel_flight.incidents.findings.base import EvidenceView, span_id_text
+from otel_flight.incidents.manifest import Explanation, Finding
+from otel_flight.report.trace_nodes import PAUSE, SPAN, Node, TraceNodes
 
 _REPEATED: Final = 8
 """So many siblings of one name are shown by their longest alone, when rows are scarce."""
@@ -20,10 +20,14 @@ _REPEATED: Final = 8
 
 @dataclass(frozen=True)
 class Row:
-    """One span of the trigger's trace. Times are nanoseconds; offsets are from the axis' start."""
+    """A span of the trigger's trace, or what explains one.
+
+    Times are nanoseconds; offsets are from the axis' start.
+    """
 
     name: str
     span_id: str
+    """Empty for what is not the application's own."""
     depth: int
     tree: str
     """Guides to draw before the name: `│ └ `."""
@@ -34,13 +38,18 @@ class Row:
     is_open: bool
     findings: tuple[int, ...]
     """Numbers of the findings that name this span, from 1."""
+    kind: str = SPAN
+    """`span`, `pause` or `inferred`."""
+    detail: str = ""
+    """Of the latter two: where in the program, and whose doing it was."""
 
 
 @dataclass(frozen=True)
 class Gap:
-    """Spans left out at one place of the tree."""
+    """What was left out at one place of the tree."""
 
     spans: int
+    """How much, pauses and inferred spans included."""
     name: str
     """Name of the topmost ones when they all have the same, else empty."""
     depth: int
@@ -51,134 +60,117 @@ class Gap:
 
 
 class TraceTree:
-    """What belongs to the trigger's request: the spans around it, and all below the topmost.
+    """The rows of the trigger's request.
 
     Attributes:
-        spans: those spans, by start. Others of the same trace, which entered this process by
-            another request, are not among them.
+        nodes: everything there is to show.
 
     Args:
-        view: the evidence they are in.
+        view: the evidence it is in.
         findings: mark the spans they name, by their numbers.
-        max_rows: the most spans to show.
+        explanations: what hangs below the spans.
+        max_rows: the most rows to show, gaps not counted.
     """
 
-    def __init__(self, view: EvidenceView, findings: Sequence[Finding], max_rows: int) -> None:
+    def __init__(
+        self,
+        view: EvidenceView,
+        findings: Sequence[Finding],
+        explanations: Sequence[Explanation],
+        max_rows: int,
+    ) -> None:
         self._view = view
         self._numbers: defaultdict[str, list[int]] = defaultdict(list)
         for number, finding in enumerate(findings, 1):
             self._numbers[str(finding.evidence.get("span_id", ""))].append(number)
-        self._tops = _tops(view)
-        everything = [each for top in self._tops for each in (top, *view.descendants(top))]
-        self.spans = sorted(everything, key=lambda span: span.record.start_ns)
-        self._start_ns = self.spans[0].record.start_ns if self.spans else 0
-        self._shown: set[int] = set()
+        self.nodes = TraceNodes(view, explanations)
+        self._start_ns = self.nodes.all[0].start_ns if self.nodes.all else 0
+        self._shown: set[str] = set()
         self._choose(max_rows)
 
     def rows(self) -> Iterator[Row | Gap]:
         """Yield what is shown, parents before their children."""
-        waiting: list[tuple[list[WindowSpan], int, str, bool]] = []
-        self._push(waiting, self._tops, 0, "")
+        waiting: list[tuple[list[Node], int, str, bool]] = []
+        self._push(waiting, self.nodes.tops, 0, "")
         while waiting:
             group, depth, guides, is_last = waiting.pop()
             branch = ("└ " if is_last else "├ ") if depth else ""
             tree = guides + branch
-            if group[0].record.span_id not in self._shown:
+            if group[0].id not in self._shown:
                 yield self._gap(group, depth, tree)
                 continue
             yield self._row(group[0], depth, tree)
             below = guides + (("  " if is_last else "│ ") if depth else "")
-            self._push(waiting, self._view.children(group[0]), depth + 1, below)
+            self._push(waiting, self.nodes.children(group[0]), depth + 1, below)
 
     def _push(
         self,
-        waiting: list[tuple[list[WindowSpan], int, str, bool]],
-        siblings: Sequence[WindowSpan],
+        waiting: list[tuple[list[Node], int, str, bool]],
+        siblings: Sequence[Node],
         depth: int,
         guides: str,
     ) -> None:
         """Put siblings on the stack, those left out together as far as they stand together."""
-        groups: list[list[WindowSpan]] = []
-        for span in siblings:
-            is_shown = span.record.span_id in self._shown
-            if groups and not is_shown and groups[-1][0].record.span_id not in self._shown:
-                groups[-1].append(span)
+        groups: list[list[Node]] = []
+        for node in siblings:
+            if groups and not {node.id, groups[-1][0].id} & self._shown:
+                groups[-1].append(node)
             else:
-                groups.append([span])
+                groups.append([node])
         waiting.extend((group, depth, guides, group is groups[-1]) for group in reversed(groups))
 
     def _choose(self, max_rows: int) -> None:
-        view = self._view
-        if len(self.spans) <= max_rows:
-            self._shown = {span.record.span_id for span in self.spans}
+        nodes = self.nodes
+        if len(nodes.all) <= max_rows:
+            self._shown = {node.id for node in nodes.all}
             return
-        for span in self._by_interest(max_rows):
-            line = [span, *view.ancestors(span)]
-            missing = {each.record.span_id for each in line} - self._shown
+        for node in self._by_interest(max_rows):
+            missing = {each.id for each in nodes.line(node)} - self._shown
             if len(self._shown) + len(missing) <= max_rows:
                 self._shown |= missing
 
-    def _by_interest(self, max_rows: int) -> Iterator[WindowSpan]:
-        """Yield the trigger, what findings name, some failed and open ones, then the longest."""
-        view = self._view
-        if view.trigger is not None:
-            yield view.trigger
-        if view.slow is not None:
-            yield view.culprit(view.slow)
-        spans = self.spans
-        yield from (span for span in spans if span_id_text(span) in self._numbers)
-        notable = [
-            span for span in spans if span.is_open or span.record.status_code == STATUS_ERROR
-        ]
-        yield from notable[: max(1, max_rows // 3)]
-        siblings = Counter((span.record.parent_span_id, span.record.name) for span in spans)
-        seen: set[tuple[int, str]] = set()
-        for span in sorted(spans, key=lambda each: each.duration_ns, reverse=True):
-            key = (span.record.parent_span_id, span.record.name)
+    def _by_interest(self, max_rows: int) -> Iterator[Node]:
+        """Yield the trigger, what findings name, some failed, open and paused, then the longest."""
+        view, nodes = self._view, self.nodes
+        ids = [span_id_text(view.trigger)] if view.trigger is not None else []
+        ids += [span_id_text(view.culprit(view.slow))] if view.slow is not None else []
+        ids += [node.id for node in nodes.all if node.id in self._numbers]
+        yield from filter(None, map(nodes.get, ids))
+        longest = sorted(nodes.all, key=lambda node: node.duration_ns, reverse=True)
+        some = max(1, max_rows // 3)
+        yield from [node for node in nodes.all if node.is_open or node.is_error][:some]
+        yield from [node for node in longest if node.kind == PAUSE][:some]
+        siblings = Counter((node.parent_id, node.name) for node in nodes.all)
+        seen: set[tuple[str, str]] = set()
+        for node in longest:
+            key = (node.parent_id, node.name)
             if siblings[key] < _REPEATED or key not in seen:
-                yield span
+                yield node
             seen.add(key)
 
-    def _row(self, span: WindowSpan, depth: int, tree: str) -> Row:
-        view, record = self._view, span.record
+    def _row(self, node: Node, depth: int, tree: str) -> Row:
         return Row(
-            name=record.name,
-            span_id=span_id_text(span),
+            name=node.name,
+            span_id=node.id if node.kind == SPAN else "",
             depth=depth,
             tree=tree,
-            offset_ns=record.start_ns - self._start_ns,
-            duration_ns=max(0, span.duration_ns),
-            is_trigger=span is view.trigger,
-            is_error=record.status_code == STATUS_ERROR,
-            is_open=span.is_open,
-            findings=tuple(self._numbers.get(span_id_text(span), ())),
+            offset_ns=node.start_ns - self._start_ns,
+            duration_ns=node.duration_ns,
+            is_trigger=node.is_trigger,
+            is_error=node.is_error,
+            is_open=node.is_open,
+            findings=tuple(self._numbers.get(node.id, ())),
+            kind=node.kind,
+            detail=node.detail,
         )
 
-    def _gap(self, group: Sequence[WindowSpan], depth: int, tree: str) -> Gap:
-        names = {span.record.name for span in group}
-        below = sum(1 for span in group for _ in self._view.descendants(span))
+    def _gap(self, group: Sequence[Node], depth: int, tree: str) -> Gap:
+        names = {node.name for node in group}
         return Gap(
-            spans=len(group) + below,
+            spans=len(group) + sum(1 for node in group for _ in self.nodes.below(node)),
             name=names.pop() if len(names) == 1 else "",
             depth=depth,
             tree=tree,
-            offset_ns=group[0].record.start_ns - self._start_ns,
-            end_ns=max(span.record.end_ns for span in group) - self._start_ns,
+            offset_ns=group[0].start_ns - self._start_ns,
+            end_ns=max(node.end_ns for node in group) - self._start_ns,
         )
-
-
-def _tops(view: EvidenceView) -> list[WindowSpan]:
-    """Return the topmost span above the trigger, and spans beside it whose parents were lost."""
-    if view.trigger is None:
-        return []
-    top = [view.trigger, *view.ancestors(view.trigger)][-1].record
-    return [
-        span
-        for span in view.trace
-        if span.record is top
-        or (
-            view.parent(span) is None
-            and not span.record.is_local_root
-            and top.start_ns <= span.record.start_ns < top.end_ns
-        )
-    ]

@@ -101,6 +101,26 @@ def test_bars_show_when_and_how_long(builder: IncidentBuilder) -> None:
     assert dot.index("╸") == pytest.approx(start + length / 4, abs=1)
 
 
+@pytest.mark.parametrize(
+    ("encoding", "glyph"), [pytest.param("utf-8", "▒", id="utf-8"), ("ascii", "#")]
+)
+def test_a_pause_is_drawn_differently_and_called_one(
+    builder: IncidentBuilder, encoding: str, glyph: str
+) -> None:
+    """Its bar has a character of its own, its line the word, and the head of the tree its count."""
+    root = builder.request("GET /report", 0, 2000)
+    builder.event("gc", "gc pause", 500, 1500)
+
+    text = printed(
+        builder.incident(builder.slow(root, 2000), closed_ms=4000), encoding=encoding, width=100
+    )
+
+    (line,) = [line for line in text.splitlines() if "gc pause" in line and glyph in line]
+    assert 25 < line.count(glyph) < 50
+    assert line.endswith("1s pause")
+    assert ": 1 span, 1 pause" in text
+
+
 def test_no_colour_when_piped(builder: IncidentBuilder) -> None:
     """A file or a pipe gets no escape sequences; a terminal does."""
     incident = busy_incident(builder)

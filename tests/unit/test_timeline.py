@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from threading import get_ident
 
 import pytest
 from opentelemetry.sdk.trace import Span
 
 from otel_flight.incidents.findings.base import EvidenceView
 from otel_flight.incidents.incident import Incident
+from otel_flight.incidents.manifest import Explanation
 from otel_flight.report.timeline import UNLIMITED, Timeline, build_timeline
 from otel_flight.report.trace_rows import Gap, Row
-from tests.support.incident_builder import REMOTE_PARENT, START_NS, IncidentBuilder
+from tests.support.incident_builder import REMOTE_PARENT, START_NS, IncidentBuilder, at, place
 
 MS = 1_000_000
 
@@ -31,6 +33,7 @@ def timeline_of(
     return build_timeline(
         EvidenceView(incident),
         incident.manifest.findings,
+        incident.manifest.explanations,
         max_rows=max_rows,
         max_neighbours=max_neighbours,
     )
@@ -42,6 +45,35 @@ def shown(timeline: Timeline) -> list[str]:
         f"{row.tree}{row.name}" if isinstance(row, Row) else f"{row.tree}… {row.spans} {row.name}"
         for row in timeline.rows
     ]
+
+
+def inferred(
+    span: Span,
+    name: str,
+    start_ms: float,
+    end_ms: float,
+    *,
+    at_place: tuple[str, int],
+    own_id: str = "",
+    parent_id: str = "",
+) -> Explanation:
+    """Return an inferred span below a span, or below another explanation."""
+    context = span.get_span_context()
+    assert context is not None
+    return Explanation(
+        kind="inferred",
+        name=name,
+        trace_id=f"{context.trace_id:032x}",
+        parent_span_id=parent_id or f"{context.span_id:016x}",
+        id=own_id,
+        start_ns=at(start_ms),
+        end_ns=at(end_ms),
+        attributes={
+            "code.function.name": name,
+            "code.file.path": at_place[0],
+            "code.line.number": at_place[1],
+        },
+    )
 
 
 def many_calls(builder: IncidentBuilder, calls: int) -> Span:
@@ -158,6 +190,95 @@ def test_spans_whose_parent_was_lost_are_kept(builder: IncidentBuilder) -> None:
     incident.window.open_spans = None
 
     assert shown(timeline_of(incident)) == ["GET /report", "orphan"]
+
+
+def test_a_pause_hangs_below_the_span_it_interrupted(builder: IncidentBuilder) -> None:
+    """It stands among the children by its start, and says what it is and whose doing it was."""
+    other = builder.request("GET /heavy", 200, 900)
+    root = builder.open("GET /report", 0)
+    builder.span("first", 10, 100, root)
+    builder.span("last", 1000, 1100, root)
+    builder.end(root, 1200)
+    builder.event(
+        "event_loop",
+        "event loop blocked",
+        300,
+        800,
+        thread_id=get_ident(),
+        span=other,
+        places=[place("serve", "/app/main.py", 3), place("crunch", "/app/heavy.py", 12)],
+    )
+
+    timeline = timeline_of(builder.incident(builder.slow(root, 1200), closed_ms=3000))
+
+    assert shown(timeline) == ["GET /report", "├ first", "├ event loop blocked", "└ last"]
+    pause = timeline.rows[2]
+    assert isinstance(pause, Row)
+    assert (pause.kind, pause.detail) == ("pause", "crunch (heavy.py:12) of GET /heavy")
+    assert (pause.offset_ns, pause.duration_ns, pause.span_id) == (300 * MS, 500 * MS, "")
+    assert (timeline.spans, timeline.pauses, timeline.inferred) == (3, 1, 0)
+
+
+def test_inferred_spans_hang_below_each_other(builder: IncidentBuilder) -> None:
+    """What stack samples tell is a tree of its own below the span that was running."""
+    root = builder.open("GET /report", 0)
+    work = builder.span("work", 100, 1100, root)
+    builder.end(root, 1200)
+    incident = builder.incident(builder.slow(root, 1200), closed_ms=3000)
+    outer = inferred(
+        work, "render", 150, 1050, at_place=("/app/pages.py", 7), own_id="00000000000000aa"
+    )
+    inner = inferred(work, "escape", 200, 1000, at_place=("/app/html.py", 99), parent_id=outer.id)
+
+    timeline = build_timeline(EvidenceView(incident), (), [outer, inner])
+
+    assert shown(timeline) == ["GET /report", "└ work", "  └ render", "    └ escape"]
+    rows = [row for row in timeline.rows if isinstance(row, Row)]
+    assert [(row.kind, row.detail) for row in rows[2:]] == [
+        ("inferred", "pages.py:7"),
+        ("inferred", "html.py:99"),
+    ]
+    assert (timeline.spans, timeline.inferred) == (2, 2)
+
+
+def test_long_pauses_get_rows_before_long_spans(builder: IncidentBuilder) -> None:
+    """Of many pauses the longest are shown, the others counted in gaps."""
+    root = builder.open("GET /orders", 0)
+    for number in range(50):
+        builder.span(f"step {number}", number * 40, number * 40 + 39, root)
+        length = 18 if number == 25 else 11
+        builder.event("gc", "gc pause", number * 40, number * 40 + length)
+    builder.end(root, 2100)
+
+    timeline = timeline_of(builder.incident(builder.slow(root, 2100), closed_ms=3000), max_rows=5)
+
+    rows = [row for row in timeline.rows if isinstance(row, Row)]
+    gaps = [row for row in timeline.rows if isinstance(row, Gap)]
+    assert [row.duration_ns for row in rows if row.kind == "pause"] == [18 * MS]
+    assert len(rows) + sum(gap.spans for gap in gaps) == timeline.spans + timeline.pauses == 101
+
+
+def test_an_explanation_of_a_span_that_was_lost_is_left_out(builder: IncidentBuilder) -> None:
+    """Nothing hangs below a span that is not there."""
+    root = builder.request("GET /report", 0, 1200)
+    elsewhere = builder.request("GET /items", 0, 100)
+    incident = builder.incident(builder.slow(root, 1200), closed_ms=3000)
+    astray = inferred(elsewhere, "render", 10, 90, at_place=("/app/pages.py", 7))
+
+    assert shown(build_timeline(EvidenceView(incident), (), [astray])) == ["GET /report"]
+
+
+def test_parents_in_a_circle_are_drawn_once(builder: IncidentBuilder) -> None:
+    """Span ids come from outside: a parent that is its own descendant is no endless tree."""
+    root = builder.open("GET /a", 0)
+    child = builder.open("child", 0, root)
+    root._parent = child.get_span_context()  # type: ignore[misc]
+    builder.end(child, 2000)
+    builder.end(root, 2000)
+
+    timeline = timeline_of(builder.incident(builder.slow(root, 2000), closed_ms=4000))
+
+    assert sorted(row.name for row in timeline.rows) == ["GET /a", "child"]
 
 
 def test_neighbours_are_the_requests_that_overlap(builder: IncidentBuilder) -> None:
