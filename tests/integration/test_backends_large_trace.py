@@ -136,6 +136,28 @@ def test_a_raised_limit_takes_all_of_it(tmp_path: Path) -> None:
         assert len(large_trace_events(own)) == 1
 
 
+def test_sent_again_to_a_raised_limit_it_is_whole(tmp_path: Path) -> None:
+    """What was dropped is in the spool: once Tempo takes more, it has each span, and once."""
+    with TempoProcess(tmp_path / "tempo") as tempo:
+        happening = happen("large", TempoStore(tempo), tmp_path)
+        assert tempo.refused_spans() > 0
+        tempo.stop()
+    with TempoProcess(tmp_path / "tempo", max_bytes_per_trace=50_000_000) as tempo:
+        path = str(happening.incidents[0].path)
+
+        outcome = run("export", path, "--again", "--endpoint", tempo.grpc_endpoint)
+
+        assert outcome.exit_code == 0, outcome.output
+        assert tempo.refused_spans() == 0
+        expected = sorted(map(key, happening.ended))
+
+        def is_whole() -> bool:
+            found = application_spans(TempoStore(tempo).spans_of(happening.trace_ids))
+            return sorted(map(key, found)) == expected
+
+        tempo.wait_for("spans are missing, or there twice", is_whole)
+
+
 def test_jaeger_takes_all_of_a_large_trace(tmp_path: Path) -> None:
     """It knows no such limit: each span is there once."""
     with JaegerProcess(tmp_path / "jaeger") as jaeger:

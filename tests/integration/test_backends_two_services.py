@@ -236,6 +236,21 @@ def test_one_search_lists_the_services_incident(failed: Seen, name: str) -> None
 
 
 @pytest.mark.parametrize("name", BOTH)
+def test_the_requests_in_flight_are_listed_with_links(failed: Seen, name: str) -> None:
+    """The one that fired and the one that waits are listed, each with a link to where it is."""
+    (root,) = failed.roots(name)
+
+    entries = of_kind(failed.store.spans_of([root.span.trace_id.hex()]), "index")
+
+    happening = failed.happenings[name]
+    known = {key(item): item for item in [*happening.ended, *happening.open]}
+    assert {"GET /broken", "GET /wait"} <= {item.span.name for item in entries}
+    for item in entries:
+        (link,) = item.span.links
+        assert known[link.trace_id.hex(), link.span_id.hex()].span.name == item.span.name
+
+
+@pytest.mark.parametrize("name", BOTH)
 def test_from_the_incident_to_the_trigger_and_back(failed: Seen, name: str) -> None:
     """The root's link opens the span that fired, and that span's incident id finds the root."""
     happening = failed.happenings[name]
