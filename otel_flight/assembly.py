@@ -25,6 +25,7 @@ from otel_flight.sources.gc_pauses import GcPauses
 from otel_flight.triggers.base import FiringInbox
 from otel_flight.triggers.error_span import ErrorSpanTrigger
 from otel_flight.triggers.external import answer_external_request
+from otel_flight.triggers.gc_pause import GcPauseTrigger
 from otel_flight.triggers.manual import manual_firing
 from otel_flight.triggers.route_limits import RouteLimits
 from otel_flight.triggers.signal_request import SignalTrigger
@@ -52,6 +53,8 @@ def build_triggers(settings: Settings, session: RecordingSession, inbox: FiringI
         if settings.slow_open_root:
             watch = SlowOpenRootTrigger(limits, session.open_spans, inbox).watch
             watches.append((SlowOpenRootTrigger.name, watch))
+    if settings.gc_pause_trigger_seconds is not None:
+        event_hooks.append(GcPauseTrigger(settings.gc_pause_trigger_seconds, inbox).event_recorded)
     if settings.signal is not None:
         installed.append(SignalTrigger(settings.signal, inbox))
     return TriggerSet(

@@ -26,6 +26,7 @@ from otel_flight.incidents.incident import Incident
 from otel_flight.recording.ring_layout import LANE_RUNTIME, LANE_SPANS
 from otel_flight.recording.span_processor import RecordingSpanProcessor
 from otel_flight.settings_sources import SettingsInForce
+from otel_flight.sources.base import Counting
 from otel_flight.statistics import Statistics
 from otel_flight.termination import TerminationHandler
 
@@ -185,6 +186,11 @@ class Recorder:
             incidents_written=flight.keeper.written,
             incidents_failed=flight.keeper.failed,
             delivery=flight.flusher.statistics(),
+            sources={
+                source.name: source.counts()
+                for source in flight.sources
+                if isinstance(source, Counting)
+            },
             errors=self._guard.errors(),
         )
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Callable, Iterable
+from typing import Final
 
 from opentelemetry import metrics
 from opentelemetry.metrics import CallbackOptions, Observation
@@ -72,6 +73,19 @@ def _incidents(statistics: Statistics) -> list[Observation]:
     ]
 
 
+def _of_collections(name: str, unit_ns: float) -> Read:
+    def read(statistics: Statistics) -> list[Observation]:
+        return [
+            Observation(count / unit_ns if unit_ns > 1 else count, {_GENERATION: int(generation)})
+            for key, count in statistics.sources.get("gc", {}).items()
+            for counted, _, generation in [key.partition(".")]
+            if counted == name
+        ]
+
+    return read
+
+
+_GENERATION: Final = "cpython.gc.generation"
 _COUNTERS: tuple[tuple[str, str, str, Read], ...] = (
     ("flight_recorder.records", "{record}", "Records written to the window.", _records),
     ("flight_recorder.records.lost", "{record}", "Records that left the window.", _lost),
@@ -100,6 +114,18 @@ _COUNTERS: tuple[tuple[str, str, str, Read], ...] = (
         "{attempt}",
         "Attempts to deliver that failed.",
         lambda statistics: [Observation(statistics.delivery.failed_attempts)],
+    ),
+    (
+        "flight_recorder.gc.collections",
+        "{collection}",
+        "Garbage collections.",
+        _of_collections("collections", 1),
+    ),
+    (
+        "flight_recorder.gc.pause.time",
+        "s",
+        "How long the process stood still for them.",
+        _of_collections("pause_ns", 1e9),
     ),
     (
         "flight_recorder.errors",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from otel_flight.delivery.flusher import DeliveryStatistics
@@ -31,6 +32,8 @@ class Statistics:
         incidents_written: incidents that reached the spool.
         incidents_failed: incidents that could not be written; their budget was given back.
         delivery: what the flusher did.
+        sources: what the sources of runtime events count, by the source's name and the count's:
+            `sources["gc"]["collections.2"]`.
         errors: what went wrong inside the recorder and was kept from the host, by place.
     """
 
@@ -50,4 +53,5 @@ class Statistics:
     incidents_written: int = 0
     incidents_failed: int = 0
     delivery: DeliveryStatistics = field(default_factory=DeliveryStatistics)
+    sources: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     errors: tuple[NotedError, ...] = ()

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from types import FrameType
+from typing import Final, Protocol, runtime_checkable
 
 from opentelemetry.trace import get_current_span
 
@@ -11,7 +13,11 @@ from otel_flight.clock import SYSTEM_CLOCK, Clock
 from otel_flight.guard import Guard
 from otel_flight.recording.open_spans import OpenSpans
 from otel_flight.recording.runtime_events import RuntimeEvents
+from otel_flight.recording.stack_table import Place
 from otel_flight.settings import Settings
+
+MOST_PLACES: Final = 256
+"""Of one stack that are looked at, the innermost ones: recursion can go a thousand deep."""
 
 
 class Source(Protocol):
@@ -39,6 +45,15 @@ class Source(Protocol):
 
     def tick(self) -> None:
         """Do what takes longer, on the ticker's thread; may raise, which is noted."""
+        ...
+
+
+@runtime_checkable
+class Counting(Protocol):
+    """A source that counts what it sees, for `statistics()`."""
+
+    def counts(self) -> Mapping[str, int]:
+        """Return totals since the start, by name. Any thread; never blocks."""
         ...
 
 
@@ -73,3 +88,15 @@ def current_ids() -> tuple[int, int]:
 def halves(trace_id: int) -> tuple[int, int]:
     """Return a trace id as an event carries it: the upper and the lower 64 bits."""
     return trace_id >> 64, trace_id & (1 << 64) - 1
+
+
+def places_of(frame: FrameType | None, most: int = MOST_PLACES) -> tuple[Place, ...]:
+    """Return where a stack goes through, outermost first; keeps no frame alive.
+
+    0.1 µs a frame. Never blocks; safe in a garbage collection.
+    """
+    places: list[Place] = []
+    while frame is not None and len(places) < most:
+        places.append((frame.f_code, frame.f_lineno or 0))
+        frame = frame.f_back
+    return tuple(reversed(places))

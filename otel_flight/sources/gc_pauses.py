@@ -7,17 +7,32 @@ included. So it reads the clock, and leaves numbers in a bounded deque for the t
 from __future__ import annotations
 
 import gc
+import sys
 from collections import deque
+from collections.abc import Mapping
 from threading import get_ident
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
-from otel_flight.clock import ClockPair, monotonic_ns
+from otel_flight.clock import ClockPair
 from otel_flight.recording.records import RuntimeEvent
-from otel_flight.sources.base import Surroundings, current_ids, halves
+from otel_flight.recording.stack_table import Place
+from otel_flight.sources.base import Surroundings, current_ids, halves, places_of
 
 MOST_WAITING: Final = 256
 """Pauses over the limit that may wait for the ticker, the oldest making room."""
-_GENERATIONS: Final = 3
+GENERATIONS: Final = 3
+_MOST_PLACES: Final = 32
+
+
+class _Pause(NamedTuple):
+    start_ns: int
+    end_ns: int
+    generation: int
+    collected: int
+    uncollectable: int
+    thread_id: int
+    ids: tuple[int, int]
+    places: tuple[Place, ...]
 
 
 class GcPauses:
@@ -26,6 +41,7 @@ class GcPauses:
     Attributes:
         collections: how many ended since the start, by generation.
         pause_ns: how long they took in all, by generation.
+        dropped: pauses over the limit that had no room to wait for the ticker.
     """
 
     name = "gc"
@@ -37,10 +53,12 @@ class GcPauses:
         self._events = surroundings.events
         self._guard = surroundings.guard
         self._clock = surroundings.clock
+        self._monotonic_ns = surroundings.clock.monotonic_ns
         self._started_ns = 0
-        self._waiting: deque[tuple[int, ...]] = deque(maxlen=MOST_WAITING)
-        self.collections = [0] * _GENERATIONS
-        self.pause_ns = [0] * _GENERATIONS
+        self._waiting: deque[_Pause] = deque(maxlen=MOST_WAITING)
+        self.collections = [0] * GENERATIONS
+        self.pause_ns = [0] * GENERATIONS
+        self.dropped = 0
 
     def start(self) -> None:
         """Register the callback."""
@@ -56,50 +74,60 @@ class GcPauses:
         if not self._waiting:
             return
         now = ClockPair.now(self._clock)
-        while self._waiting:
-            start, end, generation, collected, uncollectable, thread_id, trace_id, span_id = (
-                self._waiting.popleft()
-            )
+        # Not until it is empty: recording may itself make a collection run, which adds one.
+        for _ in range(len(self._waiting)):
+            pause = self._waiting.popleft()
             self._events.record(
                 RuntimeEvent(
                     self.name,
                     "gc pause",
-                    now.to_wall_ns(start),
-                    now.to_wall_ns(end),
-                    thread_id,
-                    *halves(trace_id),
-                    span_id,
+                    now.to_wall_ns(pause.start_ns),
+                    now.to_wall_ns(pause.end_ns),
+                    pause.thread_id,
+                    *halves(pause.ids[0]),
+                    pause.ids[1],
                     {
-                        "cpython.gc.generation": generation,
-                        "cpython.gc.collected_objects": collected,
-                        "cpython.gc.uncollectable_objects": uncollectable,
+                        "cpython.gc.generation": pause.generation,
+                        "cpython.gc.collected_objects": pause.collected,
+                        "cpython.gc.uncollectable_objects": pause.uncollectable,
                     },
-                )
+                ),
+                pause.places,
             )
+
+    def counts(self) -> Mapping[str, int]:
+        """Return collections and nanoseconds of pause by generation, and what was dropped."""
+        counts = {"dropped": self.dropped}
+        for generation in range(GENERATIONS):
+            counts[f"collections.{generation}"] = self.collections[generation]
+            counts[f"pause_ns.{generation}"] = self.pause_ns[generation]
+        return counts
 
     def _collecting(self, phase: str, details: dict[str, Any]) -> None:
         """Called by the interpreter before and after each collection; they do not nest."""
         try:
             if phase == "start":
-                self._started_ns = monotonic_ns()
+                self._started_ns = self._monotonic_ns()
                 return
             started_ns, self._started_ns = self._started_ns, 0
             if not started_ns:  # registered in the middle of it
                 return
-            end_ns = monotonic_ns()
+            end_ns = self._monotonic_ns()
             generation = details["generation"]
             self.collections[generation] += 1
             self.pause_ns[generation] += end_ns - started_ns
             if end_ns - started_ns >= self._limit_ns:
+                self.dropped += len(self._waiting) == MOST_WAITING
                 self._waiting.append(
-                    (
+                    _Pause(
                         started_ns,
                         end_ns,
                         generation,
                         details["collected"],
                         details["uncollectable"],
                         get_ident(),
-                        *current_ids(),
+                        current_ids(),
+                        places_of(sys._getframe(1), _MOST_PLACES),
                     )
                 )
         except Exception as error:  # noqa: BLE001

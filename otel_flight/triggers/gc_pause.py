@@ -1,0 +1,47 @@
+"""Fires when one garbage collection stopped the process for long."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from otel_flight.recording.records import RuntimeEvent
+from otel_flight.triggers.base import Firing, FiringInbox
+
+_SOURCE: Final = "gc"
+_GENERATION: Final = "cpython.gc.generation"
+
+
+class GcPauseTrigger:
+    """Watch the pauses that the source of them records, on the ticker's thread.
+
+    The firing belongs to the span that the collection interrupted on its own thread, if there was
+    one: whatever allocated last, not whatever filled the heap.
+    """
+
+    name: Final = "gc_pause"
+
+    def __init__(self, limit_seconds: float, inbox: FiringInbox) -> None:
+        self._limit_ns = int(limit_seconds * 1e9)
+        self._inbox = inbox
+
+    def event_recorded(self, event: RuntimeEvent) -> None:
+        """Fire when it is a collection over the limit."""
+        if event.source != _SOURCE or event.duration_ns < self._limit_ns:
+            return
+        generation = event.attributes.get(_GENERATION)
+        self._inbox.offer(
+            Firing(
+                trigger=self.name,
+                reason="gc pause",
+                subject="",
+                fingerprint=(self.name, str(generation)),
+                time_ns=event.end_ns,
+                trace_id=event.trace_id,
+                span_id=event.span_id,
+                attributes={
+                    **event.attributes,
+                    "flight_recorder.duration_ns": event.duration_ns,
+                    "flight_recorder.limit_ns": self._limit_ns,
+                },
+            )
+        )
