@@ -273,7 +273,8 @@ def test_the_incidents_of_both_services_meet_in_one_trace(failed: Seen) -> None:
     traces = {root.span.links[0].trace_id for name in BOTH for root in failed.roots(name)}
 
     (trace,) = traces
-    spans = failed.store.spans_of([trace.hex()])
+    # Without what explains it, should a busy machine have made it pause.
+    spans = application_spans(failed.store.spans_of([trace.hex()]))
     assert {service_of(item) for item in spans} == {
         happening.service for happening in failed.happenings.values()
     }
