@@ -148,7 +148,7 @@ def test_an_incident_does_not_wait_for_a_decision(backend: OtlpReceiver, tmp_pat
 def test_other_services_of_the_trace_are_kept(backend: OtlpReceiver, tmp_path: Path) -> None:
     """A service without a recorder loses no span of a trace that an incident is in."""
     with (
-        sampler(backend, tmp_path, percentage=0, wait="3s") as collector,
+        sampler(backend, tmp_path, percentage=0, wait="6s") as collector,
         OrdinaryService("caller", collector.grpc_endpoint, seed=1) as caller,
         OrdinaryService("shop", seed=2) as shop,
     ):
