@@ -22,6 +22,7 @@ from otel_flight.settings import Settings
 from otel_flight.settings_sources import SettingsInForce, find_settings, warn_once
 from otel_flight.sources.base import Source, Surroundings
 from otel_flight.sources.gc_pauses import GcPauses
+from otel_flight.sources.log_records import LogRecords
 from otel_flight.triggers.base import FiringInbox
 from otel_flight.triggers.error_span import ErrorSpanTrigger
 from otel_flight.triggers.external import answer_external_request
@@ -73,6 +74,8 @@ def build_sources(surroundings: Surroundings) -> tuple[Source, ...]:
     sources: list[Source] = []
     if settings.gc_pause_seconds is not None:
         sources.append(GcPauses(surroundings))
+    if settings.log_level is not None or settings.log_trigger_level is not None:
+        sources.append(LogRecords(surroundings))
     return tuple(sources)
 
 

@@ -29,6 +29,8 @@ class GlobalHooks:
     unraisablehook: object
     threading_excepthook: object
     log_record_factory: object
+    call_handlers: object
+    """The method of `logging.Logger` that every record goes through."""
     tracer_provider: object
     """Can be set once in a process: a test that needs the global one starts a subprocess."""
     otel_context: dict[str, object]
@@ -51,6 +53,7 @@ def capture_hooks() -> GlobalHooks:
         unraisablehook=sys.unraisablehook,
         threading_excepthook=threading.excepthook,
         log_record_factory=logging.getLogRecordFactory(),
+        call_handlers=logging.Logger.callHandlers,
         tracer_provider=trace.get_tracer_provider(),
         otel_context=dict(context.get_current()),
         our_threads=tuple(

@@ -60,8 +60,10 @@ LIVE: Final = (
 READERS: Final = ("cli", "report")
 
 ONE_A_FILE: Final[Mapping[str, frozenset[str]]] = {
-    "sources": frozenset({"base"}),
-    "triggers": frozenset({"base", "gate", "route_limits", "trigger_set"}),
+    "sources": frozenset(
+        {"base", "chained_hook", "exception_facts", "lane_share", "log_tap", "running_code"}
+    ),
+    "triggers": frozenset({"base", "gate", "open_ages", "route_limits", "trigger_set"}),
     "incidents.findings": frozenset({"attempts", "base", "past_spans", "raised", "slowed_calls"}),
     "cli": frozenset({"base"}),
 }

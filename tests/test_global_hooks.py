@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import logging
 import mmap
 import os
 import signal
@@ -40,6 +41,14 @@ def _excepthook() -> Iterator[None]:
 
 
 @contextmanager
+def _call_handlers() -> Iterator[None]:
+    old = logging.Logger.callHandlers
+    logging.Logger.callHandlers = lambda *_: None  # type: ignore[method-assign, assignment]
+    yield
+    logging.Logger.callHandlers = old  # type: ignore[method-assign]
+
+
+@contextmanager
 def _current_span() -> Iterator[None]:
     token = context.attach(context.set_value("key", "value"))
     yield
@@ -62,6 +71,7 @@ def _thread() -> Iterator[None]:
         ("signal_handlers", _signal_handler),
         ("gc_callbacks", _gc_callback),
         ("excepthook", _excepthook),
+        ("call_handlers", _call_handlers),
         ("otel_context", _current_span),
         ("our_threads", _thread),
     ],

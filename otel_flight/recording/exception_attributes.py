@@ -1,0 +1,32 @@
+"""The names of attributes that the events of exceptions have."""
+
+from __future__ import annotations
+
+from typing import Final
+
+SOURCE: Final = "exceptions"
+UNHANDLED: Final = "unhandled exception"
+UNRAISABLE: Final = "unraisable exception"
+RAISED: Final = "raised exception"
+"""The names of the source's events."""
+
+TYPE: Final = "exception.type"
+MESSAGE: Final = "exception.message"
+CHAIN: Final = "flight_recorder.exception.chain"
+"""What an exception was raised from, or while handling, the first one first."""
+
+ENDED: Final = "flight_recorder.exception.ended"
+"""What an unhandled exception put an end to, one of these."""
+MAIN_THREAD: Final = "main thread"
+THREAD: Final = "thread"
+TASK: Final = "asyncio"
+FINALIZER: Final = "finalizer"
+
+WHERE: Final = "flight_recorder.exception.where"
+"""Which thread, or what asyncio or the interpreter says of it."""
+CAUGHT: Final = "flight_recorder.exception.caught"
+"""Whether a raised exception was caught."""
+CAUGHT_IN: Final = "flight_recorder.exception.caught_in"
+"""Where, as `function (file:line)`, the line being that of the call that failed."""
+TIMES: Final = "flight_recorder.exception.times"
+"""How often it was raised at that place in that span, within a tick or two."""

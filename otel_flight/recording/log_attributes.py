@@ -1,0 +1,19 @@
+"""The names of attributes that the events of log records have."""
+
+from __future__ import annotations
+
+from typing import Final
+
+SOURCE: Final = "logs"
+LOG_RECORD: Final = "log record"
+RECORDS_LEFT_OUT: Final = "log records left out"
+"""The names of the source's events."""
+
+LOGGER: Final = "flight_recorder.log.logger"
+LEVEL: Final = "flight_recorder.log.level"
+"""As a number of the `logging` module."""
+SEVERITY: Final = "flight_recorder.log.severity"
+"""The name of the level."""
+MESSAGE: Final = "flight_recorder.log.message"
+LEFT_OUT: Final = "flight_recorder.log.left_out"
+"""How many records there was no room for since the last event that says so."""
