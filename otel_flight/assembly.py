@@ -21,8 +21,10 @@ from otel_flight.self_metrics import SelfMetrics
 from otel_flight.settings import Settings
 from otel_flight.settings_sources import SettingsInForce, find_settings, warn_once
 from otel_flight.sources.base import Source, Surroundings
+from otel_flight.sources.exceptions import UnhandledExceptions
 from otel_flight.sources.gc_pauses import GcPauses
 from otel_flight.sources.log_records import LogRecords
+from otel_flight.sources.raised_exceptions import RaisedExceptions
 from otel_flight.triggers.base import FiringInbox
 from otel_flight.triggers.error_span import ErrorSpanTrigger
 from otel_flight.triggers.external import answer_external_request
@@ -76,6 +78,10 @@ def build_sources(surroundings: Surroundings) -> tuple[Source, ...]:
         sources.append(GcPauses(surroundings))
     if settings.log_level is not None or settings.log_trigger_level is not None:
         sources.append(LogRecords(surroundings))
+    if settings.exceptions:
+        sources.append(UnhandledExceptions(surroundings))
+    if settings.raised_exceptions:
+        sources.append(RaisedExceptions(surroundings))
     return tuple(sources)
 
 

@@ -1,0 +1,176 @@
+"""Exceptions that nobody handled: what ends the process, a thread, a task, or a finalizer early.
+
+Loops are not touched. Their default handler, asyncio's as well as uvloop's, logs an error with the
+exception to the logger `asyncio`, for a task that failed and was never awaited too; a handler that
+the application has set decides for itself what is an error. So that record is looked for.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+import threading
+from collections import deque
+from collections.abc import Mapping
+from threading import get_ident
+from types import FunctionType, TracebackType
+from typing import Any, Final
+
+from otel_flight.clock import ClockPair
+from otel_flight.recording import exception_attributes as names
+from otel_flight.recording.records import RuntimeEvent
+from otel_flight.recording.stack_table import Place
+from otel_flight.sources.base import Surroundings, current_ids, halves
+from otel_flight.sources.chained_hook import ChainedHook
+from otel_flight.sources.exception_facts import (
+    exception_attributes,
+    place_attributes,
+    traceback_places,
+)
+from otel_flight.sources.log_tap import LOG_TAP, message_of
+
+MOST_WAITING: Final = 64
+"""Exceptions of finalizers that may wait for the ticker; more are counted."""
+_OF_THREADS: Final = "Exception ignored in thread started by"
+_LONGEST_TEXT: Final = 256
+_NO_ERRORS: Final = (KeyboardInterrupt, SystemExit)
+"""Requests to end: nothing is wrong."""
+
+
+class UnhandledExceptions:
+    """Record each, on the thread that it ended; the hooks that were there before are called too."""
+
+    name = names.SOURCE
+
+    def __init__(self, surroundings: Surroundings) -> None:
+        self._events = surroundings.events
+        self._guard = surroundings.guard
+        self._clock = surroundings.clock
+        self._main = ChainedHook(sys, "excepthook", sys.__excepthook__)
+        self._thread = ChainedHook(threading, "excepthook", threading.__excepthook__)
+        self._finalizer = ChainedHook(sys, "unraisablehook", sys.__unraisablehook__)
+        self._waiting: deque[tuple[RuntimeEvent, list[Place]]] = deque()
+        self._unhandled = self._unraisable = self._dropped = 0
+
+    def start(self) -> None:
+        """Put in the hooks."""
+        self._main.add(self._main_failed)
+        self._thread.add(self._thread_failed)
+        self._finalizer.add(self._finalizer_failed)
+        LOG_TAP.add(self._logged)
+
+    def stop(self) -> None:
+        """Take them out again."""
+        self._main.remove(self._main_failed)
+        self._thread.remove(self._thread_failed)
+        self._finalizer.remove(self._finalizer_failed)
+        LOG_TAP.remove(self._logged)
+
+    def tick(self) -> None:
+        """Record what finalizers raised since the last tick."""
+        if not self._waiting:
+            return
+        now = ClockPair.now(self._clock)
+        while self._waiting:
+            event, places = self._waiting.popleft()
+            event.start_ns = event.end_ns = now.to_wall_ns(event.start_ns)
+            self._events.record(event, places)
+
+    def counts(self) -> Mapping[str, int]:
+        """Return how many exceptions there were, and how many of finalizers came too fast."""
+        return {
+            "unhandled": self._unhandled,
+            "unraisable": self._unraisable,
+            "dropped": self._dropped,
+        }
+
+    def _main_failed(
+        self, kind: type[BaseException], error: BaseException, traceback: TracebackType | None
+    ) -> None:
+        is_main = get_ident() == threading.main_thread().ident
+        where = "MainThread" if is_main else ""
+        self._failed(error, traceback, names.MAIN_THREAD if is_main else names.THREAD, where)
+
+    def _thread_failed(self, arguments: threading.ExceptHookArgs) -> None:
+        thread = arguments.thread
+        where = thread.name if thread is not None else ""
+        self._failed(arguments.exc_value, arguments.exc_traceback, names.THREAD, where)
+
+    def _logged(self, logger: logging.Logger, record: logging.LogRecord) -> None:
+        if record.levelno < logging.ERROR or record.name != "asyncio" or not record.exc_info:
+            return
+        error = record.exc_info[1]
+        if isinstance(error, BaseException):
+            where = message_of(record).partition("\n")[0]
+            self._failed(error, error.__traceback__, names.TASK, where)
+
+    def _failed(
+        self,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+        ended: str,
+        where: str,
+    ) -> None:
+        if error is None or isinstance(error, _NO_ERRORS):
+            return
+        try:
+            places = traceback_places(traceback)
+            attributes = {
+                names.ENDED: ended,
+                names.WHERE: where[:_LONGEST_TEXT],
+                **exception_attributes(error),
+                **place_attributes(places),
+            }
+            self._unhandled += 1
+            event = self._event(names.UNHANDLED, self._clock.wall_ns(), attributes)
+            self._events.record(event, places)
+        except Exception as failure:  # noqa: BLE001
+            self._guard.note(self.name, failure)
+
+    def _finalizer_failed(self, arguments: sys.UnraisableHookArgs) -> None:
+        """Called wherever a finalizer runs, garbage collections within our own code included."""
+        error = arguments.exc_value
+        if error is None or isinstance(error, _NO_ERRORS):
+            return
+        try:
+            if len(self._waiting) >= MOST_WAITING:
+                self._dropped += 1
+                return
+            # A thread that was started without `threading` has no other hook.
+            is_thread = (arguments.err_msg or "").startswith(_OF_THREADS)
+            places = traceback_places(arguments.exc_traceback)
+            attributes = {
+                names.ENDED: names.THREAD if is_thread else names.FINALIZER,
+                names.WHERE: _name_of(arguments.object),
+                **exception_attributes(error, runs_code=False),
+                **place_attributes(places),
+            }
+            self._unhandled += is_thread
+            self._unraisable += not is_thread
+            name = names.UNHANDLED if is_thread else names.UNRAISABLE
+            event = self._event(name, self._clock.monotonic_ns(), attributes)
+            self._waiting.append((event, places))
+        except Exception as failure:  # noqa: BLE001
+            self._guard.note(self.name, failure)
+
+    def _event(self, name: str, time_ns: int, attributes: dict[str, Any]) -> RuntimeEvent:
+        trace_id, span_id = current_ids()
+        return RuntimeEvent(
+            self.name,
+            name,
+            time_ns,
+            time_ns,
+            get_ident(),
+            *halves(trace_id),
+            span_id,
+            attributes,
+        )
+
+
+def _name_of(thing: object) -> str:
+    """Return what to call an object whose finalizer failed: it may be half gone already."""
+    if thing is None:
+        return ""
+    if isinstance(thing, FunctionType):
+        return thing.__qualname__[:_LONGEST_TEXT]
+    return type(thing).__qualname__[:_LONGEST_TEXT]
