@@ -29,12 +29,15 @@ from otel_flight.triggers.base import FiringInbox
 from otel_flight.triggers.error_span import ErrorSpanTrigger
 from otel_flight.triggers.external import answer_external_request
 from otel_flight.triggers.gc_pause import GcPauseTrigger
+from otel_flight.triggers.log_record import LogRecordTrigger
 from otel_flight.triggers.manual import manual_firing
 from otel_flight.triggers.route_limits import RouteLimits
 from otel_flight.triggers.signal_request import SignalTrigger
 from otel_flight.triggers.slow_open_root import SlowOpenRootTrigger
 from otel_flight.triggers.slow_root import SlowRootTrigger
+from otel_flight.triggers.stuck_span import StuckSpanTrigger
 from otel_flight.triggers.trigger_set import Installed, SpanEndHook, TriggerSet
+from otel_flight.triggers.unhandled_exception import UnhandledExceptionTrigger
 
 _logger = logging.getLogger("otel_flight")
 _install_lock = threading.Lock()  # guards _installed and _provider
@@ -58,6 +61,13 @@ def build_triggers(settings: Settings, session: RecordingSession, inbox: FiringI
             watches.append((SlowOpenRootTrigger.name, watch))
     if settings.gc_pause_trigger_seconds is not None:
         event_hooks.append(GcPauseTrigger(settings.gc_pause_trigger_seconds, inbox).event_recorded)
+    if settings.exceptions and settings.exception_trigger:
+        event_hooks.append(UnhandledExceptionTrigger(inbox).event_recorded)
+    if settings.log_trigger_level is not None:
+        event_hooks.append(LogRecordTrigger(settings.log_trigger_level, inbox).event_recorded)
+    if settings.stuck_span_seconds is not None:
+        stuck = StuckSpanTrigger(settings.stuck_span_seconds, session.open_spans, inbox)
+        watches.append((stuck.name, stuck.watch))
     if settings.signal is not None:
         installed.append(SignalTrigger(settings.signal, inbox))
     return TriggerSet(

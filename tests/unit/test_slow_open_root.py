@@ -127,5 +127,5 @@ def test_what_is_remembered_ends_with_its_root() -> None:
     watch.end()
     watch.after(TICK)
 
-    assert watch.trigger._started_ns == {}
+    assert watch.trigger._ages._started_ns == {}
     assert watch.trigger._fired == set()
