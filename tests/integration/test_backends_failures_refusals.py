@@ -159,26 +159,27 @@ def test_a_span_over_the_limit_holds_up_no_other(
 
 
 @pytest.mark.parametrize(
-    ("name", "times", "refusal"),
+    ("times", "refusal"),
     [
-        ("throttled", 6, Refusal(http_status=429, grpc_code="", retry_after_seconds=1)),
-        ("throttled-long", 2, Refusal(http_status=429, grpc_code="", retry_after_seconds=4)),
-        ("unavailable", 6, Refusal(http_status=503, grpc_code="")),
-        ("bad-gateway", 6, Refusal(http_status=502, grpc_code="")),
+        (6, Refusal(http_status=429, grpc_code="", retry_after_seconds=1)),
+        (2, Refusal(http_status=429, grpc_code="", retry_after_seconds=4)),
+        (6, Refusal(http_status=503, grpc_code="")),
+        (6, Refusal(http_status=502, grpc_code="")),
     ],
+    ids=["throttled", "throttled-for-long", "unavailable", "bad-gateway"],
 )
 def test_a_proxy_that_refuses_for_a_while_is_waited_for(
     make_collector: MakeCollector,
     jaeger: JaegerProcess,
     tmp_path: Path,
-    name: str,
     times: int,
     refusal: Refusal,
 ) -> None:
     """Throttling and outages of what stands in front of the Collector cost no span."""
     with make_collector() as collector, OtlpRelay(collector.http_endpoint) as proxy:
         proxy.refuse_next(times, refusal)
-        environment = delivering_to(proxy.endpoint, "http/protobuf")
+        environment = delivering_to(proxy.endpoint("http/protobuf"), "http/protobuf")
+        name = f"refused-{refusal.http_status}-{refusal.retry_after_seconds}"
         with LoadedService(name, tmp_path / "service", environment) as service:
             incident_id = service.fail()
             failing = service.wait_until_failing(incident_id)
@@ -201,7 +202,7 @@ def test_a_proxy_with_a_limit_of_its_own_gets_parts(
         make_collector() as collector,
         OtlpRelay(collector.http_endpoint, max_request_bytes=30_000) as proxy,
     ):
-        environment = delivering_to(proxy.endpoint, "http/protobuf")
+        environment = delivering_to(proxy.endpoint("http/protobuf"), "http/protobuf")
         with LoadedService("limited", tmp_path / "service", environment) as service:
             incident_id = service.fail(requests_before=200)
             state = service.wait_until_delivered(incident_id)
