@@ -17,6 +17,7 @@ from otel_flight.delivery.span_index import SpanIndex
 from otel_flight.incidents.flight_file import read_incident
 from otel_flight.incidents.incident import Incident
 from otel_flight.incidents.spool import SpoolEntry
+from otel_flight.incidents.window import WindowEvent
 from otel_flight.report.account import LargeTraceSize
 from otel_flight.report.backend_links import BackendLinks, Whereabouts, backend_links
 from otel_flight.report.incident_report import IncidentReport, build_report
@@ -40,7 +41,14 @@ from otel_flight.report.timeline import UNLIMITED
     show_default=True,
     help="The most other requests to show.",
 )
-@click.option("--all", "is_all", is_flag=True, help="Show every span and every other request.")
+@click.option(
+    "--events",
+    type=click.IntRange(min=0),
+    default=10,
+    show_default=True,
+    help="The most kinds of other events to show.",
+)
+@click.option("--all", "is_all", is_flag=True, help="Show every span, request and kind of event.")
 @click.option("--jaeger-url", metavar="URL", help="Print links to the Jaeger there.")
 @click.option(
     "--grafana-url",
@@ -56,12 +64,13 @@ def show(
     incident: str,
     rows: int,
     requests: int,
+    events: int,
     is_all: bool,
     jaeger_url: str | None,
     grafana_url: str | None,
     as_json: bool,
 ) -> None:
-    """Show an incident: cause, findings, timeline, losses.
+    """Show an incident: cause, findings, timeline, events, losses.
 
     ID is an incident's id or the beginning of it, `last`, or the path of a .flight file.
     """
@@ -78,6 +87,7 @@ def show(
         large_traces=_large_traces(found),
         max_rows=UNLIMITED if is_all or as_json else rows,
         max_neighbours=UNLIMITED if is_all or as_json else requests,
+        max_happenings=UNLIMITED if is_all or as_json else events,
     )
     links = _links(invocation, report)
     if as_json:
@@ -115,7 +125,9 @@ def _as_json(entry: SpoolEntry, report: IncidentReport, links: BackendLinks) -> 
         "path": str(entry.path),
         "manifest": report.manifest,
         "findings": list(report.findings),
+        "explanations": list(report.explanations),
         "timeline": report.timeline,
+        "events": [_event_as_json(event) for event in report.events],
         "open_requests": [
             {
                 **root._asdict(),
@@ -128,4 +140,22 @@ def _as_json(entry: SpoolEntry, report: IncidentReport, links: BackendLinks) -> 
         "large_traces": list(report.large_traces),
         "links": links,
         "otlp_json": str(report.json_copy) if report.json_copy is not None else None,
+    }
+
+
+def _event_as_json(event: WindowEvent) -> dict[str, object]:
+    record = event.record
+    return {
+        "source": record.source,
+        "name": record.name,
+        "start_ns": record.start_ns,
+        "end_ns": record.end_ns,
+        "thread_id": record.thread_id,
+        "trace_id": f"{record.trace_id:032x}" if record.trace_id else "",
+        "span_id": f"{record.span_id:016x}" if record.span_id else "",
+        "attributes": record.attributes,
+        "stack": [
+            {"function": frame.function, "file": frame.file, "line": frame.line}
+            for frame in (event.stack.frames if event.stack is not None else ())
+        ],
     }

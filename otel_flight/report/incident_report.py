@@ -10,10 +10,11 @@ from otel_flight.incidents.explanation import explain
 from otel_flight.incidents.findings import examine_view
 from otel_flight.incidents.findings.base import EvidenceView, LocalRoot
 from otel_flight.incidents.incident import Incident
-from otel_flight.incidents.manifest import Finding, Manifest
+from otel_flight.incidents.manifest import Explanation, Finding, Manifest
 from otel_flight.incidents.spool import DeliveryState
-from otel_flight.incidents.window import WindowSpan
+from otel_flight.incidents.window import WindowEvent, WindowSpan
 from otel_flight.report.account import LargeTraceSize
+from otel_flight.report.happenings import Happenings, find_happenings
 from otel_flight.report.timeline import UNLIMITED, Timeline, build_timeline
 
 
@@ -27,6 +28,9 @@ class IncidentReport:
         trigger: the span that fired, None when no span did or it is not in the window.
         findings: the best explanation first.
         timeline: the trigger's trace, and what ran beside it.
+        explanations: the pauses and inferred spans in it.
+        happenings: what else happened in the process.
+        events: all runtime events of the window, by start.
         open_roots: local roots still open when it closed, by start.
         first_start_ns: when the earliest request of the window started.
         state: how far its delivery is, None for a file outside a spool.
@@ -39,6 +43,9 @@ class IncidentReport:
     trigger: WindowSpan | None
     findings: Sequence[Finding]
     timeline: Timeline
+    explanations: Sequence[Explanation]
+    happenings: Happenings
+    events: Sequence[WindowEvent]
     open_roots: Sequence[LocalRoot]
     first_start_ns: int
     state: DeliveryState | None = None
@@ -54,6 +61,7 @@ def build_report(
     large_traces: Sequence[LargeTraceSize] = (),
     max_rows: int = UNLIMITED,
     max_neighbours: int = UNLIMITED,
+    max_happenings: int = UNLIMITED,
 ) -> IncidentReport:
     """Return the report of an incident. Decodes its whole window.
 
@@ -72,12 +80,20 @@ def build_report(
         trigger=view.trigger,
         findings=findings,
         timeline=timeline,
+        explanations=explanations,
+        happenings=find_happenings(view, explanations, timeline.start_ns, max_happenings),
+        events=_events(view),
         open_roots=[root for root in view.roots if root.is_open],
         first_start_ns=_first_start_ns(view),
         state=state,
         json_copy=json_copy,
         large_traces=large_traces,
     )
+
+
+def _events(view: EvidenceView) -> list[WindowEvent]:
+    events = [event for source in view.sources for event in view.events(source)]
+    return sorted(events, key=lambda event: event.record.start_ns)
 
 
 def _first_start_ns(view: EvidenceView) -> int:

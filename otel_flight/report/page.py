@@ -11,6 +11,8 @@ from rich.console import Console
 from rich.rule import Rule
 from rich.text import Text
 
+from otel_flight.report.wording import in_ascii
+
 WIDEST: Final = 140
 """Lines and bars over a very wide terminal are no easier to read."""
 
@@ -32,6 +34,10 @@ class Page:
         self.width = min(console.width, WIDEST)
         self.is_narrow = console.is_terminal and console.width < _NARROW
         self.is_ascii = not console.encoding.lower().startswith("utf")
+
+    def plain(self, text: str) -> str:
+        """Return a text with characters of ours only that the terminal's encoding has."""
+        return in_ascii(text) if self.is_ascii else text
 
     def section(self, title: str) -> None:
         """Begin a section."""

@@ -24,6 +24,7 @@ from otel_flight.report.account import (
 from otel_flight.report.backend_links import BackendLinks
 from otel_flight.report.incident_report import IncidentReport
 from otel_flight.report.page import Page
+from otel_flight.report.terminal_events import print_happenings
 from otel_flight.report.timeline import Timeline
 from otel_flight.report.timeline_bars import TimelineBars
 from otel_flight.report.wording import count, moment, size
@@ -40,6 +41,7 @@ def print_report(
     _print_head(report, page)
     _print_findings(report, page)
     _print_timeline(report, page)
+    print_happenings(report.happenings, page)
     if report.manifest.open_spans:
         _print_still_open(report, page)
     _print_account(report, page)

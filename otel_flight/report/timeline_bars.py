@@ -14,6 +14,7 @@ from otel_flight.incidents.findings.base import one_line, short_duration
 from otel_flight.report.timeline import Neighbour, Timeline
 from otel_flight.report.trace_nodes import INFERRED, PAUSE, SPAN
 from otel_flight.report.trace_rows import Gap, Row
+from otel_flight.report.wording import in_ascii
 
 _NARROWEST_LABEL: Final = 16
 _LABEL_SHARE: Final = 0.38
@@ -22,7 +23,6 @@ _NARROWEST_BAR: Final = 10
 _MOST_NAMES: Final = 4
 _GLYPHS: Final = {SPAN: "━", PAUSE: "▒", INFERRED: "╍"}
 _STYLES: Final = {PAUSE: "yellow", INFERRED: "green"}
-_TO_ASCII: Final = str.maketrans("━╸▒╍─┄◀▶├└│…×", "=-#:~.<>|`|.x")
 
 
 class _Line(NamedTuple):
@@ -123,7 +123,7 @@ class TimelineBars:
         return "".join(cells)
 
     def _plain(self, text: str) -> str:
-        return text.translate(_TO_ASCII) if self._is_ascii else text
+        return in_ascii(text) if self._is_ascii else text
 
 
 def _row(row: Row) -> _Line:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from datetime import datetime, timezone
+from typing import Final
 
 _KIB = 1024
+_TO_ASCII: Final = str.maketrans("━╸▒╍─┄◀▶├└│…×→", "=-#:~.<>|`|.x>")
 
 
 def moment(wall_ns: int) -> str:
@@ -40,3 +42,8 @@ def count(number: int, singular: str, plural: str = "") -> str:
     """Return `1 span`, `12 345 spans`."""
     noun = singular if number == 1 else plural or f"{singular}s"
     return f"{number:,} {noun}".replace(",", " ")
+
+
+def in_ascii(text: str) -> str:
+    """Return a text with the characters that reports are drawn with replaced by plain ones."""
+    return text.translate(_TO_ASCII)

@@ -12,7 +12,7 @@ from otel_flight.delivery.derived_ids import derived_trace_id
 from otel_flight.incidents.flight_file import read_incident
 from otel_flight.incidents.spool import DeliveryState, Spool, SpoolEntry
 from tests.support.command_line import FAILED_ID, SLOW_ID, fill_spool, run
-from tests.support.incident_builder import START_NS, IncidentBuilder
+from tests.support.incident_builder import START_NS, IncidentBuilder, place
 
 
 @pytest.fixture
@@ -69,6 +69,49 @@ def test_limits_can_be_set_and_lifted(slow: SpoolEntry) -> None:
     assert "… 1 more inventory" in few
     assert "… 13 more; in all 15 × GET /items" in few
     assert everything.split("Meanwhile")[1].count("GET /items") == 15
+
+
+def test_other_events_are_shown_as_far_as_asked_for(tmp_path: Path, own_environment: Path) -> None:
+    """Ten kinds by default, fewer or all by option."""
+    with IncidentBuilder(own_environment) as builder:
+        root = builder.request("GET /report", 0, 2000)
+        for number in range(12):
+            builder.event("exceptions", "unhandled exception", number, attributes={
+                "exception.type": "ValueError", "exception.message": f"number {number}",
+                "code.file.path": "/app/main.py", "code.line.number": number,
+            })  # fmt: skip
+        incident = builder.incident(builder.slow(root, 2000), closed_ms=3000)
+    Spool(tmp_path / "spool", 1 << 30, 10).add(incident)
+
+    usual = run("show", "last").output.split("What else happened: 12 events")[1]
+    none = run("show", "last", "--events", "0").output.split("What else happened: 12 events")[1]
+    everything = run("show", "last", "--all").output
+
+    assert (usual.count("ValueError: number"), none.count("ValueError")) == (10, 0)
+    assert "… 2 more" in usual
+    assert "… 12 more" in none
+    assert everything.count("ValueError: number") == 12
+
+
+def test_json_has_every_event_and_explanation(tmp_path: Path, own_environment: Path) -> None:
+    """A script gets each with its stack and attributes, however many are shown to people."""
+    with IncidentBuilder(own_environment) as builder:
+        root = builder.request("GET /report", 0, 2000)
+        builder.event("gc", "gc pause", 500, 600, span=root, attributes={"generation": 2})
+        builder.event(
+            "exceptions", "unhandled exception", 700, places=[place("poll", "/app/poll.py", 9)]
+        )
+        incident = builder.incident(builder.slow(root, 2000), closed_ms=3000)
+    Spool(tmp_path / "spool", 1 << 30, 10).add(incident)
+
+    found = run("show", "last", "--json", "--events", "0").json()
+
+    assert [event["name"] for event in found["events"]] == ["gc pause", "unhandled exception"]
+    assert found["events"][0]["attributes"] == {"generation": 2}
+    assert found["events"][0]["trace_id"] == incident.manifest.causes[0].trace_id
+    assert found["events"][1]["stack"] == [{"function": "poll", "file": "/app/poll.py", "line": 9}]
+    assert [each["name"] for each in found["explanations"]] == ["gc pause"]
+    assert [row["kind"] for row in found["timeline"]["rows"]] == ["span", "pause"]
 
 
 def test_json_has_manifest_findings_and_timeline(slow: SpoolEntry) -> None:

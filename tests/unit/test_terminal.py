@@ -57,6 +57,9 @@ def busy_incident(builder: IncidentBuilder) -> Incident:
     for number in range(9):
         builder.request("GET /items", 11_000 + number, 12_700)
     builder.open("POST /cart", 12_000)
+    log = {"flight_recorder.log.logger": "shop", "flight_recorder.log.message": "库存 " * 60}
+    builder.event("logs", "log record", 11_000, span=root, attributes=log)
+    builder.event("gc", "gc pause", 2000, 2100)
     causes = [builder.slow(root, 12_600), builder.failed(root, 12_600)]
     return builder.incident(*causes, closed_ms=14_600)
 
@@ -121,6 +124,28 @@ def test_a_pause_is_drawn_differently_and_called_one(
     assert ": 1 span, 1 pause" in text
 
 
+def test_what_else_happened_is_told_by_time(builder: IncidentBuilder) -> None:
+    """When it was on the timeline's axis, what it was, what it said, and in which span."""
+    log = {
+        "flight_recorder.log.logger": "shop.bank",
+        "flight_recorder.log.severity": "WARNING",
+        "flight_recorder.log.message": "slow",
+    }
+    root = builder.open("GET /report", 3000)
+    charge = builder.open("charge card", 3010, root)
+    builder.event("logs", "log record", 3050, span=charge, attributes=log)
+    builder.end(charge, 4900)
+    builder.end(root, 5000)
+    builder.event("event_loop", "event loop blocked", 1000, 1300, thread_id=7)
+
+    text = printed(builder.incident(builder.slow(root, 5000), closed_ms=6000), width=100)
+
+    assert text.split("What else happened: 2 events")[1].split("\n\n")[0].splitlines()[1:] == [
+        "     -2s  event loop blocked  300ms",
+        "    50ms  log record          WARNING shop.bank: slow in charge card",
+    ]
+
+
 def test_no_colour_when_piped(builder: IncidentBuilder) -> None:
     """A file or a pipe gets no escape sequences; a terminal does."""
     incident = busy_incident(builder)
@@ -146,6 +171,7 @@ def test_names_from_requests_cannot_drive_the_terminal(builder: IncidentBuilder)
     nasty = "GET /\x1b]0;owned\x07\x1b[2J\r\n[bold red]x"
     root = builder.span(nasty, 0, 2000, error=ValueError(nasty))
     builder.request(nasty, 100, 200)
+    builder.event("logs", nasty, 150, attributes={"flight_recorder.log.message": nasty, nasty: 1})
     cause = builder.cause("manual", nasty, root, 2000, {"why": nasty})
 
     text = printed(builder.incident(cause, closed_ms=4000))
