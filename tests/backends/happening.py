@@ -107,6 +107,11 @@ def of_kind(items: Iterable[ReceivedSpan], kind: str) -> list[ReceivedSpan]:
     return [item for item in items if attributes(item).get(KIND) == kind]
 
 
+def are_in_one_order(first: list[str], second: list[str]) -> bool:
+    """Tell whether two lists have what both have in the same order."""
+    return [each for each in first if each in second] == [each for each in second if each in first]
+
+
 def unstamped(item: ReceivedSpan) -> Span:
     """Return a span without what the recorder adds to it, its attributes in order."""
     span = Span()
