@@ -21,15 +21,18 @@ from otel_flight.self_metrics import SelfMetrics
 from otel_flight.settings import Settings
 from otel_flight.settings_sources import SettingsInForce, find_settings, warn_once
 from otel_flight.sources.base import Source, Surroundings
+from otel_flight.sources.event_loop import EventLoops
 from otel_flight.sources.exceptions import UnhandledExceptions
 from otel_flight.sources.gc_pauses import GcPauses
 from otel_flight.sources.log_records import LogRecords
 from otel_flight.sources.raised_exceptions import RaisedExceptions
+from otel_flight.sources.stack_samples import StackSamples
 from otel_flight.triggers.base import FiringInbox
 from otel_flight.triggers.error_span import ErrorSpanTrigger
 from otel_flight.triggers.external import answer_external_request
 from otel_flight.triggers.gc_pause import GcPauseTrigger
 from otel_flight.triggers.log_record import LogRecordTrigger
+from otel_flight.triggers.loop_stall import LoopStallTrigger
 from otel_flight.triggers.manual import manual_firing
 from otel_flight.triggers.route_limits import RouteLimits
 from otel_flight.triggers.signal_request import SignalTrigger
@@ -68,6 +71,9 @@ def build_triggers(settings: Settings, session: RecordingSession, inbox: FiringI
     if settings.stuck_span_seconds is not None:
         stuck = StuckSpanTrigger(settings.stuck_span_seconds, session.open_spans, inbox)
         watches.append((stuck.name, stuck.watch))
+    if settings.loop_stall_trigger_seconds is not None:
+        stall = LoopStallTrigger(settings.loop_stall_trigger_seconds, inbox)
+        event_hooks.append(stall.event_recorded)
     if settings.signal is not None:
         installed.append(SignalTrigger(settings.signal, inbox))
     return TriggerSet(
@@ -86,6 +92,10 @@ def build_sources(surroundings: Surroundings) -> tuple[Source, ...]:
     sources: list[Source] = []
     if settings.gc_pause_seconds is not None:
         sources.append(GcPauses(surroundings))
+    if settings.loop_stall_seconds is not None:
+        sources.append(EventLoops(surroundings))
+    if settings.stacks_after_seconds is not None:
+        sources.append(StackSamples(surroundings))
     if settings.log_level is not None or settings.log_trigger_level is not None:
         sources.append(LogRecords(surroundings))
     if settings.exceptions:

@@ -1,0 +1,122 @@
+"""A beat on an event loop: a timer that sets itself again, and is late when the loop is blocked."""
+
+from __future__ import annotations
+
+import asyncio
+import weakref
+from collections import deque
+from threading import get_ident
+from typing import Final, NamedTuple
+
+from otel_flight.clock import monotonic_ns, thread_time_ns
+from otel_flight.guard import Guard
+
+BUSY_SECONDS: Final = 0.02
+"""Between two beats of a loop that works, so that a stall is measured to within that."""
+IDLE_SECONDS: Final = 0.25
+"""Between two beats of a loop that does nothing: each wakes the process."""
+_IDLE_BEATS: Final = 50
+_BUSY_SHARE: Final = 0.02
+"""Of a processor that the loop's thread must use to count as working; the beat takes 0.2 %."""
+_MOST_WAITING: Final = 64
+
+
+class LateBeat(NamedTuple):
+    """A stall, as the beat after it measured it. Monotonic nanoseconds."""
+
+    last_ns: int
+    """The beat before: the stall began later."""
+    due_ns: int
+    """When the beat should have come: the stall began before."""
+    came_ns: int
+    run: int
+
+
+class Heartbeat:
+    """The beats of one loop.
+
+    What runs on the loop's thread is `_beat` alone; the rest is for the ticker. Holds the loop
+    weakly, and ends with it.
+
+    Attributes:
+        late: beats that were late, for the ticker to take.
+        thread_id: of the thread that runs the loop.
+        due_ns: when the next beat should come; 0: none is to come.
+        last_ns: when the last one came.
+        run: counts how often the loop was seen to have stopped, as a timer waits then, too.
+        is_idle: the loop does nothing just now.
+        is_serving: a request is open, so that the loop counts as working; the ticker sets it.
+    """
+
+    def __init__(
+        self, loop: asyncio.AbstractEventLoop, thread_id: int, limit_ns: int, guard: Guard
+    ) -> None:
+        self._loop = weakref.ref(loop)
+        self._limit_ns = limit_ns
+        self._guard = guard
+        self._cpu_ns = 0
+        self._quiet_beats = 0
+        self._is_stopped = False
+        self.late: deque[LateBeat] = deque(maxlen=_MOST_WAITING)
+        self.thread_id = thread_id
+        self.due_ns = 0
+        self.last_ns = 0
+        self.run = 0
+        self.is_idle = False
+        self.is_serving = False
+
+    @property
+    def loop(self) -> asyncio.AbstractEventLoop | None:
+        """The loop; None when it is gone or closed."""
+        loop = self._loop()
+        return None if loop is None or loop.is_closed() else loop
+
+    def keep_beating(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Let the beat begin, unless it does already. Ticker only."""
+        if not loop.is_running():
+            if self.due_ns:
+                self.due_ns = 0
+                self.run += 1
+        elif not self.due_ns:
+            self.last_ns = self.due_ns = monotonic_ns()
+            try:
+                loop.call_soon_threadsafe(self._begin, self.run)
+            except RuntimeError:  # closed meanwhile
+                self.due_ns = 0
+
+    def stop(self) -> None:
+        """Let the next beat be the last; it does nothing any more."""
+        self._is_stopped = True
+
+    def _begin(self, run: int) -> None:
+        """Begin, on the loop's thread; a beat of an earlier run may still be to come."""
+        self._cpu_ns = thread_time_ns()
+        self._beat(run)
+
+    def _beat(self, run: int) -> None:
+        try:
+            loop = asyncio._get_running_loop()
+            if self._is_stopped or run != self.run or loop is None:
+                return
+            now = monotonic_ns()
+            last_ns, due_ns = self.last_ns, self.due_ns
+            if now - due_ns >= self._limit_ns:
+                self.late.append(LateBeat(last_ns, due_ns, now, run))
+            self.thread_id = get_ident()
+            self._judge(now - last_ns)
+            seconds = IDLE_SECONDS if self.is_idle else BUSY_SECONDS
+            self.last_ns = now
+            self.due_ns = now + int(seconds * 1e9)
+            loop.call_later(seconds, self._beat, run)
+        except Exception as error:  # noqa: BLE001
+            self._guard.note("event_loop", error)
+
+    def _judge(self, elapsed_ns: int) -> None:
+        """Decide whether the loop works, by the processor time that its thread used."""
+        cpu_ns = thread_time_ns()
+        used_ns, self._cpu_ns = cpu_ns - self._cpu_ns, cpu_ns
+        if self.is_serving or used_ns > elapsed_ns * _BUSY_SHARE:
+            self._quiet_beats = 0
+        else:
+            self._quiet_beats += 1
+        self.is_idle = self._quiet_beats >= _IDLE_BEATS

@@ -1,0 +1,131 @@
+"""Samples of the stacks of requests that are slow already, so that nothing is paid before.
+
+A local root that has been open for longer than the limit is looked at with each tick, the less
+often the older it is: a connection that is open for hours costs next to nothing.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from otel_flight.clock import SYSTEM_CLOCK, ClockPair, monotonic_ns
+from otel_flight.recording.open_spans import OpenRoot
+from otel_flight.recording.records import RuntimeEvent
+from otel_flight.sources.base import Surroundings, halves
+from otel_flight.sources.running_code.frames import CAN_READ_FRAMES, places_in
+from otel_flight.sources.running_code.sightings import Sighting, Sightings
+
+OLDEST_ROOTS: Final = 2_000
+"""That are looked through for those due; younger ones must wait until there are fewer."""
+MOST_SAMPLES: Final = 20
+"""With one tick."""
+BUDGET_NS: Final = 10_000_000
+"""After which no more samples are begun with one tick."""
+_WAIT_SHARE: Final = 0.05
+"""Of its age that a root waits between two samples."""
+
+
+class StackSamples:
+    """Record what the slow local roots are doing.
+
+    Attributes:
+        samples: how many were recorded since the start.
+    """
+
+    name = "stacks"
+
+    def __init__(self, surroundings: Surroundings) -> None:
+        limit_seconds = surroundings.settings.stacks_after_seconds
+        assert limit_seconds is not None
+        self._limit_ns = int(limit_seconds * 1e9)
+        self._events = surroundings.events
+        self._open_spans = surroundings.open_spans
+        self._clock = surroundings.clock
+        self._looked_ns = surroundings.clock.monotonic_ns()
+        self._began_ns: dict[int, int] = {}
+        self._due_ns: dict[int, int] = {}
+        self.samples = 0
+
+    def start(self) -> None:
+        """Nothing to put in."""
+
+    def stop(self) -> None:
+        """Nothing to take out."""
+
+    def tick(self) -> None:
+        """Sample the roots that are due, the oldest first."""
+        now = ClockPair.now(self._clock)
+        roots = self._oldest_roots()
+        ages_ns = self._ages(roots, now)
+        due = [
+            (root, ages_ns[span_id])
+            for span_id, root in roots.items()
+            if ages_ns[span_id] >= self._limit_ns
+            and now.monotonic_ns >= self._due_ns.get(span_id, 0)
+        ]
+        if not due or not CAN_READ_FRAMES:
+            return
+        self._due_ns = {key: when for key, when in self._due_ns.items() if key in roots}
+        self._sample(due[:MOST_SAMPLES], now)
+
+    def _oldest_roots(self) -> dict[int, OpenRoot]:
+        try:
+            return dict(itertools.islice(self._open_spans.roots.items(), OLDEST_ROOTS))
+        except RuntimeError:  # one more began, or ended, just then
+            return {}
+
+    def _ages(self, roots: dict[int, OpenRoot], now: ClockPair) -> dict[int, int]:
+        """Return how long roots have been open.
+
+        The wall clock, which anyone may set, is believed once, and no further back than the last
+        look.
+        """
+        known, looked_ns = self._began_ns, self._looked_ns
+        self._looked_ns = now.monotonic_ns
+        self._began_ns = {
+            span_id: known[span_id]
+            if span_id in known
+            else max(looked_ns, min(now.monotonic_ns, now.to_monotonic_ns(_start_ns(root[0]))))
+            for span_id, root in roots.items()
+        }
+        return {key: now.monotonic_ns - began_ns for key, began_ns in self._began_ns.items()}
+
+    def _sample(self, due: Sequence[tuple[OpenRoot, int]], now: ClockPair) -> None:
+        sightings = Sightings(self._open_spans)
+        newest_of_thread = {root[1]: root for root, _ in due if root[2] is None}
+        for root, age_ns in due:
+            if monotonic_ns() - now.monotonic_ns > BUDGET_NS and self._clock is SYSTEM_CLOCK:
+                break
+            if root[2] is None and newest_of_thread[root[1]] is not root:
+                continue  # one root within another: the thread is in the inner one
+            span_id = root[0].get_span_context().span_id
+            self._due_ns[span_id] = now.monotonic_ns + int(age_ns * _WAIT_SHARE)
+            sighting = sightings.of(root)
+            if sighting is not None:
+                self._record(root, sighting, sightings.attributes(sighting))
+
+    def _record(self, root: OpenRoot, sighting: Sighting, attributes: Mapping[str, Any]) -> None:
+        context = root[0].get_span_context()
+        moment_ns = self._clock.wall_ns()
+        self.samples += 1
+        self._events.record(
+            RuntimeEvent(
+                self.name,
+                "running" if sighting.wait is None else "waiting",
+                moment_ns,
+                moment_ns,
+                sighting.thread_id,
+                *halves(context.trace_id),
+                context.span_id,
+                dict(attributes),
+            ),
+            places_in(sighting.stack),
+        )
+
+
+def _start_ns(span: Any) -> int:
+    """Return when a span started by the wall clock; 0 when it does not say."""
+    start = span.start_time
+    return start if type(start) is int else 0
