@@ -64,7 +64,18 @@ ONE_A_FILE: Final[Mapping[str, frozenset[str]]] = {
         {"base", "chained_hook", "exception_facts", "lane_share", "log_tap", "running_code"}
     ),
     "triggers": frozenset({"base", "gate", "open_ages", "route_limits", "trigger_set"}),
-    "incidents.findings": frozenset({"attempts", "base", "past_spans", "raised", "slowed_calls"}),
+    "incidents.findings": frozenset(
+        {
+            "attempts",
+            "base",
+            "past_spans",
+            "pauses",
+            "raised",
+            "samples",
+            "slowed_calls",
+            "waits",
+        }
+    ),
     "cli": frozenset({"base"}),
 }
 """Packages whose modules do not know each other, with the modules in them that all may import."""

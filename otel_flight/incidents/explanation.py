@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import Any, Final
 
 from otel_flight.incidents.findings.base import EvidenceView, span_id_text
+from otel_flight.incidents.findings.pauses import Pause, find_pauses
+from otel_flight.incidents.inferred_spans import infer_spans
 from otel_flight.incidents.manifest import Explanation
-from otel_flight.incidents.pauses import Pause, find_pauses
+from otel_flight.recording import event_attributes as names
 
-MOST_EXPLANATIONS: Final = 200
+MOST_PAUSES: Final = 100
 """In one trace; of more, the longest are kept."""
 
 
@@ -18,9 +20,10 @@ def explain(view: EvidenceView) -> list[Explanation]:
     Not for application threads.
     """
     found = [_of_pause(pause) for pause in find_pauses(view)]
-    if len(found) > MOST_EXPLANATIONS:
+    if len(found) > MOST_PAUSES:
         found.sort(key=lambda each: each.start_ns - each.end_ns)
-        del found[MOST_EXPLANATIONS:]
+        del found[MOST_PAUSES:]
+    found += infer_spans(view)
     return sorted(found, key=lambda each: (each.start_ns, -each.end_ns))
 
 
@@ -30,11 +33,11 @@ def _of_pause(pause: Pause) -> Explanation:
     attributes: dict[str, Any] = {"flight_recorder.source": record.source, **record.attributes}
     if record.thread_id:
         attributes["thread.id"] = record.thread_id
-    if event.stack is not None and event.stack.frames:
+    if event.stack is not None and event.stack.frames and names.FUNCTION not in attributes:
         innermost = event.stack.frames[-1]
-        attributes["code.function.name"] = innermost.function
-        attributes["code.file.path"] = innermost.file
-        attributes["code.line.number"] = innermost.line
+        attributes[names.FUNCTION] = innermost.function
+        attributes[names.FILE] = innermost.file
+        attributes[names.LINE] = innermost.line
     link = pause.is_of_another_request
     return Explanation(
         kind="pause",

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from otel_flight.recording.event_attributes import ONGOING
 from otel_flight.recording.record_decoder import Decoded, decode_records
 from otel_flight.recording.records import (
     OpenSpan,
@@ -136,3 +137,28 @@ class Window:
                 scope = scopes.get(record.scope)
                 resource = resources.get(scope.resource) if scope is not None else None
                 yield WindowRecord(record, segment.first_record + index, scope, resource)
+
+
+def without_outdated(events: Iterable[WindowEvent]) -> list[WindowEvent]:
+    """Return events without those that were recorded while they went on, where a later one tells.
+
+    Args:
+        events: in the order they were written, which they keep.
+    """
+    all_events = list(events)
+    newest = {
+        _identity(event): event.number for event in all_events if ONGOING in event.record.attributes
+    }
+    if not newest:
+        return all_events
+    for event in all_events:
+        identity = _identity(event)
+        if identity in newest:
+            newest[identity] = max(newest[identity], event.number)
+    return [
+        event for event in all_events if newest.get(_identity(event), event.number) == event.number
+    ]
+
+
+def _identity(event: WindowEvent) -> tuple[str, int, int]:
+    return event.record.source, event.record.thread_id, event.record.start_ns

@@ -9,6 +9,9 @@ from otel_flight.guard import Guard
 from otel_flight.incidents.findings.base import ERROR_TRIGGERS, EvidenceView, Rule, rule_name
 from otel_flight.incidents.findings.ended_together import find_ended_together
 from otel_flight.incidents.findings.error_origin import find_error_origin
+from otel_flight.incidents.findings.event_loop_blocked import find_event_loop_blocked
+from otel_flight.incidents.findings.lock_wait import find_lock_wait
+from otel_flight.incidents.findings.pool_exhausted import find_pool_exhausted
 from otel_flight.incidents.findings.repeated_child import find_repeated_child
 from otel_flight.incidents.findings.requests_in_flight import find_requests_in_flight
 from otel_flight.incidents.findings.retries import find_retries
@@ -22,6 +25,9 @@ from otel_flight.incidents.manifest import Finding
 FAILURES: Final[tuple[Rule, ...]] = (find_error_origin,)
 """Why something failed."""
 CAUSES: Final[tuple[Rule, ...]] = (
+    find_event_loop_blocked,
+    find_lock_wait,
+    find_pool_exhausted,
     find_retries,
     find_slow_downstream,
     find_repeated_child,

@@ -10,7 +10,7 @@ from typing import Final, NamedTuple, Protocol
 from otel_flight.incidents.findings.past_spans import PastSpans
 from otel_flight.incidents.incident import Incident
 from otel_flight.incidents.manifest import Cause, Finding
-from otel_flight.incidents.window import WindowEvent, WindowSpan
+from otel_flight.incidents.window import WindowEvent, WindowSpan, without_outdated
 from otel_flight.quantities import format_duration
 from otel_flight.recording.records import Span, SpanStart
 from otel_flight.recording.ring_layout import LANE_SPANS
@@ -112,8 +112,9 @@ class EvidenceView:
             if number % _RECORDS_BETWEEN_PAUSES == 0:
                 pause()
             self._events[event.record.source].append(event)
-        for events in self._events.values():
-            events.sort(key=lambda event: event.record.start_ns)
+        for source, events in self._events.items():
+            settled = without_outdated(events)
+            self._events[source] = sorted(settled, key=lambda event: event.record.start_ns)
 
     @property
     def sources(self) -> Sequence[str]:

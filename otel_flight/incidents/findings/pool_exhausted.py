@@ -1,0 +1,108 @@
+"""A pool of threads or connections of which a slow request got none, and who had them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any, Final
+
+from otel_flight.incidents.findings.base import (
+    EvidenceView,
+    quoted,
+    short_duration,
+    span_id_text,
+)
+from otel_flight.incidents.findings.samples import SOURCE, place_of
+from otel_flight.incidents.findings.waits import LongestWait, longest_wait
+from otel_flight.incidents.manifest import Finding
+from otel_flight.recording import event_attributes as names
+
+POOLS: Final = frozenset({"thread pool", "connection pool"})
+_LEAST_SHARE: Final = 0.2
+_FEWEST_SAMPLES: Final = 2
+_MOST_NAMED: Final = 3
+
+
+def find_pool_exhausted(view: EvidenceView) -> Finding | None:
+    """Name the pool, how long was waited for it, and what its users were doing for which requests.
+
+    Silent unless the same wait was seen twice, and for a good part of the request's time.
+    """
+    wait = longest_wait(view, POOLS)
+    if wait is None or len(wait.samples) < _FEWEST_SAMPLES or wait.share < _LEAST_SHARE:
+        return None
+    root, first = wait.root, wait.samples[0]
+    is_threads = first.wait_kind == "thread pool"
+    what = "a free thread of" if is_threads else "a connection from the pool of"
+    users = _busy_threads(view, wait) if is_threads else _others(view, wait)
+    threads = max(
+        int(each.event.record.attributes.get(names.POOL_THREADS, 0)) for each in wait.samples
+    )
+    all_busy = f"; all {threads} were busy" if threads else ""
+    return Finding(
+        rule="pool_exhausted",
+        summary=(
+            f"{quoted(root.record.name)} waited at least {short_duration(wait.duration_ns)} of its "
+            f"{short_duration(root.duration_ns)} ({wait.share:.0%}) for {what} "
+            f"{quoted(first.wait_on)}{all_busy}{_named(users, is_threads)}"
+        ),
+        explained_share=wait.share,
+        evidence={
+            "span_id": span_id_text(root),
+            "pool": first.wait_on,
+            "duration_ns": wait.duration_ns,
+            "samples": len(wait.samples),
+            "users": _evidence(users),
+            **({"threads": threads} if threads else {}),
+        },
+    )
+
+
+def _busy_threads(view: EvidenceView, wait: LongestWait) -> Counter[tuple[str, str]]:
+    """Return what a pool's threads did, and for which request, counted over one sample."""
+    found: Counter[tuple[str, str]] = Counter()
+    for sample in wait.samples:
+        attributes = sample.event.record.attributes
+        places = attributes.get(names.POOL_BUSY, ())
+        traces = attributes.get(names.POOL_TRACE_IDS, ())
+        if len(places) <= sum(found.values()):
+            continue
+        by_trace = {f"{each.trace_id:032x}": each.name for each in view.roots}
+        found = Counter(
+            (place, by_trace.get(trace, "")) for place, trace in zip(places, traces, strict=False)
+        )
+    return found
+
+
+def _others(view: EvidenceView, wait: LongestWait) -> Counter[tuple[str, str]]:
+    """Return what other slow requests did that did not wait for the pool, each counted once."""
+    start, end = wait.samples[0].start_ns, wait.samples[-1].end_ns
+    by_span = {each.span_id: each.name for each in view.roots}
+    seen: dict[int, tuple[str, str]] = {}
+    for event in view.events_between(SOURCE, start, end):
+        record = event.record
+        is_own = record.span_id == wait.root.record.span_id
+        kind = record.attributes.get(names.WAIT_KIND)
+        if not is_own and kind != wait.samples[0].wait_kind and event.stack is not None:
+            name = by_span.get(record.span_id, "")
+            seen[record.span_id] = place_of(event.stack.frames), name
+    return Counter(seen.values())
+
+
+def _named(users: Counter[tuple[str, str]], is_threads: bool) -> str:
+    if not users:
+        return ""
+    parts = [
+        f"{count} × in {quoted(place, 200)}{f' for {quoted(name)}' if name else ''}"
+        for (place, name), count in users.most_common(_MOST_NAMED)
+    ]
+    rest = sum(users.values()) - sum(count for _, count in users.most_common(_MOST_NAMED))
+    more = f" and {rest} more" if rest else ""
+    begin = ": " if is_threads else "; other requests meanwhile: "
+    return f"{begin}{', '.join(parts)}{more}"
+
+
+def _evidence(users: Counter[tuple[str, str]]) -> list[dict[str, Any]]:
+    return [
+        {"place": place, "request": name, "count": count}
+        for (place, name), count in users.most_common(20)
+    ]

@@ -1,0 +1,174 @@
+"""Spans that nobody made: the functions a slow request was in, as its stack samples show.
+
+Consecutive samples in the same function are one span; functions called from it are spans below.
+They begin and end halfway between two samples, so they are as exact as the samples are close.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import groupby
+from typing import Any, Final
+
+from otel_flight.incidents.findings.base import EvidenceView, span_id_text
+from otel_flight.incidents.findings.pauses import Pause, find_pauses
+from otel_flight.incidents.findings.samples import (
+    SOURCE,
+    Sample,
+    application_frames,
+    samples_of,
+)
+from otel_flight.incidents.manifest import Explanation
+from otel_flight.incidents.window import WindowSpan
+from otel_flight.recording import event_attributes as names
+
+EVENT_LOOP: Final = "event_loop"
+MOST_DEEP: Final = 8
+"""Functions below one another; of a deeper stack, the innermost ones."""
+MOST_SPANS: Final = 100
+"""In one incident; of more, those of the outermost functions, and then the longest."""
+MOST_SAMPLES: Final = 2_000
+_KEPT_NAME: Final = 200
+
+
+@dataclass
+class _Node:
+    """One function, over samples that follow each other."""
+
+    key: tuple[str, str]
+    start_ns: int
+    end_ns: int
+    samples: int = 0
+    lines: Counter[int] = field(default_factory=Counter)
+    extras: Counter[tuple[tuple[str, str], ...]] = field(default_factory=Counter)
+    children: list[_Node] = field(default_factory=list)
+
+
+def infer_spans(view: EvidenceView) -> list[Explanation]:
+    """Return what the trigger's request was seen doing, by start, parents before their children."""
+    if view.trigger is None:
+        return []
+    root = view.local_root(view.trigger)
+    stalls = [pause for pause in find_pauses(view) if pause.event.record.source == EVENT_LOOP]
+    samples = [
+        sample
+        for sample in samples_of(view, root)[:MOST_SAMPLES]
+        if not _is_held_up(sample, stalls)
+    ]
+    found: list[tuple[_Node, WindowSpan]] = []
+    for _, group in groupby(
+        ((sample, view.innermost(root, sample.event.record.start_ns)) for sample in samples),
+        key=lambda each: each[1].record.span_id,
+    ):
+        together = list(group)
+        span = together[0][1]
+        found += [(node, span) for node in _folded([sample for sample, _ in together])]
+    return list(_explanations(view, _largest(found)))
+
+
+def _is_held_up(sample: Sample, stalls: Sequence[Pause]) -> bool:
+    """Whether a task seems to wait while it is the event loop that does not come round to it."""
+    moment = sample.event.record.start_ns
+    return bool(sample.wait_kind) and any(
+        stall.event.record.start_ns <= moment < stall.event.record.end_ns
+        and stall.event.record.thread_id == sample.event.record.thread_id
+        for stall in stalls
+    )
+
+
+def _folded(samples: Sequence[Sample]) -> list[_Node]:
+    """Merge samples that follow each other, function by function from the outermost one on."""
+    tops: list[_Node] = []
+    open_nodes: list[_Node] = []
+    reached_ns = 0
+    for sample in samples:
+        frames = application_frames(sample.frames)[-MOST_DEEP:]
+        keys = [(frame.function, frame.file) for frame in frames]
+        wait = _waiting(sample)
+        if wait:
+            keys.append((wait, ""))
+        if sample.start_ns > reached_ns:  # a gap
+            open_nodes = []
+        same = 0
+        while same < min(len(keys), len(open_nodes)) and open_nodes[same].key == keys[same]:
+            same += 1
+        del open_nodes[same:]
+        for key in keys[same:]:
+            node = _Node(key, sample.start_ns, sample.end_ns)
+            (open_nodes[-1].children if open_nodes else tops).append(node)
+            open_nodes.append(node)
+        for depth, node in enumerate(open_nodes):
+            node.end_ns = sample.end_ns
+            node.samples += 1
+            if depth < len(frames):
+                node.lines[frames[depth].line] += 1
+        if open_nodes:
+            open_nodes[-1].extras[_extras(sample)] += 1
+        reached_ns = sample.end_ns
+    return tops
+
+
+def _waiting(sample: Sample) -> str:
+    return f"waiting: {sample.wait_kind}" if sample.wait_kind else ""
+
+
+def _extras(sample: Sample) -> tuple[tuple[str, str], ...]:
+    attributes = sample.event.record.attributes
+    kept = (names.WAIT_KIND, names.WAIT_ON, names.HOLDER, names.HOLDER_TRACE_ID, names.CALL)
+    return tuple((name, str(attributes[name])) for name in kept if name in attributes)
+
+
+def _largest(tops: list[tuple[_Node, WindowSpan]]) -> list[tuple[_Node, WindowSpan]]:
+    """Leave out the shortest of the deepest until there are not too many."""
+    every = sorted(
+        ((depth, node) for top, _ in tops for depth, node in _with_depth(top, 0)),
+        key=lambda each: (each[0], each[1].start_ns - each[1].end_ns),
+    )
+    kept = {id(node) for _, node in every[:MOST_SPANS]}
+    for _, node in every:
+        node.children = [child for child in node.children if id(child) in kept]
+    return [(node, span) for node, span in tops if id(node) in kept]
+
+
+def _with_depth(node: _Node, depth: int) -> Iterator[tuple[int, _Node]]:
+    yield depth, node
+    for child in node.children:
+        yield from _with_depth(child, depth + 1)
+
+
+def _explanations(
+    view: EvidenceView, tops: Sequence[tuple[_Node, WindowSpan]]
+) -> Iterator[Explanation]:
+    waiting = [(node, span, span_id_text(span)) for node, span in reversed(tops)]
+    number = 0
+    while waiting:
+        node, span, parent_id = waiting.pop()
+        number += 1
+        seed = f"{view.incident.manifest.incident_id} inferred {number}"
+        own_id = hashlib.blake2b(seed.encode(), digest_size=8).hexdigest()
+        start_ns = max(node.start_ns, span.record.start_ns)
+        yield Explanation(
+            kind="inferred",
+            name=node.key[0][:_KEPT_NAME],
+            trace_id=f"{span.record.trace_id:032x}",
+            parent_span_id=parent_id,
+            id=own_id,
+            start_ns=start_ns,
+            end_ns=max(start_ns, min(node.end_ns, span.record.end_ns)),
+            attributes=_attributes(node),
+        )
+        waiting += [(child, span, own_id) for child in reversed(node.children)]
+
+
+def _attributes(node: _Node) -> dict[str, Any]:
+    found: dict[str, Any] = {"flight_recorder.source": SOURCE, names.SAMPLES: node.samples}
+    if node.lines:
+        found[names.FUNCTION], found[names.FILE] = node.key
+        found[names.LINE] = node.lines.most_common(1)[0][0]
+    for extras, count in node.extras.most_common(1):
+        if count * 2 > node.samples:
+            found.update(extras)
+    return found
