@@ -48,8 +48,10 @@ _TOO_LARGE_CODES: Final = (
 _SAYS_TOO_LARGE: Final = re.compile(r"larger than max|exceeds (the )?maximum|too large", re.I)
 # In the words of gRPC and of the Collector's memory limiter.
 _SAYS_NOT_TAKEN: Final = re.compile(r"refused|failed to connect|resolution failed", re.I)
+# The end of a TLS connection is an SSL error as well, so its handshake is told by the words.
 _NOT_CONNECTED: Final = re.compile(
-    r"NewConnectionError|NameResolutionError|ConnectTimeout|SSLError|ProxyError"
+    r"NewConnectionError|NameResolutionError|ConnectTimeout|ProxyError"
+    r"|certificate verify failed|certificate required|handshake failure|wrong version number"
 )
 
 

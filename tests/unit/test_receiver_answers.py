@@ -162,6 +162,10 @@ def test_grpc_refusals(code: str, details: str | None, expected: str) -> None:
     [
         (ConnectionError("(Caused by NewConnectionError('[Errno 111] Connection refused'))"), ""),
         (ConnectionError("(Caused by NameResolutionError('no such host'))"), ""),
+        (ConnectionError("(Caused by SSLError('[SSL] certificate verify failed: …'))"), ""),
+        (ConnectionError("(Caused by SSLError('[SSL] alert certificate required'))"), ""),
+        (ConnectionError("(Caused by SSLError('[SSL] wrong version number'))"), ""),
+        (ConnectionError("(Caused by SSLError(SSLEOFError('EOF occurred')))"), "is_uncertain"),
         (ConnectionError("('Connection aborted.', RemoteDisconnected())"), "is_uncertain"),
         (TimeoutError("Read timed out."), "is_uncertain"),
     ],
