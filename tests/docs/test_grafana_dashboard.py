@@ -20,7 +20,9 @@ OF_TEMPO = "tempo_discarded_spans_total"
 OF_PROMETHEUS = {"job", "instance"}
 UNITS = {"By": "bytes", "s": "seconds"}
 SOMETHING = Statistics(
-    firings={("manual", "opened"): 1}, errors=(NotedError("on_end", 1, "", "", ""),)
+    firings={("manual", "opened"): 1},
+    sources={"gc": {"collections.2": 1, "pause_ns.2": 1}},
+    errors=(NotedError("on_end", 1, "", "", ""),),
 )
 """Of which every instrument has something to observe."""
 
@@ -82,7 +84,7 @@ def test_it_asks_for_metrics_that_there_are(expression: str) -> None:
     """Each expression names one metric of ours, or of Tempo's, with labels that it has."""
     (name,) = named_in(expression)
 
-    labels = set(re.findall(r"\bflight_recorder_\w+", expression)) - {name}
+    labels = set(re.findall(r"\b(?:flight_recorder|cpython)_\w+", expression)) - {name}
     assert labels <= {**metrics(), OF_TEMPO: set()}[name]
 
 
