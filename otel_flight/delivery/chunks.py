@@ -22,9 +22,11 @@ from otel_flight.delivery.request_encoding import OfficialEncoder, RequestEncodi
 from otel_flight.delivery.request_lane import request_lane
 from otel_flight.delivery.runtime_lanes import RUNTIME_LANES, events_by_source
 from otel_flight.delivery.span_index import SpanIndex
+from otel_flight.delivery.span_logs import SpanLogs
 from otel_flight.delivery.span_origins import SpanOrigins
 from otel_flight.guard import Guard
 from otel_flight.incidents.incident import Incident
+from otel_flight.incidents.window import WindowSpan
 from otel_flight.recording.ring_layout import LANE_SPANS
 
 LANES: Final[tuple[LaneBuilder, ...]] = (request_lane, *RUNTIME_LANES)
@@ -69,7 +71,8 @@ class IncidentChunks:
         self._guard = guard
         self._skips_sampled = skips_sampled and not is_standalone
         self._most_spans = most_spans
-        self._index = SpanIndex(incident.window, pacer.breathe)
+        self._logs = SpanLogs(incident.window.events(), pacer.breathe)
+        self._index = SpanIndex(incident.window, pacer.breathe, self._logs.most_bytes())
         origins = SpanOrigins(manifest)
         self._builder = SpanBuilder(manifest, origins, is_standalone=is_standalone)
         self._encoding = RequestEncoding(self._builder, origins, guard)
@@ -84,7 +87,10 @@ class IncidentChunks:
         of_first = map(self._recorded, self._divided([] if first is None else [first]))
         is_large_first = first is not None and is_large(self._index, first)
         yield from islice(of_first, 1 if is_large_first else None)
-        material = LaneMaterial(self._manifest, self._index, events_by_source(self._window))
+        events = events_by_source(self._window)
+        material = LaneMaterial(
+            self._manifest, self._index, *self._logs.elsewhere(events, self._index, self._goes_out)
+        )
         own = explanation_spans(self._manifest, self._resource) if first is not None else []
         own += self._trace.build(material, LANES)
         portion = min(self._most_spans, OFFICIAL_SPANS)
@@ -132,20 +138,32 @@ class IncidentChunks:
 
     def _recorded(self, chunk: list[int]) -> PacedSpans:
         if self._skips_sampled:
-            chunk = [span for span in chunk if not self._index.is_sampled(span)]
+            chunk = [span for span in chunk if not self._is_skipped(span)]
         return PacedSpans(self._built, chunk, self._pacer, self._encoded)
 
     def _encoded(self, chunk: Iterable[int], official: OfficialEncoder) -> Any:
-        found = (span for span in map(self._index.span, chunk) if span is not None)
+        found = (span for span in map(self._span, chunk) if span is not None)
         return self._encoding.encode(found, official)
 
     def _built(self, ordinal: int) -> ReadableSpan | None:
         try:
-            found = self._index.span(ordinal)
+            found = self._span(ordinal)
             return None if found is None else self._builder.build(found)
         except Exception as error:  # noqa: BLE001  (one odd record must not hold up the others)
             self._guard.note("build span", error)
             return None
+
+    def _span(self, ordinal: int) -> WindowSpan | None:
+        found = self._index.span(ordinal)
+        if found is not None:
+            self._logs.add_to(found.record)
+        return found
+
+    def _goes_out(self, ordinal: int) -> bool:
+        return self._is_new(ordinal) and not self._is_skipped(ordinal)
+
+    def _is_skipped(self, ordinal: int) -> bool:
+        return self._skips_sampled and self._index.is_sampled(ordinal)
 
     def _is_new(self, ordinal: int) -> bool:
         if self._index.is_open(ordinal):

@@ -71,12 +71,14 @@ class LaneMaterial:
     Attributes:
         manifest: of the incident.
         index: its spans.
-        events: its runtime events by their source, by start.
+        events: its runtime events by their source, by start, those on spans left out.
+        on_spans: by source, how many are events of the spans they belong to.
     """
 
     manifest: Manifest
     index: SpanIndex
     events: Mapping[str, Sequence[WindowEvent]]
+    on_spans: Mapping[str, int] = field(default_factory=dict)
 
 
 LaneBuilder = Callable[[LaneMaterial], Lane | None]

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from otel_flight.recording.records import OpenSpan, Span
+from otel_flight.recording.records import Event, OpenSpan, Span
 
 LONGEST_TEXT_BYTES: Final = 2048
 """Tempo cuts longer attribute values."""
@@ -86,10 +86,15 @@ def most_span_bytes(record: Span | OpenSpan) -> int:
     )
     total += _attributes_bytes(record.attributes) + _attributes_bytes(record.extras or {})
     for event in record.events:
-        total += _EVENT_BYTES + _text_bytes(event.name) + _attributes_bytes(event.attributes)
+        total += most_event_bytes(event)
     for link in record.links:
         total += _LINK_BYTES + _text_bytes(link.trace_state) + _attributes_bytes(link.attributes)
     return total
+
+
+def most_event_bytes(event: Event) -> int:
+    """Return at least the bytes a span event takes as OTLP."""
+    return _EVENT_BYTES + _text_bytes(event.name) + _attributes_bytes(event.attributes)
 
 
 def _attributes_bytes(attributes: dict[str, Any]) -> int:

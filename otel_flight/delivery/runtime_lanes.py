@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import heapq
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Final
+from collections.abc import Callable, Sequence
+from typing import Final
 
 from opentelemetry.sdk.trace import Event
 
@@ -16,13 +16,13 @@ from otel_flight.delivery.incident_trace import (
     LaneMaterial,
     LaneSpan,
 )
-from otel_flight.delivery.otlp_values import make_portable, portable_time_ns, texts_under
+from otel_flight.delivery.otlp_values import portable_time_ns
+from otel_flight.delivery.runtime_attributes import runtime_attributes
 from otel_flight.incidents.window import Window, WindowEvent
 
 MOST_INTERVALS: Final = 40
 MOST_MOMENTS: Final = 100
 """Of one lane; of more, those closest to the trigger."""
-_STACK_FRAMES: Final = 20
 
 _LANES: Final = (
     ("event_loop", "event loop"),
@@ -50,8 +50,11 @@ def events_by_source(window: Window) -> dict[str, list[WindowEvent]]:
 
 def _builder(source: str, lane_name: str) -> LaneBuilder:
     def build(material: LaneMaterial) -> Lane | None:
-        events = material.events.get(source)
-        return _lane(lane_name, events, _closeness(material)) if events else None
+        events = material.events.get(source, ())
+        on_spans = material.on_spans.get(source, 0)
+        if not events and not on_spans:
+            return None
+        return _lane(lane_name, events, on_spans, _closeness(material))
 
     return build
 
@@ -70,14 +73,20 @@ def _closeness(material: LaneMaterial) -> Callable[[WindowEvent], int]:
 
 
 def _lane(
-    lane_name: str, events: Sequence[WindowEvent], distance_ns: Callable[[WindowEvent], int]
+    lane_name: str,
+    events: Sequence[WindowEvent],
+    on_spans: int,
+    distance_ns: Callable[[WindowEvent], int],
 ) -> Lane:
     intervals = [event for event in events if event.record.duration_ns > 0]
     moments = [event for event in events if event.record.duration_ns <= 0]
     return Lane(
         name=lane_name,
         span_kind=names.KIND_EVENT,
-        attributes={names.EVENTS: len(events)},
+        attributes={
+            names.EVENTS: len(events) + on_spans,
+            **({names.EVENTS_ON_SPANS: on_spans} if on_spans else {}),
+        },
         spans=[_span(each) for each in _closest(intervals, MOST_INTERVALS, distance_ns)],
         events=[_event(each) for each in _closest(moments, MOST_MOMENTS, distance_ns)],
     )
@@ -98,32 +107,14 @@ def _span(event: WindowEvent) -> LaneSpan:
         name=record.name,
         start_ns=record.start_ns,
         end_ns=record.end_ns,
-        attributes=_attributes(event),
+        attributes=runtime_attributes(event),
     )
 
 
 def _event(event: WindowEvent) -> Event:
-    return Event(event.record.name, _attributes(event), portable_time_ns(event.record.start_ns))
-
-
-def _attributes(event: WindowEvent) -> Mapping[str, Any]:
-    record = event.record
-    found: dict[str, Any] = {}
-    for key, value in record.attributes.items():
-        found.update(texts_under(key, value) if isinstance(value, str) else {key: value})
-    if record.thread_id:
-        found["thread.id"] = record.thread_id
-    if record.trace_id:
-        found[names.TRACE_ID] = f"{record.trace_id:032x}"
-        found[names.SPAN_ID] = f"{record.span_id:016x}"
-    if event.stack is not None:
-        lines = [
-            f"{frame.function} ({frame.file}:{frame.line})" if frame.file else frame.function
-            for frame in reversed(event.stack.frames[-_STACK_FRAMES:])
-        ]
-        found.update(texts_under(names.STACK, "\n".join(lines)))
-    make_portable(found)
-    return found
+    return Event(
+        event.record.name, runtime_attributes(event), portable_time_ns(event.record.start_ns)
+    )
 
 
 RUNTIME_LANES: Final[tuple[LaneBuilder, ...]] = tuple(_builder(*lane) for lane in _LANES)

@@ -8,7 +8,8 @@ numbers, and a span is decoded again, in two microseconds, when it is its turn.
 from __future__ import annotations
 
 from array import array
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 
 import msgspec
@@ -30,6 +31,7 @@ _SAMPLED: Final = 1
 _OPEN: Final = 2
 _SPAN_KINDS: Final = (records.SPAN, records.OPEN_SPAN)
 _DEFINITION_KINDS: Final = (records.RESOURCE, records.SCOPE)
+_NO_GROWTH: Final[Mapping[int, int]] = MappingProxyType({})
 
 
 class _Head(msgspec.Struct, array_like=True, gc=False):
@@ -76,13 +78,19 @@ class SpanIndex:
     Args:
         window: the window.
         breathe: called after every span, to let other threads run.
+        growth: by trace and span id in one number, the bytes of what is added to a span later.
 
     Attributes:
         unreadable: records that claim to be spans and are not.
+        grown: the spans that something is added to, by the same number.
     """
 
-    def __init__(self, window: Window, breathe: Callable[[], None]) -> None:
+    def __init__(
+        self, window: Window, breathe: Callable[[], None], growth: Mapping[int, int] = _NO_GROWTH
+    ) -> None:
         self.unreadable = 0
+        self.grown: dict[int, int] = {}
+        self._growth = growth
         self._breathe = breathe
         self._segments: list[_IndexedSegment] = []
         self._segment = array("I")
@@ -237,7 +245,10 @@ class SpanIndex:
         self._segment.append(len(self._segments) - 1)
         self._offset.append(offset)
         self._length.append(len(data))
-        self._bytes.append(_most_bytes(data))
+        growth = self._growth.get(key, 0)
+        if growth:
+            self.grown[key] = ordinal
+        self._bytes.append(_most_bytes(data) + growth)
         self._number.append(-1 if is_open else self._segments[-1].first_record + index)
         self._flags.append(flags)
         trace = self._traces.setdefault(trace_id, len(self._traces))
@@ -246,7 +257,7 @@ class SpanIndex:
             self._trace_spans.append(0)
             self._trace_bytes.append(0)
         self._trace_spans[trace] += 1
-        self._trace_bytes[trace] += len(data)
+        self._trace_bytes[trace] += len(data) + growth
         self._trace.append(trace)
         self._previous.append(self._newest[trace])
         self._newest[trace] = ordinal

@@ -11,7 +11,7 @@ from otel_flight.incidents.incident import Incident
 from otel_flight.incidents.manifest import Cause, Manifest
 from otel_flight.incidents.open_spans_segment import capture_open_spans
 from otel_flight.incidents.window import Window, WindowSegment
-from otel_flight.recording.ring_layout import LANE_SPANS
+from otel_flight.recording.ring_layout import LANES
 from tests.support.recording_rig import RecordingRig
 
 INCIDENT_ID: Final = "20260101-100000-3f9a1c"
@@ -22,7 +22,12 @@ CLOSED_NS: Final = 2_000_000_000_000_000_000
 def window_of(rig: RecordingRig, closed_ns: int = CLOSED_NS) -> Window:
     """Return everything the rig recorded, and what is open in it."""
     rig.tick()
-    segments = [WindowSegment(segment) for segment in rig.ring.image.segments(LANE_SPANS)]
+    segments = [
+        WindowSegment(segment)
+        for lane in LANES
+        for segment in rig.ring.image.segments(lane)
+        if segment.records
+    ]
     open_spans, _ = capture_open_spans(rig.session, closed_ns)
     return Window(segments, open_spans)
 
