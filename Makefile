@@ -59,13 +59,14 @@ $(BIN)/python:
 	@$(PYTHON) -m venv $(VENV) || \
 	  { rm -rf $(VENV); echo "$(PYTHON) cannot make a virtual environment; on Debian and Ubuntu: apt-get install python3-venv" >&2; exit 1; }
 
-# One stamp for each set of extras: a second run does nothing until pyproject.toml changes.
-$(VENV)/.demo-installed: pyproject.toml | $(BIN)/python
+# One stamp for each set of extras: a second run does nothing until what is built changes.
+BUILT_FROM := pyproject.toml hatch_build.py otel_flight/recording/_hot_path.c
+$(VENV)/.demo-installed: $(BUILT_FROM) | $(BIN)/python
 	$(INSTALL) --editable '.[demo]'
 	@touch $@
 
 # Brings everything that the demo needs as well.
-$(VENV)/.dev-installed: pyproject.toml | $(BIN)/python
+$(VENV)/.dev-installed: $(BUILT_FROM) | $(BIN)/python
 	$(INSTALL) --editable '.[dev]'
 	@touch $@ $(VENV)/.demo-installed
 

@@ -159,6 +159,10 @@ class Settings(RuntimeSettings):
     """Whether SIGTERM, where the application leaves it to kill the process, waits until what is
     open is in the spool: no longer than `shutdown_seconds`."""
 
+    compiled: bool = _setting("COMPILED", True, kinds.flag())
+    """Whether the hot path in C is used, where it is installed and knows the SDK. It records the
+    same, faster."""
+
     metrics: bool = _setting("METRICS", True, kinds.flag())
     """Whether the recorder's own metrics are offered to the OpenTelemetry meter provider."""
 

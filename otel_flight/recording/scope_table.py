@@ -59,9 +59,10 @@ class ScopeTable:
         """Number `scope` of `resource`, either of which may be None."""
         if len(self._definitions) >= MAX_SCOPES:
             self._older_definitions, self._definitions = self._definitions, {}
-            self.entries, self._known_numbers, self._resources = {}, {}, {}
+            self.entries.clear()
+            self._known_numbers, self._resources = {}, {}
         elif len(self.entries) >= MAX_SCOPES:
-            self.entries = {}
+            self.entries.clear()
         number = self._number(scope, resource)
         entry = self.entries[id(scope)] = ScopeEntry(number, resource, scope)
         return entry

@@ -57,6 +57,7 @@ class RecordingSpanProcessor(SpanProcessor):
         self._record_end = session.encoder.encode_end, append
         self._notable_end = notable_end
         self._shows_events = session.shows_events
+        self._write_span = session.write_span
         self.is_forked = False
         self.is_recording = True
 
@@ -80,21 +81,49 @@ class RecordingSpanProcessor(SpanProcessor):
         try:
             if not self.is_recording:
                 return
-            span_id = span._context[1]  # type: ignore[index]
+            context = span._context
+            span_id = context[1]  # type: ignore[index]
             self._open.pop(span_id, None)
-            encode, append = self._record_end
-            data, scope = encode(span)
-            append(data, scope)
             parent = span._parent
+            status = span._status
+            if status is not _UNSET or not self._write_span or not self._is_written(span):
+                encode, append = self._record_end
+                data, scope = encode(span)
+                append(data, scope)
             if parent is None or parent[2]:
                 self._roots.pop(span_id, None)
                 self._notable_end(span, True)
-            elif span._status is not _UNSET or (
+            elif status is not _UNSET or (
                 self._shows_events and span._events._dq  # type: ignore[attr-defined]
             ):
                 self._notable_end(span, False)
         except Exception as error:  # noqa: BLE001
             self._guard.note("on_end", error)
+
+    def _is_written(self, span: Any) -> bool:
+        """Record an ordinary span by the compiled hot path, if it can be."""
+        try:
+            attributes, events, links = span._attributes, span._events, span._links
+            return not (
+                events._dq
+                or links._dq
+                or attributes.dropped
+                or events.dropped
+                or links.dropped
+                or not self._write_span(  # type: ignore[misc]
+                    span._context,
+                    span._parent,
+                    span._resource,
+                    span._instrumentation_scope,
+                    span._name,
+                    span._kind,
+                    span._start_time,
+                    span._end_time,
+                    attributes._dict,
+                )
+            )
+        except AttributeError:  # a span of a shape we do not know
+            return False
 
     if not sdk_fields.HAS_KNOWN_FIELDS:
 
@@ -152,3 +181,4 @@ class RecordingSpanProcessor(SpanProcessor):
         encode, append = self._record_start
         data, scope = encode(span, thread_id)
         append(data, scope)
+

@@ -29,6 +29,7 @@ from otel_flight.recording.ring_layout import LANE_SPANS
 from otel_flight.recording.ring_reader import RingReader
 from otel_flight.recording.session import RecordingSession
 from otel_flight.settings import Settings
+from tests.support.hot_paths import HOT_PATHS
 from tests.support.recording_rig import UNLIMITED, RecordingRig, resolved
 from tests.support.span_strategies import silent_sdk
 
@@ -36,10 +37,11 @@ ROOT = Path(__file__).parents[2]
 SECOND = 1_000_000_000
 
 
-@pytest.fixture
-def rig(tmp_path: Path) -> Iterator[RecordingRig]:
+@pytest.fixture(params=HOT_PATHS)
+def rig(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[RecordingRig]:
     """A session with 4 MiB of ring, and spans without limits."""
-    with RecordingRig(tmp_path / "ring", UNLIMITED, window_bytes="4MiB") as rig:
+    directory = tmp_path / "ring"
+    with RecordingRig(directory, UNLIMITED, window_bytes="4MiB", compiled=request.param) as rig:
         yield rig
 
 

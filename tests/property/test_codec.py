@@ -14,6 +14,7 @@ from otel_flight.recording import records, sdk_fields
 from otel_flight.recording.record_decoder import decode_records
 from otel_flight.recording.records import Record, SpanStart
 from otel_flight.recording.ring_layout import LANE_SPANS
+from tests.support.hot_paths import HOT_PATHS
 from tests.support.recording_rig import RecordingRig
 from tests.support.span_strategies import (
     SpanPlan,
@@ -27,10 +28,10 @@ same_rig = settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 """All examples may share a ring: that they follow each other is part of what is tried."""
 
 
-@pytest.fixture
-def rig(tmp_path: Path) -> Iterator[RecordingRig]:
+@pytest.fixture(params=HOT_PATHS)
+def rig(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[RecordingRig]:
     """A session with a ring that holds several segments."""
-    with RecordingRig(tmp_path / "ring", window_bytes="512KiB") as rig:
+    with RecordingRig(tmp_path / "ring", window_bytes="512KiB", compiled=request.param) as rig:
         yield rig
 
 

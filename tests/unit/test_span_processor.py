@@ -23,15 +23,16 @@ from otel_flight.guard import Guard
 from otel_flight.recording.session import RecordingSession
 from otel_flight.recording.span_processor import RecordingSpanProcessor
 from otel_flight.settings import Settings
+from tests.support.hot_paths import HOT_PATHS
 from tests.support.recording_rig import RecordingRig
 
 SAMPLED = TraceFlags(1)
 
 
-@pytest.fixture
-def rig(tmp_path: Path) -> Iterator[RecordingRig]:
+@pytest.fixture(params=HOT_PATHS)
+def rig(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[RecordingRig]:
     """A processor with a real ring."""
-    with RecordingRig(tmp_path / "ring", window_bytes="512KiB") as rig:
+    with RecordingRig(tmp_path / "ring", window_bytes="512KiB", compiled=request.param) as rig:
         yield rig
 
 

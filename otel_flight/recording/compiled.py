@@ -1,0 +1,62 @@
+"""The hot path in C, where it was built and knows this SDK; see `_hot_path.c`.
+
+A wheel for this platform has it, and an installation from source where a C compiler was found.
+Nothing but speed depends on it.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from typing import Final
+
+from opentelemetry.trace import SpanKind
+from opentelemetry.trace.span import DEFAULT_TRACE_STATE
+
+from otel_flight.recording import ring_layout as layout
+from otel_flight.recording import sdk_fields
+from otel_flight.recording.lane_writer import LaneWriter
+from otel_flight.recording.scope_table import ScopeTable
+
+try:
+    from otel_flight.recording._hot_path import SpanWriter  # type: ignore[import-not-found]
+except ImportError:
+    SpanWriter = None
+
+
+def _is_available() -> bool:
+    is_gil_enabled = getattr(sys, "_is_gil_enabled", lambda: True)()  # it relies on that lock
+    kinds = [kind.value for kind in SpanKind]
+    knows_sdk = sdk_fields.HAS_KNOWN_FIELDS and kinds == list(range(5))
+    return SpanWriter is not None and is_gil_enabled and knows_sdk
+
+
+IS_AVAILABLE: Final = _is_available()
+"""Whether it was built for this interpreter, and fits this SDK."""
+
+WriteSpan = Callable[..., bool]
+"""Takes context, parent, resource, scope, name, kind, start time, end time and the dict of the
+attributes of an ended span without events, links, status and dropped items; records it, or returns
+False without a trace."""
+
+
+def span_writer(lane: LaneWriter, scopes: ScopeTable, limit_bytes: int) -> WriteSpan:
+    """Return what writes ordinary spans into a lane. Only where `IS_AVAILABLE`.
+
+    Args:
+        lane: written into while it is not locked and nothing waits.
+        scopes: scopes that are not in it yet are left to the Python code.
+        limit_bytes: of one record.
+    """
+    writer = SpanWriter(
+        lane=lane,
+        scope_entries=scopes.entries,
+        default_state=DEFAULT_TRACE_STATE,
+        kinds=tuple(SpanKind),
+        record_limit=limit_bytes,
+        payload_bytes=layout.PAYLOAD_BYTES,
+        length_mask=layout.COMMIT_LENGTH_MASK,
+        one_record=layout.COMMIT_ONE_RECORD,
+    )
+    write: WriteSpan = writer.write
+    return write
