@@ -23,6 +23,7 @@ OLDEST = [
     "opentelemetry-instrumentation-asgi==0.48b0",
     "opentelemetry-instrumentation-fastapi==0.48b0",
     "opentelemetry-instrumentation-flask==0.48b0",
+    "opentelemetry-instrumentation-httpx==0.48b0",
     "msgspec==0.18.6",
     "click==8.1.7",
     "rich==13.7.1",
