@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import click
+import msgspec
 
 from otel_flight.cli.base import (
     Invocation,
@@ -130,7 +131,7 @@ def _as_json(entry: SpoolEntry, report: IncidentReport, links: BackendLinks) -> 
         "events": [_event_as_json(event) for event in report.events],
         "open_requests": [
             {
-                **root._asdict(),
+                **msgspec.structs.asdict(root),
                 "trace_id": f"{root.trace_id:032x}",
                 "span_id": f"{root.span_id:016x}",
             }

@@ -6,6 +6,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+import msgspec
+
 from otel_flight.recording.event_attributes import ONGOING
 from otel_flight.recording.record_decoder import Decoded, decode_records
 from otel_flight.recording.records import (
@@ -33,8 +35,8 @@ class WindowRecord(NamedTuple):
     stack: StackDefinition | None = None
 
 
-class WindowEvent(NamedTuple):
-    """A runtime event of the window."""
+class WindowEvent(msgspec.Struct, frozen=True, gc=False):
+    """A runtime event of the window. Kept by the thousand: garbage collection does not track it."""
 
     record: RuntimeEvent
     number: int

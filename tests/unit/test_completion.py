@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Iterator
 from pathlib import Path
 
 from otel_flight.guard import Guard
 from otel_flight.incidents.completion import complete
+from otel_flight.incidents.findings.base import EvidenceView
 from otel_flight.incidents.incident import Incident
 from otel_flight.incidents.window import Window, WindowRecord
+from otel_flight.recording.records import RuntimeEvent
 from tests.support.recording_rig import RecordingRig
 from tests.support.rig_incidents import incident_of
 
@@ -45,3 +48,20 @@ def test_others_can_run_every_few_dozen_records(own_environment: Path) -> None:
     assert guard.errors() == ()
     assert completed.manifest.spans == 1000
     assert 0 < window.longest <= 100
+
+
+def test_the_evidence_does_not_provoke_a_full_garbage_collection(own_environment: Path) -> None:
+    """Thousands of objects that survive for a second make the host collect all of its own."""
+    with RecordingRig(own_environment, runtime_bytes="512KiB") as rig:
+        for number in range(2000):
+            rig.tracer.start_span("request").end()
+            rig.session.runtime.record(RuntimeEvent("logs", "log record", number, number))
+        incident = incident_of(rig)
+    gc.collect()
+    before = len(gc.get_objects())
+
+    view = EvidenceView(incident)
+
+    assert len(view.roots) == 2000
+    assert len(view.events("logs")) == 2000
+    assert len(gc.get_objects()) - before < 200

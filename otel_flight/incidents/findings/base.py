@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections import defaultdict, deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from statistics import median
-from typing import Final, NamedTuple, Protocol
+from typing import Final, Protocol
+
+import msgspec
 
 from otel_flight.incidents.findings.past_spans import PastSpans
 from otel_flight.incidents.incident import Incident
@@ -36,8 +38,8 @@ def rule_name(rule: Rule) -> str:
     return str(getattr(rule, "__name__", "finding")).removeprefix("find_")
 
 
-class LocalRoot(NamedTuple):
-    """A request or job of the window, in short."""
+class LocalRoot(msgspec.Struct, frozen=True, gc=False):
+    """A request or job of the window, in short; garbage collection does not track it."""
 
     name: str
     kind: int
