@@ -87,7 +87,10 @@ def step_at(code: CodeType, offset: int) -> Step | None:
     """
     analysis = _analysis_of(code)
     if offset not in analysis.steps:
-        analysis.steps[offset] = _step_at(analysis.ops, analysis.positions.get(offset))
+        start = offset
+        while start > 0 and start not in analysis.positions:
+            start -= 2  # the call of a Python function has left the room behind its instruction
+        analysis.steps[offset] = _step_at(analysis.ops, analysis.positions.get(start))
     return analysis.steps[offset]
 
 

@@ -7,7 +7,7 @@ its frames stand; of `self._lock.acquire()` nobody can say whether it was releas
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from types import FrameType, MemberDescriptorType
 from typing import Final
 
@@ -34,22 +34,19 @@ def value_of(frame: FrameType, path: Path) -> object:
     return found
 
 
-def holder_among(
-    lock: object, stacks: Iterable[Sequence[FrameType]], name: str
-) -> FrameType | None:
-    """Return the frame whose `with` block holds a lock, None when none of the stacks has it.
+def frame_holding(lock: object, stack: Sequence[FrameType]) -> FrameType | None:
+    """Return the frame of a stack whose `with` block holds a lock, None when none does.
 
     Args:
         lock: what is waited for.
-        stacks: where to look, each outermost first; not the one that waits.
-        name: the last part of the lock's name where it is waited for: only blocks of that name
-            are looked at more closely.
+        stack: outermost first; not the one that waits.
     """
-    for stack in stacks:
-        for frame in stack[: -MOST_FRAMES - 1 : -1]:
-            for path in blocks_around(frame.f_code, frame.f_lasti):
-                if path[-1] == name and value_of(frame, path) is lock:
-                    return frame
+    for frame in stack[: -MOST_FRAMES - 1 : -1]:
+        if frame.f_code.co_name == "wait" and local_of(frame, "self") is lock:
+            return None  # a condition is let go of while it is waited for
+        for path in blocks_around(frame.f_code, frame.f_lasti):
+            if value_of(frame, path) is lock:
+                return frame
     return None
 
 

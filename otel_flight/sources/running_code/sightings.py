@@ -13,7 +13,7 @@ from otel_flight.recording.open_spans import OpenRoot, OpenSpans
 from otel_flight.sources.running_code.await_chain import chain_of
 from otel_flight.sources.running_code.culprits import described
 from otel_flight.sources.running_code.frames import current_frames, places_in, stack_of
-from otel_flight.sources.running_code.locks import holder_among, value_of
+from otel_flight.sources.running_code.locks import frame_holding, value_of
 from otel_flight.sources.running_code.loops import OUTSIDE_STEPS
 from otel_flight.sources.running_code.requests import context_of, ids_in, running_task
 from otel_flight.sources.running_code.waits import (
@@ -133,7 +133,7 @@ class Sightings:
         if lock is None:
             return {}
         for stack, thread_id, ids in self._others(sighting):
-            held = holder_among(lock, [stack], wait.path[-1])
+            held = frame_holding(lock, stack)
             if held is not None:
                 inner = places_in(stack[stack.index(held) :])
                 return _holder_attributes(described(inner), thread_id, *ids)

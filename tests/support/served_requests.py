@@ -1,0 +1,104 @@
+"""A source of runtime events with real requests to look at: on threads, and on event loops."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections.abc import Callable, Coroutine
+from concurrent.futures import Future
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.trace import Tracer
+
+from otel_flight.clock import SYSTEM_CLOCK, Clock
+from otel_flight.incidents.window import WindowEvent
+from otel_flight.recording.span_processor import RecordingSpanProcessor
+from tests.support.source_rig import SourceRig
+
+DEADLINE_SECONDS = 20.0
+
+
+class ServingRig(SourceRig):
+    """Spans of `tracer` are open requests for the source; what it wrote is `events()`."""
+
+    def __init__(self, directory: Path, clock: Clock = SYSTEM_CLOCK, **settings: Any) -> None:
+        super().__init__(directory, clock, **settings)
+        self._processor = RecordingSpanProcessor(lambda: None, self.guard)
+        self._processor.record_into(self.session, lambda span, is_local_root: None)
+        provider = TracerProvider(shutdown_on_exit=False)
+        provider.add_span_processor(self._processor)
+        self.tracer: Tracer = provider.get_tracer("rig")
+
+    def named(self, name: str) -> list[WindowEvent]:
+        """Return the events of that name."""
+        return [event for event in self.events() if event.record.name == name]
+
+    def close(self) -> None:
+        """Remove the ring; nothing may have been swallowed."""
+        self._processor.is_recording = False
+        super().close()
+
+
+class LoopThread:
+    """An event loop that runs on a thread of its own until the `with` block ends.
+
+    Args:
+        new_loop: makes it.
+    """
+
+    def __init__(
+        self, new_loop: Callable[[], asyncio.AbstractEventLoop] = asyncio.new_event_loop
+    ) -> None:
+        self.loop = new_loop()
+        self._thread = threading.Thread(target=self._run, name="loop")
+
+    @property
+    def thread_id(self) -> int:
+        """`threading.get_ident()` of the loop's thread."""
+        assert self._thread.ident is not None
+        return self._thread.ident
+
+    def submit(self, coroutine: Coroutine[Any, Any, Any]) -> Future[Any]:
+        """Run a coroutine as a task of the loop."""
+        return asyncio.run_coroutine_threadsafe(coroutine, self.loop)
+
+    def _run(self) -> None:
+        asyncio.set_event_loop(self.loop)
+        self.loop.run_forever()
+
+    def __enter__(self) -> LoopThread:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self,
+        exception_type: type[BaseException] | None,
+        exception: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.submit(_cancel_all()).result(DEADLINE_SECONDS)
+        self.loop.call_soon_threadsafe(self.loop.stop)
+        self._thread.join(DEADLINE_SECONDS)
+        self.loop.close()
+
+
+async def _cancel_all() -> None:
+    tasks = asyncio.all_tasks() - {asyncio.current_task()}
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+    await asyncio.get_running_loop().shutdown_default_executor()
+
+
+def tick_until(tick: Callable[[], None], is_reached: Callable[[], bool]) -> None:
+    """Tick, as the ticker's thread would but more often, until something is reached."""
+    deadline = time.monotonic() + DEADLINE_SECONDS
+    pause = threading.Event()
+    while not is_reached():
+        assert time.monotonic() < deadline, "not reached in time"
+        tick()
+        pause.wait(0.002)
