@@ -115,7 +115,7 @@ class IncidentKeeper:
         moment = ClockPair.now(self._clock)
         if ring is None:
             return Incident(Manifest(incident_id=new_incident_id()), Window([]))
-        frozen = FrozenWindow(ring.image, moment, self._settings.window_seconds)
+        frozen = FrozenWindow(ring.image, moment, self._settings.window_seconds, _let_others_run)
         incident = self._incident(new_incident_id(), moment, frozen, ring.image.header())
         return complete(incident, self._guard, set())
 
@@ -130,7 +130,7 @@ class IncidentKeeper:
         self._draft = Draft(
             incident_id,
             moment,
-            FrozenWindow(ring.image, moment, self._settings.window_seconds),
+            FrozenWindow(ring.image, moment, self._settings.window_seconds, _let_others_run),
         )
 
     def _close(self, draft: Draft) -> None:

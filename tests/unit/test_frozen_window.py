@@ -129,3 +129,18 @@ def test_a_window_cut_short_by_the_byte_cap_says_so(builder: IncidentBuilder) ->
     assert not coverage.is_complete
     assert coverage.start_ns > coverage.requested_start_ns
     assert coverage.requested_seconds == pytest.approx(3600.0)
+
+
+def test_others_can_run_while_segments_are_copied(own_environment: Path) -> None:
+    """Copying a full window at a stretch would hold up the application for ten milliseconds."""
+    with IncidentBuilder(own_environment, window_bytes=2 * 1024 * 1024) as builder:
+        fill_segments(builder, 40)
+        pauses: list[None] = []
+
+        frozen = FrozenWindow(
+            ring_of(builder).image, ClockPair.now(), 1e9, lambda: pauses.append(None)
+        )
+
+    spans = [s for s in frozen.segments() if s.segment.lane == layout.LANE_SPANS]
+    assert len(spans) >= 16
+    assert len(pauses) == len(spans) // 8
