@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import functools
+import importlib.metadata
+
 import msgspec
 
+from otel_flight.delivery.chunks import MOST_BYTES, MOST_SPANS
 from otel_flight.incidents.spool import DeliveryState, Spool, SpoolEntry
 
 
@@ -22,8 +26,11 @@ class DeliveryProgress:
     def __init__(self, spool: Spool, entry: SpoolEntry, endpoint: str) -> None:
         self._spool = spool
         self._entry = entry
-        is_same = entry.state.endpoint == endpoint
-        self.state = entry.state if is_same else DeliveryState(endpoint=endpoint)
+        self.state = entry.state
+        if entry.state.endpoint != endpoint:
+            self.state = DeliveryState(endpoint=endpoint, division=_division())
+        elif entry.state.division != _division():
+            self.state = _begun_again(entry.state)
 
     def note(self, **changes: object) -> None:
         """Note what has changed.
@@ -48,5 +55,31 @@ class DeliveryProgress:
     def start_over(self, why: str) -> None:
         """Forget that anything was dealt with; how often it was tried stays known."""
         state = self.state
-        self.state = DeliveryState(endpoint=state.endpoint, attempts=state.attempts)
+        self.state = DeliveryState(
+            endpoint=state.endpoint, division=state.division, attempts=state.attempts
+        )
         self.note(last_error=why)
+
+
+def _begun_again(state: DeliveryState) -> DeliveryState:
+    """Return the state of an incident that another release has begun to deliver.
+
+    Its first chunks may hold other spans than ours, so that skipping them could lose some.
+    """
+    repeated = state.chunks + bool(state.chunk_spans)
+    return DeliveryState(
+        endpoint=state.endpoint,
+        division=_division(),
+        attempts=state.attempts,
+        is_in_doubt=state.is_in_doubt,
+        resent_chunks=state.resent_chunks + repeated,
+    )
+
+
+@functools.cache
+def _division() -> str:
+    try:
+        version = importlib.metadata.version("otel-flight")
+    except importlib.metadata.PackageNotFoundError:  # a copy on the path, never installed
+        version = "?"
+    return f"{version} {MOST_SPANS} {MOST_BYTES}"

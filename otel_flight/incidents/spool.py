@@ -33,6 +33,8 @@ class DeliveryState(msgspec.Struct, frozen=True):
     """How far the delivery of an incident is."""
 
     delivered: bool = False
+    division: str = ""
+    """What divided it into chunks: a release and its limits."""
     chunks: int = 0
     """Chunks dealt with so far, in the deterministic order of `delivery.chunks`."""
     chunk_spans: int = 0

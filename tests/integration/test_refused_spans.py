@@ -185,6 +185,24 @@ def test_a_chunk_with_other_spans_in_it_is_begun_again(station: Station) -> None
         assert names_of(receiver) == sorted([*NAMES, *NAMES[-15:]])
 
 
+def test_another_release_begins_again(station: Station) -> None:
+    """It may divide the incident otherwise: rather twice, and counted, than never."""
+    station.record(NAMES)
+    with OtlpReceiver() as receiver:
+        process = station.process(receiver, "grpc")
+        receiver.judge_by(refuse_more_than(15))
+        deliver(process, lambda: len(names_of(receiver)) < 15)
+        entry = station.spool.find(INCIDENT_ID)
+        assert (entry.state.chunks, entry.state.chunk_spans) == (1, 15)
+        other = msgspec.structs.replace(entry.state, division="0.0.1 64 1000")
+        station.spool.save_state(entry, other)
+        deliver(station.process(receiver, "grpc"))
+
+        assert names_of(receiver) == sorted([*NAMES, *NAMES[-15:]])
+    assert (station.state.delivered, station.state.resent_chunks) == (True, 2)
+    assert station.state.division == entry.state.division
+
+
 @by_transport
 def test_a_receiver_that_takes_nothing_costs_no_span(
     station: Station, transport: Transport
