@@ -23,7 +23,9 @@ from benchmarks import (
     pipeline,
     queryable,
     service,
+    sources,
     span_cost,
+    stacks,
     variants,
 )
 from benchmarks.backends import BackendsMissingError
@@ -38,6 +40,8 @@ BENCHMARKS: dict[str, Callable[..., Result]] = {
     "flush_rate": flush_rate.run,
     "queryable": queryable.run,
     "pipeline": pipeline.run,
+    "sources": sources.run,
+    "stacks": stacks.run,
 }
 
 
