@@ -333,6 +333,7 @@ def test_a_pool_without_a_free_thread_is_named_with_its_users(
     with pool, LoopThread() as loop:
         first = loop.submit(request_of(rig, handler(gate.pass_through)))
         gate.wait_until_reached()
+        assert is_queued.wait(DEADLINE_SECONDS)
         (user,) = rig.session.open_spans.spans.values()
         is_queued.clear()
         second = loop.submit(request_of(rig, handler(lambda: None)))
