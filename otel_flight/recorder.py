@@ -186,6 +186,7 @@ class Recorder:
             incidents_written=flight.keeper.written,
             incidents_failed=flight.keeper.failed,
             delivery=flight.flusher.statistics(),
+            log_delivery=flight.flusher.log_statistics(),
             sources={
                 source.name: source.counts()
                 for source in flight.sources

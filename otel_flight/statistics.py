@@ -32,6 +32,7 @@ class Statistics:
         incidents_written: incidents that reached the spool.
         incidents_failed: incidents that could not be written; their budget was given back.
         delivery: what the flusher did.
+        log_delivery: the same for log records that go to a logs endpoint, counted as its spans.
         sources: what the sources of runtime events count, by the source's name and the count's:
             `sources["gc"]["collections.2"]`.
         errors: what went wrong inside the recorder and was kept from the host, by place.
@@ -53,5 +54,6 @@ class Statistics:
     incidents_written: int = 0
     incidents_failed: int = 0
     delivery: DeliveryStatistics = field(default_factory=DeliveryStatistics)
+    log_delivery: DeliveryStatistics = field(default_factory=DeliveryStatistics)
     sources: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     errors: tuple[NotedError, ...] = ()

@@ -12,8 +12,6 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any, Final
 
-from opentelemetry.sdk.trace.export import SpanExporter
-
 from otel_flight.delivery.receiver_answers import (
     Answer,
     answer_of_broken_http,
@@ -32,7 +30,7 @@ class TooLargeForReceiver(Exception):  # noqa: N818  (nothing the caller of an e
 
 
 @contextmanager
-def overheard_answers(exporter: SpanExporter) -> Iterator[list[Answer]]:
+def overheard_answers(exporter: object) -> Iterator[list[Answer]]:
     """Collect the answers to the requests that the exporter sends meanwhile, in their order."""
     answers: list[Answer] = []
 

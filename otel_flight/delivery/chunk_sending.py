@@ -9,13 +9,11 @@ hold up all the others for ever.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Final
-
-from opentelemetry.sdk.trace.export import SpanExporter
+from typing import Any, Final
 
 from otel_flight.delivery.delivery_progress import DeliveryProgress
-from otel_flight.delivery.export_attempt import Attempt, attempt_export
-from otel_flight.delivery.pacing import PacedSpans
+from otel_flight.delivery.export_attempt import Attempt, Exporter, attempt_export
+from otel_flight.delivery.pacing import Paced
 from otel_flight.errors import DeliveryFailed
 
 PATIENCE: Final = 8
@@ -28,6 +26,8 @@ only be a load on it."""
 
 class ChunkSender:
     """Sends chunks to one receiver, noting how far it is after each request.
+
+    Of log records, what is said here of spans is true of records.
 
     Args:
         exporter: takes them there.
@@ -42,7 +42,7 @@ class ChunkSender:
 
     def __init__(
         self,
-        exporter: SpanExporter,
+        exporter: Exporter,
         endpoint: str,
         progress: DeliveryProgress,
         go_on: Callable[[], bool],
@@ -56,7 +56,7 @@ class ChunkSender:
         self.delivered_spans = 0
         self.resent_chunks = 0
 
-    def send(self, position: int, chunk: PacedSpans) -> bool:
+    def send(self, position: int, chunk: Paced[Any]) -> bool:
         """Send what is left of a chunk; return False when `go_on` said no.
 
         Raises:
@@ -94,7 +94,7 @@ class ChunkSender:
             raise self._nothing_taken()
         self._progress.note(delivered=True, is_in_doubt=False, last_error="")
 
-    def _export(self, part: PacedSpans) -> Attempt:
+    def _export(self, part: Paced[Any]) -> Attempt:
         if self._is_first:
             self._is_first = False
             self._progress.note(is_in_doubt=True)

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Sequence, Sized
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final, Protocol
 
 from opentelemetry import context as otel_context
-from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 
 from otel_flight.delivery.answer_taps import overheard_answers
 from otel_flight.delivery.exporter_log import overheard_exporters
-from otel_flight.delivery.pacing import PacedSpans
 from otel_flight.delivery.receiver_answers import Answer
 
 _LONGEST_REASON: Final = 300
 _UNKNOWN: Final = Answer()
+_SUCCESS: Final = "SUCCESS"
+"""What each signal's results call it, in every release so far."""
 # The first two are private names; the plain ones are what old instrumentations look for.
 _SUPPRESSING_KEYS: Final = (
     getattr(otel_context, "_SUPPRESS_INSTRUMENTATION_KEY", "suppress_instrumentation"),
@@ -24,6 +24,18 @@ _SUPPRESSING_KEYS: Final = (
     "suppress_instrumentation",
     "suppress_http_instrumentation",
 )
+
+
+class Exporter(Protocol):
+    """An official exporter of spans or log records."""
+
+    def export(self, batch: Any, /) -> Any:
+        """Send what is in the batch; blocks. Returns a result that is called SUCCESS or not."""
+        ...
+
+    def shutdown(self) -> object:
+        """Send nothing more, and let go of the connection."""
+        ...
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,7 +70,7 @@ def suppressed_instrumentation() -> Iterator[None]:
         otel_context.detach(token)
 
 
-def attempt_export(exporter: SpanExporter, chunk: PacedSpans) -> Attempt:
+def attempt_export(exporter: Exporter, chunk: Sized) -> Attempt:
     """Give a chunk to an exporter. Never raises; blocks as long as the exporter does."""
     with (
         overheard_exporters() as log,
@@ -66,7 +78,8 @@ def attempt_export(exporter: SpanExporter, chunk: PacedSpans) -> Attempt:
         suppressed_instrumentation(),
     ):
         try:
-            is_success = exporter.export(chunk) is SpanExportResult.SUCCESS
+            result = exporter.export(chunk)
+            is_success = getattr(result, "name", "") == _SUCCESS
             raised = ""
         except Exception as error:  # noqa: BLE001  (foreign code; old exporters raise on refusal)
             is_success = False

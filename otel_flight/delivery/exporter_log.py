@@ -11,6 +11,7 @@ from typing import Final
 _LOGGERS: Final = (
     "opentelemetry.exporter.otlp.proto.grpc.exporter",
     "opentelemetry.exporter.otlp.proto.http.trace_exporter",
+    "opentelemetry.exporter.otlp.proto.http._log_exporter",
     "opentelemetry.exporter.otlp.json.file.trace_exporter",
 )
 _LONGEST_MESSAGE: Final = 300

@@ -14,11 +14,12 @@ import logging
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import IO, Any, Final, Literal
+from typing import IO, Any, Final, Literal, cast
 from urllib.parse import urlsplit, urlunsplit
 
 from opentelemetry.sdk.environment_variables import (
     OTEL_EXPORTER_OTLP_ENDPOINT,
+    OTEL_EXPORTER_OTLP_LOGS_PROTOCOL,
     OTEL_EXPORTER_OTLP_PROTOCOL,
     OTEL_EXPORTER_OTLP_TRACES_ENDPOINT,
     OTEL_EXPORTER_OTLP_TRACES_PROTOCOL,
@@ -26,6 +27,7 @@ from opentelemetry.sdk.environment_variables import (
 from opentelemetry.sdk.trace.export import SpanExporter
 
 from otel_flight.delivery.encoding_exporter import encoding_exporter
+from otel_flight.delivery.export_attempt import Exporter
 from otel_flight.errors import DeliveryFailed, MissingExtra
 from otel_flight.settings import Settings
 
@@ -34,7 +36,8 @@ _logger = logging.getLogger("otel_flight")
 Protocol = Literal["grpc", "http/protobuf"]
 
 _HTTP_PORT: Final = 4318
-_HTTP_PATH: Final = "/v1/traces"
+_TRACES_PATH: Final = "/v1/traces"
+_LOGS_PATH: Final = "/v1/logs"
 _DEFAULT_ENDPOINTS: Final[Mapping[Protocol, str]] = {
     "grpc": "http://localhost:4317",
     "http/protobuf": "http://localhost:4318",
@@ -42,6 +45,10 @@ _DEFAULT_ENDPOINTS: Final[Mapping[Protocol, str]] = {
 _MODULES: Final[Mapping[Protocol, str]] = {
     "grpc": "opentelemetry.exporter.otlp.proto.grpc.trace_exporter",
     "http/protobuf": "opentelemetry.exporter.otlp.proto.http.trace_exporter",
+}
+_LOG_MODULES: Final[Mapping[Protocol, str]] = {
+    "grpc": "opentelemetry.exporter.otlp.proto.grpc._log_exporter",
+    "http/protobuf": "opentelemetry.exporter.otlp.proto.http._log_exporter",
 }
 _JSON_MODULE: Final = "opentelemetry.exporter.otlp.json.file.trace_exporter"
 
@@ -73,8 +80,17 @@ def destination(settings: Settings) -> Destination:
     endpoint = _configured_endpoint(settings)
     if settings.export == "json" or (settings.export == "auto" and not endpoint):
         return Destination("json")
-    protocol = _protocol(settings, endpoint)
+    protocol = _protocol(settings, endpoint, OTEL_EXPORTER_OTLP_TRACES_PROTOCOL)
     return Destination("otlp", protocol, _shown(endpoint or _DEFAULT_ENDPOINTS[protocol]))
+
+
+def logs_destination(settings: Settings) -> Destination:
+    """Return where the log records of incidents go besides, which only a setting says."""
+    endpoint = settings.logs_endpoint
+    if endpoint is None or settings.export == "off":
+        return Destination("off")
+    protocol = _protocol(settings, endpoint, OTEL_EXPORTER_OTLP_LOGS_PROTOCOL)
+    return Destination("otlp", protocol, _shown(endpoint))
 
 
 def preload(settings: Settings) -> None:
@@ -87,6 +103,9 @@ def preload(settings: Settings) -> None:
         _exporter_class(_MODULES[target.protocol], "OTLPSpanExporter")
     elif target.kind == "json":
         _exporter_class(_JSON_MODULE, "FileSpanExporter")
+    logs = logs_destination(settings)
+    if logs.kind == "otlp":
+        _exporter_class(_LOG_MODULES[logs.protocol], "OTLPLogExporter")
 
 
 def build_exporter(settings: Settings, timeout_seconds: float | None = None) -> SpanExporter:
@@ -106,13 +125,35 @@ def build_exporter(settings: Settings, timeout_seconds: float | None = None) -> 
     make = _exporter_class(_MODULES[target.protocol], "OTLPSpanExporter")
     if make is None:
         raise DeliveryFailed(target.endpoint, f"{_MODULES[target.protocol]} cannot be imported")
+    options = _options(settings.endpoint, target.protocol, _TRACES_PATH, timeout_seconds)
+    return encoding_exporter(make)(**options)
+
+
+def build_log_exporter(settings: Settings, timeout_seconds: float | None = None) -> Exporter:
+    """Return a new official OTLP exporter of log records; otherwise as `build_exporter`.
+
+    Raises:
+        DeliveryFailed: the exporter cannot be imported here.
+        ValueError: a variable has a value the exporter does not take.
+    """
+    target = logs_destination(settings)
+    make = _exporter_class(_LOG_MODULES[target.protocol], "OTLPLogExporter")
+    if make is None:
+        raise DeliveryFailed(target.endpoint, f"{_LOG_MODULES[target.protocol]} cannot be imported")
+    options = _options(settings.logs_endpoint, target.protocol, _LOGS_PATH, timeout_seconds)
+    return cast("Exporter", make(**options))
+
+
+def _options(
+    endpoint: str | None, protocol: Protocol, path: str, timeout_seconds: float | None
+) -> dict[str, Any]:
     options: dict[str, Any] = {}
-    if settings.endpoint:
-        is_http = target.protocol == "http/protobuf"
-        options["endpoint"] = _signal_endpoint(settings.endpoint) if is_http else settings.endpoint
+    if endpoint:
+        is_http = protocol == "http/protobuf"
+        options["endpoint"] = _signal_endpoint(endpoint, path) if is_http else endpoint
     if timeout_seconds is not None:
         options["timeout"] = max(1, int(timeout_seconds))
-    return encoding_exporter(make)(**options)
+    return options
 
 
 def build_json_exporter(stream: IO[str]) -> SpanExporter:
@@ -124,7 +165,7 @@ def build_json_exporter(stream: IO[str]) -> SpanExporter:
     make = _exporter_class(_JSON_MODULE, "FileSpanExporter")
     if make is None:
         raise MissingExtra("json", "the OTLP-JSON copy of an incident")
-    return make(stream=stream)
+    return cast("SpanExporter", make(stream=stream))
 
 
 def _configured_endpoint(settings: Settings) -> str:
@@ -133,10 +174,10 @@ def _configured_endpoint(settings: Settings) -> str:
     return settings.endpoint or next(filter(None, found), "")
 
 
-def _protocol(settings: Settings, endpoint: str) -> Protocol:
+def _protocol(settings: Settings, endpoint: str, signal_variable: str) -> Protocol:
     if settings.protocol:
         return settings.protocol
-    for variable in (OTEL_EXPORTER_OTLP_TRACES_PROTOCOL, OTEL_EXPORTER_OTLP_PROTOCOL):
+    for variable in (signal_variable, OTEL_EXPORTER_OTLP_PROTOCOL):
         named = os.environ.get(variable, "").strip().lower()
         if named == "grpc":
             return "grpc"
@@ -152,10 +193,10 @@ def _port(endpoint: str) -> int | None:
         return None
 
 
-def _signal_endpoint(endpoint: str) -> str:
+def _signal_endpoint(endpoint: str, path: str) -> str:
     """Return where the HTTP exporter sends: it takes an endpoint it is given as it is."""
     parts = urlsplit(endpoint)
-    return urlunsplit(parts._replace(path=_HTTP_PATH)) if parts.path in ("", "/") else endpoint
+    return urlunsplit(parts._replace(path=path)) if parts.path in ("", "/") else endpoint
 
 
 def _shown(endpoint: str) -> str:
@@ -165,10 +206,10 @@ def _shown(endpoint: str) -> str:
     return urlunsplit(parts._replace(netloc=host, query="", fragment=""))
 
 
-def _exporter_class(module: str, name: str) -> Callable[..., SpanExporter] | None:
+def _exporter_class(module: str, name: str) -> Callable[..., Any] | None:
     # Not imported at the top: gRPC alone takes 0.2 s and 20 MB, also where it is never used.
     try:
-        found: Callable[..., SpanExporter] = getattr(importlib.import_module(module), name)
+        found: Callable[..., Any] = getattr(importlib.import_module(module), name)
     except (ImportError, AttributeError) as error:
         _logger.debug("otel-flight cannot use %s: %s", module, error)
         return None

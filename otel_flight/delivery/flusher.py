@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import os
 import threading
+from functools import partial
 from typing import Final
 
 from otel_flight.clock import SYSTEM_CLOCK, Clock
 from otel_flight.delivery.backoff import Backoff
+from otel_flight.delivery.cargo import LOGS, BuildExporter
 from otel_flight.delivery.export_attempt import suppressed_instrumentation
-from otel_flight.delivery.exporters import build_exporter, preload
+from otel_flight.delivery.exporters import logs_destination, preload
 from otel_flight.delivery.job_queue import PATIENCE_SECONDS, Job, JobQueue
 from otel_flight.delivery.pacing import Pacer
 from otel_flight.delivery.spool_delivery import (
     LOOK_AGAIN_SECONDS,
-    BuildExporter,
     DeliveryStatistics,
     SpoolDelivery,
 )
@@ -40,7 +41,7 @@ class Flusher:
         spool: what to deliver.
         settings: where to, and how fast.
         guard: notes jobs and deliveries that fail for reasons nobody thought of.
-        build_exporter: makes the OTLP exporter.
+        build_exporter: makes the OTLP exporter of spans; None: the official one.
         clock: a fake one in tests.
         backoff: how long to wait after a failure.
     """
@@ -51,7 +52,7 @@ class Flusher:
         settings: Settings,
         guard: Guard,
         *,
-        build_exporter: BuildExporter = build_exporter,
+        build_exporter: BuildExporter | None = None,
         clock: Clock = SYSTEM_CLOCK,
         backoff: Backoff | None = None,
     ) -> None:
@@ -72,6 +73,13 @@ class Flusher:
         self._delivery = SpoolDelivery(
             spool, settings, guard, self._pacer, build_exporter=build_exporter, backoff=backoff
         )
+        # In this order: log records that cannot be delivered do not hold up spans.
+        self._deliveries = [self._delivery]
+        self._log_delivery = SpoolDelivery(
+            spool.of_logs(), settings, guard, self._pacer, cargo=LOGS
+        )
+        if logs_destination(settings).kind != "off":
+            self._deliveries.append(self._log_delivery)
         with guard.swallow("preload exporter"):
             preload(settings)
 
@@ -129,7 +137,8 @@ class Flusher:
         self._jobs.run_if_held_up(min(timeout_seconds, PATIENCE_SECONDS))
         self._thread.join(max(0.0, self._seconds_left() - timeout_seconds * _ABORT_SHARE))
         if self._thread.is_alive():
-            self._delivery.abort(self._seconds_left())
+            for delivery in self._deliveries:
+                delivery.abort(self._seconds_left())
             self._thread.join(self._seconds_left())
         return not self._thread.is_alive()
 
@@ -146,8 +155,12 @@ class Flusher:
             )
 
     def statistics(self) -> DeliveryStatistics:
-        """Return what was done so far. Never blocks."""
+        """Return what was done with spans so far. Never blocks."""
         return self._delivery.statistics
+
+    def log_statistics(self) -> DeliveryStatistics:
+        """Return what was done with log records so far, which are then what is counted."""
+        return self._log_delivery.statistics
 
     def _is_inherited(self) -> bool:
         return os.getpid() != self._pid
@@ -183,11 +196,16 @@ class Flusher:
         self._jobs.run_all()
         self._is_delivering = True
         try:
-            with self._guard.swallow("deliver"):
-                timeout_seconds = self._seconds_left() if self._is_stopping else None
-                return self._delivery.deliver_pending(self._wants, self._go_on, timeout_seconds)
+            waits = [self._deliver(delivery) for delivery in self._deliveries]
         finally:
             self._is_delivering = False
+        return min((wait for wait in waits if wait is not None), default=None)
+
+    def _deliver(self, delivery: SpoolDelivery) -> float | None:
+        with self._guard.swallow("deliver"):
+            timeout_seconds = self._seconds_left() if self._is_stopping else None
+            wants = partial(self._wants, delivery)
+            return delivery.deliver_pending(wants, self._go_on, timeout_seconds)
         return LOOK_AGAIN_SECONDS  # the spool could not be read, for one
 
     def _work_here(self) -> bool:
@@ -197,9 +215,9 @@ class Flusher:
                 self._work()
         return True
 
-    def _wants(self, entry: SpoolEntry) -> bool:
+    def _wants(self, delivery: SpoolDelivery, entry: SpoolEntry) -> bool:
         """Tell whether to begin with an incident: at the end, not with what failed already."""
-        is_tried = entry.state.attempts > 0 or self._delivery.is_failing
+        is_tried = entry.state.attempts > 0 or delivery.is_failing
         return self._go_on(entry) and not (self._is_stopping and is_tried)
 
     def _go_on(self, entry: SpoolEntry) -> bool:

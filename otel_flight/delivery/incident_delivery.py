@@ -6,19 +6,22 @@ After a crash, at most one request is sent a second time: the one whose answer w
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from typing import Any
 
 import msgspec
-from opentelemetry.sdk.trace.export import SpanExporter
 
 from otel_flight.delivery.chunk_sending import ChunkSender
 from otel_flight.delivery.chunks import IncidentChunks
 from otel_flight.delivery.delivery_progress import DeliveryProgress
+from otel_flight.delivery.export_attempt import Exporter
 from otel_flight.delivery.json_copy import write_json_copy
-from otel_flight.delivery.pacing import Pacer
+from otel_flight.delivery.otlp_logs import LogChunks
+from otel_flight.delivery.pacing import Paced, Pacer
 from otel_flight.errors import MissingExtra
 from otel_flight.guard import Guard
 from otel_flight.incidents.flight_file import read_incident
+from otel_flight.incidents.incident import Incident
 from otel_flight.incidents.spool import DeliveryState, Spool, SpoolEntry
 from otel_flight.settings import Settings
 
@@ -61,7 +64,7 @@ class IncidentDelivery:
     def send(
         self,
         entry: SpoolEntry,
-        exporter: SpanExporter,
+        exporter: Exporter,
         endpoint: str,
         go_on: Callable[[], bool] = lambda: True,
     ) -> bool:
@@ -84,12 +87,10 @@ class IncidentDelivery:
         incident = read_incident(entry.path)
         progress = DeliveryProgress(self._spool, entry, endpoint)
         progress.note(attempts=progress.state.attempts + 1)
-        skips_sampled = self._settings.skip_exported and incident.manifest.is_pipeline_exporting
         self._pacer.begin()
-        chunks = IncidentChunks(incident, self._pacer, self._guard, skips_sampled=skips_sampled)
         sender = ChunkSender(exporter, endpoint, progress, go_on)
         try:
-            for position, chunk in enumerate(chunks):
+            for position, chunk in enumerate(self._chunks(incident)):
                 if position >= progress.state.chunks and not sender.send(position, chunk):
                     progress.note(attempts=progress.state.attempts - 1)
                     return False
@@ -100,6 +101,10 @@ class IncidentDelivery:
         self.state = progress.state
         self.undeliverable_spans += progress.state.undeliverable_spans
         return True
+
+    def _chunks(self, incident: Incident) -> Iterable[Paced[Any]]:
+        skips_sampled = self._settings.skip_exported and incident.manifest.is_pipeline_exporting
+        return IncidentChunks(incident, self._pacer, self._guard, skips_sampled=skips_sampled)
 
     def copy_to_json(self, entry: SpoolEntry, go_on: Callable[[], bool] = lambda: True) -> bool:
         """Write the OTLP-JSON copy beside the incident; without the extra, say so once instead.
@@ -133,3 +138,13 @@ class IncidentDelivery:
         changed = msgspec.structs.replace(state, **changes)
         self._spool.save_state(entry, changed)
         return changed
+
+
+class LogDelivery(IncidentDelivery):
+    """Delivers the log records of incidents the same way, which are then what is counted.
+
+    Its spool is the one that has the states of log records: `Spool.of_logs`.
+    """
+
+    def _chunks(self, incident: Incident) -> Iterable[Paced[Any]]:
+        return LogChunks(incident, self._pacer, self._guard)

@@ -10,11 +10,13 @@ the processor's caches are cold, and many of them double the work.
 
 from __future__ import annotations
 
+import copy
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Final, TypeVar, overload
 
 from opentelemetry.sdk.trace import ReadableSpan
+from typing_extensions import Self
 
 from otel_flight.clock import SYSTEM_CLOCK, Clock
 
@@ -28,6 +30,7 @@ _MOST_CREDIT_NS: Final = 20_000_000
 """Waiting for an answer saves up processor time; no more than this may be spent in one go."""
 
 _T = TypeVar("_T")
+_S = TypeVar("_S")
 
 
 class Pacer:
@@ -90,12 +93,56 @@ class Pacer:
             self.breathe()
 
 
-class PacedSpans(Sequence[ReadableSpan]):
-    """The spans of one chunk, each built when it is asked for and forgotten afterwards.
+class Paced(Sequence[_S]):
+    """What one request carries, each item built when it is asked for and forgotten afterwards.
 
     The official exporters encode by iterating, once for every attempt: that is where this thread
-    rests. Never more than one span object is alive, so that the encoding of a full window does not
+    rests. Never more than one built object is alive, so that the encoding of a full window does not
     trigger full garbage collections in the host.
+
+    Args:
+        build: makes what an item stands for; None: it cannot be built, and is left out.
+        items: what is iterated over, in order.
+        pacer: rests between them.
+    """
+
+    def __init__(self, build: Callable[[_T], _S | None], items: Sequence[_T], pacer: Pacer) -> None:
+        self._build: Callable[[Any], _S | None] = build
+        self._items: Sequence[Any] = items
+        self._pacer = pacer
+
+    def part(self, start: int, stop: int) -> Self:
+        """Return the chunk of the items from `start` up to `stop`."""
+        part = copy.copy(self)
+        part._items = self._items[start:stop]
+        return part
+
+    def __len__(self) -> int:
+        return len(self._items)
+
+    def __iter__(self) -> Iterator[_S]:
+        for item in self._rested_items():
+            built = self._build(item)
+            if built is not None:
+                yield built
+
+    def _rested_items(self) -> Iterator[Any]:
+        yield from self._pacer.over(self._items)
+        # What comes next, putting the request together, is one long piece: start it rested.
+        self._pacer.rest()
+
+    @overload
+    def __getitem__(self, index: int) -> _S: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[_S]: ...
+
+    def __getitem__(self, index: int | slice) -> _S | Sequence[_S]:
+        return list(self)[index]
+
+
+class PacedSpans(Paced[ReadableSpan]):
+    """The spans of one chunk.
 
     Args:
         build: makes the span an item stands for; None: it cannot be built, and is left out.
@@ -111,40 +158,11 @@ class PacedSpans(Sequence[ReadableSpan]):
         pacer: Pacer,
         encode: Callable[[Iterable[_T], Callable[..., Any]], Any] | None = None,
     ) -> None:
-        self._build: Callable[[Any], ReadableSpan | None] = build
-        self._items: Sequence[Any] = items
-        self._pacer = pacer
+        super().__init__(build, items, pacer)
         self._encode: Callable[[Iterable[Any], Callable[..., Any]], Any] | None = encode
-
-    def part(self, start: int, stop: int) -> PacedSpans:
-        """Return the chunk of the items from `start` up to `stop`."""
-        return PacedSpans(self._build, self._items[start:stop], self._pacer, self._encode)
 
     def encoded(self, official: Callable[[Sequence[ReadableSpan]], Any]) -> Any:
         """Return the export request with these spans, made in the cheapest way there is."""
         if self._encode is None:
             return official(self)
         return self._encode(self._rested_items(), official)
-
-    def __len__(self) -> int:
-        return len(self._items)
-
-    def __iter__(self) -> Iterator[ReadableSpan]:
-        for item in self._rested_items():
-            span = self._build(item)
-            if span is not None:
-                yield span
-
-    def _rested_items(self) -> Iterator[Any]:
-        yield from self._pacer.over(self._items)
-        # What comes next, putting the request together, is one long piece: start it rested.
-        self._pacer.rest()
-
-    @overload
-    def __getitem__(self, index: int) -> ReadableSpan: ...
-
-    @overload
-    def __getitem__(self, index: slice) -> Sequence[ReadableSpan]: ...
-
-    def __getitem__(self, index: int | slice) -> ReadableSpan | Sequence[ReadableSpan]:
-        return list(self)[index]

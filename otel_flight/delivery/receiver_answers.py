@@ -25,6 +25,7 @@ _INVALID_STATUSES: Final = (400, 422)
 _TOO_LARGE_STATUS: Final = 413
 _UNCERTAIN_STATUSES: Final = (408, 500, 502, 504)
 """A proxy gives these when it has passed the request on and got no answer."""
+_REJECTED: Final = ("rejected_spans", "rejected_log_records")
 _INVALID_CODE: Final = "INVALID_ARGUMENT"
 _REFUSING_CODES: Final = (
     "FAILED_PRECONDITION",
@@ -127,7 +128,8 @@ def answer_of_broken_http(error: Exception) -> Answer:
 
 def _taken(response: Any) -> Answer:
     partial = getattr(response, "partial_success", None)
-    rejected = max(0, int(getattr(partial, "rejected_spans", 0)))
+    # An answer over HTTP is read as that to spans, whose fields have the same numbers.
+    rejected = max(0, *(int(getattr(partial, name, 0)) for name in _REJECTED))
     said = str(getattr(partial, "error_message", "")) if rejected else ""
     return Answer(rejected_spans=rejected, rejection=_shortened(said))
 

@@ -12,11 +12,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Final
 
-from opentelemetry.sdk.trace.export import SpanExporter
-
 from otel_flight.delivery.backoff import Backoff
-from otel_flight.delivery.exporters import Destination, build_exporter, destination
-from otel_flight.delivery.incident_delivery import IncidentDelivery
+from otel_flight.delivery.cargo import SPANS, BuildExporter, Cargo
+from otel_flight.delivery.export_attempt import Exporter
+from otel_flight.delivery.exporters import Destination
 from otel_flight.delivery.pacing import Pacer
 from otel_flight.errors import FlightError, IncidentNotFound, NotAnIncident
 from otel_flight.guard import Guard
@@ -27,9 +26,6 @@ _logger = logging.getLogger("otel_flight")
 
 LOOK_AGAIN_SECONDS: Final = 60.0
 """When to look again at what another process is delivering: it may have died over it."""
-
-BuildExporter = Callable[[Settings, float | None], SpanExporter]
-"""Makes the OTLP exporter, with a timeout in seconds for each chunk or its own."""
 
 
 @dataclass(frozen=True)
@@ -66,7 +62,8 @@ class SpoolDelivery:
         settings: where to, and how fast.
         guard: notes what fails for reasons nobody thought of.
         pacer: keeps the work off the application's back.
-        build_exporter: makes the OTLP exporter.
+        cargo: what of the incidents is delivered.
+        build_exporter: makes the OTLP exporter; None: the cargo's.
         backoff: how long to wait after a failure.
 
     Attributes:
@@ -80,16 +77,18 @@ class SpoolDelivery:
         guard: Guard,
         pacer: Pacer,
         *,
-        build_exporter: BuildExporter = build_exporter,
+        cargo: Cargo = SPANS,
+        build_exporter: BuildExporter | None = None,
         backoff: Backoff | None = None,
     ) -> None:
+        self._cargo = cargo
         self._spool = spool
         self._settings = settings
         self._guard = guard
-        self._build_exporter = build_exporter
+        self._build_exporter = build_exporter or cargo.build_exporter
         self._backoff = backoff or Backoff()
-        self._delivery = IncidentDelivery(spool, settings, guard, pacer)
-        self._exporter: SpanExporter | None = None
+        self._delivery = cargo.delivery(spool, settings, guard, pacer)
+        self._exporter: Exporter | None = None
         self._unreadable: set[str] = set()
         self.statistics = DeliveryStatistics()
 
@@ -114,7 +113,7 @@ class SpoolDelivery:
         Returns:
             In how many seconds to come again; None: when something new is in the spool.
         """
-        target = destination(self._settings)
+        target = self._cargo.destination(self._settings)
         skipped: set[str] = set(self._unreadable)
         wait_seconds: float | None = None
         try:
@@ -202,9 +201,10 @@ class SpoolDelivery:
 
     def _tell_what_is_missing(self, entry: SpoolEntry, state: DeliveryState) -> None:
         _logger.warning(
-            "otel-flight: %s does not take %d of the spans of incident %s: %s. They are in %s",
+            "otel-flight: %s does not take %d of the %s of incident %s: %s. They are in %s",
             state.endpoint,
             state.undeliverable_spans,
+            self._cargo.noun,
             entry.incident_id,
             state.undeliverable_reason or "it gives no reason",
             entry.path,
@@ -225,8 +225,9 @@ class SpoolDelivery:
             self._guard.note("deliver", error)
         if not self.is_failing:
             _logger.warning(
-                "otel-flight could not deliver incident %s to %s: %s. It stays in the spool and is "
+                "otel-flight could not deliver %s %s to %s: %s. It stays in the spool and is "
                 "tried again; from here on failures are only counted",
+                self._cargo.of_incident,
                 entry.incident_id,
                 target.endpoint or target.kind,
                 getattr(error, "why", None) or error,
@@ -251,6 +252,6 @@ class SpoolDelivery:
         if exporter is not None:
             self._shut_down(exporter)
 
-    def _shut_down(self, exporter: SpanExporter) -> None:
+    def _shut_down(self, exporter: Exporter) -> None:
         with self._guard.swallow("shut down exporter"):
             exporter.shutdown()

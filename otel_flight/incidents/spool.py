@@ -2,12 +2,14 @@
 
 An incident leaves it only when room is needed: delivered ones go first, oldest first, then the
 others, and every eviction of an undelivered one is counted. Beside `<name>.flight` stand
-`<name>.state` (how far its delivery is) and, where no endpoint is configured, `<name>.otlp.json`.
+`<name>.state` (how far its delivery is), `<name>.logs.state` (how far that of its log records is)
+and, where no endpoint is configured, `<name>.otlp.json`.
 """
 
 from __future__ import annotations
 
 import contextlib
+import copy
 import fcntl
 import os
 import re
@@ -25,12 +27,14 @@ from otel_flight.incidents.flight_file import FLIGHT_SUFFIX, write_file
 from otel_flight.incidents.incident import Incident
 
 _STATE_SUFFIX: Final = ".state"
+_LOGS_STATE_SUFFIX: Final = ".logs.state"
 _JSON_SUFFIX: Final = ".otlp.json"
+_SUFFIXES: Final = (FLIGHT_SUFFIX, _STATE_SUFFIX, _LOGS_STATE_SUFFIX, _JSON_SUFFIX)
 _PART_MAX_AGE_SECONDS: Final = 3600
 
 
 class DeliveryState(msgspec.Struct, frozen=True):
-    """How far the delivery of an incident is."""
+    """How far the delivery of an incident is; that of its log records has records for spans."""
 
     delivered: bool = False
     division: str = ""
@@ -89,11 +93,18 @@ class Spool:
         self.directory = directory
         self._max_bytes = max_bytes
         self._max_incidents = max_incidents
+        self._state_suffix = _STATE_SUFFIX
         self.evicted_delivered = 0
         self.evicted_undelivered = 0
         # More than these are never in the spool. Not told by the files' times: those lag behind the
         # system's clock by up to 10 ms, and the clock may jump.
         self._added_ids: deque[str] = deque(maxlen=max(1, max_incidents))
+
+    def of_logs(self) -> Spool:
+        """Return the same spool, with how far the delivery of the log records is for its states."""
+        spool = copy.copy(self)
+        spool._state_suffix = _LOGS_STATE_SUFFIX
+        return spool
 
     def add(self, incident: Incident) -> SpoolEntry:
         """Write an incident, then make room by evicting older ones.
@@ -107,7 +118,7 @@ class Spool:
         write_file(incident, path)
         self._added_ids.append(incident.manifest.incident_id)
         self._make_room(keep=path)
-        return _entry(path)
+        return self._entry(path)
 
     def has_added(self, entry: SpoolEntry) -> bool:
         """Tell whether this object wrote an incident, and not an earlier or a sibling process."""
@@ -118,7 +129,7 @@ class Spool:
         found = []
         for path in self._files(FLIGHT_SUFFIX):
             with contextlib.suppress(FileNotFoundError):  # evicted by another process
-                found.append(_entry(path))
+                found.append(self._entry(path))
         return sorted(found, key=lambda entry: entry.incident_id)
 
     def find(self, id_or_prefix: str) -> SpoolEntry:
@@ -143,7 +154,7 @@ class Spool:
 
     def save_state(self, entry: SpoolEntry, state: DeliveryState) -> None:
         """Remember how far a delivery is; whole or not at all."""
-        path = entry.path.with_suffix(_STATE_SUFFIX)
+        path = entry.path.with_suffix(self._state_suffix)
         temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
         temporary.write_bytes(msgspec.json.encode(state))
         temporary.replace(path)
@@ -184,7 +195,7 @@ class Spool:
             self.evicted_delivered += 1
         else:
             self.evicted_undelivered += 1
-        for suffix in (FLIGHT_SUFFIX, _STATE_SUFFIX, _JSON_SUFFIX):
+        for suffix in _SUFFIXES:
             entry.path.with_suffix(suffix).unlink(missing_ok=True)
 
     def _remove_stale_parts(self) -> None:
@@ -195,6 +206,12 @@ class Spool:
                 if path.stat().st_mtime < newest - _PART_MAX_AGE_SECONDS:
                     path.unlink()
 
+    def _entry(self, path: Path) -> SpoolEntry:
+        status = path.stat()
+        incident_id = "-".join(path.name.split("-")[:3])
+        state = _state(path.with_suffix(self._state_suffix))
+        return SpoolEntry(path, incident_id, status.st_size, status.st_mtime_ns, state)
+
     def _files(self, suffix: str) -> list[Path]:
         try:
             return [path for path in self.directory.iterdir() if path.name.endswith(suffix)]
@@ -202,15 +219,9 @@ class Spool:
             return []
 
 
-def _entry(path: Path) -> SpoolEntry:
-    status = path.stat()
-    incident_id = "-".join(path.name.split("-")[:3])
-    return SpoolEntry(path, incident_id, status.st_size, status.st_mtime_ns, _state(path))
-
-
 def _state(path: Path) -> DeliveryState:
     try:
-        data = path.with_suffix(_STATE_SUFFIX).read_bytes()
+        data = path.read_bytes()
         return msgspec.json.decode(data, type=DeliveryState)
     except (OSError, msgspec.MsgspecError):  # none yet, or unreadable: delivered again, not lost
         return DeliveryState()
@@ -218,7 +229,7 @@ def _state(path: Path) -> DeliveryState:
 
 def _bytes_with_copies(path: Path) -> int:
     total = 0
-    for suffix in (FLIGHT_SUFFIX, _STATE_SUFFIX, _JSON_SUFFIX):
+    for suffix in _SUFFIXES:
         with contextlib.suppress(FileNotFoundError):
             total += path.with_suffix(suffix).stat().st_size
     return total

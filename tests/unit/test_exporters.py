@@ -16,8 +16,10 @@ from otel_flight.delivery.exporters import (
     Destination,
     build_exporter,
     build_json_exporter,
+    build_log_exporter,
     destination,
     is_endpoint_configured,
+    logs_destination,
     preload,
 )
 from otel_flight.errors import DeliveryFailed, MissingExtra
@@ -29,6 +31,7 @@ ENDPOINT = "OTEL_EXPORTER_OTLP_ENDPOINT"
 TRACES_ENDPOINT = "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"
 PROTOCOL = "OTEL_EXPORTER_OTLP_PROTOCOL"
 TRACES_PROTOCOL = "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL"
+LOGS_PROTOCOL = "OTEL_EXPORTER_OTLP_LOGS_PROTOCOL"
 HTTP: Final = "http/protobuf"
 
 
@@ -96,6 +99,50 @@ def test_destination(
         monkeypatch.setenv(name, value)
 
     assert destination(Settings(**settings)) == expected
+
+
+@pytest.mark.parametrize(
+    ("settings", "environment", "expected"),
+    [
+        ({}, {ENDPOINT: "http://c:4317"}, Destination("off")),
+        ({"logs_endpoint": "http://l:1", "export": "off"}, {}, Destination("off")),
+        ({"logs_endpoint": "http://l:1"}, {}, Destination("otlp", "grpc", "http://l:1")),
+        ({"logs_endpoint": "http://l:4318"}, {}, Destination("otlp", HTTP, "http://l:4318")),
+        (
+            {"logs_endpoint": "http://u:secret@l:1/v1/logs?key=secret", "export": "json"},
+            {LOGS_PROTOCOL: HTTP, PROTOCOL: "grpc", TRACES_PROTOCOL: "grpc"},
+            Destination("otlp", HTTP, "http://l:1/v1/logs"),
+        ),
+        (
+            {"logs_endpoint": "http://l:1", "protocol": HTTP},
+            {LOGS_PROTOCOL: "grpc"},
+            Destination("otlp", HTTP, "http://l:1"),
+        ),
+    ],
+)
+def test_log_records_go_where_a_setting_says(
+    settings: dict[str, Any],
+    environment: dict[str, str],
+    expected: Destination,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """And nowhere without it; how, their own variable says before the common one."""
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+
+    assert logs_destination(Settings(**settings)) == expected
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "expected"),
+    [("http://l:4318", "http://l:4318/v1/logs"), ("http://l:4318/own", "http://l:4318/own")],
+)
+def test_the_logs_endpoint_gets_the_path(endpoint: str, expected: str) -> None:
+    """As the exporter would add it to a common endpoint; a path that is given stays."""
+    exporter: Any = build_log_exporter(Settings(logs_endpoint=endpoint), 3.0)
+
+    assert exporter._endpoint == expected
+    exporter.shutdown()
 
 
 def test_the_exporters_default_is_no_configuration(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,6 +10,7 @@ import pytest
 from google.protobuf.duration_pb2 import Duration  # type: ignore[import-untyped]
 from google.rpc.error_details_pb2 import RetryInfo  # type: ignore[import-untyped]
 from google.rpc.status_pb2 import Status  # type: ignore[import-untyped]
+from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceResponse
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
 
 from otel_flight.delivery.receiver_answers import (
@@ -52,6 +53,14 @@ def kind(answer: Answer) -> str:
 def status_body(message: str) -> bytes:
     """Return the body of a refusal as OTLP wants it."""
     return bytes(Status(code=3, message=message).SerializeToString())
+
+
+def partial_logs(rejected: int, message: str) -> ExportLogsServiceResponse:
+    """Return a response that says some log records were not taken."""
+    response = ExportLogsServiceResponse()
+    response.partial_success.rejected_log_records = rejected
+    response.partial_success.error_message = message
+    return response
 
 
 def partial(rejected: int, message: str = "") -> ExportTraceServiceResponse:
@@ -189,11 +198,13 @@ def test_without_an_answer_it_depends_on_the_connection(error: Exception, expect
             {"content-type": "application/json"},
             b'{"partialSuccess": {"rejectedSpans": "3", "errorMessage": "bad time", "new": 1}}',
         ),
+        answer_of_grpc(partial_logs(3, "bad time")),
+        answer_of_http(200, "OK", PROTOBUF, partial_logs(3, "bad time").SerializeToString()),
     ],
-    ids=["grpc", "http", "http-json"],
+    ids=["grpc", "http", "http-json", "grpc-logs", "http-logs"],
 )
 def test_a_partial_success_says_how_many_spans_were_not_taken(answer: Answer) -> None:
-    """Over both transports, with the reason."""
+    """Over both transports, with the reason; and how many log records of those."""
     assert answer == Answer(rejected_spans=3, rejection="bad time")
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -21,43 +20,16 @@ from otel_flight.incidents.incident import Incident
 from otel_flight.recording import exception_attributes
 from otel_flight.recording.log_attributes import MESSAGE
 from otel_flight.recording.records import RuntimeEvent
-from otel_flight.sources.base import Surroundings, current_ids, halves
-from otel_flight.sources.log_records import LogRecords
+from otel_flight.sources.base import current_ids, halves
+from tests.support.logging_rig import LoggingRig
 from tests.support.otlp_messages import spans_in
-from tests.support.recording_rig import RecordingRig
 from tests.support.rig_incidents import cause_of, incident_of
 
 
-class Rig(RecordingRig):
-    """Records spans and what a logger of its own logs."""
-
-    def __init__(self, directory: Path) -> None:
-        super().__init__(directory, window_bytes="16MiB", runtime_bytes="8MiB")
-        self.collect_ended()
-        self.source = LogRecords(
-            Surroundings(
-                settings=self.settings,
-                events=self.session.runtime,
-                open_spans=self.session.open_spans,
-                guard=self.guard,
-            )
-        )
-        self.source.start()
-        root = logging.RootLogger(logging.DEBUG)
-        root.addHandler(logging.NullHandler())
-        self.logger = logging.Manager(root).getLogger("shop.orders")
-
-    def close(self) -> None:
-        """Stop seeing records, and remove the ring."""
-        self.source.stop()
-        super().close()
-        assert self.guard.errors() == ()
-
-
 @pytest.fixture
-def rig(own_environment: Path) -> Iterator[Rig]:
+def rig(own_environment: Path) -> Iterator[LoggingRig]:
     """A ring that is recorded into."""
-    with Rig(own_environment) as rig:
+    with LoggingRig(own_environment, window_bytes="16MiB", runtime_bytes="8MiB") as rig:
         yield rig
 
 
@@ -89,7 +61,7 @@ def lane(spans: dict[str, ReadableSpan]) -> dict[str, Any]:
     return dict(spans["lane: logs"].attributes or {})
 
 
-def test_a_log_record_is_an_event_of_its_span(rig: Rig) -> None:
+def test_a_log_record_is_an_event_of_its_span(rig: LoggingRig) -> None:
     """Behind the span's own events, with its time and all it says; and not on the lane as well."""
     with rig.tracer.start_as_current_span("GET /") as outer:
         outer.add_event("own")
@@ -121,7 +93,7 @@ def test_a_log_record_is_an_event_of_its_span(rig: Rig) -> None:
     assert lane(spans)["flight_recorder.events.on_spans"] == 2
 
 
-def test_what_belongs_to_no_span_is_on_the_lane(rig: Rig) -> None:
+def test_what_belongs_to_no_span_is_on_the_lane(rig: LoggingRig) -> None:
     """With nothing on any span."""
     rig.logger.warning("at start")
     with rig.tracer.start_as_current_span("GET /"):
@@ -134,7 +106,7 @@ def test_what_belongs_to_no_span_is_on_the_lane(rig: Rig) -> None:
     assert spans["GET /"].events == ()
 
 
-def test_what_belongs_to_a_span_that_is_not_here_is_on_the_lane(rig: Rig) -> None:
+def test_what_belongs_to_a_span_that_is_not_here_is_on_the_lane(rig: LoggingRig) -> None:
     """As one whose record was evicted, or that is in another process: with its ids."""
     with rig.tracer.start_as_current_span("GET /") as span:
         context = span.get_span_context()
@@ -149,7 +121,7 @@ def test_what_belongs_to_a_span_that_is_not_here_is_on_the_lane(rig: Rig) -> Non
     assert spans["GET /"].events == ()
 
 
-def test_a_span_that_is_still_open_has_its_logs(rig: Rig) -> None:
+def test_a_span_that_is_still_open_has_its_logs(rig: LoggingRig) -> None:
     """They may be all there is to say why it hangs."""
     span = rig.tracer.start_span("hung")
     with use_span(span, end_on_exit=False):
@@ -161,7 +133,7 @@ def test_a_span_that_is_still_open_has_its_logs(rig: Rig) -> None:
     span.end()
 
 
-def test_a_span_that_another_pipeline_exports_leaves_its_logs_to_the_lane(rig: Rig) -> None:
+def test_a_span_that_another_pipeline_exports_leaves_its_logs_to_the_lane(rig: LoggingRig) -> None:
     """Where the span is left out its logs would be nowhere; a file that stands alone has it all."""
     with rig.tracer.start_as_current_span("GET /"):
         rig.logger.warning("here")
@@ -177,7 +149,7 @@ def test_a_span_that_another_pipeline_exports_leaves_its_logs_to_the_lane(rig: R
     assert messages(standing_alone["GET /"]) == ["here"]
 
 
-def test_the_same_chunks_whatever_is_left_out(rig: Rig) -> None:
+def test_the_same_chunks_whatever_is_left_out(rig: LoggingRig) -> None:
     """The lane is there in any case: "the first n chunks are delivered" depends on the file."""
     with rig.tracer.start_as_current_span("GET /") as span:
         rig.logger.warning("here")
@@ -191,7 +163,7 @@ def test_the_same_chunks_whatever_is_left_out(rig: Rig) -> None:
     assert lengths == [[1, 4], [0, 4]]
 
 
-def test_both_encodings_agree(rig: Rig) -> None:
+def test_both_encodings_agree(rig: LoggingRig) -> None:
     """A span with logs goes the cheap way as well, and is the same as the official encoder's."""
     with rig.tracer.start_as_current_span("GET /", attributes={"a": [1, 2]}):
         try:
@@ -208,7 +180,7 @@ def test_both_encodings_agree(rig: Rig) -> None:
     assert len(expected["GET /"].events) == 2
 
 
-def test_an_exception_has_its_stacktrace(rig: Rig) -> None:
+def test_an_exception_has_its_stacktrace(rig: LoggingRig) -> None:
     """As Python prints it, less the lines of the program: those are not recorded."""
     with rig.tracer.start_as_current_span("GET /"):
         try:
@@ -227,7 +199,7 @@ def test_an_exception_has_its_stacktrace(rig: Rig) -> None:
     )
 
 
-def test_raised_exceptions_are_events_of_their_span(rig: Rig) -> None:
+def test_raised_exceptions_are_events_of_their_span(rig: LoggingRig) -> None:
     """Unhandled ones stay on the lane: they are what the incident is about."""
     with rig.tracer.start_as_current_span("GET /"):
         trace_id, span_id = current_ids()
@@ -242,7 +214,7 @@ def test_raised_exceptions_are_events_of_their_span(rig: Rig) -> None:
     assert [event.name for event in spans["lane: exceptions"].events] == ["unhandled exception"]
 
 
-def test_of_many_records_a_span_has_the_last(rig: Rig) -> None:
+def test_of_many_records_a_span_has_the_last(rig: LoggingRig) -> None:
     """The others are on the lane, as far as there is room."""
     with rig.tracer.start_as_current_span("GET /"):
         for number in range(MOST_EVENTS + 10):
@@ -254,7 +226,7 @@ def test_of_many_records_a_span_has_the_last(rig: Rig) -> None:
     assert messages(spans["lane: logs"]) == [str(number) for number in range(10)]
 
 
-def test_chunks_with_long_logs_are_below_what_receivers_take(rig: Rig) -> None:
+def test_chunks_with_long_logs_are_below_what_receivers_take(rig: LoggingRig) -> None:
     """What is logged counts for the size of a request."""
     for number in range(400):
         with rig.tracer.start_as_current_span(f"GET /{number}"):
@@ -278,7 +250,7 @@ def _ids() -> tuple[int, int, int]:
     return *halves(trace_id), span_id
 
 
-def test_iterating_again_gives_the_same(rig: Rig) -> None:
+def test_iterating_again_gives_the_same(rig: LoggingRig) -> None:
     """No event is added twice when a request is sent again."""
     with rig.tracer.start_as_current_span("GET /"):
         rig.logger.warning("once")

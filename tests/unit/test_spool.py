@@ -117,6 +117,24 @@ def test_a_state_survives_and_a_broken_one_means_deliver_again(
     assert spool.entries()[0].state == DeliveryState()
 
 
+def test_log_records_have_a_state_of_their_own(tmp_path: Path, make: MakeIncident) -> None:
+    """Beside that of the spans, of the same incident; both go when it is evicted."""
+    spool = Spool(tmp_path / "spool", 1 << 30, 1)
+    entry = spool.add(make("20260101-000001-aaaaaa"))
+    logs = spool.of_logs()
+
+    spool.save_state(entry, DeliveryState(chunks=3))
+    logs.save_state(entry, DeliveryState(delivered=True))
+
+    assert spool.find(entry.incident_id).state == DeliveryState(chunks=3)
+    assert logs.find(entry.incident_id).state == DeliveryState(delivered=True)
+    assert logs.has_added(entry)
+
+    newer = spool.add(make("20260101-000002-bbbbbb"))
+
+    assert sorted(spool.directory.iterdir()) == [newer.path]
+
+
 def test_an_id_or_its_beginning_finds_an_incident(tmp_path: Path, make: MakeIncident) -> None:
     """People type as little as they must; two that match are both named."""
     spool = Spool(tmp_path / "spool", 1 << 30, 10)
