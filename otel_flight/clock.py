@@ -16,6 +16,7 @@ __all__ = [
     "ClockPair",
     "SystemClock",
     "monotonic_ns",
+    "process_time_ns",
     "thread_time_ns",
     "wall_ns",
 ]
@@ -23,6 +24,8 @@ __all__ = [
 # Aliases and not functions: the hot path pays for the C call only.
 wall_ns = time.time_ns
 monotonic_ns = time.monotonic_ns
+# Processor time of the whole process.
+process_time_ns = time.process_time_ns
 # Processor time of the calling thread.
 thread_time_ns = time.thread_time_ns
 

@@ -12,14 +12,14 @@ from collections import deque
 from collections.abc import Iterable
 from typing import Any, Final
 
-from otel_flight.clock import ClockPair, monotonic_ns
+from otel_flight.clock import ClockPair, monotonic_ns, process_time_ns
 from otel_flight.recording import event_attributes as names
 from otel_flight.recording.open_spans import OpenSpans
 from otel_flight.recording.records import RuntimeEvent
 from otel_flight.sources.base import Surroundings, halves
 from otel_flight.sources.running_code.culprits import culprit_attributes, described
 from otel_flight.sources.running_code.frames import CAN_READ_FRAMES, current_frames
-from otel_flight.sources.running_code.heartbeat import Heartbeat, LateBeat
+from otel_flight.sources.running_code.heartbeat import BUSY_SECONDS, Heartbeat, LateBeat
 from otel_flight.sources.running_code.loop_samples import (
     LoopSample,
     call_of,
@@ -37,6 +37,8 @@ SAMPLED_FROM_NS: Final = 50_000_000
 _SECOND_LOOK_SECONDS: Final = 0.005
 """After the first look: a task that is still running then is one that runs for long."""
 _SCAN_NS: Final = 1_000_000_000
+_WORKING_SHARE: Final = 0.02
+"""Of a processor that the process must use for its loops to be looked for and after."""
 _GROWTH: Final = 1.25
 """A stall that goes on is recorded again each time it has become so many times longer."""
 _MOST_PARENTS: Final = 20
@@ -73,6 +75,7 @@ class EventLoops:
         self._hearts: dict[int, Heartbeat] = {}
         self._stalls: dict[int, _Stall] = {}
         self._scanned_ns = 0
+        self._ticked_ns = self._cpu_ns = 0
         self._is_stopped = not CAN_READ_FRAMES
         self.stalls = 0
 
@@ -88,7 +91,9 @@ class EventLoops:
     def tick(self) -> None:
         """Find loops, record the stalls that ended, and look at loops whose beat is overdue."""
         now = ClockPair.now()
-        if not self._is_stopped:
+        is_serving = bool(self._open_spans.roots)
+        is_working = self._uses_processor(now.monotonic_ns) or is_serving
+        if not self._is_stopped and is_working:
             self._add(loops_of_roots(self._open_spans))
             if now.monotonic_ns - self._scanned_ns >= _SCAN_NS:
                 self._scanned_ns = now.monotonic_ns
@@ -101,9 +106,16 @@ class EventLoops:
                 del self._hearts[key]
                 self._stalls.pop(key, None)
                 continue
-            heart.is_serving = bool(self._open_spans.roots)
-            heart.keep_beating(loop)
+            heart.is_serving = is_serving
+            heart.keep_beating(loop, is_wanted=is_working)
             self._watch(key, heart, loop, now)
+
+    def _uses_processor(self, now_ns: int) -> bool:
+        """Return whether the process did something since the last tick that is worth a look."""
+        cpu_ns = process_time_ns()
+        used_ns, self._cpu_ns = cpu_ns - self._cpu_ns, cpu_ns
+        elapsed_ns, self._ticked_ns = now_ns - self._ticked_ns, now_ns
+        return used_ns > elapsed_ns * _WORKING_SHARE or not self._scanned_ns
 
     def _add(self, found: Iterable[Found]) -> None:
         for loop, thread_id in found:
@@ -120,7 +132,7 @@ class EventLoops:
             stall = self._stalls.get(key)
             if stall is None or stall.due_ns != late.due_ns:
                 stall = _Stall(late.due_ns)
-            if late.run == heart.run and (stall.samples or not heart.is_idle):
+            if late.run == heart.run:
                 self.stalls += 1
                 self._record(heart, stall, late, now, is_ongoing=False)
         stall = self._stalls.get(key)
@@ -193,7 +205,8 @@ class EventLoops:
     def _start_of(self, shown: LoopSample, late: LateBeat, now: ClockPair) -> int:
         """Return when a stall began: after the last beat, and after the request that makes it."""
         root_ns = _root_start_ns(self._open_spans, shown.span_id)
-        began_ns = now.to_monotonic_ns(root_ns) if root_ns else 0
+        earliest_ns = late.due_ns - int(BUSY_SECONDS * 1e9)  # the last beat is older after a rest
+        began_ns = now.to_monotonic_ns(root_ns) if root_ns else earliest_ns
         return min(late.due_ns, max(late.last_ns, began_ns))
 
 

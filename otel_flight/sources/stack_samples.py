@@ -56,6 +56,9 @@ class StackSamples:
 
     def tick(self) -> None:
         """Sample the roots that are due, the oldest first."""
+        if not self._open_spans.roots:
+            self._looked_ns = self._clock.monotonic_ns()
+            return
         now = ClockPair.now(self._clock)
         roots = self._oldest_roots()
         ages_ns = self._ages(roots, now)

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from otel_flight.clock import ClockPair
 from otel_flight.incidents.window import without_outdated
 from otel_flight.recording import event_attributes as names
 from otel_flight.recording.records import RuntimeEvent
@@ -108,6 +109,23 @@ def test_a_stall_is_recorded_with_what_blocks_and_for_whom(
     assert found.stack is not None
     functions = [frame.function.rpartition(".")[2] for frame in found.stack.frames]
     assert functions.index("request") < functions.index("hold_everything_up")
+
+
+def test_a_stall_after_a_rest_begins_with_its_request(rig: ServingRig, source: EventLoops) -> None:
+    """The last beat may be long ago: the loop was not blocked before there was anything to do."""
+    block = Block(rig)
+    with LoopThread() as loop:
+        tick_until(source.tick, lambda: beats(source, loop))
+        (heart,) = source._hearts.values()
+        tick_until(lambda: None, lambda: heart.due_ns == 0)
+        rested = ClockPair.now()
+        request = loop.submit(block.request())
+        assert block.has_begun.wait(DEADLINE_SECONDS)
+        tick_until(source.tick, lambda: bool(rig.hooked))
+        block.may_end.set()
+        request.result(DEADLINE_SECONDS)
+
+    assert rig.hooked[0].start_ns >= rested.to_wall_ns(rested.monotonic_ns)
 
 
 def test_a_child_task_blocks_for_the_request_that_made_it(
@@ -263,14 +281,14 @@ def test_after_the_stop_nothing_is_left_on_the_loop(rig: ServingRig, source: Eve
     assert source._hearts == {}
 
 
-def test_an_idle_loop_is_woken_less_often(rig: ServingRig, source: EventLoops) -> None:
-    """Until a request is open again."""
+def test_an_idle_loop_is_let_rest(rig: ServingRig, source: EventLoops) -> None:
+    """Nothing wakes it any more, until a request is open again."""
     with LoopThread() as loop:
         tick_until(source.tick, lambda: beats(source, loop))
         (heart,) = source._hearts.values()
-        tick_until(source.tick, lambda: heart.is_idle)
+        tick_until(lambda: None, lambda: heart.due_ns == 0)
 
         with rig.tracer.start_as_current_span("GET /ok"):
-            tick_until(source.tick, lambda: not heart.is_idle)
+            tick_until(source.tick, lambda: heart.due_ns > heart.last_ns)
 
     assert rig.hooked == []

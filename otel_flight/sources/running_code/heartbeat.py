@@ -13,9 +13,8 @@ from otel_flight.guard import Guard
 
 BUSY_SECONDS: Final = 0.02
 """Between two beats of a loop that works, so that a stall is measured to within that."""
-IDLE_SECONDS: Final = 0.25
-"""Between two beats of a loop that does nothing: each wakes the process."""
-_IDLE_BEATS: Final = 50
+QUIET_BEATS: Final = 50
+"""Of a loop that does nothing, after which it is let rest: each wakes the process."""
 _BUSY_SHARE: Final = 0.02
 """Of a processor that the loop's thread must use to count as working; the beat takes 0.2 %."""
 _MOST_WAITING: Final = 64
@@ -41,10 +40,9 @@ class Heartbeat:
     Attributes:
         late: beats that were late, for the ticker to take.
         thread_id: of the thread that runs the loop.
-        due_ns: when the next beat should come; 0: none is to come.
+        due_ns: when the next beat should come; 0: none is to come, the loop rests or stands still.
         last_ns: when the last one came.
         run: counts how often the loop was seen to have stopped, as a timer waits then, too.
-        is_idle: the loop does nothing just now.
         is_serving: a request is open, so that the loop counts as working; the ticker sets it.
     """
 
@@ -62,7 +60,6 @@ class Heartbeat:
         self.due_ns = 0
         self.last_ns = 0
         self.run = 0
-        self.is_idle = False
         self.is_serving = False
 
     @property
@@ -71,14 +68,20 @@ class Heartbeat:
         loop = self._loop()
         return None if loop is None or loop.is_closed() else loop
 
-    def keep_beating(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Let the beat begin, unless it does already. Ticker only."""
+    def keep_beating(self, loop: asyncio.AbstractEventLoop, *, is_wanted: bool) -> None:
+        """Let the beat begin if it rests, or end if the loop stands still. Ticker only.
+
+        Args:
+            loop: the loop.
+            is_wanted: something is going on in the process.
+        """
         if not loop.is_running():
             if self.due_ns:
                 self.due_ns = 0
                 self.run += 1
-        elif not self.due_ns:
-            self.last_ns = self.due_ns = monotonic_ns()
+        elif not self.due_ns and (is_wanted or not self.last_ns):
+            self.last_ns = self.last_ns or monotonic_ns()
+            self.due_ns = monotonic_ns()
             try:
                 loop.call_soon_threadsafe(self._begin, self.run)
             except RuntimeError:  # closed meanwhile
@@ -91,6 +94,7 @@ class Heartbeat:
     def _begin(self, run: int) -> None:
         """Begin, on the loop's thread; a beat of an earlier run may still be to come."""
         self._cpu_ns = thread_time_ns()
+        self._quiet_beats = 0
         self._beat(run)
 
     def _beat(self, run: int) -> None:
@@ -103,20 +107,21 @@ class Heartbeat:
             if now - due_ns >= self._limit_ns:
                 self.late.append(LateBeat(last_ns, due_ns, now, run))
             self.thread_id = get_ident()
-            self._judge(now - last_ns)
-            seconds = IDLE_SECONDS if self.is_idle else BUSY_SECONDS
             self.last_ns = now
-            self.due_ns = now + int(seconds * 1e9)
-            loop.call_later(seconds, self._beat, run)
+            if self._is_quiet(now - last_ns):
+                self.due_ns = 0
+                return
+            self.due_ns = now + int(BUSY_SECONDS * 1e9)
+            loop.call_later(BUSY_SECONDS, self._beat, run)
         except Exception as error:  # noqa: BLE001
             self._guard.note("event_loop", error)
 
-    def _judge(self, elapsed_ns: int) -> None:
-        """Decide whether the loop works, by the processor time that its thread used."""
+    def _is_quiet(self, elapsed_ns: int) -> bool:
+        """Return whether the loop does nothing, by the processor time that its thread used."""
         cpu_ns = thread_time_ns()
         used_ns, self._cpu_ns = cpu_ns - self._cpu_ns, cpu_ns
         if self.is_serving or used_ns > elapsed_ns * _BUSY_SHARE:
             self._quiet_beats = 0
         else:
             self._quiet_beats += 1
-        self.is_idle = self._quiet_beats >= _IDLE_BEATS
+        return self._quiet_beats >= QUIET_BEATS
