@@ -37,6 +37,9 @@ OLDEST = [
 # down meanwhile: what these tests expect of an exporter that fails, it does not do.
 NOT_WITH_OLDEST = [
     "--ignore=tests/integration/test_otlp_receiver.py",
+    "--ignore=tests/integration/test_export_attempt.py",
+    "--deselect=tests/integration/test_refused_spans.py::test_a_receiver_is_left_alone_as_long_as_it_asks[grpc]",
+    "--deselect=tests/integration/test_refused_spans.py::test_a_lost_answer_leaves_a_doubt[grpc]",
     "--deselect=tests/integration/test_delivery.py::test_an_unreachable_endpoint_fails_and_is_named",
 ]
 
