@@ -255,7 +255,7 @@ def test_no_frame_is_kept_alive(collections: Collections) -> None:
 
     handler()
 
-    assert [each for each in gc.get_objects() if isinstance(each, Payload)] == []
+    assert [each for each in gc.get_objects() if type(each) is Payload] == []
     collections.source.tick()
 
 
