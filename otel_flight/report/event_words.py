@@ -12,6 +12,8 @@ from otel_flight.report.wording import size
 
 _LONGEST: Final = 400
 _LONGEST_VALUE: Final = 80
+_LEAST_CHANGE: Final = 0.1
+"""Of a measurement, that is worth a word."""
 _NOT_SAID: Final = frozenset({log_attributes.LEVEL, exception_attributes.CHAIN})
 _PLACE: Final = ("code.function.name", "code.file.path", "code.line.number")
 _PREFIXES: Final = ("flight_recorder.", "process.", "cpython.gc.")
@@ -41,9 +43,9 @@ def series_words(events: Sequence[WindowEvent]) -> str:
     changes = [
         f"{_short(key)} {_value(key, first[key])} → {_value(key, value)}"
         for key, value in last.items()
-        if key in first and first[key] != value
+        if key in first and abs(value - first[key]) > _LEAST_CHANGE * abs(first[key])
     ]
-    return one_line(", ".join(changes), _LONGEST)
+    return one_line(", ".join(changes), _LONGEST) or "nothing changed much"
 
 
 def is_measurement(event: WindowEvent) -> bool:

@@ -24,7 +24,7 @@ from otel_flight.report.event_words import (
 
 _DRAWN_AS_SPANS: Final = "stacks"
 _SOURCE: Final = "flight_recorder.source"
-_FEWEST_OF_A_SERIES: Final = 3
+_FEWEST_OF_A_SERIES: Final = 2
 
 
 @dataclass(frozen=True)

@@ -43,7 +43,8 @@ PILE_UP: Final = Fault(
     program="pile_up",
     warm_up=("/ok",) * 24,
     warm_up_seconds=5.5,
-    requests=("/label",) * 12,
+    requests=("/label",) * 20,
+    apart_seconds=0.005,
     trigger="slow_root",
     environment=SPANS_ALONE,
 )
@@ -155,7 +156,8 @@ def test_requests_that_pile_up(tmp_path: Path) -> None:
     crowd = finding_of(run, "requests_in_flight")
     assert "`GET /label`" in crowd.summary
     assert crowd.evidence["open_at_trigger"] >= 8
-    assert run.findings[0].rule == "slow_child"
+    assert run.findings[0] is finding_of(run, "slow_child")
+    assert run.findings[0].summary.startswith("`wait for a printer` took ")
 
 
 def test_a_call_that_was_tried_again(tmp_path: Path) -> None:

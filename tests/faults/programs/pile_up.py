@@ -11,7 +11,7 @@ from switch import IS_FAULTY
 app = FastAPI()
 tracer = trace.get_tracer("shop")
 printers = asyncio.Semaphore(2)
-_SECONDS = 0.3 if IS_FAULTY else 0.005
+_SECONDS = 0.1 if IS_FAULTY else 0.005
 
 
 @app.get("/label")
