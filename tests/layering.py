@@ -73,6 +73,7 @@ ONE_A_FILE: Final[Mapping[str, frozenset[str]]] = {
             "raised",
             "samples",
             "slowed_calls",
+            "unhandled",
             "waits",
         }
     ),

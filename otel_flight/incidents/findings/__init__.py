@@ -7,6 +7,7 @@ from typing import Final
 
 from otel_flight.guard import Guard
 from otel_flight.incidents.findings.base import ERROR_TRIGGERS, EvidenceView, Rule, rule_name
+from otel_flight.incidents.findings.cancelled_from_above import find_cancelled_from_above
 from otel_flight.incidents.findings.ended_together import find_ended_together
 from otel_flight.incidents.findings.error_origin import find_error_origin
 from otel_flight.incidents.findings.event_loop_blocked import find_event_loop_blocked
@@ -18,11 +19,18 @@ from otel_flight.incidents.findings.retries import find_retries
 from otel_flight.incidents.findings.self_time import find_self_time
 from otel_flight.incidents.findings.slow_child import find_slow_child
 from otel_flight.incidents.findings.slow_downstream import find_slow_downstream
+from otel_flight.incidents.findings.thread_died import find_thread_died
 from otel_flight.incidents.findings.unfinished import find_unfinished
+from otel_flight.incidents.findings.unhandled_exception import find_unhandled_exception
 from otel_flight.incidents.incident import Incident
 from otel_flight.incidents.manifest import Finding
 
-FAILURES: Final[tuple[Rule, ...]] = (find_error_origin,)
+FAILURES: Final[tuple[Rule, ...]] = (
+    find_cancelled_from_above,
+    find_unhandled_exception,
+    find_error_origin,
+    find_thread_died,
+)
 """Why something failed."""
 CAUSES: Final[tuple[Rule, ...]] = (
     find_event_loop_blocked,

@@ -59,7 +59,7 @@ def raised(span: WindowSpan) -> Raised | None:
 
 def first_raised(exception: Raised) -> FirstRaised:
     """Return the exception that led to this one, or this one's place when none did."""
-    first, *others = _BETWEEN.split(exception.stacktrace)
+    first, *others = tracebacks_of(exception)
     found = _LAST_FRAME.fullmatch(f"\n{first}\n")
     if found is None:
         return FirstRaised("", "")
@@ -69,6 +69,11 @@ def first_raised(exception: Raised) -> FirstRaised:
     said = [each for each in rest.splitlines() if each and not each.startswith(_DEEPER)]
     kind, _, message = said[0].partition(": ") if said and others else ("", "", "")
     return FirstRaised(_words(kind, message), one_line(place, _LONGEST_PLACE))
+
+
+def tracebacks_of(exception: Raised) -> list[str]:
+    """Return an exception's traceback in parts, one for each of its chain, the first one first."""
+    return _BETWEEN.split(exception.stacktrace)
 
 
 def failure_words(span: WindowSpan) -> str:
