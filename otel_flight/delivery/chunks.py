@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
-from typing import Any, Final
+from typing import Final
 
 from opentelemetry.sdk.trace import ReadableSpan
 
@@ -141,7 +141,7 @@ class IncidentChunks:
             chunk = [span for span in chunk if not self._is_skipped(span)]
         return PacedSpans(self._built, chunk, self._pacer, self._encoded)
 
-    def _encoded(self, chunk: Iterable[int], official: OfficialEncoder) -> Any:
+    def _encoded(self, chunk: Iterable[int], official: OfficialEncoder) -> bytes:
         found = (span for span in map(self._span, chunk) if span is not None)
         return self._encoding.encode(found, official)
 

@@ -22,6 +22,7 @@ from otel_flight.delivery.pacing import PacedSpans
 from otel_flight.delivery.request_encoding import is_faithful
 
 _ENCODER: Final = "encode_spans"
+_SERIALIZE: Final = "SerializePartialToString"
 OFFICIAL_SPANS: Final = 64
 """The official encoder puts a request together in calls that let no other thread run: 0.4 ms for 64
 spans, 0.9 ms for 128."""
@@ -47,11 +48,29 @@ def encoding_exporter(official: Callable[..., SpanExporter]) -> Callable[..., Sp
     return cast("type[SpanExporter]", made)
 
 
+class _Serialized:
+    """A request that needs no message in between, which would be read in one long piece."""
+
+    def __init__(self, data: bytes) -> None:
+        self._data = data
+
+    def SerializePartialToString(self) -> bytes:  # noqa: N802  (protobuf's name)
+        """Return the request's bytes."""
+        return self._data
+
+
 def _with_our_encoder(method: FunctionType) -> FunctionType:
     official = method.__globals__[_ENCODER]
+    is_serialized_at_once = _SERIALIZE in method.__code__.co_names
 
     def encode_spans(spans: Sequence[ReadableSpan]) -> Any:
-        return spans.encoded(official) if isinstance(spans, PacedSpans) else official(spans)
+        if not isinstance(spans, PacedSpans) or (data := spans.encoded(official)) is None:
+            return official(spans)
+        if is_serialized_at_once:
+            return _Serialized(data)
+        message = type(official(())).FromString(data)
+        spans.rest()
+        return message
 
     copy = FunctionType(
         method.__code__,

@@ -148,7 +148,7 @@ class PacedSpans(Paced[ReadableSpan]):
         build: makes the span an item stands for; None: it cannot be built, and is left out.
         items: what is iterated over, in order.
         pacer: rests between the spans.
-        encode: makes the request of the items and an official encoder; None: that one does.
+        encode: makes the request, as bytes, of the items and an official encoder.
     """
 
     def __init__(
@@ -156,13 +156,15 @@ class PacedSpans(Paced[ReadableSpan]):
         build: Callable[[_T], ReadableSpan | None],
         items: Sequence[_T],
         pacer: Pacer,
-        encode: Callable[[Iterable[_T], Callable[..., Any]], Any] | None = None,
+        encode: Callable[[Iterable[_T], Callable[..., Any]], bytes] | None = None,
     ) -> None:
         super().__init__(build, items, pacer)
-        self._encode: Callable[[Iterable[Any], Callable[..., Any]], Any] | None = encode
+        self._encode: Callable[[Iterable[Any], Callable[..., Any]], bytes] | None = encode
 
-    def encoded(self, official: Callable[[Sequence[ReadableSpan]], Any]) -> Any:
-        """Return the export request with these spans, made in the cheapest way there is."""
-        if self._encode is None:
-            return official(self)
-        return self._encode(self._rested_items(), official)
+    def encoded(self, official: Callable[[Sequence[ReadableSpan]], Any]) -> bytes | None:
+        """Return the export request with these spans; None: that is for the official encoder."""
+        return None if self._encode is None else self._encode(self._rested_items(), official)
+
+    def rest(self) -> None:
+        """Let other threads run now."""
+        self._pacer.rest()

@@ -41,9 +41,10 @@ def paced(names: Sequence[str], encode: Callable[..., Any] | None = None) -> Pac
     return PacedSpans(made, names, Pacer(1.0, sleep=lambda seconds: None), encode)
 
 
-def encode_renamed(names: Iterable[str], official: Callable[..., Any]) -> Any:
+def encode_renamed(names: Iterable[str], official: Callable[..., Any]) -> bytes:
     """Encode a chunk in a way that shows at the receiver."""
-    return official([made(f"encoded {name}") for name in names])
+    message: bytes = official([made(f"encoded {name}") for name in names]).SerializeToString()
+    return message
 
 
 def exporter_for(

@@ -70,9 +70,7 @@ def encoded(
     origins = SpanOrigins(incident.manifest)
     builder = SpanBuilder(incident.manifest, origins, is_standalone=False)
     encoding = RequestEncoding(builder, origins, guard or Guard())
-    request = encoding.encode(incident.window.spans(), official)
-    assert isinstance(request, ExportTraceServiceRequest)
-    return request
+    return ExportTraceServiceRequest.FromString(encoding.encode(incident.window.spans(), official))
 
 
 def officially(incident: Incident) -> ExportTraceServiceRequest:
@@ -174,7 +172,7 @@ def test_a_span_that_cannot_be_encoded_is_noted_and_left_out(rig: RecordingRig) 
         SpanBuilder(incident.manifest, origins, is_standalone=False), origins, guard
     )
     found = (WindowSpan(record, 0, None, None) for record in spans)
-    request = encoding.encode(found, encode_spans)
+    request = ExportTraceServiceRequest.FromString(encoding.encode(found, encode_spans))
 
     assert [item.span.name for item in spans_in(request)] == ["span 0", "span 2"]
     assert [error.place for error in guard.errors()] == ["encode span"]
