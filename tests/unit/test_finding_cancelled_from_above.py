@@ -90,7 +90,8 @@ def test_a_time_limit_and_what_it_cut_off(builder: IncidentBuilder) -> None:
     here = "unit/test_finding_cancelled_from_above.py"
     assert finding.summary == (
         "`GET /orders` ran into a time limit after 1.5s, set in "
-        f"`handle ({here}:{line_of(handle)})`; `connect` was running within it, in `fetch ({here}:{line_of(fetch)})`"
+        f"`handle ({here}:{line_of(handle)})`; `connect` was running within it, in "
+        f"`fetch ({here}:{line_of(fetch)})`"
     )
     assert finding.evidence["cancelled"] == "connect"
     assert finding.evidence["code.location"] == f"fetch ({here}:{line_of(fetch)})"

@@ -12,6 +12,7 @@ from otel_flight.incidents.findings.ended_together import find_ended_together
 from otel_flight.incidents.findings.error_origin import find_error_origin
 from otel_flight.incidents.findings.event_loop_blocked import find_event_loop_blocked
 from otel_flight.incidents.findings.lock_wait import find_lock_wait
+from otel_flight.incidents.findings.logged import find_logged
 from otel_flight.incidents.findings.pool_exhausted import find_pool_exhausted
 from otel_flight.incidents.findings.repeated_child import find_repeated_child
 from otel_flight.incidents.findings.requests_in_flight import find_requests_in_flight
@@ -19,6 +20,7 @@ from otel_flight.incidents.findings.retries import find_retries
 from otel_flight.incidents.findings.self_time import find_self_time
 from otel_flight.incidents.findings.slow_child import find_slow_child
 from otel_flight.incidents.findings.slow_downstream import find_slow_downstream
+from otel_flight.incidents.findings.swallowed_exception import find_swallowed_exception
 from otel_flight.incidents.findings.thread_died import find_thread_died
 from otel_flight.incidents.findings.unfinished import find_unfinished
 from otel_flight.incidents.findings.unhandled_exception import find_unhandled_exception
@@ -28,7 +30,9 @@ from otel_flight.incidents.manifest import Finding
 FAILURES: Final[tuple[Rule, ...]] = (
     find_cancelled_from_above,
     find_unhandled_exception,
+    find_logged,
     find_error_origin,
+    find_swallowed_exception,
     find_thread_died,
 )
 """Why something failed."""

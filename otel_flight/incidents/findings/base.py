@@ -17,7 +17,7 @@ from otel_flight.quantities import format_duration
 from otel_flight.recording.records import Span, SpanStart
 from otel_flight.recording.ring_layout import LANE_SPANS
 
-ERROR_TRIGGERS: Final = frozenset({"error_span", "unhandled_exception"})
+ERROR_TRIGGERS: Final = frozenset({"error_span", "log_record", "unhandled_exception"})
 SLOW_TRIGGERS: Final = frozenset({"slow_root", "slow_open_root"})
 STATUS_ERROR: Final = 2
 """Value of `StatusCode.ERROR`."""
