@@ -12,7 +12,7 @@ import concurrent.futures.thread  # noqa: F401
 import importlib
 import logging
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import IO, Any, Final, Literal, cast
 from urllib.parse import urlsplit, urlunsplit
@@ -50,6 +50,11 @@ _LOG_MODULES: Final[Mapping[Protocol, str]] = {
     "grpc": "opentelemetry.exporter.otlp.proto.grpc._log_exporter",
     "http/protobuf": "opentelemetry.exporter.otlp.proto.http._log_exporter",
 }
+_IMPORTED_LATE: Final[Mapping[Protocol, Sequence[str]]] = {
+    "grpc": ("grpc.experimental", "grpc._channel"),
+    "http/protobuf": ("requests", "netrc"),
+}
+"""What the exporters import when one is made, or makes its first connection."""
 _JSON_MODULE: Final = "opentelemetry.exporter.otlp.json.file.trace_exporter"
 
 
@@ -100,12 +105,16 @@ def preload(settings: Settings) -> None:
     """
     target = destination(settings)
     if target.kind == "otlp":
-        _exporter_class(_MODULES[target.protocol], "OTLPSpanExporter")
+        make = _exporter_class(_MODULES[target.protocol], "OTLPSpanExporter")
+        if make is not None:
+            encoding_exporter(make)
+        _import_late_ones(target.protocol)
     elif target.kind == "json":
         _exporter_class(_JSON_MODULE, "FileSpanExporter")
     logs = logs_destination(settings)
     if logs.kind == "otlp":
         _exporter_class(_LOG_MODULES[logs.protocol], "OTLPLogExporter")
+        _import_late_ones(logs.protocol)
 
 
 def build_exporter(settings: Settings, timeout_seconds: float | None = None) -> SpanExporter:
@@ -204,6 +213,14 @@ def _shown(endpoint: str) -> str:
     parts = urlsplit(endpoint)
     host = parts.netloc.rpartition("@")[2]
     return urlunsplit(parts._replace(netloc=host, query="", fragment=""))
+
+
+def _import_late_ones(protocol: Protocol) -> None:
+    for module in _IMPORTED_LATE[protocol]:
+        try:
+            importlib.import_module(module)
+        except ImportError as error:
+            _logger.debug("otel-flight cannot import %s: %s", module, error)
 
 
 def _exporter_class(module: str, name: str) -> Callable[..., Any] | None:

@@ -24,6 +24,8 @@ from otel_flight.delivery.exporters import (
 )
 from otel_flight.errors import DeliveryFailed, MissingExtra
 from otel_flight.settings import Settings
+from tests.support.otlp_receiver import OtlpReceiver
+from tests.support.service_process import ServiceProcess
 
 JSON_MODULE = "opentelemetry.exporter.otlp.json.file.trace_exporter"
 GRPC_MODULE = "opentelemetry.exporter.otlp.proto.grpc.trace_exporter"
@@ -203,6 +205,35 @@ def test_preloading_makes_nothing(settings: dict[str, Any]) -> None:
     preload(Settings(**settings))
 
     assert threading.active_count() == threads
+
+
+_IMPORTED_LATE: Final = """
+import sys
+from opentelemetry.sdk.trace import ReadableSpan
+from opentelemetry.trace import SpanContext
+from otel_flight.delivery.exporters import build_exporter, preload
+from otel_flight.settings import Settings
+settings = Settings(export="otlp", endpoint=sys.argv[1], protocol=sys.argv[2])
+preload(settings)
+before = set(sys.modules)
+exporter = build_exporter(settings)
+exporter.export([ReadableSpan("work", SpanContext(1, 2, False), start_time=1, end_time=2)])
+exporter.shutdown()
+print(*sorted(set(sys.modules) - before))
+"""
+
+
+@pytest.mark.parametrize("protocol", ["grpc", HTTP])
+def test_nothing_is_left_to_import_during_an_incident(protocol: Any) -> None:
+    """Importing takes up to 0.2 s, and makes the host collect all of its garbage."""
+    with OtlpReceiver() as receiver:
+        arguments = ["-c", _IMPORTED_LATE, receiver.endpoint(protocol), protocol]
+        with ServiceProcess(arguments) as process:
+            assert process.wait() == 0, process.output()
+            imported = process.output()
+
+    assert imported.split() == []
+    assert [item.span.name for item in receiver.spans()] == ["work"]
 
 
 def test_why_an_export_failed_is_overheard() -> None:
