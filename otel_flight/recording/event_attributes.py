@@ -23,6 +23,8 @@ LOOP: Final = "flight_recorder.loop"
 """The class of an event loop."""
 LOOP_STEPS: Final = "flight_recorder.loop.steps"
 """How many tasks and callbacks the samples of a busy event loop saw it in."""
+LOOP_SEEN: Final = "flight_recorder.loop.seen"
+"""The functions that the samples of a busy event loop saw it in."""
 
 WAIT_KIND: Final = "flight_recorder.wait.kind"
 """What is waited for, in a word: `lock`, `queue`, `network`, `sleep`, `connection pool`, …"""

@@ -220,7 +220,7 @@ def _name_of(samples: list[LoopSample], blocked: bool) -> str:
 def _steps(samples: list[LoopSample]) -> dict[str, Any]:
     return {
         names.LOOP_STEPS: len({sample.step for sample in samples}),
-        "flight_recorder.loop.seen": sorted({described(each.places) for each in samples} - {""}),
+        names.LOOP_SEEN: sorted({described(each.places) for each in samples} - {""}),
     }
 
 
