@@ -62,3 +62,16 @@ def test_silent_when_the_cause_is_not_slowness(builder: IncidentBuilder) -> None
     builder.end(root, 2000, error="no")
 
     assert find(builder, builder.failed(root, 2000)) is None
+
+
+def test_watching_for_the_client_to_leave_is_no_work(builder: IncidentBuilder) -> None:
+    """The instrumentation of ASGI has a span for it, as long as a response that is streamed."""
+    root = builder.open("GET /export", 0)
+    attributes = {"asgi.event.type": "http.disconnect"}
+    builder.span("GET /export http receive", 1, 1999, root, attributes=attributes)
+    builder.end(root, 2000)
+
+    finding = find(builder, builder.slow(root, 2000))
+
+    assert finding is not None
+    assert finding.explained_share == 1

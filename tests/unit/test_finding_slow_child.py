@@ -136,3 +136,17 @@ def test_silent_for_a_slow_request_of_another_trace(builder: IncidentBuilder) ->
     )
 
     assert find_slow_child(EvidenceView(incident)) is None
+
+
+def test_watching_for_the_client_to_leave_is_no_work(builder: IncidentBuilder) -> None:
+    """The instrumentation of ASGI has a span for it, as long as a response that is streamed."""
+    root = builder.open("GET /export", 0)
+    attributes = {"asgi.event.type": "http.disconnect"}
+    builder.span("GET /export http receive", 1, 1999, root, attributes=attributes)
+    builder.span("read orders", 2, 1998, root)
+    builder.end(root, 2000)
+
+    finding = find(builder, builder.slow(root, 2000))
+
+    assert finding is not None
+    assert finding.summary.startswith("`read orders` took 2s of the 2s of `GET /export`")

@@ -21,6 +21,8 @@ ERROR_TRIGGERS: Final = frozenset({"error_span", "log_record", "unhandled_except
 SLOW_TRIGGERS: Final = frozenset({"slow_root", "slow_open_root"})
 STATUS_ERROR: Final = 2
 """Value of `StatusCode.ERROR`."""
+_ASGI_EVENT: Final = "asgi.event.type"
+_CLIENT_LEFT: Final = "http.disconnect"
 _RECORDS_BETWEEN_PAUSES: Final = 64
 _FEWEST_FOR_USUAL: Final = 10
 
@@ -191,7 +193,9 @@ class EvidenceView:
         found = span
         for _ in self.trace:  # at most so many steps down, whatever the parent ids say
             longest = max(
-                self.children(found), key=lambda child: time_within([child], span), default=None
+                working(self.children(found)),
+                key=lambda child: time_within([child], span),
+                default=None,
             )
             if longest is None or time_within([longest], span) * 2 < span.duration_ns:
                 break
@@ -224,6 +228,15 @@ def _local_root(span: WindowSpan) -> LocalRoot:
         is_open=span.is_open,
         is_error=record.status_code == STATUS_ERROR,
     )
+
+
+def working(spans: Iterable[WindowSpan]) -> list[WindowSpan]:
+    """Return spans without those in which a server only watches for its client to leave.
+
+    The instrumentation of ASGI has such a span beside each response that is streamed, as long as it
+    takes.
+    """
+    return [span for span in spans if span.record.attributes.get(_ASGI_EVENT) != _CLIENT_LEFT]
 
 
 def time_within(spans: Iterable[WindowSpan], outer: WindowSpan) -> int:

@@ -10,6 +10,7 @@ from otel_flight.incidents.findings.base import (
     short_duration,
     span_id_text,
     time_within,
+    working,
 )
 from otel_flight.incidents.manifest import Finding
 
@@ -24,7 +25,7 @@ def find_self_time(view: EvidenceView) -> Finding | None:
     slow = view.slow
     if slow is None or slow.duration_ns <= 0 or not view.children(slow):
         return None
-    outside = slow.duration_ns - time_within(view.children(slow), slow)
+    outside = slow.duration_ns - time_within(working(view.children(slow)), slow)
     share = outside / slow.duration_ns
     if share < _LEAST_SHARE:
         return None
