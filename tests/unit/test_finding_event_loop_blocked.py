@@ -158,3 +158,12 @@ def test_silent_when_another_trigger_names_no_request(builder: IncidentBuilder) 
     stall(builder, 100, 1_400)
 
     assert find(builder, builder.cause("signal", "signal", None, 1_400)) is None
+
+
+def test_silent_when_the_request_went_on_elsewhere(builder: IncidentBuilder) -> None:
+    """A request that runs on a thread of a pool does not mind a blocked loop."""
+    slow = builder.request("GET /ok", 0, 2_000)
+    stall(builder, 100, 1_900)
+    builder.event("stacks", "running", 1_000, span=slow, thread_id=4_711)
+
+    assert find(builder, builder.slow(slow, 2_000)) is None

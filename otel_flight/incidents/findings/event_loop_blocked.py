@@ -18,6 +18,7 @@ from otel_flight.recording import event_attributes as names
 from otel_flight.recording.application_code import short_file
 
 SOURCE: Final = "event_loop"
+SAMPLES: Final = "stacks"
 TRIGGER: Final = "loop_stall"
 _LEAST_SHARE: Final = 0.2
 """Of the request's time; below that, something else made it slow."""
@@ -38,7 +39,9 @@ def find_event_loop_blocked(view: EvidenceView) -> Finding | None:
     pauses = [
         pause
         for pause in find_pauses(view)
-        if pause.event.record.source == SOURCE and _has_culprit(view, pause.event)
+        if pause.event.record.source == SOURCE
+        and _has_culprit(view, pause.event)
+        and not _went_on_elsewhere(view, pause, root)
     ]
     if not pauses or root.duration_ns <= 0:
         return None
@@ -97,6 +100,15 @@ def _has_culprit(view: EvidenceView, event: WindowEvent) -> bool:
         for each in collections
     )
     return collected < record.duration_ns * _COLLECTOR_SHARE
+
+
+def _went_on_elsewhere(view: EvidenceView, pause: Pause, root: WindowSpan) -> bool:
+    """Whether the request was seen on another thread meanwhile, and so did not need the loop."""
+    stall = pause.event.record
+    return any(
+        sample.record.span_id == root.record.span_id and sample.record.thread_id != stall.thread_id
+        for sample in view.events_between(SAMPLES, stall.start_ns, stall.end_ns)
+    )
 
 
 def _covered(pauses: Sequence[Pause]) -> int:
