@@ -23,7 +23,7 @@ from opentelemetry.sdk.trace.sampling import (
     TraceIdRatioBased,
 )
 
-from otel_flight.assembly import install_with, uninstall
+from otel_flight.installation import install_with, uninstall
 from otel_flight.recording.sampler import FlightSampler
 from otel_flight.settings_sources import find_settings
 

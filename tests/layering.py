@@ -34,6 +34,7 @@ LAYERS: Final[tuple[tuple[str, ...], ...]] = (
     ("report",),
     ("flight", "recorder", "self_metrics", "statistics", "termination"),
     ("assembly",),
+    ("installation",),
     ("auto_instrumentation",),
     ("cli",),
     ("",),  # otel_flight/__init__.py, which only re-exports
@@ -53,6 +54,7 @@ LIVE: Final = (
     "self_metrics",
     "statistics",
     "assembly",
+    "installation",
     "auto_instrumentation",
 )
 """What needs a running recorder, and so must not be needed to read what a dead process left."""

@@ -1,0 +1,129 @@
+"""How the recorder gets into a tracer provider, and out of it again."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from typing import Any
+
+from opentelemetry import trace
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.sampling import Sampler
+
+from otel_flight.assembly import FlightRecorder, FlightSpanProcessor
+from otel_flight.recording.sampler import FlightSampler
+from otel_flight.settings import Settings
+from otel_flight.settings_sources import SettingsInForce, find_settings, warn_once
+
+_logger = logging.getLogger("otel_flight")
+_install_lock = threading.Lock()  # guards _installed and _provider
+_installed: FlightRecorder | None = None
+_provider: TracerProvider | None = None
+
+
+def install(
+    settings: Settings | None = None,
+    *,
+    tracer_provider: trace.TracerProvider | None = None,
+    **overrides: Any,
+) -> FlightRecorder | None:
+    """Put a recorder into a tracer provider: span processor, sampler, triggers.
+
+    Does nothing but return the same recorder when called again for the same provider.
+
+    Args:
+        settings: complete settings; the environment is not read.
+        tracer_provider: None: the global one.
+        **overrides: single settings by their field names.
+
+    Returns:
+        The recorder; None when it is disabled, or when the provider is not the SDK's (one warning
+        says what is missing).
+
+    Raises:
+        InvalidSetting: an argument has a value its setting cannot have.
+        UnknownSetting: there is no setting of that name.
+    """
+    in_force = find_settings(settings, overrides)
+    return install_with(in_force, tracer_provider or trace.get_tracer_provider())
+
+
+def install_with(in_force: SettingsInForce, provider: Any) -> FlightRecorder | None:
+    """Install with settings that were found already; see `install`."""
+    global _installed, _provider
+    if not isinstance(provider, TracerProvider):
+        _logger.warning(
+            "otel-flight records nothing: the tracer provider is %s, not the SDK's. Install "
+            "opentelemetry-sdk and set a TracerProvider first (opentelemetry-instrument does, when "
+            "opentelemetry-distro is installed).",
+            f"{type(provider).__module__}.{type(provider).__qualname__}",
+        )
+        return None
+    with _install_lock:
+        known = _recorder_of(provider)
+        if known is not None:
+            return known
+        warn_once(in_force.problems)
+        if not in_force.settings.enabled:
+            return None
+        recorder = FlightRecorder(in_force.settings)
+        recorder.in_force = in_force
+        recorder.service_name = str(provider.resource.attributes.get("service.name", ""))
+        provider.add_span_processor(FlightSpanProcessor(recorder))
+        _wrap_samplers(provider)
+        _installed, _provider = recorder, provider
+    return recorder
+
+
+def get_recorder() -> FlightRecorder | None:
+    """Return the recorder that `install` put in last, None when there is none."""
+    return _installed
+
+
+def uninstall() -> None:
+    """Stop the installed recorder; take its processor out and give the samplers back."""
+    global _installed, _provider
+    with _install_lock:
+        recorder, _installed = _installed, None
+        provider, _provider = _provider, None
+    if recorder is not None:
+        recorder.stop()
+    if provider is not None:
+        _unwrap_samplers(provider)
+        pipeline = provider._active_span_processor
+        pipeline._span_processors = tuple(
+            processor
+            for processor in getattr(pipeline, "_span_processors", ())
+            if not isinstance(processor, FlightSpanProcessor)
+        )
+
+
+def _recorder_of(provider: TracerProvider) -> FlightRecorder | None:
+    for processor in getattr(provider._active_span_processor, "_span_processors", ()):
+        if isinstance(processor, FlightSpanProcessor):
+            return processor.recorder
+    return None
+
+
+def _wrap_samplers(provider: TracerProvider) -> None:
+    """Wrap the provider's sampler and those of the tracers it has made already.
+
+    A tracer keeps the sampler it was made with. SDKs before 1.39 do not remember their tracers:
+    there, tracers made before the installation go on dropping unsampled spans.
+    """
+    sampler = provider.sampler
+    if not isinstance(sampler, FlightSampler):
+        _replace_sampler(provider, sampler, FlightSampler(sampler))
+
+
+def _unwrap_samplers(provider: TracerProvider) -> None:
+    sampler = provider.sampler
+    if isinstance(sampler, FlightSampler):
+        _replace_sampler(provider, sampler, sampler.root)
+
+
+def _replace_sampler(provider: TracerProvider, old: Sampler, new: Sampler) -> None:
+    provider.sampler = new
+    for tracer in list(getattr(provider, "_tracers", {}).values()):
+        if tracer.sampler is old:
+            tracer.sampler = new
