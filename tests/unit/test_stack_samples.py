@@ -353,6 +353,56 @@ def test_a_pool_without_a_free_thread_is_named_with_its_users(
     assert traces == [user.get_span_context().trace_id]
 
 
+def test_a_connection_pool_without_a_free_connection_is_named(
+    rig: ServingRig, source: StackSamples, clock: FakeClock
+) -> None:
+    """Not the queue inside it, which is only how it works."""
+    pool = pytest.importorskip("urllib3").HTTPConnectionPool("127.0.0.1", maxsize=1, block=True)
+    connection = pool._get_conn()
+
+    with serving(rig, lambda: pool._get_conn(timeout=DEADLINE_SECONDS), "GET /rates") as waiting:
+        wait_until_at(waiting, "wait")
+
+        (event,) = look(source, clock, rig)
+
+        pool._put_conn(connection)
+    pool.close()
+    assert event.record.attributes == {
+        names.WAIT_KIND: "connection pool",
+        names.WAIT_ON: "urllib3",
+    }
+
+
+def test_a_condition_that_is_waited_for_is_held_by_nobody(
+    rig: ServingRig, source: StackSamples, clock: FakeClock
+) -> None:
+    """Who waits for a condition inside its `with` block has let go of it."""
+    condition = threading.Condition()
+    may_end = threading.Event()
+
+    def consume() -> None:
+        with condition:
+            condition.wait_for(may_end.is_set)
+
+    def produce() -> None:
+        with condition:
+            pass
+
+    with serving(rig, consume, "GET /consume") as consumer:
+        wait_until_at(consumer, "wait")
+        condition.acquire()  # as somebody does whose frames do not tell
+        with serving(rig, produce, "GET /produce") as producer:
+            wait_until_at(producer, "__enter__")
+
+            _, event = look(source, clock, rig)
+
+            may_end.set()
+            condition.notify_all()
+            condition.release()
+    assert event.record.attributes[names.WAIT_KIND] in {"lock", "condition"}
+    assert names.HOLDER not in event.record.attributes
+
+
 def test_the_older_a_request_the_fewer_its_samples(
     rig: ServingRig, source: StackSamples, clock: FakeClock
 ) -> None:
