@@ -189,9 +189,10 @@ def test_a_client_that_left(builder: IncidentBuilder) -> None:
     """What ran for it ended when it was gone."""
     root = builder.open("GET /stream", 0, kind=SpanKind.SERVER)
     asgi(builder, root, "http.response.start", 1, 2)
-    asgi(builder, root, "http.response.body", 1500, 1501)
     asgi(builder, root, "http.disconnect", 2, 1505)
-    builder.span("query", 2, 1506, root)
+    query = builder.open("query", 2, root)
+    asgi(builder, query, "http.response.body", 1500, 1501)
+    builder.end(query, 1506)
     builder.end(root, 1507)
 
     finding = find(builder, builder.slow(root, 1507))

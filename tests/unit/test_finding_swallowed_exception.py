@@ -83,7 +83,11 @@ def test_silent_where_too_few_good_requests_are_known(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "more",
     [
-        pytest.param({names.CAUGHT: False}, id="not-caught"),
+        pytest.param({names.CAUGHT: False, names.CAUGHT_IN: ""}, id="not-caught"),
+        pytest.param(
+            {names.CAUGHT_IN: "run (/usr/lib/python3/dist-packages/anyio/_asyncio.py:5)"},
+            id="caught-by-a-library",
+        ),
         pytest.param({"code.file.path": "/usr/lib/python3.11/json/decoder.py"}, id="a-library's"),
     ],
 )
@@ -108,6 +112,17 @@ def test_silent_about_what_the_failure_tells_itself(builder: IncidentBuilder) ->
         cause = fail(builder, error)
 
     assert find(builder, cause) is None
+
+
+def test_silent_about_what_another_span_tells(builder: IncidentBuilder) -> None:
+    """The span that fired need not be the one with the traceback."""
+    error = NameError("x")
+    root = builder.open("GET /order", 100)
+    raise_in(builder, root, 110, **{names.TYPE: "NameError"})
+    sent = builder.span("GET /order send", 112, 113, root, error="500")
+    builder.end(root, 115, error=error)
+
+    assert find(builder, builder.failed(sent, 113)) is None
 
 
 def test_silent_where_nothing_failed(builder: IncidentBuilder) -> None:

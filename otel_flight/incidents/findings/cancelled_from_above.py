@@ -172,7 +172,7 @@ def _by_a_disconnect(view: EvidenceView, root: WindowSpan) -> _Cut | None:
     A server also says "disconnect" when a response is complete. So something must have been running
     since before the last part of the response was sent, and have ended when the client was gone.
     """
-    spans = list(view.children(root))
+    spans = list(view.descendants(root))
     gone_ns = [
         span.record.end_ns
         for span in spans

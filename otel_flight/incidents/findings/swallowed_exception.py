@@ -5,6 +5,7 @@ Only where exceptions that are raised within requests are recorded, which is off
 
 from __future__ import annotations
 
+import re
 from typing import Any, Final
 
 from otel_flight.incidents.findings.base import (
@@ -24,14 +25,18 @@ _FEWEST_GOOD: Final = 5
 """Requests of the same name that went well, to know that they do without the exception."""
 _LONGEST_MESSAGE: Final = 200
 
+_PLACE: Final = re.compile(r"(?s)(.*) \((.*):(\d+)\)")
+
 Place = tuple[str, str, int]
+"""Function, file and line."""
 
 
 def find_swallowed_exception(view: EvidenceView) -> Finding | None:
     """Name the last exception that was caught before the trigger failed, and who caught it.
 
     Silent where the same exception comes up in requests that go well, where too few of those are
-    known, and about what the failure itself tells of: an exception it was raised from.
+    known, about what a library caught (often to raise it again in another thread), and about what a
+    span of the trace tells of: an exception that failed it, or that such a one was raised from.
     """
     if view.trigger is None or view.trigger.record.status_code != STATUS_ERROR:
         return None
@@ -41,16 +46,16 @@ def find_swallowed_exception(view: EvidenceView) -> Finding | None:
     own = root.record.trace_id
     events = [e for e in view.events(names.SOURCE) if e.record.name == names.RAISED]
     usual = {_place(event) for event in events if event.record.trace_id != own}
-    told = raised(view.trigger)
+    told = "".join(found.stacktrace for found in map(raised, view.trace) if found is not None)
     caught = [
         event
         for event in events
         if event.record.trace_id == own
-        and event.record.attributes.get(names.CAUGHT) is True
         and event.record.start_ns <= view.trigger.record.end_ns
-        and is_application(str(event.record.attributes.get("code.file.path", "")))
+        and is_application(_place(event)[1])
+        and is_application(_caught_in(event)[1])
         and _place(event) not in usual
-        and not (told is not None and _kind(event) in told.stacktrace)
+        and _kind(event) not in told
     ]
     return _finding(view.trigger, caught[-1]) if caught else None
 
@@ -64,8 +69,9 @@ def _finding(trigger: WindowSpan, event: WindowEvent) -> Finding:
     before = short_duration(trigger.record.end_ns - event.record.start_ns)
     summary = f"{quoted(where, 160)} raised {words}, {before} before {quoted(trigger.record.name)}"
     summary += " failed"
-    if caught_in := str(said.get(names.CAUGHT_IN, "")):
-        summary += f"; it was caught in {quoted(_shortened(caught_in), 160)}"
+    function, file, line = _caught_in(event)
+    caught_in = f"{function} ({short_file(file)}:{line})"
+    summary += f"; it was caught in {quoted(caught_in, 160)}"
     return Finding(
         rule="swallowed_exception",
         summary=f"{summary}. No request that went well has it",
@@ -73,7 +79,7 @@ def _finding(trigger: WindowSpan, event: WindowEvent) -> Finding:
             names.TYPE: _kind(event),
             names.MESSAGE: str(said.get(names.MESSAGE, "")),
             "code.location": where,
-            **({names.CAUGHT_IN: caught_in} if caught_in else {}),
+            names.CAUGHT_IN: caught_in,
         },
     )
 
@@ -100,8 +106,7 @@ def _place(event: WindowEvent) -> Place:
     )
 
 
-def _shortened(caught_in: str) -> str:
-    """Return `function (file:line)` with the file as it stands in a sentence."""
-    function, _, rest = caught_in.rpartition(" (")
-    file, _, line = rest.rstrip(")").rpartition(":")
-    return f"{function} ({short_file(file)}:{line})" if function else caught_in
+def _caught_in(event: WindowEvent) -> Place:
+    """Return where it was caught; without a file when it was not."""
+    found = _PLACE.fullmatch(str(event.record.attributes.get(names.CAUGHT_IN, "")))
+    return (found[1], found[2], int(found[3])) if found is not None else ("", "", 0)
