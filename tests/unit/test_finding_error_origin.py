@@ -181,6 +181,52 @@ def test_a_child_that_outlived_its_parent_is_not_the_origin(builder: IncidentBui
     assert finding.summary == "`GET /item` failed with status code 500"
 
 
+def test_a_failure_without_an_exception_has_that_of_the_request(
+    builder: IncidentBuilder,
+) -> None:
+    """What sends the answer ends first, with its status alone; the request says what was raised."""
+    root = builder.open("GET /item", 0)
+    lookup = builder.open("lookup", 1, root)
+    error = raised(TypeError("no order"))
+    builder.end(lookup, 8, error=error)
+    send = builder.open("GET /item http send", 9, root, attributes={"http.status_code": 500})
+    builder.end(send, 10, error="")
+    builder.end(root, 12, error=error)
+
+    finding = find(builder, builder.failed(send, 10))
+
+    assert finding is not None
+    assert finding.summary.startswith("`lookup` failed with TypeError: no order (at ")
+    assert finding.summary.endswith("; so did `GET /item` above it")
+
+
+def test_a_failure_without_an_exception_is_its_own_origin_where_nothing_was_raised(
+    builder: IncidentBuilder,
+) -> None:
+    """A client's status code is not passed over for a request that failed because of it."""
+    root = builder.open("GET /item", 0)
+    call = builder.open("GET", 5, root, attributes={"http.response.status_code": 503})
+    builder.end(call, 10, error="")
+    builder.end(root, 20, error="")
+
+    finding = find(builder, builder.failed(call, 10))
+
+    assert finding is not None
+    assert finding.summary == "`GET` failed with status code 503; so did `GET /item` above it"
+
+
+def test_an_exception_is_not_passed_over_for_that_of_the_request(builder: IncidentBuilder) -> None:
+    """What a child raised is why it fired, though the request failed with something else later."""
+    root = builder.open("GET /item", 0)
+    inner = builder.span("cache get", 5, 10, root, error=raised(ConnectionError("cache is down")))
+    builder.end(root, 20, error=raised(ValueError("bad sku")))
+
+    finding = find(builder, builder.failed(inner, 10))
+
+    assert finding is not None
+    assert finding.evidence["span"] == "cache get"
+
+
 def test_an_error_inside_a_slow_request_is_named_with_its_share(builder: IncidentBuilder) -> None:
     """A slow request that waited for a call that failed in the end shows how long that took."""
     root = builder.open("GET /item", 0)

@@ -36,7 +36,8 @@ def find_error_origin(view: EvidenceView) -> Finding | None:
     """
     if view.trigger is None:
         return None
-    top = view.trigger if _has_failed(view, view.trigger) else _failed_below(view, view.trigger)
+    has_failed = _has_failed(view, view.trigger)
+    top = _told_above(view, view.trigger) if has_failed else _failed_below(view, view.trigger)
     if top is None:
         return None
     origin = _origin(view, top)
@@ -60,6 +61,19 @@ def _has_failed(view: EvidenceView, span: WindowSpan) -> bool:
     cause = view.incident.manifest.trigger  # a cancelled span has an exception but no status
     is_cause = cause is not None and cause.trigger in ERROR_TRIGGERS
     return is_cause and view.trigger is span and raised(span) is not None
+
+
+def _told_above(view: EvidenceView, span: WindowSpan) -> WindowSpan:
+    """Return the failed span above one without an exception that tells it, else the span itself.
+
+    What sends the answer to a request that raised an exception fails first, with its status alone.
+    """
+    for above in () if raised(span) is not None else view.ancestors(span):
+        if not _has_failed(view, above):
+            break
+        if raised(above) is not None:
+            return above
+    return span
 
 
 def _failed_below(view: EvidenceView, span: WindowSpan) -> WindowSpan | None:
