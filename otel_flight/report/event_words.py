@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
@@ -11,11 +12,13 @@ from otel_flight.recording import exception_attributes, log_attributes
 from otel_flight.report.wording import size
 
 _LONGEST: Final = 400
+_LONGEST_MEASUREMENT: Final = 120
 _LONGEST_VALUE: Final = 80
 _LEAST_CHANGE: Final = 0.1
 """Of a measurement, that is worth a word."""
 _NOT_SAID: Final = frozenset({log_attributes.LEVEL, exception_attributes.CHAIN})
 _PLACE: Final = ("code.function.name", "code.file.path", "code.line.number")
+_IN_FILE: Final = re.compile(r"(.*) \((?:.*[/\\])?([^/\\]*)\)")
 _PREFIXES: Final = ("flight_recorder.", "process.", "cpython.gc.")
 _SUFFIXES: Final = ("_ns", ".usage")
 _IN_BYTES: Final = ".memory."
@@ -26,11 +29,12 @@ _IN_SECONDS: Final = ".cpu.time"
 def event_words(event: WindowEvent) -> str:
     """Return what an event says besides its name and duration, in one line."""
     attributes = {k: v for k, v in event.record.attributes.items() if k not in _NOT_SAID}
-    words = [_said(attributes), _raised(attributes), _ended(attributes)]
+    longest = _LONGEST_MEASUREMENT if is_measurement(event) else _LONGEST
+    words = [_said(attributes), _raised(attributes), _ended(attributes), _caught(attributes)]
     place = _place(event, attributes)
     words += [f"{_short(key)}={_value(key, value)}" for key, value in attributes.items()]
     words += [f"({place})"] if place else []
-    return one_line(" ".join(filter(None, words)), _LONGEST)
+    return one_line(" ".join(filter(None, words)), longest)
 
 
 def series_words(events: Sequence[WindowEvent]) -> str:
@@ -77,6 +81,16 @@ def _ended(attributes: dict[str, Any]) -> str:
     ended = attributes.pop(exception_attributes.ENDED, "")
     where = attributes.pop(exception_attributes.WHERE, "")
     return f"ended {ended} {where}".rstrip() if ended else ""
+
+
+def _caught(attributes: dict[str, Any]) -> str:
+    was_caught = attributes.pop(exception_attributes.CAUGHT, None)
+    where = str(attributes.pop(exception_attributes.CAUGHT_IN, ""))
+    times = attributes.pop(exception_attributes.TIMES, 1)
+    words = "not caught" if was_caught is False else ""
+    if function_and_file := _IN_FILE.fullmatch(where):
+        words = f"caught in {function_and_file[1]} {function_and_file[2]}"
+    return f"{words}, {times} times" if times != 1 and words else words
 
 
 def _place(event: WindowEvent, attributes: dict[str, Any]) -> str:

@@ -79,6 +79,27 @@ def test_an_exception_is_told_with_what_it_ended(builder: IncidentBuilder) -> No
     assert told.text == "app.PollError: no queue ended thread poller-1 (poll poll.py:9)"
 
 
+def test_a_caught_exception_is_told_with_who_caught_it(builder: IncidentBuilder) -> None:
+    """The function and its file without the folders, and how often."""
+    builder.event(
+        "exceptions",
+        "raised exception",
+        50,
+        attributes={
+            "exception.type": "KeyError",
+            "exception.message": "9",
+            "flight_recorder.exception.caught": True,
+            "flight_recorder.exception.caught_in": "find (/srv/app/shop/orders.py:20)",
+            "flight_recorder.exception.times": 3,
+        },
+        places=[place("load", "/srv/app/shop/orders.py", 14)],
+    )
+
+    (told,) = happenings_of(builder.incident(closed_ms=3000)).told
+
+    assert told.text == "KeyError: 9 caught in find orders.py:20, 3 times (load orders.py:14)"
+
+
 def test_equal_log_records_are_told_once(builder: IncidentBuilder) -> None:
     """Of many from one line the one closest to the trigger speaks for all, with their number."""
     root = builder.request("GET /report", 0, 2000)
