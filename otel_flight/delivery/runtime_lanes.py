@@ -18,7 +18,7 @@ from otel_flight.delivery.incident_trace import (
 )
 from otel_flight.delivery.otlp_values import portable_time_ns
 from otel_flight.delivery.runtime_attributes import runtime_attributes
-from otel_flight.incidents.window import Window, WindowEvent
+from otel_flight.incidents.window import Window, WindowEvent, without_outdated
 
 MOST_INTERVALS: Final = 40
 MOST_MOMENTS: Final = 100
@@ -43,9 +43,10 @@ def events_by_source(window: Window) -> dict[str, list[WindowEvent]]:
     found: defaultdict[str, list[WindowEvent]] = defaultdict(list)
     for event in window.events():
         found[event.record.source].append(event)
-    for events in found.values():
-        events.sort(key=lambda event: event.record.start_ns)
-    return dict(found)
+    return {
+        source: sorted(without_outdated(events), key=lambda event: event.record.start_ns)
+        for source, events in found.items()
+    }
 
 
 def _builder(source: str, lane_name: str) -> LaneBuilder:
