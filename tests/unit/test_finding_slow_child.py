@@ -57,6 +57,22 @@ def test_a_usual_duration_is_quoted(builder: IncidentBuilder) -> None:
     assert finding.summary.endswith("; it usually takes 12ms")
 
 
+def test_what_others_met_meanwhile_is_not_usual(builder: IncidentBuilder) -> None:
+    """Requests that wait for the same thing at the same time do not tell what is usual."""
+    root = builder.open("GET /report", 100)
+    for number in range(12):
+        other = builder.open("GET /report", 100 + number)
+        builder.span("inventory", 100 + number, 1900, other)
+        builder.end(other, 2000)
+    builder.span("inventory", 100, 1900, root)
+    builder.end(root, 2100)
+
+    finding = find(builder, builder.slow(root, 2100))
+
+    assert finding is not None
+    assert "usually" not in finding.summary
+
+
 def test_an_open_child_is_said_to_be_open(builder: IncidentBuilder) -> None:
     """A child that has not ended counts until the incident closed, and is called open."""
     root = builder.open("GET /report", 0)

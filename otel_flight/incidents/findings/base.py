@@ -203,8 +203,16 @@ class EvidenceView:
         return found
 
     def usual_duration_ns(self, span: WindowSpan) -> int | None:
-        """Return the median duration of spans like this in other traces, None if too few."""
-        durations = self.past.durations_ns(span.record)
+        """Return the median duration of spans like this in other traces, None if too few.
+
+        Only of those that ended before the slow request began, if one did: others may be slow for
+        the same reason.
+        """
+        past = self.past
+        if self.slow is None:
+            durations = past.durations_ns(span.record)
+        else:
+            durations = past.durations_ns(span.record, before_ns=self.slow.record.start_ns)
         return int(median(durations)) if len(durations) >= _FEWEST_FOR_USUAL else None
 
     def _span_of(self, cause: Cause) -> WindowSpan | None:
