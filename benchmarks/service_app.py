@@ -7,6 +7,7 @@ are made in the handler. As a program it serves over uvicorn until killed.
 from __future__ import annotations
 
 import asyncio
+import gc
 from pathlib import Path
 from time import monotonic, process_time
 from typing import Any
@@ -27,7 +28,8 @@ HEALTH_PATH = "/health"
 SETTLE_PATH = "/settle"
 HELD_PATH = "/held"
 FLUSH_PATH = "/flush"
-_UNTRACED = "health,settle,held,flush"
+COLLECT_PATH = "/collect"
+_UNTRACED = "health,settle,held,flush,collect"
 _ITEMS = 4
 
 
@@ -81,6 +83,10 @@ def build_app(provider: TracerProvider, variant: Variant) -> FastAPI:
         begin = monotonic()
         variant.flush()
         return {"begin": begin}
+
+    @app.get(COLLECT_PATH)
+    async def collect() -> dict[str, int]:
+        return {"found": gc.collect()}
 
     FastAPIInstrumentor.instrument_app(app, tracer_provider=provider, excluded_urls=_UNTRACED)
     return app
