@@ -41,16 +41,17 @@ class RuntimeSettings:
     processor, or another thread did not let go of the interpreter."""
 
     log_level: str | None = _setting("LOG_LEVEL", "WARNING", kinds.or_off(kinds.log_level()))
-    """From which level on log records are recorded."""
+    """From which level on log records are recorded, as far as their loggers let them through."""
 
     log_trigger_level: str | None = _setting("LOG_TRIGGER", None, kinds.or_off(kinds.log_level()))
-    """From which level on a log record makes an incident."""
+    """From which level on a log record makes an incident. Such records are recorded in any case."""
 
     exceptions: bool = _setting("EXCEPTIONS", True, kinds.flag())
-    """Whether unhandled exceptions are recorded: those of threads, of asyncio, of finalizers."""
+    """Whether unhandled exceptions are recorded: those of the main thread, of other threads, of
+    asyncio, of finalizers."""
 
     exception_trigger: bool = _setting("EXCEPTION_TRIGGER", True, kinds.flag())
-    """Whether an unhandled exception makes an incident."""
+    """Whether an unhandled exception makes an incident; those of finalizers never do."""
 
     raised_exceptions: bool = _setting("RAISED_EXCEPTIONS", False, kinds.flag())
     """Whether exceptions that are raised and caught within requests are recorded too. From Python
@@ -82,5 +83,5 @@ class RuntimeSettings:
     """How long any span must be open to make an incident, once."""
 
     logs_endpoint: str | None = _setting("LOGS_ENDPOINT", None, kinds.or_unset(kinds.url()))
-    """Where the log records of an incident are sent, as OTLP logs. Unset: they are only events of
-    its spans."""
+    """Where the log records of an incident are sent besides, as OTLP logs. Unset: they are only
+    events of its spans."""

@@ -11,7 +11,7 @@ import pytest
 from otel_flight import self_metrics
 from otel_flight.cli import command_line
 from otel_flight.delivery import attribute_names
-from otel_flight.recording import event_attributes
+from otel_flight.recording import event_attributes, exception_attributes, log_attributes
 from otel_flight.settings import all_settings
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -53,7 +53,8 @@ def test_every_attribute_is_documented() -> None:
     page = text_of("attributes.md")
     names = {
         value
-        for name, value in (*vars(attribute_names).items(), *vars(event_attributes).items())
+        for module in (attribute_names, event_attributes, exception_attributes, log_attributes)
+        for name, value in vars(module).items()
         if name.isupper() and isinstance(value, str) and "." in value
     }
 
