@@ -37,7 +37,7 @@ class Row:
     is_error: bool
     is_open: bool
     findings: tuple[int, ...]
-    """Numbers of the findings that name this span, from 1."""
+    """Numbers of the findings that name this span, or this kind of pause, from 1."""
     kind: str = SPAN
     """`span`, `pause` or `inferred`."""
     detail: str = ""
@@ -67,7 +67,7 @@ class TraceTree:
 
     Args:
         view: the evidence it is in.
-        findings: mark the spans they name, by their numbers.
+        findings: mark the spans they name, by their numbers, and the pauses they are called after.
         explanations: what hangs below the spans.
         max_rows: the most rows to show, gaps not counted.
     """
@@ -81,9 +81,12 @@ class TraceTree:
     ) -> None:
         self._view = view
         self._numbers: defaultdict[str, list[int]] = defaultdict(list)
+        self.nodes = TraceNodes(view, explanations)
         for number, finding in enumerate(findings, 1):
             self._numbers[str(finding.evidence.get("span_id", ""))].append(number)
-        self.nodes = TraceNodes(view, explanations)
+            for node in self.nodes.all:
+                if node.kind == PAUSE and node.name == finding.rule.replace("_", " "):
+                    self._numbers[node.id].append(number)
         self._start_ns = self.nodes.all[0].start_ns if self.nodes.all else 0
         self._shown: set[str] = set()
         self._choose(max_rows)

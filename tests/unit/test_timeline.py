@@ -219,6 +219,31 @@ def test_a_pause_hangs_below_the_span_it_interrupted(builder: IncidentBuilder) -
     assert (timeline.spans, timeline.pauses, timeline.inferred) == (3, 1, 0)
 
 
+def test_a_pause_has_the_number_of_the_finding_it_is_called_after(
+    builder: IncidentBuilder,
+) -> None:
+    """Who reads that the loop was blocked sees in the tree when; other pauses are not marked."""
+    root = builder.request("GET /report", 0, 1200)
+    builder.event("gc", "gc pause", 100, 120)
+    builder.event(
+        "event_loop",
+        "event loop blocked",
+        300,
+        1100,
+        thread_id=get_ident(),
+        attributes={"code.function.name": "crunch", "code.file.path": "/app/heavy.py"},
+    )
+
+    timeline = timeline_of(builder.incident(builder.slow(root, 1200), closed_ms=3000))
+
+    rows = [row for row in timeline.rows if isinstance(row, Row)]
+    assert [(row.name, row.findings) for row in rows] == [
+        ("GET /report", ()),
+        ("gc pause", ()),
+        ("event loop blocked", (1,)),
+    ]
+
+
 def test_inferred_spans_hang_below_each_other(builder: IncidentBuilder) -> None:
     """What stack samples tell is a tree of its own below the span that was running."""
     root = builder.open("GET /report", 0)
