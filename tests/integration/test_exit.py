@@ -159,3 +159,38 @@ def test_the_next_process_delivers_what_the_last_one_could_not(
 
     assert "healthy" not in {item.span.name for item in receiver.spans()}
     assert spool_of(tmp_path).find(left.incident_id)
+
+
+CRASHES = """
+import sys
+import threading
+
+import otel_flight
+from opentelemetry.sdk.trace import TracerProvider
+
+otel_flight.install(tracer_provider=TracerProvider(shutdown_on_exit=False))
+worker = threading.Thread(target=lambda: {}["in a thread"])
+if "thread" in sys.argv:
+    worker.start()
+    worker.join()
+else:
+    {}["in the main thread"]
+"""
+
+
+@pytest.mark.parametrize(("how", "exit_code"), [("main", 1), ("thread", 0)])
+def test_an_exception_nobody_handled_is_kept_and_printed_once(
+    tmp_path: Path, own_environment: Path, how: str, exit_code: int
+) -> None:
+    """Without any span: exit code and output are the program's own, the incident is there."""
+    environment = {"OTEL_FLIGHT_EXPORT": "off"}
+    with ServiceProcess(["-c", CRASHES, how], environment=environment) as process:
+        assert process.wait() == exit_code, process.output()
+        output = process.output()
+
+    assert output.count("Traceback (most recent call last):") == 1
+    assert output.count("KeyError: 'in ") == 1
+    (entry,) = spool_of(tmp_path).entries()
+    (cause,) = read_incident(entry.path).manifest.causes
+    assert cause.title == "unhandled exception KeyError"
+    assert list(own_environment.iterdir()) == []
