@@ -181,4 +181,3 @@ class RecordingSpanProcessor(SpanProcessor):
         encode, append = self._record_start
         data, scope = encode(span, thread_id)
         append(data, scope)
-
