@@ -59,7 +59,7 @@ CIRCUMSTANCES: Final[tuple[Rule, ...]] = (
 
 RULES: Final[tuple[Rule, ...]] = (*FAILURES, *CAUSES, *PLACES, *CIRCUMSTANCES)
 """In the order of their findings where nothing else decides. A rule is called `find_` and what its
-finding says of itself."""
+finding says of itself; it has a real service with that fault in `docs/generate_findings.py`."""
 
 _CAUSE_COUNTS: Final = 2
 """A cause explains better than the place it worked in, so it comes first if it accounts for half
