@@ -15,10 +15,14 @@ from otel_flight.self_metrics import SelfMetrics
 from otel_flight.settings import Settings
 from otel_flight.settings_sources import find_settings, warn_once
 from otel_flight.sources.base import Source, Surroundings
+from otel_flight.sources.cpu_throttling import CpuThrottling
+from otel_flight.sources.descheduling import Descheduling
 from otel_flight.sources.event_loop import EventLoops
 from otel_flight.sources.exceptions import UnhandledExceptions
 from otel_flight.sources.gc_pauses import GcPauses
 from otel_flight.sources.log_records import LogRecords
+from otel_flight.sources.pressure import Pressure
+from otel_flight.sources.process_vitals import ProcessVitals
 from otel_flight.sources.raised_exceptions import RaisedExceptions
 from otel_flight.sources.stack_samples import StackSamples
 from otel_flight.triggers.base import FiringInbox
@@ -28,11 +32,13 @@ from otel_flight.triggers.gc_pause import GcPauseTrigger
 from otel_flight.triggers.log_record import LogRecordTrigger
 from otel_flight.triggers.loop_stall import LoopStallTrigger
 from otel_flight.triggers.manual import manual_firing
+from otel_flight.triggers.memory_pressure import MemoryPressureTrigger
 from otel_flight.triggers.route_limits import RouteLimits
 from otel_flight.triggers.signal_request import SignalTrigger
 from otel_flight.triggers.slow_open_root import SlowOpenRootTrigger
 from otel_flight.triggers.slow_root import SlowRootTrigger
 from otel_flight.triggers.stuck_span import StuckSpanTrigger
+from otel_flight.triggers.throttling import ThrottlingTrigger
 from otel_flight.triggers.trigger_set import Installed, SpanEndHook, TriggerSet
 from otel_flight.triggers.unhandled_exception import UnhandledExceptionTrigger
 
@@ -40,7 +46,6 @@ from otel_flight.triggers.unhandled_exception import UnhandledExceptionTrigger
 def build_triggers(settings: Settings, session: RecordingSession, inbox: FiringInbox) -> TriggerSet:
     """Return the triggers that the settings turn on."""
     hooks: list[SpanEndHook] = []
-    event_hooks: list[EventHook] = []
     watches = []
     installed: list[Installed] = []
     limits = RouteLimits(settings)
@@ -51,28 +56,42 @@ def build_triggers(settings: Settings, session: RecordingSession, inbox: FiringI
         if settings.slow_open_root:
             watch = SlowOpenRootTrigger(limits, session.open_spans, inbox).watch
             watches.append((SlowOpenRootTrigger.name, watch))
-    if settings.gc_pause_trigger_seconds is not None:
-        event_hooks.append(GcPauseTrigger(settings.gc_pause_trigger_seconds, inbox).event_recorded)
-    if settings.exceptions and settings.exception_trigger:
-        event_hooks.append(UnhandledExceptionTrigger(inbox).event_recorded)
-    if settings.log_trigger_level is not None:
-        event_hooks.append(LogRecordTrigger(settings.log_trigger_level, inbox).event_recorded)
     if settings.stuck_span_seconds is not None:
         stuck = StuckSpanTrigger(settings.stuck_span_seconds, session.open_spans, inbox)
         watches.append((stuck.name, stuck.watch))
-    if settings.loop_stall_trigger_seconds is not None:
-        stall = LoopStallTrigger(settings.loop_stall_trigger_seconds, inbox)
-        event_hooks.append(stall.event_recorded)
     if settings.signal is not None:
         installed.append(SignalTrigger(settings.signal, inbox))
     return TriggerSet(
         span_end_hooks=tuple(hooks),
-        event_hooks=tuple(event_hooks),
+        event_hooks=tuple(_event_hooks(settings, session, inbox)),
         watches=tuple(watches),
         installed=tuple(installed),
         manual_firing=manual_firing if settings.manual_trigger else None,
         answer_request=answer_external_request if settings.external_trigger else None,
     )
+
+
+def _event_hooks(
+    settings: Settings, session: RecordingSession, inbox: FiringInbox
+) -> list[EventHook]:
+    """Return the triggers that look at runtime events."""
+    hooks: list[EventHook] = []
+    if settings.gc_pause_trigger_seconds is not None:
+        hooks.append(GcPauseTrigger(settings.gc_pause_trigger_seconds, inbox).event_recorded)
+    if settings.memory_trigger_share is not None:
+        memory = MemoryPressureTrigger(settings.memory_trigger_share, inbox)
+        hooks.append(memory.event_recorded)
+    if settings.throttling_trigger_share is not None:
+        throttling = ThrottlingTrigger(settings.throttling_trigger_share, session.open_spans, inbox)
+        hooks.append(throttling.event_recorded)
+    if settings.exceptions and settings.exception_trigger:
+        hooks.append(UnhandledExceptionTrigger(inbox).event_recorded)
+    if settings.log_trigger_level is not None:
+        hooks.append(LogRecordTrigger(settings.log_trigger_level, inbox).event_recorded)
+    if settings.loop_stall_trigger_seconds is not None:
+        stall = LoopStallTrigger(settings.loop_stall_trigger_seconds, inbox)
+        hooks.append(stall.event_recorded)
+    return hooks
 
 
 def build_sources(surroundings: Surroundings) -> tuple[Source, ...]:
@@ -87,6 +106,13 @@ def build_sources(surroundings: Surroundings) -> tuple[Source, ...]:
         sources.append(StackSamples(surroundings))
     if settings.log_level is not None or settings.log_trigger_level is not None:
         sources.append(LogRecords(surroundings))
+    if settings.process_seconds is not None:
+        sources.append(ProcessVitals(surroundings))
+    if settings.throttling:
+        sources.append(CpuThrottling(surroundings))
+        sources.append(Pressure(surroundings))
+    if settings.descheduled_seconds is not None:
+        sources.append(Descheduling(surroundings))
     if settings.exceptions:
         sources.append(UnhandledExceptions(surroundings))
     if settings.raised_exceptions:

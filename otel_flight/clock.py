@@ -15,6 +15,7 @@ __all__ = [
     "Clock",
     "ClockPair",
     "SystemClock",
+    "clock_gettime_ns",
     "monotonic_ns",
     "process_time_ns",
     "thread_time_ns",
@@ -24,10 +25,10 @@ __all__ = [
 # Aliases and not functions: the hot path pays for the C call only.
 wall_ns = time.time_ns
 monotonic_ns = time.monotonic_ns
-# Processor time of the whole process.
+# Processor time of the whole process, of the calling thread, and of a clock by its number.
 process_time_ns = time.process_time_ns
-# Processor time of the calling thread.
 thread_time_ns = time.thread_time_ns
+clock_gettime_ns = time.clock_gettime_ns
 
 
 class Clock(Protocol):

@@ -18,7 +18,9 @@ from otel_flight.incidents.completion import new_incident_id
 from otel_flight.incidents.keeper import IncidentKeeper
 from otel_flight.incidents.spool import Spool, default_spool_directory
 from otel_flight.recording.ring_cleanup import remove_old_dead_rings
+from otel_flight.recording.ring_layout import LANE_SPANS
 from otel_flight.recording.session import RecordingSession
+from otel_flight.recording.tick_waits import TickWaits
 from otel_flight.recording.ticker import Ticker
 from otel_flight.settings import Settings
 from otel_flight.sources.base import Source, Surroundings
@@ -59,6 +61,7 @@ class Flight:
         self.inbox = FiringInbox()
         self.triggers = build_triggers(settings, self.session, self.inbox)
         self.session.runtime.hooks = self.triggers.event_hooks
+        waits = TickWaits()
         self.sources = build_sources(
             Surroundings(
                 settings=settings,
@@ -66,6 +69,7 @@ class Flight:
                 open_spans=self.session.open_spans,
                 guard=guard,
                 clock=clock,
+                waits=waits,
             )
         )
         self.gate = Gate(settings, clock, new_incident_id)
@@ -86,7 +90,7 @@ class Flight:
             hand_over=self.flusher.submit,
             is_pipeline_exporting=is_pipeline_exporting,
         )
-        self._ticker = Ticker(settings.tick_seconds, self._tasks(), guard, self._activity)
+        self._ticker = Ticker(settings.tick_seconds, self._tasks(), guard, self._activity, waits)
 
     def open(self) -> None:
         """Make the ring and start the ticker. Takes some milliseconds: the memory is allocated."""
@@ -159,8 +163,9 @@ class Flight:
         return tasks
 
     def _activity(self) -> object:
-        counts = [lane.counts().written_records for lane in self.session.lanes]
-        return *counts, len(self.session.open_spans.spans), self.keeper.has_open_incident
+        # Not the lane of runtime events: there are some in a process that does nothing, too.
+        spans = self.session.lanes[LANE_SPANS].counts().written_records
+        return spans, len(self.session.open_spans.spans), self.keeper.has_open_incident
 
     def _open_ring(self) -> None:
         if self.session.ring is not None:

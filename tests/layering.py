@@ -63,7 +63,20 @@ READERS: Final = ("cli", "report")
 
 ONE_A_FILE: Final[Mapping[str, frozenset[str]]] = {
     "sources": frozenset(
-        {"base", "chained_hook", "exception_facts", "lane_share", "log_tap", "running_code"}
+        {
+            "base",
+            "chained_hook",
+            "control_group",
+            "exception_facts",
+            "interpreter_holder",
+            "kernel_files",
+            "lane_share",
+            "lateness",
+            "log_tap",
+            "memory_limit",
+            "running_code",
+            "thread_clocks",
+        }
     ),
     "triggers": frozenset({"base", "gate", "open_ages", "route_limits", "trigger_set"}),
     "incidents.findings": frozenset(

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from otel_flight.guard import Guard
+from otel_flight.recording.tick_waits import TickWaits
 
 Task = tuple[str, Callable[[], None]]
 """A name for error reports, and what to do on each tick."""
@@ -29,6 +30,7 @@ class Ticker:
         tasks: what to do.
         guard: notes tasks that fail.
         activity: returns a value that changes when the process does something.
+        waits: who looks at the waits in between.
     """
 
     def __init__(
@@ -37,11 +39,13 @@ class Ticker:
         tasks: Sequence[Task],
         guard: Guard,
         activity: Callable[[], object] = object,
+        waits: TickWaits | None = None,
     ) -> None:
         self._tick_seconds = tick_seconds
         self._tasks = tasks
         self._guard = guard
         self._activity = activity
+        self._waits = TickWaits() if waits is None else waits
         self._seen: object = None
         self._quiet_ticks = 0
         # Held while the ticker should run. Waiting for a lock costs a fifth of waiting for an
@@ -73,14 +77,22 @@ class Ticker:
 
     def _run(self) -> None:
         self.tick()  # at once: in a forked child it makes the ring that records wait for
-        while not self._running.acquire(True, self.next_wait_seconds()):
+        while not self._wait(self.next_wait_seconds()):
             self.tick()
         self._running.release()
+
+    def _wait(self, seconds: float) -> bool:
+        """Wait for the next tick; return whether there is to be none."""
+        self._waits.begin(seconds, self._guard)
+        is_over = self._running.acquire(True, seconds)
+        self._waits.end(self._guard)
+        return is_over
 
     def tick(self) -> None:
         """Run every task once."""
         for name, task in self._tasks:
             with self._guard.swallow(name):
                 task()
+            self._waits.task_done(self._guard)
         self._guard.report()
         self.ticks += 1

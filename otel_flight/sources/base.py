@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import FrameType
 from typing import Final, Protocol, runtime_checkable
 
@@ -14,6 +14,7 @@ from otel_flight.guard import Guard
 from otel_flight.recording.open_spans import OpenSpans
 from otel_flight.recording.runtime_events import RuntimeEvents
 from otel_flight.recording.stack_table import Place
+from otel_flight.recording.tick_waits import TickWaits
 from otel_flight.settings import Settings
 
 MOST_PLACES: Final = 256
@@ -67,6 +68,7 @@ class Surroundings:
         open_spans: what is being served; read it only.
         guard: for callbacks that run on the application's threads.
         clock: a fake one in tests.
+        waits: lets a source look at the ticker's waits.
     """
 
     settings: Settings
@@ -74,6 +76,7 @@ class Surroundings:
     open_spans: OpenSpans
     guard: Guard
     clock: Clock = SYSTEM_CLOCK
+    waits: TickWaits = field(default_factory=TickWaits)
 
 
 def current_ids() -> tuple[int, int]:

@@ -9,6 +9,7 @@ import ctypes
 import os
 import sys
 import threading
+import time
 
 from opentelemetry.sdk.trace import TracerProvider
 
@@ -42,10 +43,12 @@ def main(how: str) -> None:
             tracer.start_span("background").end()
 
     # Forking behind Python's back while other threads wait for the interpreter is not survivable
-    # by Python itself; uWSGI's master has none.
+    # by Python itself; uWSGI's master has none, and the recorder's own thread only now and then.
     threads = [threading.Thread(target=background) for _ in range(3 if how == "hooks" else 0)]
     for thread in threads:
         thread.start()
+    while how != "hooks" and not recorder._flight._ticker.ticks:
+        time.sleep(0.001)
     pid = os.fork() if how == "hooks" else ctypes.PyDLL(None).fork()
     if pid == 0:
         record(provider, "child", 20)

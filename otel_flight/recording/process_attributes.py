@@ -1,0 +1,57 @@
+"""The names of attributes of what is recorded about the process as a whole, and its container.
+
+Sources write them, triggers and findings read them. What the semantic conventions name keeps that
+name, where they have an attribute for its parts the name goes on after a dot.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+MEMORY: Final = "process.memory.usage"
+"""Bytes in physical memory."""
+VIRTUAL_MEMORY: Final = "process.memory.virtual"
+CPU_TIME: Final = "process.cpu.time"
+"""Seconds of processor time since the process started."""
+CPU_UTILIZATION: Final = "process.cpu.utilization"
+"""Part of the processors that may be used that was used since the last time."""
+THREADS: Final = "process.thread.count"
+OPEN_FILES: Final = "process.open_file_descriptor.count"
+SWITCHES_VOLUNTARY: Final = "process.context_switches.voluntary"
+SWITCHES_INVOLUNTARY: Final = "process.context_switches.involuntary"
+MAJOR_FAULTS: Final = "process.paging.faults.major"
+TASKS: Final = "flight_recorder.asyncio.tasks"
+"""asyncio tasks that exist, of all loops."""
+
+CONTAINER_MEMORY: Final = "container.memory.usage"
+"""Bytes that the control group accounts for, file cache included."""
+CONTAINER_MEMORY_HELD: Final = "flight_recorder.container.memory.held"
+"""Of these, the bytes that the kernel cannot take back as file cache."""
+CONTAINER_MEMORY_LIMIT: Final = "flight_recorder.container.memory.limit"
+
+CPU_LIMIT: Final = "flight_recorder.container.cpu.limit"
+"""Processors that the control group may use, such as 0.5."""
+THROTTLED_PERIODS: Final = "flight_recorder.throttled.periods"
+"""Accounting periods (100 ms each, mostly) in which the limit was reached."""
+THROTTLED_TIME: Final = "flight_recorder.throttled.time_ns"
+"""What the kernel counts: the sum over processors of the time work on them was held back."""
+HELD_BACK: Final = "flight_recorder.held_back_ns"
+"""The time the process was held back as a clock on the wall has it: an estimate."""
+
+STALLED: Final = "flight_recorder.pressure.stalled_ns"
+"""How long at least one process waited for the resource."""
+FULLY_STALLED: Final = "flight_recorder.pressure.fully_stalled_ns"
+"""How long all processes that had something to do waited for it."""
+PRESSURE_SCOPE: Final = "flight_recorder.pressure.scope"
+"""`container` or `machine`: whose processes."""
+
+LATE: Final = "flight_recorder.late_ns"
+"""How late the recorder's thread was woken."""
+PROCESS_CPU: Final = "flight_recorder.process.cpu_ns"
+"""Processor time of the process meanwhile."""
+RUN_QUEUE: Final = "flight_recorder.run_queue_ns"
+"""How long the recorder's thread was ready to run meanwhile and had no processor."""
+HOLDER_CPU: Final = "flight_recorder.holder.cpu_ns"
+"""Processor time of the thread that held the interpreter."""
+CONTENDERS: Final = "flight_recorder.contenders"
+"""How many threads shared the interpreter meanwhile, of those that are still there."""

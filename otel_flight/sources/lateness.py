@@ -1,0 +1,105 @@
+"""Why the ticker is late: it waited for the interpreter, or got no processor.
+
+While a thread waits for the interpreter, it asks for it every 5 ms and sleeps in between, which the
+kernel counts as a voluntary switch each; a thread that gets no processor, or is stopped, does not
+switch at all. That tells the two apart, also when it was short.
+"""
+
+from __future__ import annotations
+
+import resource
+from typing import Final, NamedTuple
+
+from otel_flight.clock import Clock, process_time_ns, thread_time_ns
+
+DESCHEDULED: Final = "process descheduled"
+HELD: Final = "GIL held"
+
+_OWN_SWITCHES: Final = 2
+"""Of a wait that is over in time."""
+_LONGEST_INTERVAL_SECONDS: Final = 0.02
+"""Of `sys.setswitchinterval`, for the switches to be worth counting."""
+_OF_THREAD: Final[int | None] = getattr(resource, "RUSAGE_THREAD", None)  # Linux
+
+
+class Reading(NamedTuple):
+    """How things stand at one moment, as the ticker's thread sees it."""
+
+    monotonic_ns: int
+    wall_ns: int
+    process_cpu_ns: int
+    own_cpu_ns: int
+    switches: int | None
+    """Voluntary ones of this thread; None where the kernel does not tell."""
+
+    @classmethod
+    def now(cls, clock: Clock) -> Reading:
+        """Read everything, in about 2 µs, without letting go of the interpreter."""
+        return cls(
+            clock.monotonic_ns(),
+            clock.wall_ns(),
+            process_time_ns(),
+            thread_time_ns(),
+            None if _OF_THREAD is None else resource.getrusage(_OF_THREAD).ru_nvcsw,
+        )
+
+
+class Stretch(NamedTuple):
+    """The time between two readings: a wait, or some work of the ticker."""
+
+    before: Reading
+    after: Reading
+    asked_ns: int | None
+    """How long the wait should have been; None: this was work, which takes its own time."""
+    queued_ns: int | None = None
+    """How long this thread was ready to run and had no processor, where the kernel tells."""
+
+    @property
+    def late_ns(self) -> int:
+        """How much longer it took than it should have."""
+        own_ns = self.after.own_cpu_ns - self.before.own_cpu_ns
+        expected_ns = own_ns if self.asked_ns is None else self.asked_ns
+        return self.after.monotonic_ns - self.before.monotonic_ns - expected_ns
+
+    @property
+    def others_cpu_ns(self) -> int:
+        """Processor time of the other threads of the process meanwhile."""
+        own_ns = self.after.own_cpu_ns - self.before.own_cpu_ns
+        return self.after.process_cpu_ns - self.before.process_cpu_ns - own_ns
+
+    @property
+    def is_clock_set_back(self) -> bool:
+        """Whether the wall clock was: waits of Python 3.10 can go by it, and get longer then."""
+        elapsed_ns = self.after.monotonic_ns - self.before.monotonic_ns
+        return elapsed_ns - (self.after.wall_ns - self.before.wall_ns) > self.late_ns // 2
+
+    def verdict(self, interval_seconds: float) -> str:
+        """Return why it took longer, empty when in doubt.
+
+        Args:
+            interval_seconds: after which a thread that wants the interpreter asks for it again.
+        """
+        if self.asked_ns is None:
+            return self._verdict_of_work(interval_seconds)
+        asking_ns = self._asking_ns(interval_seconds)
+        if asking_ns is None:
+            if self.others_cpu_ns >= (self.asked_ns + self.late_ns) * 0.8:
+                return HELD
+        elif asking_ns >= self.late_ns / 2:
+            return HELD
+        # Or other threads of this process had a processor: it is this one alone that had none.
+        return DESCHEDULED if self.others_cpu_ns - self.asked_ns <= self.late_ns / 2 else ""
+
+    def _verdict_of_work(self, interval_seconds: float) -> str:
+        """Work may also wait for a disk, with switches of its own: here others must have run."""
+        asking_ns = self._asking_ns(interval_seconds)
+        if asking_ns is not None and asking_ns >= self.late_ns / 2:
+            return HELD if self.others_cpu_ns >= self.late_ns * 0.6 else ""
+        return DESCHEDULED if (self.queued_ns or 0) >= self.late_ns / 2 else ""
+
+    def _asking_ns(self, interval_seconds: float) -> int | None:
+        """Return how long it asked for the interpreter; None when that cannot be counted."""
+        before, after = self.before.switches, self.after.switches
+        if before is None or after is None or interval_seconds > _LONGEST_INTERVAL_SECONDS:
+            return None
+        return int(max(0, after - before - _OWN_SWITCHES) * interval_seconds * 1e9)

@@ -1,0 +1,121 @@
+"""Pressure stall information: how long work waited for a processor, for memory or for a disk.
+
+Of the container where the kernel accounts for it, else of the whole machine: then it may be another
+program that suffers.
+"""
+
+from __future__ import annotations
+
+from typing import Final, NamedTuple
+
+from otel_flight.clock import ClockPair
+from otel_flight.recording import process_attributes as names
+from otel_flight.recording.records import RuntimeEvent
+from otel_flight.sources.base import Surroundings
+from otel_flight.sources.control_group import find_control_group
+from otel_flight.sources.kernel_files import number_in, read_text
+
+RESOURCES: Final = ("cpu", "memory", "io")
+LEAST_SHARE: Final = 0.1
+"""Of a second that something must have waited for it to be recorded."""
+_PERIOD_NS: Final = 1_000_000_000
+_TOTAL: Final = "total="
+
+
+class _Stalled(NamedTuple):
+    some_ns: int
+    full_ns: int
+
+
+class Pressure:
+    """Record each second in which something waited for a resource for a tenth of the time.
+
+    Args:
+        surroundings: what a source is given.
+        proc: where the process file system is mounted.
+    """
+
+    name = "pressure"
+
+    def __init__(self, surroundings: Surroundings, proc: str = "/proc") -> None:
+        self._events = surroundings.events
+        self._clock = surroundings.clock
+        self._proc = proc
+        self._files: dict[str, tuple[str, str]] | None = None
+        self._last: dict[str, _Stalled] = {}
+        self._last_ns = 0
+
+    def start(self) -> None:
+        """Nothing to put in."""
+
+    def stop(self) -> None:
+        """Nothing to take out."""
+
+    def tick(self) -> None:
+        """Compare the totals with those of a second ago."""
+        now_ns = self._clock.monotonic_ns()
+        if self._files is None:
+            self._files = self._find_files()
+        elif now_ns - self._last_ns < _PERIOD_NS:
+            return
+        last, start_ns = self._last, self._last_ns
+        self._last, self._last_ns = {}, now_ns
+        for resource, (file, scope) in self._files.items():
+            stalled = _read(file)
+            if stalled is None:
+                continue
+            self._last[resource] = stalled
+            if resource in last:
+                some_ns = stalled.some_ns - last[resource].some_ns
+                full_ns = stalled.full_ns - last[resource].full_ns
+                if some_ns >= LEAST_SHARE * (now_ns - start_ns):
+                    self._record(resource, scope, start_ns, now_ns, _Stalled(some_ns, full_ns))
+
+    def _find_files(self) -> dict[str, tuple[str, str]]:
+        """Return for each resource the file that tells, and whose pressure it is."""
+        group = find_control_group("", self._proc)
+        own = group.levels[0] if group is not None and _is_part(group.levels[0]) else ""
+        found = {}
+        for resource in RESOURCES:
+            of_container = f"{own}/{resource}.pressure"
+            of_machine = f"{self._proc}/pressure/{resource}"
+            if own and _read(of_container) is not None:
+                found[resource] = of_container, "container"
+            elif _read(of_machine) is not None:
+                found[resource] = of_machine, "machine"
+        return found
+
+    def _record(
+        self, resource: str, scope: str, start_ns: int, end_ns: int, stalled: _Stalled
+    ) -> None:
+        now = ClockPair.now(self._clock)
+        self._events.record(
+            RuntimeEvent(
+                self.name,
+                f"{resource} pressure",
+                now.to_wall_ns(start_ns),
+                now.to_wall_ns(end_ns),
+                attributes={
+                    names.PRESSURE_SCOPE: scope,
+                    names.STALLED: stalled.some_ns,
+                    names.FULLY_STALLED: stalled.full_ns,
+                },
+            )
+        )
+
+
+def _is_part(level: str) -> bool:
+    """Return whether a group is not the machine as a whole: that one has no type."""
+    return bool(read_text(f"{level}/cgroup.type"))
+
+
+def _read(file: str) -> _Stalled | None:
+    """Return the totals of a file of pressure; None when there is none, or it is turned off."""
+    totals = {}
+    for line in read_text(file).splitlines():
+        kind, _, fields = line.partition(" ")
+        for field in fields.split():
+            number = number_in(field.removeprefix(_TOTAL)) if field.startswith(_TOTAL) else None
+            if number is not None:
+                totals[kind] = number * 1000
+    return _Stalled(totals["some"], totals.get("full", 0)) if "some" in totals else None

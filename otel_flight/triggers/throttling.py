@@ -1,0 +1,74 @@
+"""Fires when the container's processor limit holds the process back for much of five seconds."""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import Final
+
+from otel_flight.recording import process_attributes as names
+from otel_flight.recording.open_spans import OpenSpans
+from otel_flight.recording.records import RuntimeEvent
+from otel_flight.triggers.base import Firing, FiringInbox
+
+WINDOW_NS: Final = 5_000_000_000
+_SOURCE: Final = "throttling"
+_ARMED_BELOW: Final = 0.5
+"""Of the share that fires: a process that is held back all the time is one incident."""
+_MOST_EVENTS: Final = 64
+
+
+class ThrottlingTrigger:
+    """Watch the stretches that the source of them records, on the ticker's thread.
+
+    Only while something is being served: that a container with a small limit is held back when it
+    starts, or in a job that nobody waits for, is what the limit is there for.
+    """
+
+    name: Final = "throttling"
+
+    def __init__(self, share: float, open_spans: OpenSpans, inbox: FiringInbox) -> None:
+        self._share = share
+        self._open_spans = open_spans
+        self._inbox = inbox
+        self._stretches: deque[tuple[int, int, int]] = deque(maxlen=_MOST_EVENTS)
+        self._is_armed = True
+
+    def event_recorded(self, event: RuntimeEvent) -> None:
+        """Fire when the last five seconds were mostly throttled; not again before they are not."""
+        if event.source != _SOURCE:
+            return
+        held_back_ns = event.attributes.get(names.HELD_BACK, 0)
+        self._stretches.append((event.start_ns, event.end_ns, held_back_ns))
+        share = self._held_back_ns(event.end_ns - WINDOW_NS) / WINDOW_NS
+        if share < self._share * _ARMED_BELOW:
+            self._is_armed = True
+        elif share >= self._share and self._is_armed and self._open_spans.roots:
+            self._is_armed = False
+            self._fire(event, share)
+
+    def _held_back_ns(self, since_ns: int) -> float:
+        """Return how long it was held back since a moment; of a stretch that began before, a part.
+
+        A wall clock that was set leaves stretches of the future behind, which do not count.
+        """
+        held_back_ns = 0.0
+        for start_ns, end_ns, held_ns in self._stretches:
+            inside_ns = min(end_ns, since_ns + WINDOW_NS) - max(start_ns, since_ns)
+            if inside_ns > 0 and end_ns > start_ns:
+                held_back_ns += held_ns * inside_ns / (end_ns - start_ns)
+        return held_back_ns
+
+    def _fire(self, event: RuntimeEvent, share: float) -> None:
+        self._inbox.offer(
+            Firing(
+                trigger=self.name,
+                reason="cpu throttling",
+                subject="",
+                fingerprint=(self.name,),
+                time_ns=event.end_ns,
+                attributes={
+                    "flight_recorder.throttled.share": round(share, 4),
+                    names.CPU_LIMIT: event.attributes.get(names.CPU_LIMIT, 0),
+                },
+            )
+        )

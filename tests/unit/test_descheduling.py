@@ -1,0 +1,242 @@
+"""The source that watches how late the ticker is, with threads that really hold the interpreter."""
+
+from __future__ import annotations
+
+import ctypes
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from otel_flight.incidents.window import WindowEvent
+from otel_flight.recording.ticker import Ticker
+from otel_flight.sources.descheduling import Descheduling
+from tests.support.fake_clock import FakeClock
+from tests.support.source_rig import SourceRig
+
+ON_LINUX = pytest.mark.skipif(sys.platform != "linux", reason="needs counts by thread")
+MS = 1_000_000
+
+
+@pytest.fixture
+def rig(tmp_path: Path) -> Iterator[SourceRig]:
+    """A ring to write into."""
+    with SourceRig(tmp_path / "ring", descheduled_seconds=0.05) as rig:
+        yield rig
+
+
+class Watched:
+    """A real ticker that is watched, with tasks of the test's own."""
+
+    def __init__(self, rig: SourceRig, tasks: Callable[[], None] = lambda: None) -> None:
+        self.rig = rig
+        self.source = Descheduling(rig.surroundings)
+        self.source.start()
+        self.ticked = threading.Semaphore(0)
+        self.ticker = Ticker(
+            0.02,
+            [("test", tasks), ("descheduling", self.source.tick), ("count", self.ticked.release)],
+            rig.guard,
+            object,
+            rig.surroundings.waits,
+        )
+        self.ticker.start()
+        self.after_ticks(3)
+
+    def after_ticks(self, number: int) -> None:
+        """Wait until the ticker has ticked so often from now on."""
+        while self.ticked.acquire(blocking=False):
+            pass
+        for _ in range(number):
+            assert self.ticked.acquire(timeout=20)
+
+    def stop(self) -> list[WindowEvent]:
+        """Stop both and return the longest events first."""
+        assert self.ticker.stop(20)
+        self.source.stop()
+        return sorted(self.rig.events(), key=lambda event: -event.record.duration_ns)
+
+
+def hold_computing() -> None:
+    """Hold the interpreter in one call, for a second or so of processor time."""
+    sum(range(40_000_000))
+    time.sleep(0.2)
+
+
+def hold_waiting() -> None:
+    """Hold the interpreter in one call that waits, and does not let go of it."""
+    ctypes.PyDLL(None).usleep(400_000)
+
+
+@ON_LINUX
+def test_a_thread_that_holds_the_interpreter_is_named(rig: SourceRig) -> None:
+    """With the function that did, its thread and its stack; that another one waits is no matter."""
+    watched = Watched(rig)
+    thread = threading.Thread(target=hold_computing)
+    thread.start()
+    thread.join(30)
+    watched.after_ticks(2)
+
+    event = watched.stop()[0]
+
+    assert event.record.source == "descheduling"
+    assert event.record.name == "GIL held"
+    assert event.record.thread_id == thread.ident
+    assert event.record.duration_ns >= 100 * MS
+    attributes = event.record.attributes
+    assert attributes["code.function.name"] == "hold_computing"
+    assert attributes["code.file.path"] == __file__
+    assert attributes["flight_recorder.late_ns"] == event.record.duration_ns
+    assert event.stack is not None
+    assert event.stack.frames[-1].function == "hold_computing"
+
+
+@ON_LINUX
+def test_one_that_waits_and_does_not_let_go_of_it(rig: SourceRig) -> None:
+    """No processor time tells who it was; here it can only be the one other thread."""
+    watched = Watched(rig)
+    began = time.time_ns()
+    hold_waiting()
+    ended = time.time_ns()
+    watched.after_ticks(2)
+
+    event = watched.stop()[0]
+
+    assert event.record.name == "GIL held"
+    assert event.record.thread_id == threading.get_ident()
+    assert event.record.attributes["flight_recorder.process.cpu_ns"] < 40 * MS
+    assert began <= event.record.start_ns < event.record.end_ns
+    assert event.record.end_ns - ended < 1000 * MS
+    assert event.record.duration_ns == pytest.approx(390 * MS, abs=100 * MS)
+
+
+@ON_LINUX
+def test_it_is_seen_within_the_tickers_work(rig: SourceRig) -> None:
+    """A task that lets others run, as every read of a file does, is held up like a wait."""
+    go, hold = threading.Event(), threading.Event()
+
+    def task() -> None:
+        if go.is_set():
+            go.clear()
+            hold.set()
+            time.sleep(0.001)
+
+    def hold_when_told() -> None:
+        hold.wait(20)
+        sum(range(40_000_000))
+        time.sleep(0.2)
+
+    thread = threading.Thread(target=hold_when_told)
+    thread.start()
+    watched = Watched(rig, task)
+    go.set()
+    thread.join(30)
+    watched.after_ticks(2)
+
+    event = watched.stop()[0]
+
+    assert event.record.name == "GIL held"
+    assert event.record.thread_id == thread.ident
+
+
+@ON_LINUX
+def test_threads_that_take_turns_hold_nothing(rig: SourceRig) -> None:
+    """Each lets go when asked; if the ticker is late all the same, nobody is blamed for it."""
+    is_over = threading.Event()
+
+    def spin() -> None:
+        until = time.monotonic() + 0.8
+        while time.monotonic() < until and not is_over.is_set():
+            pass
+
+    threads = [threading.Thread(target=spin) for _ in range(12)]
+    watched = Watched(rig)
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+
+    events = watched.stop()
+
+    assert {event.record.name for event in events} <= {"GIL contended", "process descheduled"}
+    assert {event.record.thread_id for event in events} <= {0}
+
+
+def test_a_wait_in_time_is_nothing(tmp_path: Path) -> None:
+    """Also just below the limit."""
+    clock = FakeClock()
+    with SourceRig(tmp_path / "ring", clock, descheduled_seconds=0.05) as rig:
+        source = Descheduling(rig.surroundings)
+        for late_seconds in (0, 0.01, 0.049):
+            source.wait_begins(0.1)
+            clock.advance(0.1 + late_seconds)
+            source.wait_is_over()
+
+        assert rig.events() == []
+
+
+def test_a_process_that_stood_still(tmp_path: Path) -> None:
+    """From when the ticker should have woken until it did, and no thread is blamed."""
+    clock = FakeClock()
+    with SourceRig(tmp_path / "ring", clock, descheduled_seconds=0.05) as rig:
+        source = Descheduling(rig.surroundings)
+        source.wait_begins(0.1)
+        clock.advance(3.1)
+        source.wait_is_over()
+
+        (event,) = [each.record for each in rig.events()]
+
+    assert event.name == "process descheduled"
+    assert (event.end_ns, event.duration_ns) == (clock.wall_ns(), 3000 * MS)
+    assert event.thread_id == 0
+    assert source.counts() == {"process descheduled": 1, "GIL held": 0, "GIL contended": 0}
+
+
+def test_a_wall_clock_that_is_set_is_nothing(tmp_path: Path) -> None:
+    """Forward or back, the process did not stand still."""
+    clock = FakeClock()
+    with SourceRig(tmp_path / "ring", clock, descheduled_seconds=0.05) as rig:
+        source = Descheduling(rig.surroundings)
+        for seconds in (3600, -3600):
+            source.wait_begins(0.1)
+            clock.advance(0.1)
+            clock.set_wall(seconds)
+            source.wait_is_over()
+        source.wait_begins(0.1)  # as long as it takes the wall clock to come back
+        clock.set_wall(-3600)
+        clock.advance(3600.1)
+        source.wait_is_over()
+
+        assert rig.events() == []
+
+
+def test_stop_takes_the_watcher_out(rig: SourceRig) -> None:
+    """Others go on watching; a second stop is as good as the first."""
+    first, second = Descheduling(rig.surroundings), Descheduling(rig.surroundings)
+    first.start()
+    second.start()
+
+    first.stop()
+    first.stop()
+
+    assert rig.surroundings.waits.watchers == (second,)
+    second.stop()
+    assert rig.surroundings.waits.watchers == ()
+
+
+def test_without_the_kernels_files(tmp_path: Path) -> None:
+    """The run queue is left out, the rest is as it was."""
+    clock = FakeClock()
+    with SourceRig(tmp_path / "ring", clock, descheduled_seconds=0.05) as rig:
+        source = Descheduling(rig.surroundings, str(tmp_path / "nowhere"))
+        source.wait_begins(0.1)
+        clock.advance(1)
+        source.wait_is_over()
+
+        (event,) = [each.record for each in rig.events()]
+
+    assert event.name == "process descheduled"
+    assert "flight_recorder.run_queue_ns" not in event.attributes
