@@ -88,6 +88,7 @@ ONE_A_FILE: Final[Mapping[str, frozenset[str]]] = {
             "raised",
             "samples",
             "slowed_calls",
+            "standstill",
             "unhandled",
             "waits",
         }

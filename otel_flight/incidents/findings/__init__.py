@@ -8,11 +8,15 @@ from typing import Final
 from otel_flight.guard import Guard
 from otel_flight.incidents.findings.base import ERROR_TRIGGERS, EvidenceView, Rule, rule_name
 from otel_flight.incidents.findings.cancelled_from_above import find_cancelled_from_above
+from otel_flight.incidents.findings.cpu_starved import find_cpu_starved
 from otel_flight.incidents.findings.ended_together import find_ended_together
 from otel_flight.incidents.findings.error_origin import find_error_origin
 from otel_flight.incidents.findings.event_loop_blocked import find_event_loop_blocked
+from otel_flight.incidents.findings.gc_pause import find_gc_pause
+from otel_flight.incidents.findings.gil_held import find_gil_held
 from otel_flight.incidents.findings.lock_wait import find_lock_wait
 from otel_flight.incidents.findings.logged import find_logged
+from otel_flight.incidents.findings.memory_growth import find_memory_growth
 from otel_flight.incidents.findings.pool_exhausted import find_pool_exhausted
 from otel_flight.incidents.findings.repeated_child import find_repeated_child
 from otel_flight.incidents.findings.requests_in_flight import find_requests_in_flight
@@ -38,6 +42,10 @@ FAILURES: Final[tuple[Rule, ...]] = (
 """Why something failed."""
 CAUSES: Final[tuple[Rule, ...]] = (
     find_event_loop_blocked,
+    find_gc_pause,
+    find_cpu_starved,
+    find_gil_held,
+    find_memory_growth,
     find_lock_wait,
     find_pool_exhausted,
     find_retries,

@@ -15,6 +15,9 @@ from otel_flight.incidents.window import WindowEvent, WindowSpan
 
 PROCESS_WIDE: Final = frozenset({"gc", "descheduling"})
 """Sources whose events stop every thread of the process."""
+_COLLECTION_SHARE: Final = 0.5
+NO_STANDSTILL: Final = frozenset({"GIL contended"})
+"""Of these, what only made threads take turns."""
 THREAD_WIDE: Final = frozenset({"event_loop"})
 """Sources whose events stop what is served on the thread they happened on."""
 
@@ -61,8 +64,22 @@ def find_pauses(view: EvidenceView) -> Sequence[Pause]:
                 continue
             if source in THREAD_WIDE and record.thread_id != thread_id:
                 continue
+            if record.name in NO_STANDSTILL or _is_collection(view, event):
+                continue
             found.append(_pause(view, root, event))
     return sorted(found, key=lambda pause: (pause.start_ns, -pause.end_ns))
+
+
+def _is_collection(view: EvidenceView, event: WindowEvent) -> bool:
+    """Whether the ticker was late because of a collection, which is a pause already."""
+    record = event.record
+    if record.source != "descheduling":
+        return False
+    collected = sum(
+        min(each.record.end_ns, record.end_ns) - max(each.record.start_ns, record.start_ns)
+        for each in view.events_between("gc", record.start_ns, record.end_ns)
+    )
+    return collected >= record.duration_ns * _COLLECTION_SHARE
 
 
 def _pause(view: EvidenceView, root: WindowSpan, event: WindowEvent) -> Pause:
