@@ -26,6 +26,7 @@ _TASKS_OF_GROUP: Final = (
     ("anyio/_backends/_asyncio.py", "__aexit__", "self"),
     ("starlette/middleware/base.py", "__call__", "task_group"),
 )
+_FUNCTIONS_OF_GROUP: Final = frozenset(name for _, name, _ in _TASKS_OF_GROUP)
 _TASKS_IN_LOCAL: Final = (
     ("asyncio/tasks.py", "_wait", "fs"),
     ("asyncio/tasks.py", "wait_for", "fut"),
@@ -124,7 +125,10 @@ def _tasks_of_library(frames: Sequence[FrameType]) -> Iterator[object]:
                 found = local_of(frame, variable)
                 yield from list(found) if isinstance(found, (set, frozenset, list)) else [found]
     for frame in reversed(frames):
-        file, function = frame.f_code.co_filename, frame.f_code.co_name
+        function = frame.f_code.co_name
+        if function not in _FUNCTIONS_OF_GROUP:  # as good as all of them
+            continue
+        file = frame.f_code.co_filename
         for ending, name, variable in _TASKS_OF_GROUP:
             if name == function and file.endswith(ending):
                 tasks = getattr(local_of(frame, variable), "_tasks", None)
