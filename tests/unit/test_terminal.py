@@ -120,7 +120,7 @@ def test_a_pause_is_drawn_differently_and_called_one(
 
     (line,) = [line for line in text.splitlines() if "gc pause" in line and glyph in line]
     assert 25 < line.count(glyph) < 50
-    assert line.endswith("1s pause")
+    assert line.endswith("1s pause [1]")
     assert ": 1 span, 1 pause" in text
 
 
