@@ -7,13 +7,14 @@ compares everything but the examples with what this makes, and these with the pr
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import re
 import sys
 import sysconfig
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -24,9 +25,11 @@ from tests.faults import test_cut_off as cut_off
 from tests.faults import test_exceptions as exceptions
 from tests.faults import test_logged_error as logged_error
 from tests.faults import test_span_findings as spans
+from tests.faults import test_standstill as standstill
 from tests.faults import test_waiting as waiting
 from tests.faults.fault_run import PROGRAMS, Fault, run_with_fault
 from tests.support.command_line import run
+from tests.support.limited_group import limited_group
 
 PAGE: Final = Path(__file__).parent / "explanation" / "what-can-it-tell-me.md"
 WIDTH: Final = 96
@@ -69,11 +72,13 @@ class Example(NamedTuple):
         title: the heading of its section.
         fault: a service with that fault.
         since: the Python from which on it can be brought about.
+        group: a control group that it needs: what is limited, and the limit.
     """
 
     title: str
     fault: Fault
     since: tuple[int, int] = (3, 10)
+    group: tuple[str, str] | None = None
 
 
 EXAMPLES: Final[Mapping[str, Example]] = {
@@ -87,6 +92,12 @@ EXAMPLES: Final[Mapping[str, Example]] = {
     "thread_died": Example("A thread died", exceptions.DYING_CONSUMER),
     "event_loop_blocked": Example(
         "The event loop was blocked", blocked_loop.waiting_request("asyncio")
+    ),
+    "gc_pause": Example("Garbage was collected", standstill.LARGE_HEAP),
+    "cpu_starved": Example("It got no processor", standstill.STOPPED),
+    "gil_held": Example("One thread held the interpreter", standstill.COSTLY_PATTERN),
+    "memory_growth": Example(
+        "Memory grew", standstill.GROWING_CACHE, group=("memory", standstill.MEMORY_LIMIT)
     ),
     "lock_wait": Example("It waited for a lock", waiting.HELD_LOCK),
     "pool_exhausted": Example("A pool was exhausted", waiting.EXHAUSTED_THREADS),
@@ -136,8 +147,14 @@ def make_output(rule: str) -> str:
     Raises:
         RuntimeError: the rule found nothing in it.
     """
-    with tempfile.TemporaryDirectory() as directory:
-        faulty = run_with_fault(EXAMPLES[rule].fault, Path(directory))
+    example = EXAMPLES[rule]
+    with tempfile.TemporaryDirectory() as directory, ExitStack() as stack:
+        fault = example.fault
+        if example.group is not None:
+            group = stack.enter_context(limited_group(*example.group))
+            environment = {**fault.environment, "FAULT_GROUP": str(group)}
+            fault = dataclasses.replace(fault, environment=environment)
+        faulty = run_with_fault(fault, Path(directory))
         if rule not in {finding.rule for finding in faulty.findings}:
             message = f"{rule} found nothing in {EXAMPLES[rule].fault.program}: {faulty.findings}"
             raise RuntimeError(message)

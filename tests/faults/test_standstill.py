@@ -11,6 +11,7 @@ import pytest
 from tests.faults.fault_run import Fault, run_healthy, run_with_fault
 from tests.support.limited_group import limited_group
 
+MEMORY_LIMIT: Final = str(256 << 20)
 _NOTHING_SLOW: Final = {"OTEL_FLIGHT_SLOW_ROOT": "off"}
 LARGE_HEAP: Final = Fault(
     program="large_heap",
@@ -104,7 +105,7 @@ def test_the_limit_of_the_container_is_named(tmp_path: Path, fault: Fault) -> No
 
 def test_memory_that_grows_is_named_with_the_request(tmp_path: Path) -> None:
     """From what to what, how near the limit, and during which request."""
-    with limited_group("memory", str(256 << 20)) as group:
+    with limited_group("memory", MEMORY_LIMIT) as group:
         environment = {**GROWING_CACHE.environment, "FAULT_GROUP": str(group)}
         run = run_with_fault(replace(GROWING_CACHE, environment=environment), tmp_path)
 
@@ -130,7 +131,7 @@ def test_without_its_fault_nothing_fires(tmp_path: Path, fault: Fault) -> None:
 
 def test_memory_that_is_given_back_fires_nothing(tmp_path: Path) -> None:
     """The same pages in the same container, kept by nobody."""
-    with limited_group("memory", str(256 << 20)) as group:
+    with limited_group("memory", MEMORY_LIMIT) as group:
         environment = {**GROWING_CACHE.environment, "FAULT_GROUP": str(group)}
         run = run_healthy(replace(GROWING_CACHE, environment=environment), tmp_path)
 
