@@ -126,20 +126,26 @@ def test_it_is_seen_within_the_tickers_work(rig: SourceRig) -> None:
 
     def hold_when_told() -> None:
         hold.wait(20)
-        sum(range(40_000_000))
-        time.sleep(0.2)
+        hold.clear()
+        sum(range(20_000_000))
 
-    thread = threading.Thread(target=hold_when_told)
-    thread.start()
     watched = Watched(rig, task)
-    go.set()
-    thread.join(30)
-    watched.after_ticks(2)
+    holders: list[int | None] = []
+    held: list[WindowEvent] = []
+    for _ in range(20):  # on a busy machine the task is over before the other thread has begun
+        thread = threading.Thread(target=hold_when_told)
+        thread.start()
+        holders.append(thread.ident)
+        go.set()
+        thread.join(30)
+        watched.after_ticks(2)
+        held = [event for event in rig.events() if event.record.name == "GIL held"]
+        if held:
+            break
+    watched.stop()
 
-    event = watched.stop()[0]
-
-    assert event.record.name == "GIL held"
-    assert event.record.thread_id == thread.ident
+    assert held
+    assert held[0].record.thread_id in holders
 
 
 @ON_LINUX
