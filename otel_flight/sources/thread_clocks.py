@@ -11,7 +11,8 @@ from otel_flight.clock import clock_gettime_ns, monotonic_ns
 MOST_THREADS: Final = 64
 """Whose clocks are read at a time (0.4 µs each); of more, these come round in turn."""
 _APART_NS: Final = 50_000
-"""Between two looks at a clock that tell whether its thread is running."""
+"""Between two looks at a clock that tell whether its thread is running: for half of it at least,
+since one that waits for the interpreter wakes now and then to ask for it."""
 _PER_THREAD_CLOCK: Final = 6  # CPUCLOCK_PERTHREAD_MASK | CPUCLOCK_SCHED
 
 
@@ -69,7 +70,7 @@ class ThreadClocks:
             Used(
                 threads[native_id],
                 time_ns - self._last.get(native_id, 0),
-                second.get(native_id, time_ns) != time_ns,
+                second.get(native_id, time_ns) - time_ns >= _APART_NS // 2,
             )
             for native_id, time_ns in first.items()
         ]
