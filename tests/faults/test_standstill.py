@@ -35,7 +35,7 @@ TIGHT_LIMIT: Final = Fault(
 )
 THROTTLED: Final = replace(
     TIGHT_LIMIT,
-    requests=("/report",) * 8,
+    requests=("/year",),
     trigger="throttling",
     environment={**_NOTHING_SLOW, "OTEL_FLIGHT_THROTTLING_TRIGGER": "0.2"},
 )

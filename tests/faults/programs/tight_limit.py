@@ -29,6 +29,12 @@ def report() -> dict[str, int]:
     return {"rows": render(0.1)}
 
 
+@app.get("/year")
+def year() -> dict[str, int]:
+    """Render the report of a year."""
+    return {"rows": render(0.8)}
+
+
 @app.get("/ok")
 def ok() -> dict[str, str]:
     """Do what every service does all the time."""
