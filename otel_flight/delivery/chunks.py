@@ -87,7 +87,7 @@ class IncidentChunks:
         of_first = map(self._recorded, self._divided([] if first is None else [first]))
         is_large_first = first is not None and is_large(self._index, first)
         yield from islice(of_first, 1 if is_large_first else None)
-        events = events_by_source(self._window)
+        events = events_by_source(self._window, self._pacer.breathe)
         material = LaneMaterial(
             self._manifest, self._index, *self._logs.elsewhere(events, self._index, self._goes_out)
         )

@@ -38,11 +38,19 @@ _LANES: Final = (
 they are inferred spans in the trigger's trace."""
 
 
-def events_by_source(window: Window) -> dict[str, list[WindowEvent]]:
-    """Return the runtime events of a window by their source, by start."""
+def events_by_source(
+    window: Window, breathe: Callable[[], None] = lambda: None
+) -> dict[str, list[WindowEvent]]:
+    """Return the runtime events of a window by their source, by start.
+
+    Args:
+        window: the window.
+        breathe: called after every event, to let other threads run.
+    """
     found: defaultdict[str, list[WindowEvent]] = defaultdict(list)
     for event in window.events():
         found[event.record.source].append(event)
+        breathe()
     return {
         source: sorted(without_outdated(events), key=lambda event: event.record.start_ns)
         for source, events in found.items()

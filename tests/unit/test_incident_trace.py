@@ -26,6 +26,7 @@ from otel_flight.delivery.span_index import SpanIndex
 from otel_flight.delivery.span_origins import SpanOrigins
 from otel_flight.incidents.incident import Incident
 from otel_flight.incidents.manifest import Coverage, Finding, Losses
+from otel_flight.recording.records import RuntimeEvent
 from tests.support.recording_rig import RecordingRig
 from tests.support.rig_incidents import CLOSED_NS, INCIDENT_ID, cause_of, incident_of
 
@@ -280,3 +281,14 @@ def test_the_whole_trace_is_bounded(rig: RecordingRig) -> None:
 
     assert len(spans) == 500
     assert sum(len(span.links) for span in spans) == 128
+
+
+def test_others_can_run_while_runtime_events_are_read(rig: RecordingRig) -> None:
+    """A chatty logger fills its lane with thousands of them."""
+    for number in range(500):
+        rig.session.runtime.record(RuntimeEvent("logs", "log record", number, number))
+    breaths: list[None] = []
+
+    found = events_by_source(incident_of(rig).window, lambda: breaths.append(None))
+
+    assert len(found["logs"]) == len(breaths) == 500
