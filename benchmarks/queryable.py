@@ -19,7 +19,7 @@ from statistics import median
 from time import monotonic
 from typing import NamedTuple, TypeVar
 
-from benchmarks import backends, variants
+from benchmarks import backends, cores, variants
 from benchmarks.figures import Budget, Figure, Result
 from benchmarks.load_generator import WARM_UP_SECONDS, LoadGenerator
 from benchmarks.measured_service import MeasuredService, start_service
@@ -107,6 +107,8 @@ def _run(name: str, generator: LoadGenerator, size: _Size) -> _Run:
         # After so many requests the service's own next full collection is due soon: 30 ms that
         # would be blamed on the flush. One that the flush brings about would still be seen.
         service.get(COLLECT_PATH)
+        # What this process does from here on must not be done on the service's core.
+        stack.enter_context(cores.children_on(cores.OTHERS))
         pool = stack.enter_context(ThreadPoolExecutor(1))
         load = pool.submit(
             generator.load,
