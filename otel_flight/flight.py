@@ -113,7 +113,6 @@ class Flight:
         """
         self._take_out()
         self._ticker.stop(min(1.0, deadline_seconds))
-        self._tick_sources()
         with self._guard.swallow("close incident"):
             self._open_ring()  # a forked child may end before its ticker came to it
             self.session.drain()
