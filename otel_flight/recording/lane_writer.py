@@ -16,6 +16,7 @@ OVERFLOW_RECORDS: Final = 4096
 """Records that may wait while another thread writes, or until the ring exists."""
 _MASK: Final = layout.COMMIT_LENGTH_MASK
 _ONE: Final = layout.COMMIT_ONE_RECORD
+_ONE_DEFINITION: Final = layout.COMMIT_ONE_RECORD + layout.COMMIT_ONE_DEFINITION
 
 
 class Definitions(Protocol):
@@ -61,7 +62,6 @@ class LaneWriter:
         "_commit",
         "_commit_word",
         "_defined",
-        "_definitions",
         "_dropped_records",
         "_evicted_bytes",
         "_evicted_records",
@@ -90,7 +90,7 @@ class LaneWriter:
         self._memory: Any = None
         self._words: Any = None
         self._commit = self._base = self._commit_word = 0
-        self._definitions = self._all_definitions = 0
+        self._all_definitions = 0
         self._first_segment = self._segments = self._sequence = self._first_record = 0
         self._evicted_records = self._evicted_bytes = self._dropped_records = 0
         self._orphan_watch = OrphanWatch(
@@ -183,7 +183,8 @@ class LaneWriter:
 
     def counts(self) -> LaneCounts:
         """Return the lane's totals; reading them races with writers by a record or two."""
-        written = self._first_record + (self._commit >> 17) - self._all_definitions
+        commit = self._commit
+        written = self._first_record + layout.committed_records(commit) - self._all_definitions
         return LaneCounts(
             written, self._evicted_records, self._evicted_bytes, self._dropped_records
         )
@@ -240,13 +241,10 @@ class LaneWriter:
     def _put_definition(self, record: bytes) -> None:
         length = len(record)
         start = self._base + (self._commit & _MASK)
-        commit = self._commit + length + _ONE
-        definitions = self._definitions + 1
+        commit = self._commit + length + _ONE_DEFINITION
         self._memory[start : start + length] = record
         self._words[self._commit_word] = commit
-        self._words[self._commit_word - layout.S_COMMIT + layout.S_DEFINITIONS] = definitions
         self._commit = commit
-        self._definitions = definitions
         self._all_definitions += 1
 
     def _open_segment(self) -> None:
@@ -255,7 +253,7 @@ class LaneWriter:
         now = wall_ns()
         now_monotonic = monotonic_ns()
         sequence = self._sequence + 1
-        first_record = self._first_record + (self._commit >> 17)
+        first_record = self._first_record + layout.committed_records(self._commit)
         offset = layout.segment_offset(self._first_segment + (sequence - 1) % self._segments)
         word = offset // layout.WORD
         if self._sequence:
@@ -267,7 +265,6 @@ class LaneWriter:
         words[word + layout.S_SEALED] = 0
         words[word + layout.S_LANE] = self._lane
         words[word + layout.S_FIRST_RECORD] = first_record
-        words[word + layout.S_DEFINITIONS] = 0
         words[word + layout.S_OPENED_MONOTONIC] = now_monotonic
         words[word + layout.S_SEQUENCE] = sequence
         words[self._lane_words + layout.L_SEQUENCE] = sequence
@@ -276,13 +273,14 @@ class LaneWriter:
         self._commit_word = word + layout.S_COMMIT
         self._sequence = sequence
         self._first_record = first_record
-        self._commit = self._definitions = 0
+        self._commit = 0
 
     def _evict(self, word: int) -> None:
         """Count the records of the segment at `word` as evicted, and mark it as being reused."""
         words = self._words
         commit = words[word + layout.S_COMMIT]
-        self._evicted_records += (commit >> 17) - words[word + layout.S_DEFINITIONS]
+        records = layout.committed_records(commit) - layout.committed_definitions(commit)
+        self._evicted_records += records
         self._evicted_bytes += commit & _MASK
         words[word + layout.S_SEQUENCE] = 0
         words[self._lane_words + layout.L_EVICTED_RECORDS] = self._evicted_records

@@ -19,20 +19,21 @@
         byte 1504    process facts: length (2 bytes) and a msgpack map, at most 2590 bytes
     4096             segment 0, 65536 bytes
         word 0       sequence number in its lane, from 1; 0 while the segment is being reused
-             1       commit word: records << 17 | payload bytes
+             1       commit word: definitions << 34 | records << 17 | payload bytes
              2, 3    wall clock at the segment's opening and sealing, ns (sealing 0: still open)
              4       lane
              5       number of its first record in the lane, from 0
-             6       how many of its records are definitions
+             6       spare
              7       monotonic clock at the segment's opening, ns
         byte 64      payload: msgpack arrays, one record after another
     69632            segment 1 …
 
-Commit protocol: payload bytes first, then the commit word, which carries count and length in one
-aligned store. A process killed at any instruction leaves a file that is complete up to its last
-commit. A reader copies a segment between two reads of its sequence and drops it when they differ.
-Words are stored one by one by the interpreter; on x86-64 a reader in another process sees them in
-order, on weaker machines the interpreter's own lock operations order them.
+Commit protocol: payload bytes first, then the commit word, which carries counts and length in one
+aligned store; a definition counts as a record, too. A process killed at any instruction leaves a
+file that is complete up to its last commit. A reader copies a segment between two reads of its
+sequence and drops it when they differ. Words are stored one by one by the interpreter; on x86-64 a
+reader in another process sees them in order, on weaker machines the interpreter's own lock
+operations order them.
 """
 
 from __future__ import annotations
@@ -73,7 +74,7 @@ SEGMENT_BYTES: Final = 65536
 SEGMENT_HEADER_BYTES: Final = 64
 PAYLOAD_BYTES: Final = SEGMENT_BYTES - SEGMENT_HEADER_BYTES
 S_SEQUENCE, S_COMMIT, S_OPENED, S_SEALED = 0, 1, 2, 3
-S_LANE, S_FIRST_RECORD, S_DEFINITIONS, S_OPENED_MONOTONIC = 4, 5, 6, 7
+S_LANE, S_FIRST_RECORD, S_OPENED_MONOTONIC = 4, 5, 7
 
 MAX_RECORD_BYTES: Final = 48 * 1024
 MAX_RESOURCE_BYTES: Final = 12 * 1024
@@ -82,6 +83,17 @@ MAX_SCOPE_BYTES: Final = 2 * 1024
 
 COMMIT_LENGTH_MASK: Final = (1 << 17) - 1
 COMMIT_ONE_RECORD: Final = 1 << 17
+COMMIT_ONE_DEFINITION: Final = 1 << 34
+
+
+def committed_records(commit: int) -> int:
+    """Return how many records a commit word counts, definitions among them."""
+    return commit >> 17 & COMMIT_LENGTH_MASK
+
+
+def committed_definitions(commit: int) -> int:
+    """Return how many of a commit word's records are definitions."""
+    return commit >> 34
 
 
 def lane_word(lane: int, field: int) -> int:

@@ -140,8 +140,8 @@ class RingImage:
             opened_monotonic_ns=words[word + layout.S_OPENED_MONOTONIC],
             sealed_ns=words[word + layout.S_SEALED],
             first_record=words[word + layout.S_FIRST_RECORD],
-            records=commit >> 17,
-            definitions=words[word + layout.S_DEFINITIONS],
+            records=layout.committed_records(commit),
+            definitions=layout.committed_definitions(commit),
             payload=bytes(self._view[start : start + length]),
         )
         if segment.sequence != sequence or words[word + layout.S_SEQUENCE] != sequence:

@@ -13,6 +13,7 @@ from types import FrameType
 import pytest
 from opentelemetry.sdk.resources import Resource
 
+from otel_flight.recording import lane_writer
 from otel_flight.recording import ring_layout as layout
 from otel_flight.recording.lane_writer import OVERFLOW_RECORDS, LaneCounts
 from otel_flight.recording.records import ResourceDefinition, ScopeDefinition
@@ -263,7 +264,31 @@ class TestThreads:
 
 
 class TestInterruptions:
-    """Exceptions of the host that come out of nowhere."""
+    """Exceptions of the host that come out of nowhere, and kills."""
+
+    def test_a_reader_finds_every_segment_whole_at_every_instruction(
+        self, bench: LaneBench
+    ) -> None:
+        """A kill may come anywhere: what a segment says it holds is what can be read of it."""
+        scopes = [bench.new_scope("first"), bench.new_scope("second")]
+        found: list[int] = []
+
+        def look(frame: FrameType, event: str, argument: object) -> object:
+            if frame.f_code.co_filename != lane_writer.__file__:
+                return None
+            frame.f_trace_opcodes = True
+            found.append(sum(len(list(resolved_segment(each))) for each in bench.segments()))
+            return look
+
+        sys.settrace(look)
+        try:
+            for number in range(1, 10):
+                bench.append(number, 30_000, scopes[number % 2])
+        finally:
+            sys.settrace(None)
+
+        assert len(found) > 500
+        assert set(found) == {0, 1, 2, 3, 4, 5, 6}
 
     def test_a_handler_that_raises_anywhere_leaves_every_count_right(self) -> None:
         """Wherever a write is cut off, records are whole or absent, defined, and counted once."""
