@@ -23,7 +23,7 @@ from otel_flight.recording.session import RecordingSession
 from otel_flight.recording.tick_waits import TickWaits
 from otel_flight.recording.ticker import Ticker
 from otel_flight.settings import Settings
-from otel_flight.sources.base import Source, Surroundings
+from otel_flight.sources.base import Deferring, Source, Surroundings
 from otel_flight.triggers.base import Firing, FiringInbox
 from otel_flight.triggers.gate import Gate, Verdict
 from otel_flight.triggers.trigger_set import TriggerSet
@@ -113,6 +113,10 @@ class Flight:
         """
         self._take_out()
         self._ticker.stop(min(1.0, deadline_seconds))
+        for source in self.sources:
+            if isinstance(source, Deferring):
+                with self._guard.swallow(source.name):
+                    source.settle()
         with self._guard.swallow("close incident"):
             self._open_ring()  # a forked child may end before its ticker came to it
             self.session.drain()

@@ -50,6 +50,18 @@ class Source(Protocol):
 
 
 @runtime_checkable
+class Deferring(Protocol):
+    """A source whose callbacks leave something for the next tick."""
+
+    def settle(self) -> None:
+        """Record what is waiting; after `stop`, all of it. Reads no file and never waits.
+
+        Part of each tick, and called once more at the end, on the thread that ends the flight.
+        """
+        ...
+
+
+@runtime_checkable
 class Counting(Protocol):
     """A source that counts what it sees, for `statistics()`."""
 

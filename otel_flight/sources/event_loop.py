@@ -110,6 +110,12 @@ class EventLoops:
             heart.keep_beating(loop, is_wanted=is_working)
             self._watch(key, heart, loop, now)
 
+    def settle(self) -> None:
+        """Record the stalls that ended."""
+        now = ClockPair.now()
+        for key, heart in list(self._hearts.items()):
+            self._record_ended(key, heart, now)
+
     def _uses_processor(self, now_ns: int) -> bool:
         """Return whether the process did something since the last tick that is worth a look."""
         cpu_ns = process_time_ns()

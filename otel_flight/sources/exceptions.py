@@ -68,6 +68,10 @@ class UnhandledExceptions:
 
     def tick(self) -> None:
         """Record what finalizers raised since the last tick."""
+        self.settle()
+
+    def settle(self) -> None:
+        """Record what finalizers raised."""
         if not self._waiting:
             return
         now = ClockPair.now(self._clock)

@@ -71,6 +71,10 @@ class GcPauses:
 
     def tick(self) -> None:
         """Record the pauses since the last tick."""
+        self.settle()
+
+    def settle(self) -> None:
+        """Record the pauses that are waiting."""
         if not self._waiting:
             return
         now = ClockPair.now(self._clock)

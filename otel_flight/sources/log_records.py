@@ -61,6 +61,10 @@ class LogRecords:
 
     def tick(self) -> None:
         """Allow for more records, and say how many had to be left out since the last tick."""
+        self.settle()
+
+    def settle(self) -> None:
+        """Say how many records had to be left out."""
         now = ClockPair.now(self._clock)
         left_out = self._share.give(now.monotonic_ns)
         if left_out:

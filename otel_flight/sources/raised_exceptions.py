@@ -110,7 +110,11 @@ class RaisedExceptions:
         _monitoring.free_tool_id(tool_id)
 
     def tick(self) -> None:
-        """Record what was raised before the last tick; after the end, all of it."""
+        """Record what was raised before the last tick: newer ones may still propagate."""
+        self.settle()
+
+    def settle(self) -> None:
+        """Record what was raised before the last time; after the end, all of it."""
         settled, self._settled, self._fresh = self._settled, self._fresh, {}
         if self._tool_id is None:
             settled, self._settled = {**settled, **self._settled}, {}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import gc
 import io
 import threading
 from collections.abc import Iterator
@@ -135,6 +136,21 @@ def test_a_manual_trigger_makes_an_incident(recorder: FlightRecorder, tmp_path: 
     assert manifest.title == "health check failed"
     assert manifest.causes[0].attributes == {"check": "db"}
     assert recorder.statistics().incidents_written == 1
+
+
+def test_what_waited_for_the_next_tick_is_recorded_at_the_end() -> None:
+    """A collection just before the stop fires its trigger, although no tick came any more."""
+    recorder = FlightRecorder(
+        gc_pause_seconds="1ms", gc_pause_trigger_seconds="10ms", tick_seconds=10, metrics=False
+    )
+    recorder.start()
+    heap = [[number] for number in range(1_000_000)]
+
+    gc.collect()
+    del heap
+    recorder.stop()
+
+    assert ("gc_pause", "opened") in recorder.statistics().firings
 
 
 def test_a_manual_trigger_belongs_to_the_current_span(
