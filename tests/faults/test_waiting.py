@@ -1,4 +1,4 @@
-"""Requests that wait for what others have: a lock, a thread of a pool."""
+"""Requests that wait for what others have: a lock, a thread or a connection of a pool."""
 
 from __future__ import annotations
 
@@ -28,7 +28,21 @@ BUSY_EXECUTOR: Final = Fault(
     trigger="slow_root",
     environment={"OTEL_FLIGHT_SLOW_ROOT_ROUTES": "GET /report*=off"},
 )
-ALL: Final = (HELD_LOCK, EXHAUSTED_THREADS, BUSY_EXECUTOR)
+EXHAUSTED_CONNECTIONS: Final = Fault(
+    program="exhausted_connections",
+    server="gunicorn",
+    requests=("/report", "/report", "/quick"),
+    trigger="slow_root",
+    environment={"OTEL_FLIGHT_SLOW_ROOT_ROUTES": "GET /report=off"},
+)
+ONE_CONNECTION: Final = Fault(
+    program="one_connection",
+    server="gunicorn",
+    requests=("/history", "/rate"),
+    trigger="slow_root",
+    environment={"OTEL_FLIGHT_SLOW_ROOT_ROUTES": "GET /history=off"},
+)
+ALL: Final = (HELD_LOCK, EXHAUSTED_THREADS, BUSY_EXECUTOR, EXHAUSTED_CONNECTIONS, ONE_CONNECTION)
 
 
 def test_the_lock_is_named_and_what_its_holder_did(tmp_path: Path) -> None:
@@ -68,6 +82,34 @@ def test_an_executor_is_named_and_who_keeps_its_threads(tmp_path: Path) -> None:
     assert "for a free thread of `thumbnails`; all 2 were busy: 2 × in" in first.summary
     assert "`draw (programs/busy_executor.py:" in first.summary
     assert first.summary.endswith("for `GET /report`")
+
+
+def test_the_pool_of_a_database_is_named_and_the_requests_meanwhile(tmp_path: Path) -> None:
+    """SQLAlchemy's pool of two, and the two requests that keep a connection while they do more."""
+    run = run_with_fault(EXHAUSTED_CONNECTIONS, tmp_path)
+
+    first = run.findings[0]
+    assert first.rule == "pool_exhausted", run.findings
+    assert first.summary.startswith("`GET /quick` waited at least")
+    assert "for a connection from the pool of `sqlalchemy`" in first.summary
+    assert "2 × in `send_mail (programs/exhausted_connections.py:" in first.summary
+    assert first.summary.endswith("for `GET /report`")
+    assert first.explained_share > 0.3
+    inferred = [each.name for each in run.explanations if each.kind == "inferred"]
+    assert inferred[-1] == "waiting: connection pool"
+
+
+def test_the_pool_of_a_client_is_named_and_the_request_meanwhile(tmp_path: Path) -> None:
+    """The one connection that `requests` may keep to a service, and what it is kept for."""
+    run = run_with_fault(ONE_CONNECTION, tmp_path)
+
+    first = run.findings[0]
+    assert first.rule == "pool_exhausted", run.findings
+    assert first.summary.startswith("`GET /rate` waited at least")
+    assert "for a connection from the pool of `urllib3`" in first.summary
+    assert "1 × in `ask (programs/one_connection.py:" in first.summary
+    assert first.summary.endswith("for `GET /history`")
+    assert first.explained_share > 0.3
 
 
 @pytest.mark.parametrize("fault", ALL, ids=lambda fault: str(fault.program))
