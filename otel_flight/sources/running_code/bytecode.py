@@ -11,6 +11,8 @@ from collections.abc import Iterator, Sequence
 from types import CodeType
 from typing import Any, Final, NamedTuple
 
+import msgspec
+
 CALL: Final = "call"
 ENTER: Final = "enter"
 """Of a context manager: what a `with` statement begins with."""
@@ -48,8 +50,8 @@ class Step(NamedTuple):
     path: Path
 
 
-class _Op(NamedTuple):
-    """An instruction."""
+class _Op(msgspec.Struct, frozen=True, gc=False):
+    """An instruction; the collector need not look at thousands of them."""
 
     name: str
     argument: Any
