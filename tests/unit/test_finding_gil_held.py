@@ -61,7 +61,7 @@ def find(builder: IncidentBuilder, cause: Cause) -> Finding | None:
 
 
 def test_the_function_of_another_request(builder: IncidentBuilder) -> None:
-    """Several holds by the same function count together."""
+    """Several holds count together after which the same function was seen."""
     other = builder.request("GET /import", 100, 1_900)
     slow = builder.request("GET /quick", 0, 2_000)
     held(builder, 200, 900, other)
@@ -71,11 +71,26 @@ def test_the_function_of_another_request(builder: IncidentBuilder) -> None:
 
     assert finding is not None
     assert finding.summary == (
-        "`check (shop/names.py:18)`, running in another request, `GET /import`, held the "
-        "interpreter's lock (GIL) for 1.4s of the 2s of `GET /quick` (70%): no other thread could "
-        "run"
+        "a thread held the interpreter's lock (GIL) for 1.4s of the 2s of `GET /quick` (70%), so "
+        "that no other could run; right after each of the 2 times it was in "
+        "`check (shop/names.py:18)`, in another request, `GET /import`"
     )
     assert finding.evidence["holds"] == 2
+
+
+def test_the_function_is_not_said_to_be_the_one(builder: IncidentBuilder) -> None:
+    """It was seen after the hold, as sentence and evidence say: by then the next one may run."""
+    slow = builder.request("GET /import", 0, 2_000)
+    attributes = {**CHECK, "flight_recorder.holder.cpu_ns": 1_400 * MS}
+    held(builder, 200, 1_700, slow, attributes=attributes)
+
+    finding = find(builder, builder.slow(slow, 2_000))
+
+    assert finding is not None
+    assert "; right after it was in `check (shop/names.py:18)`" in finding.summary
+    assert finding.evidence["seen_right_after"].items() >= CHECK.items()
+    assert finding.evidence["flight_recorder.holder.cpu_ns"] == 1_400 * MS
+    assert not CHECK.keys() & finding.evidence.keys()
 
 
 def test_the_request_itself(builder: IncidentBuilder) -> None:
@@ -86,7 +101,7 @@ def test_the_request_itself(builder: IncidentBuilder) -> None:
     finding = find(builder, builder.slow(slow, 2_000))
 
     assert finding is not None
-    assert ", running in this request itself, held" in finding.summary
+    assert finding.summary.endswith("`check (shop/names.py:18)`, in this request itself")
 
 
 def test_a_thread_without_a_request(builder: IncidentBuilder) -> None:
@@ -97,7 +112,7 @@ def test_a_thread_without_a_request(builder: IncidentBuilder) -> None:
     finding = find(builder, builder.slow(slow, 2_000))
 
     assert finding is not None
-    assert finding.summary.startswith("`check (shop/names.py:18)` on another thread, held")
+    assert finding.summary.endswith("it was in `check (shop/names.py:18)`, on another thread")
 
 
 def test_silent_when_the_thread_is_not_known(builder: IncidentBuilder) -> None:

@@ -25,11 +25,12 @@ _EXPLAINED_OTHERWISE: Final = 0.5
 
 
 def find_gil_held(view: EvidenceView) -> Finding | None:
-    """Name the function that held the interpreter, for whom it ran, and its share of the time.
+    """Name the function in which the thread was seen right after it let go, for whom, and how long.
 
-    Silent where the thread is not known, about holds that throttling accounts for (those of garbage
-    collections are pauses of their own), and about one within a call to another service that had to
-    be waited for anyway.
+    That function held the interpreter, or ran just after the one that did: nobody can look before
+    others can run. Silent where the thread is not known, about holds that throttling accounts for
+    (those of garbage collections are pauses of their own), and about one within a call to another
+    service that had to be waited for anyway.
     """
     request = slow_request(view)
     if request is None:
@@ -49,9 +50,10 @@ def find_gil_held(view: EvidenceView) -> Finding | None:
     return Finding(
         rule="gil_held",
         summary=(
-            f"{_place(event)}{_where(view, event, request)}, held the interpreter's lock (GIL) for "
-            f"{short_duration(taken)} of the {short_duration(request.duration_ns)} of "
-            f"{quoted(request.record.name)} ({share:.0%}): no other thread could run"
+            f"a thread held the interpreter's lock (GIL) for {short_duration(taken)} of the "
+            f"{short_duration(request.duration_ns)} of {quoted(request.record.name)} "
+            f"({share:.0%}), so that no other could run; right after{_holds(longest)} it was in "
+            f"{_place(event)}{_where(view, event, request)}"
         ),
         explained_share=share,
         evidence=_evidence(event, longest, taken),
@@ -74,6 +76,10 @@ def _function(event: WindowEvent) -> tuple[str, str]:
     return str(attributes[names.FUNCTION]), str(attributes.get(names.FILE, ""))
 
 
+def _holds(pauses: Sequence[Pause]) -> str:
+    return f" each of the {len(pauses)} times" if len(pauses) > 1 else ""
+
+
 def _place(event: WindowEvent) -> str:
     function, file = _function(event)
     line = event.record.attributes.get(names.LINE, 0)
@@ -83,12 +89,12 @@ def _place(event: WindowEvent) -> str:
 def _where(view: EvidenceView, event: WindowEvent, request: WindowSpan) -> str:
     trace_id = event.record.trace_id
     if not trace_id:
-        return " on another thread" if not _is_own_thread(view, event, request) else ""
+        return "" if _is_own_thread(view, event, request) else ", on another thread"
     if trace_id == request.record.trace_id:
-        return ", running in this request itself"
+        return ", in this request itself"
     name = next((each.name for each in view.roots if each.trace_id == trace_id), "")
     named = f", {quoted(name)}" if name else ""
-    return f", running in another request{named}"
+    return f", in another request{named}"
 
 
 def _is_own_thread(view: EvidenceView, event: WindowEvent, request: WindowSpan) -> bool:
@@ -98,11 +104,15 @@ def _is_own_thread(view: EvidenceView, event: WindowEvent, request: WindowSpan) 
 
 def _evidence(event: WindowEvent, pauses: Sequence[Pause], taken_ns: int) -> dict[str, Any]:
     record = event.record
-    kept = (names.FUNCTION, names.FILE, names.LINE, vitals.HOLDER_CPU)
+    found = record.attributes
+    place = {
+        name: found[name] for name in (names.FUNCTION, names.FILE, names.LINE) if name in found
+    }
+    request = {"trace_id": f"{record.trace_id:032x}"} if record.trace_id else {}
     return {
         "duration_ns": taken_ns,
         "holds": len(pauses),
         "thread_id": record.thread_id,
-        **{name: record.attributes[name] for name in kept if name in record.attributes},
-        **({"trace_id": f"{record.trace_id:032x}"} if record.trace_id else {}),
+        **{name: found[name] for name in (vitals.HOLDER_CPU,) if name in found},
+        "seen_right_after": {**place, **request},
     }
