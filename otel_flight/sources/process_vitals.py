@@ -1,4 +1,4 @@
-"""What the process as a whole uses, once a second: memory, processor, threads, files, tasks.
+"""What the process as a whole uses, now and then: memory, processor, threads, files, tasks.
 
 Read from a few small files of Linux. Where there is no /proc, what the interpreter itself can tell
 is noted, and the rest is left out.
@@ -10,8 +10,10 @@ import asyncio
 import os
 import resource
 import threading
+from collections.abc import Callable
 from typing import Any, Final
 
+from otel_flight.clock import process_time_ns
 from otel_flight.recording import process_attributes as names
 from otel_flight.recording.records import RuntimeEvent
 from otel_flight.sources.base import Surroundings
@@ -21,21 +23,31 @@ from otel_flight.sources.memory_limit import MemoryLimit
 _PAGE_BYTES: Final = os.sysconf("SC_PAGE_SIZE") if hasattr(os, "sysconf") else 4096
 _COUNT_FILES_EVERY: Final = 10
 """On kernels before 6.2, which tell the number of open files only by listing them all."""
+_QUIET_FACTOR: Final = 5
+"""How many times less often in a process that does nothing."""
+_WORKING_SHARE: Final = 0.02
+"""Of a processor; a process that uses less, and serves no request, does nothing."""
 _TASK_SETS: Final = ("_all_tasks", "_scheduled_tasks", "_eager_tasks")
 """Where asyncio keeps its tasks: the first up to Python 3.11, the others from then on."""
 
 
 class ProcessVitals:
-    """Record an event every `process_seconds`.
+    """Record an event every `process_seconds`, less often while nothing goes on.
 
     Args:
         surroundings: what a source is given.
         proc: where the process file system is mounted.
+        used_ns: reads the processor time that the process has used.
     """
 
     name = "process"
 
-    def __init__(self, surroundings: Surroundings, proc: str = "/proc") -> None:
+    def __init__(
+        self,
+        surroundings: Surroundings,
+        proc: str = "/proc",
+        used_ns: Callable[[], int] = process_time_ns,
+    ) -> None:
         seconds = surroundings.settings.process_seconds
         assert seconds is not None
         self._period_ns = int(seconds * 1e9)
@@ -43,7 +55,9 @@ class ProcessVitals:
         self._clock = surroundings.clock
         self._proc = proc
         self._memory_limit = MemoryLimit(proc)
-        self._due_ns = 0
+        self._open_spans = surroundings.open_spans
+        self._used_ns = used_ns
+        self._recorded_ns = self._used_until_ns = 0
         self._events_made = 0
         self._open_files = 0
         self._last: tuple[int, float] | None = None
@@ -57,14 +71,21 @@ class ProcessVitals:
     def tick(self) -> None:
         """Record the vitals when it is time to."""
         now_ns = self._clock.monotonic_ns()
-        if now_ns < self._due_ns:
+        if self._events_made and not self._is_due(now_ns - self._recorded_ns):
             return
-        self._due_ns = now_ns + self._period_ns
+        self._recorded_ns, self._used_until_ns = now_ns, self._used_ns()
         wall_ns = self._clock.wall_ns()
         attributes = self._vitals(now_ns)
         self._events_made += 1
         event = RuntimeEvent(self.name, "process vitals", wall_ns, wall_ns, attributes=attributes)
         self._events.record(event)
+
+    def _is_due(self, elapsed_ns: int) -> bool:
+        if elapsed_ns < self._period_ns or elapsed_ns >= self._period_ns * _QUIET_FACTOR:
+            return elapsed_ns >= self._period_ns
+        if self._open_spans.roots:
+            return True
+        return self._used_ns() - self._used_until_ns > elapsed_ns * _WORKING_SHARE
 
     def _vitals(self, now_ns: int) -> dict[str, Any]:
         found: dict[str, Any] = {

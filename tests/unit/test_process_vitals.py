@@ -16,6 +16,7 @@ import pytest
 from otel_flight.sources.process_vitals import ProcessVitals, count_tasks
 from tests.support.fake_clock import FakeClock
 from tests.support.kernel_tree import KernelTree
+from tests.support.made_span import made_span
 from tests.support.source_rig import SourceRig
 
 ON_LINUX = pytest.mark.skipif(sys.platform != "linux", reason="read from /proc")
@@ -73,7 +74,7 @@ def test_memory_and_counts_are_those_of_psutil(rig: SourceRig) -> None:
 
 def test_an_event_every_period(rig: SourceRig, clock: FakeClock) -> None:
     """However often the ticker ticks; it is a moment, of the process and no thread."""
-    source = ProcessVitals(rig.surroundings)
+    source = ProcessVitals(rig.surroundings, used_ns=clock.monotonic_ns)
     began = clock.wall_ns()
 
     for _ in range(25):
@@ -84,6 +85,24 @@ def test_an_event_every_period(rig: SourceRig, clock: FakeClock) -> None:
     assert [record.start_ns - began for record in records] == pytest.approx([0, 1e9, 2e9], abs=1000)
     assert {(record.source, record.name) for record in records} == {("process", "process vitals")}
     assert all(record.duration_ns == 0 and record.thread_id == 0 for record in records)
+
+
+def test_less_often_while_nothing_goes_on(rig: SourceRig, clock: FakeClock) -> None:
+    """Every fifth period, and at the next tick once it works again or serves a request."""
+    used_ns = 0
+    source = ProcessVitals(rig.surroundings, used_ns=lambda: used_ns)
+    began = clock.wall_ns()
+
+    for tick in range(150):
+        if tick == 82:
+            used_ns += 100_000_000
+        if tick == 120:
+            rig.session.open_spans.roots[1] = (made_span(), 7, None)
+        source.tick()
+        clock.advance(0.1)
+
+    seconds = [(event.record.start_ns - began) / 1e9 for event in rig.events()]
+    assert seconds == pytest.approx([0, 5, 8.2, 12, 13, 14], abs=0.001)
 
 
 def test_utilization_is_of_the_time_since_the_last_event(rig: SourceRig, clock: FakeClock) -> None:
