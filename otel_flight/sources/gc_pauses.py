@@ -14,6 +14,7 @@ from threading import get_ident
 from typing import Any, Final, NamedTuple
 
 from otel_flight.clock import ClockPair
+from otel_flight.recording.our_frames import without_ours
 from otel_flight.recording.records import RuntimeEvent
 from otel_flight.recording.stack_table import Place
 from otel_flight.sources.base import Surroundings, current_ids, halves, places_of
@@ -96,7 +97,7 @@ class GcPauses:
                         "cpython.gc.uncollectable_objects": pause.uncollectable,
                     },
                 ),
-                pause.places,
+                without_ours(pause.places),
             )
 
     def counts(self) -> Mapping[str, int]:

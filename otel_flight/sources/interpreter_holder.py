@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, Final
 
 from otel_flight.recording import process_attributes as names
 from otel_flight.recording.open_spans import OpenSpans
+from otel_flight.recording.our_frames import without_ours
 from otel_flight.recording.stack_table import Place
 from otel_flight.sources.base import places_of
 from otel_flight.sources.running_code.culprits import culprit_attributes
@@ -25,7 +24,6 @@ they do not have it all the while."""
 _IDLE_SHARE: Final = 0.1
 """And no more than that when the holder itself waited for something."""
 _CONTENDER_SHARE: Final = 0.1
-_OUR_DIRECTORY: Final = str(Path(__file__).parent) + os.sep
 
 
 @dataclass(frozen=True)
@@ -70,24 +68,12 @@ def find_holder(clocks: ThreadClocks, open_spans: OpenSpans, late_ns: int, cpu_n
         return Holder(is_contended=True, attributes={names.CONTENDERS: number})
     if not thread_id or not CAN_READ_FRAMES:
         return Holder(thread_id)
-    places = _without_us(places_of(current_frames().get(thread_id)))
+    # A thread that collected lets go in our callback.
+    places = without_ours(places_of(current_frames().get(thread_id)))
     trace_id, span_id = _request_on(thread_id, open_spans)
     own_ns = next(each.cpu_ns for each in used if each.thread_id == thread_id)
     attributes = {names.HOLDER_CPU: own_ns, **culprit_attributes(places)}
     return Holder(thread_id, False, places, trace_id, span_id, attributes)
-
-
-def _without_us(places: Sequence[Place]) -> Sequence[Place]:
-    """Take away our own callback of a collection, at which the collecting thread let go."""
-    number = len(places)
-    while number and _file(places[number - 1]).startswith(_OUR_DIRECTORY):
-        number -= 1
-    return places[:number]
-
-
-def _file(place: Place) -> str:
-    where = place[0]
-    return where if isinstance(where, str) else where.co_filename
 
 
 def choose(used: Sequence[Used], late_ns: int, cpu_ns: int) -> int:

@@ -15,6 +15,7 @@ from opentelemetry import trace
 from opentelemetry.sdk.trace import TracerProvider
 
 from otel_flight import FlightRecorder
+from otel_flight.recording.records import RuntimeEvent
 from otel_flight.sources.gc_pauses import GENERATIONS, MOST_WAITING, GcPauses
 from tests.support.fake_clock import FakeClock
 from tests.support.source_rig import SourceRig
@@ -99,6 +100,22 @@ def test_a_long_collection_is_recorded(collections: Collections) -> None:
     assert innermost.function.endswith("take")
     assert caller.function == "collect_here"
     assert innermost.file == __file__
+
+
+def test_the_recorders_own_frames_are_left_out(collections: Collections) -> None:
+    """A collection may start in what a span or an event calls of ours: it is no place to name."""
+    runtime = collections.rig.session.runtime
+    runtime.hooks = (lambda event: collect_here(collections),)
+    runtime.record(RuntimeEvent("test", "event", 1, 1))
+    runtime.hooks = ()
+
+    collections.source.tick()
+
+    _, event = collections.rig.events()
+    assert event.stack is not None
+    *_, outer, hook, caller, innermost = event.stack.frames
+    assert [caller.function, innermost.function.rpartition(".")[2]] == ["collect_here", "take"]
+    assert {outer.file, hook.file} == {__file__}
 
 
 def test_short_collections_are_only_counted(collections: Collections) -> None:

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import sys
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
+from queue import SimpleQueue
 from typing import Any
 
 import pytest
 
 from otel_flight.incidents.window import WindowEvent
 from otel_flight.recording import event_attributes as names
+from otel_flight.sources.gc_pauses import GcPauses
 from otel_flight.sources.stack_samples import MOST_SAMPLES, StackSamples
 from tests.support.fake_clock import FakeClock
 from tests.support.served_requests import DEADLINE_SECONDS, LoopThread, ServingRig
@@ -401,6 +405,49 @@ def test_a_condition_that_is_waited_for_is_held_by_nobody(
             condition.release()
     assert event.record.attributes[names.WAIT_KIND] in {"lock", "condition"}
     assert names.HOLDER not in event.record.attributes
+
+
+class SlowClock(FakeClock):
+    """Is read as soon as the test says what it shows; by a function written in C."""
+
+    def __init__(self, shown: SimpleQueue[int]) -> None:
+        super().__init__()
+        self.monotonic_ns = shown.get  # type: ignore[method-assign]
+
+
+@pytest.fixture
+def no_collections() -> Iterator[None]:
+    """Let no collection run but those that are asked for."""
+    gc.disable()
+    yield
+    gc.enable()
+
+
+@pytest.mark.usefixtures("no_collections")
+def test_our_own_callback_is_no_part_of_what_a_request_does(
+    rig: ServingRig, source: StackSamples, clock: FakeClock
+) -> None:
+    """Who is seen within it runs the function that it interrupted, and waits for nothing."""
+    shown: SimpleQueue[int] = SimpleQueue()
+    collections = GcPauses(replace(rig.surroundings, clock=SlowClock(shown)))
+
+    def fill_cache() -> None:
+        collections.start()
+        try:
+            gc.collect()
+        finally:
+            collections.stop()
+
+    with serving(rig, fill_cache, "GET /slow") as thread:
+        wait_until_at(thread, "_collecting")
+
+        (event,) = look(source, clock, rig)
+
+        shown.put(1)
+        shown.put(2)
+    assert event.record.name == "running"
+    assert event.record.attributes == {}
+    assert functions(event)[-1] == "fill_cache"
 
 
 def test_the_older_a_request_the_fewer_its_samples(

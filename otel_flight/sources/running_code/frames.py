@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from types import FrameType
 from typing import Final
 
+from otel_flight.recording.our_frames import is_ours
 from otel_flight.recording.stack_table import Place
 
 MOST_FRAMES: Final = 300
@@ -52,8 +53,12 @@ def stack_of(innermost: FrameType | None) -> list[FrameType]:
 
 
 def places_in(frames: Sequence[FrameType]) -> list[Place]:
-    """Return where frames are, in their order, as events take it."""
-    return [(frame.f_code, frame.f_lineno or 0) for frame in frames]
+    """Return where frames are, in their order, as events take it; without the recorder's own."""
+    return [
+        (frame.f_code, frame.f_lineno or 0)
+        for frame in frames
+        if not is_ours(frame.f_code.co_filename)
+    ]
 
 
 def local_of(frame: FrameType, name: str) -> object:

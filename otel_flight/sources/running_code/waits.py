@@ -9,6 +9,7 @@ from types import FrameType
 from typing import Any, Final, NamedTuple
 
 from otel_flight.recording.application_code import is_application
+from otel_flight.recording.our_frames import is_ours
 from otel_flight.sources.running_code.bytecode import CALL, ENTER, UNNAMED, Path, step_at
 from otel_flight.sources.running_code.frames import local_of
 
@@ -87,10 +88,15 @@ class Wait(NamedTuple):
 
 
 def wait_of_thread(stack: Sequence[FrameType]) -> Wait | None:
-    """Return what a thread waits for, None when it runs, as far as can be told."""
+    """Return what a thread waits for, None when it runs, as far as can be told.
+
+    Within our own callbacks it runs: they never wait, whatever they call.
+    """
     if not stack:
         return None
     innermost = stack[-1]
+    if is_ours(innermost.f_code.co_filename):
+        return None
     in_library = _wait_in_library(stack)
     if in_library is not None:
         return in_library
@@ -108,7 +114,9 @@ def wait_of_thread(stack: Sequence[FrameType]) -> Wait | None:
 
 def call_of_thread(stack: Sequence[FrameType]) -> str:
     """Return the function written in C that a thread is in, as the program names it, or nothing."""
-    step = step_at(stack[-1].f_code, stack[-1].f_lasti) if stack else None
+    if not stack or is_ours(stack[-1].f_code.co_filename):
+        return ""
+    step = step_at(stack[-1].f_code, stack[-1].f_lasti)
     return dotted(step.path) if step is not None and step.kind == CALL else ""
 
 
