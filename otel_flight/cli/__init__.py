@@ -17,7 +17,7 @@ try:
     from otel_flight.cli.base import CommandLine, directory_options
     from otel_flight.cli.config import config
     from otel_flight.cli.demo.command import demo
-    from otel_flight.cli.export import export
+    from otel_flight.cli.export.command import export
     from otel_flight.cli.inspect_ring import inspect_ring
     from otel_flight.cli.list_incidents import list_incidents
     from otel_flight.cli.show import show

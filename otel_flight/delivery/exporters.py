@@ -56,6 +56,7 @@ _IMPORTED_LATE: Final[Mapping[Protocol, Sequence[str]]] = {
 }
 """What the exporters import when one is made, or makes its first connection."""
 _JSON_MODULE: Final = "opentelemetry.exporter.otlp.json.file.trace_exporter"
+_JSON_LOG_MODULE: Final = "opentelemetry.exporter.otlp.json.file._log_exporter"
 
 
 @dataclass(frozen=True)
@@ -175,6 +176,18 @@ def build_json_exporter(stream: IO[str]) -> SpanExporter:
     if make is None:
         raise MissingExtra("json", "the OTLP-JSON copy of an incident")
     return cast("SpanExporter", make(stream=stream))
+
+
+def build_json_log_exporter(stream: IO[str]) -> Exporter:
+    """Return the official exporter that writes log records so; otherwise the same.
+
+    Raises:
+        MissingExtra: it is not installed.
+    """
+    make = _exporter_class(_JSON_LOG_MODULE, "FileLogExporter")
+    if make is None:
+        raise MissingExtra("json", "the log records of an incident as OTLP-JSON")
+    return cast("Exporter", make(stream=stream))
 
 
 def _configured_endpoint(settings: Settings) -> str:

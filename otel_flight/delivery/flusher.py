@@ -75,9 +75,7 @@ class Flusher:
         )
         # In this order: log records that cannot be delivered do not hold up spans.
         self._deliveries = [self._delivery]
-        self._log_delivery = SpoolDelivery(
-            spool.of_logs(), settings, guard, self._pacer, cargo=LOGS
-        )
+        self._log_delivery = SpoolDelivery(spool, settings, guard, self._pacer, cargo=LOGS)
         if logs_destination(settings).kind != "off":
             self._deliveries.append(self._log_delivery)
         with guard.swallow("preload exporter"):

@@ -50,14 +50,18 @@ class LogChunks:
         incident: the incident.
         pacer: rests in between.
         guard: notes records that cannot be built; the others go out.
+        is_standalone: whether the result stands alone, as a file does: nothing is left out.
     """
 
-    def __init__(self, incident: Incident, pacer: Pacer, guard: Guard) -> None:
+    def __init__(
+        self, incident: Incident, pacer: Pacer, guard: Guard, *, is_standalone: bool = False
+    ) -> None:
         self._incident = incident
         self._pacer = pacer
         self._guard = guard
         self._builder = _LogBuilder(incident)
-        self._first_record = incident.manifest.exported_to.get(str(LANE_RUNTIME), 0)
+        exported_to = {} if is_standalone else incident.manifest.exported_to
+        self._first_record = exported_to.get(str(LANE_RUNTIME), 0)
 
     def __iter__(self) -> Iterator[Paced[Any]]:
         portion: list[WindowEvent] = []

@@ -82,12 +82,12 @@ class SpoolDelivery:
         backoff: Backoff | None = None,
     ) -> None:
         self._cargo = cargo
-        self._spool = spool
+        self._spool = cargo.with_states(spool)
         self._settings = settings
         self._guard = guard
         self._build_exporter = build_exporter or cargo.build_exporter
         self._backoff = backoff or Backoff()
-        self._delivery = cargo.delivery(spool, settings, guard, pacer)
+        self._delivery = cargo.delivery(self._spool, settings, guard, pacer)
         self._exporter: Exporter | None = None
         self._unreadable: set[str] = set()
         self.statistics = DeliveryStatistics()
@@ -201,10 +201,10 @@ class SpoolDelivery:
 
     def _tell_what_is_missing(self, entry: SpoolEntry, state: DeliveryState) -> None:
         _logger.warning(
-            "otel-flight: %s does not take %d of the %s of incident %s: %s. They are in %s",
+            "otel-flight: %s does not take %d of the %ss of incident %s: %s. They are in %s",
             state.endpoint,
             state.undeliverable_spans,
-            self._cargo.noun,
+            self._cargo.item,
             entry.incident_id,
             state.undeliverable_reason or "it gives no reason",
             entry.path,

@@ -152,6 +152,10 @@ class Spool:
         """Return where the OTLP-JSON copy of an incident is, or would be."""
         return entry.path.with_suffix(_JSON_SUFFIX)
 
+    def state_of(self, entry: SpoolEntry) -> DeliveryState:
+        """Return how far the delivery of an incident is that any spool object has found."""
+        return _state(entry.path.with_suffix(self._state_suffix))
+
     def save_state(self, entry: SpoolEntry, state: DeliveryState) -> None:
         """Remember how far a delivery is; whole or not at all."""
         path = entry.path.with_suffix(self._state_suffix)

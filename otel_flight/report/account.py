@@ -94,15 +94,15 @@ def large_trace_words(traces: Sequence[LargeTraceSize]) -> list[str]:
     return words
 
 
-def delivery_words(state: DeliveryState) -> str:
-    """Return how far the delivery of an incident is."""
+def delivery_words(state: DeliveryState, item: str = "span") -> str:
+    """Return how far the delivery of an incident is, or of what else of it a state is kept of."""
     where = f" to {state.endpoint}" if state.endpoint else ""
     if state.delivered and state.last_error:
         return f"kept in the spool only: {one_line(state.last_error, _LONGEST_VALUE)}"
     if state.delivered and where and "://" not in where:
         return "copied to OTLP-JSON, as no endpoint is configured"
     if state.delivered:
-        return f"delivered{where}{reservations(state)}"
+        return f"delivered{where}{reservations(state, item)}"
     words = f"{count(state.chunks, 'chunk')} delivered{where}, not all" if state.chunks else ""
     words = words or f"not delivered{where}"
     if state.attempts:
@@ -110,12 +110,24 @@ def delivery_words(state: DeliveryState) -> str:
     return f"{words}: {one_line(state.last_error, _LONGEST_VALUE)}" if state.last_error else words
 
 
-def reservations(state: DeliveryState) -> str:
+def log_delivery_words(state: DeliveryState | None) -> str:
+    """Return how far the delivery of the log records is; None: they have no endpoint."""
+    if state is None:
+        return "not sent as OTLP logs: no endpoint for them is configured"
+    return delivery_words(state, "log record")
+
+
+def is_whole(state: DeliveryState) -> bool:
+    """Whether everything was delivered."""
+    return state.delivered and not state.undeliverable_spans
+
+
+def reservations(state: DeliveryState, item: str = "span") -> str:
     """Return what has to be said of a delivery besides that it is over."""
     words = ""
     if state.undeliverable_spans:
         reason = one_line(state.undeliverable_reason, _LONGEST_VALUE) or "no reason given"
-        words += f", without {count(state.undeliverable_spans, 'span')} it does not take: {reason}"
+        words += f", without {count(state.undeliverable_spans, item)} it does not take: {reason}"
     if state.resent_chunks:
         words += f", {count(state.resent_chunks, 'request')} of it perhaps twice"
     return words

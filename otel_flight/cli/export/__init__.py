@@ -1,0 +1,1 @@
+"""`otel-flight export`: incidents to a backend, or to files of OTLP-JSON."""
