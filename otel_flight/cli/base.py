@@ -15,6 +15,7 @@ import click
 import msgspec
 from rich.console import Console
 
+from otel_flight.delivery.exporters import logs_destination
 from otel_flight.errors import (
     AmbiguousIncident,
     DeliveryFailed,
@@ -26,7 +27,7 @@ from otel_flight.errors import (
     ServiceNotFound,
     UnknownSetting,
 )
-from otel_flight.incidents.spool import Spool, SpoolEntry, default_spool_directory
+from otel_flight.incidents.spool import DeliveryState, Spool, SpoolEntry, default_spool_directory
 from otel_flight.recording.ring_file import RING_SUFFIX, ring_directories
 from otel_flight.recording.ring_reader import RingHeader, RingReader
 from otel_flight.settings import Settings
@@ -38,6 +39,7 @@ _VARIABLES_USED: Final = tuple(
         "SPOOL_DIRECTORY",
         "RING_DIRECTORY",
         "ENDPOINT",
+        "LOGS_ENDPOINT",
         "PROTOCOL",
         "SKIP_EXPORTED",
         "JAEGER_URL",
@@ -165,6 +167,15 @@ class Invocation:
         return Spool(
             directory or self.spool_directory, settings.spool_bytes, settings.spool_incidents
         )
+
+    def log_state(self, entry: SpoolEntry) -> DeliveryState | None:
+        """Return how far the delivery of an incident's log records is; None when that is off.
+
+        By the file that a service has left, as its settings need not be those of this command.
+        """
+        state = self.spool().of_logs().state_of(entry)
+        is_off = logs_destination(self.settings).kind == "off"
+        return None if is_off and state == DeliveryState() else state
 
     @cached_property
     def console(self) -> Console:

@@ -18,7 +18,7 @@ from otel_flight.errors import NotAnIncident
 from otel_flight.incidents.findings.base import one_line
 from otel_flight.incidents.flight_file import read_manifest
 from otel_flight.incidents.manifest import Manifest
-from otel_flight.incidents.spool import SpoolEntry
+from otel_flight.incidents.spool import DeliveryState, SpoolEntry
 from otel_flight.report.page import Page
 from otel_flight.report.wording import count
 
@@ -31,16 +31,16 @@ from otel_flight.report.wording import count
 def list_incidents(invocation: Invocation, limit: int | None, as_json: bool) -> None:
     """List the incidents in the spool, newest first."""
     entries = invocation.spool().entries()[::-1][:limit]
-    found = [(entry, _manifest(entry)) for entry in entries]
+    found = [(entry, _manifest(entry), invocation.log_state(entry)) for entry in entries]
     if as_json:
-        print_json([_as_json(entry, manifest) for entry, manifest in found])
+        print_json([_as_json(*each) for each in found])
         return
     if not found:
         click.echo(f"no incidents in {invocation.spool_directory}")
         return
     Page(invocation.console).table(
         ("id", "what", "service", "spans", "delivery"),
-        [_row(entry, manifest) for entry, manifest in found],
+        [_row(*each) for each in found],
         flexible=1,
     )
 
@@ -52,7 +52,9 @@ def _manifest(entry: SpoolEntry) -> Manifest | NotAnIncident:
         return error
 
 
-def _row(entry: SpoolEntry, manifest: Manifest | NotAnIncident) -> list[Text | str]:
+def _row(
+    entry: SpoolEntry, manifest: Manifest | NotAnIncident, log_state: DeliveryState | None
+) -> list[Text | str]:
     if isinstance(manifest, NotAnIncident):
         what = Text(f"unreadable: {one_line(manifest.why, 60)}", style="red")
         return [entry.incident_id, what, "", "", ""]
@@ -61,25 +63,35 @@ def _row(entry: SpoolEntry, manifest: Manifest | NotAnIncident) -> list[Text | s
         one_line(manifest.title, 120),
         one_line(manifest.service_name, 40),
         str(manifest.spans),
-        _delivery(entry),
+        _deliveries(entry.state, log_state),
     ]
 
 
-def _delivery(entry: SpoolEntry) -> Text:
-    missing = entry.state.undeliverable_spans
-    if entry.state.delivered and missing:
-        return Text(f"delivered without {count(missing, 'span')}", style="yellow")
-    if entry.state.delivered:
+def _deliveries(state: DeliveryState, log_state: DeliveryState | None) -> Text:
+    """Return how the delivery stands, and that of the log records where there is one."""
+    if log_state is None:
+        return _delivery(state, "span")
+    return Text.assemble(_delivery(state, "span"), ", logs ", _delivery(log_state, "log record"))
+
+
+def _delivery(state: DeliveryState, item: str) -> Text:
+    missing = state.undeliverable_spans
+    if state.delivered and missing:
+        return Text(f"delivered without {count(missing, item)}", style="yellow")
+    if state.delivered:
         return Text("delivered", style="green")
-    return Text("failing" if entry.state.last_error else "waiting", style="yellow")
+    return Text("failing" if state.last_error else "waiting", style="yellow")
 
 
-def _as_json(entry: SpoolEntry, manifest: Manifest | NotAnIncident) -> dict[str, Any]:
+def _as_json(
+    entry: SpoolEntry, manifest: Manifest | NotAnIncident, log_state: DeliveryState | None
+) -> dict[str, Any]:
     known: dict[str, Any] = {
         "id": entry.incident_id,
         "path": str(entry.path),
         "bytes": entry.bytes,
         "delivery": entry.state,
+        "log_delivery": log_state,
     }
     if isinstance(manifest, NotAnIncident):
         return {**known, "error": str(manifest)}

@@ -84,6 +84,7 @@ def show(
     report = build_report(
         found,
         state=entry.state if is_spooled else None,
+        log_state=invocation.log_state(entry) if is_spooled else None,
         json_copy=copy if copy.exists() else None,
         large_traces=_large_traces(found),
         max_rows=UNLIMITED if is_all or as_json else rows,
@@ -138,6 +139,7 @@ def _as_json(entry: SpoolEntry, report: IncidentReport, links: BackendLinks) -> 
             for root in report.open_roots
         ],
         "delivery": report.state,
+        "log_delivery": report.log_state,
         "large_traces": list(report.large_traces),
         "links": links,
         "otlp_json": str(report.json_copy) if report.json_copy is not None else None,

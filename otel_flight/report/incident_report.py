@@ -34,6 +34,7 @@ class IncidentReport:
         open_roots: local roots still open when it closed, by start.
         first_start_ns: when the earliest request of the window started.
         state: how far its delivery is, None for a file outside a spool.
+        log_state: how far that of its log records is, None when they have no endpoint.
         json_copy: its OTLP-JSON copy, None when there is none.
         large_traces: those that some backends do not take as a whole, the largest first.
     """
@@ -49,6 +50,7 @@ class IncidentReport:
     open_roots: Sequence[LocalRoot]
     first_start_ns: int
     state: DeliveryState | None = None
+    log_state: DeliveryState | None = None
     json_copy: Path | None = None
     large_traces: Sequence[LargeTraceSize] = ()
 
@@ -57,6 +59,7 @@ def build_report(
     incident: Incident,
     *,
     state: DeliveryState | None = None,
+    log_state: DeliveryState | None = None,
     json_copy: Path | None = None,
     large_traces: Sequence[LargeTraceSize] = (),
     max_rows: int = UNLIMITED,
@@ -86,6 +89,7 @@ def build_report(
         open_roots=[root for root in view.roots if root.is_open],
         first_start_ns=_first_start_ns(view),
         state=state,
+        log_state=log_state,
         json_copy=json_copy,
         large_traces=large_traces,
     )

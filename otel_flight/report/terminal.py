@@ -14,11 +14,14 @@ from rich.text import Text
 
 from otel_flight.incidents.findings.base import one_line, short_duration
 from otel_flight.incidents.manifest import Cause
+from otel_flight.incidents.spool import DeliveryState
 from otel_flight.report.account import (
     cause_words,
     coverage_words,
     delivery_words,
+    is_whole,
     large_trace_words,
+    log_delivery_words,
     loss_words,
 )
 from otel_flight.report.backend_links import BackendLinks
@@ -147,9 +150,9 @@ def _print_account(report: IncidentReport, page: Page) -> None:
         ("lost", Text("\n".join(lost), style="yellow") if lost else "nothing"),
     ]
     if report.state is not None:
-        is_whole = report.state.delivered and not report.state.undeliverable_spans
-        style = "green" if is_whole else "yellow"
+        style = "green" if is_whole(report.state) else "yellow"
         facts.append(("delivery", Text(delivery_words(report.state), style=style)))
+        facts.append(("logs", _log_delivery(report.log_state)))
     if large := large_trace_words(report.large_traces):
         facts.append(("large", Text("\n".join(large), style="yellow")))
     if report.json_copy is not None:
@@ -157,6 +160,11 @@ def _print_account(report: IncidentReport, page: Page) -> None:
     if report.path is not None:
         facts.append(("file", report.path))
     page.facts(facts)
+
+
+def _log_delivery(state: DeliveryState | None) -> Text:
+    style = "" if state is None else "green" if is_whole(state) else "yellow"
+    return Text(log_delivery_words(state), style=style)
 
 
 def _print_links(links: BackendLinks, page: Page) -> None:

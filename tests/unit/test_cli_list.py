@@ -52,6 +52,26 @@ def test_a_delivery_without_some_spans_is_told(spool: Spool) -> None:
     assert run("list", "--json").json()[1]["delivery"]["undeliverable_spans"] == 2
 
 
+def test_the_delivery_of_log_records_is_told_where_there_is_one(
+    spool: Spool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By the file a service has left, or by a setting; otherwise nothing is said of them."""
+    older = spool.entries()[0]
+    spool.save_state(older, DeliveryState(delivered=True, endpoint="http://c:4317"))
+    spool.of_logs().save_state(older, DeliveryState(attempts=1, last_error="refused"))
+
+    lines = run("list").output.splitlines()
+    found = run("list", "--json").json()
+    monkeypatch.setenv("OTEL_FLIGHT_LOGS_ENDPOINT", "http://l:4318")
+    configured = run("list").output.splitlines()
+
+    assert lines[1].endswith("  waiting")
+    assert lines[2].endswith("  delivered, logs failing")
+    assert found[0]["log_delivery"] is None
+    assert found[1]["log_delivery"]["last_error"] == "refused"
+    assert configured[1].endswith("  waiting, logs waiting")
+
+
 def test_json_is_for_scripts(spool: Spool) -> None:
     """Everything on the lines, and the findings, by name."""
     newest, oldest = run("list", "--json").json()

@@ -61,6 +61,53 @@ def test_the_delivery_and_the_copy_are_shown(slow: SpoolEntry, tmp_path: Path) -
     assert f"OTLP-JSON  {spool.json_path(slow)}" in output
 
 
+@pytest.mark.parametrize(
+    ("state", "words"),
+    [
+        (DeliveryState(), "not delivered"),
+        (DeliveryState(delivered=True, endpoint="http://l:4318"), "delivered to http://l:4318"),
+        (
+            DeliveryState(attempts=2, endpoint="http://l:4318", last_error="UNAUTHENTICATED"),
+            "not delivered to http://l:4318 after 2 attempts: UNAUTHENTICATED",
+        ),
+        (
+            DeliveryState(delivered=True, undeliverable_spans=2, undeliverable_reason="too old"),
+            "delivered, without 2 log records it does not take: too old",
+        ),
+    ],
+    ids=["waiting", "delivered", "failed", "in part"],
+)
+def test_the_delivery_of_the_log_records_is_shown(
+    slow: SpoolEntry, monkeypatch: pytest.MonkeyPatch, state: DeliveryState, words: str
+) -> None:
+    """Beside that of the spans, which may stand otherwise."""
+    monkeypatch.setenv("OTEL_FLIGHT_LOGS_ENDPOINT", "http://l:4318")
+    Spool(slow.path.parent, 1 << 30, 10).of_logs().save_state(slow, state)
+
+    output = run("show", SLOW_ID).output
+    found = run("show", SLOW_ID, "--json").json()
+
+    assert "delivery  not delivered\n" in output
+    assert f"logs      {words}\n" in output
+    assert found["log_delivery"]["undeliverable_spans"] == state.undeliverable_spans
+    assert found["log_delivery"]["last_error"] == state.last_error
+    assert found["delivery"]["attempts"] == 0
+
+
+def test_log_records_without_an_endpoint_are_not_sent_and_that_is_shown(slow: SpoolEntry) -> None:
+    """Unless a service, whose settings are not those of the shell, has tried to deliver them."""
+    off = run("show", SLOW_ID).output
+    off_for_scripts = run("show", SLOW_ID, "--json").json()["log_delivery"]
+    tried = DeliveryState(attempts=1, endpoint="http://l:4318", last_error="refused")
+    Spool(slow.path.parent, 1 << 30, 10).of_logs().save_state(slow, tried)
+
+    output = run("show", SLOW_ID).output
+
+    assert "logs      not sent as OTLP logs: no endpoint for them is configured\n" in off
+    assert off_for_scripts is None
+    assert "logs      not delivered to http://l:4318 after 1 attempt: refused\n" in output
+
+
 def test_limits_can_be_set_and_lifted(slow: SpoolEntry) -> None:
     """Few rows by option, all of them by another."""
     few = run("show", SLOW_ID, "--rows", "1", "--requests", "2").output
