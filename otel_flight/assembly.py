@@ -50,7 +50,7 @@ def build_triggers(settings: Settings, session: RecordingSession, inbox: FiringI
     installed: list[Installed] = []
     limits = RouteLimits(settings)
     if settings.error_span != "off":
-        hooks.append(ErrorSpanTrigger(settings, inbox).span_ended)
+        hooks.append(ErrorSpanTrigger(settings, session.open_spans, inbox).span_ended)
     if limits.is_any:
         hooks.append(SlowRootTrigger(limits, inbox).span_ended)
         if settings.slow_open_root:

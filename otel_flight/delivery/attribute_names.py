@@ -10,6 +10,7 @@ from typing import Final
 INCIDENT_ID: Final = "flight_recorder.incident.id"
 INCIDENT_REASON: Final = "flight_recorder.incident.reason"
 INCIDENT_SUBJECT: Final = "flight_recorder.incident.subject"
+INCIDENT_ORIGIN: Final = "flight_recorder.incident.origin"
 INCIDENT_TRIGGER: Final = "flight_recorder.incident.trigger"
 INCIDENT_PREVIOUS: Final = "flight_recorder.incident.previous"
 """The incident before this one in the same process; what both windows hold went out with that."""

@@ -30,8 +30,7 @@ def incident_facts(manifest: Manifest) -> dict[str, Any]:
     facts: dict[str, Any] = {}
     if trigger is not None:
         facts[names.INCIDENT_TRIGGER] = trigger.trigger
-        if trigger.subject:
-            facts.update(texts_under(names.INCIDENT_SUBJECT, trigger.subject[:_LONGEST_TEXT]))
+        facts.update(_whereabouts(trigger))
         facts.update(_cause_attributes(trigger))
     if manifest.previous_incident_id:
         facts[names.INCIDENT_PREVIOUS] = manifest.previous_incident_id
@@ -57,7 +56,7 @@ def cause_events(manifest: Manifest) -> list[Event]:
             cause.reason,
             {
                 names.TRIGGER: cause.trigger,
-                **(texts_under(names.INCIDENT_SUBJECT, cause.subject[:_LONGEST_TEXT])),
+                **_whereabouts(cause),
                 **({names.TRACE_ID: cause.trace_id} if cause.trace_id else {}),
                 **({names.SPAN_ID: cause.span_id} if cause.span_id else {}),
                 **({names.CAUSE_REPEATS: cause.repeats} if cause.repeats else {}),
@@ -67,6 +66,16 @@ def cause_events(manifest: Manifest) -> list[Event]:
         )
         for cause in manifest.causes[:_MOST_CAUSES]
     ]
+
+
+def _whereabouts(cause: Cause) -> dict[str, Any]:
+    """Return what it happened to, and in which span below that."""
+    said = {names.INCIDENT_SUBJECT: cause.subject, names.INCIDENT_ORIGIN: cause.origin}
+    facts: dict[str, Any] = {}
+    for key, text in said.items():
+        if text:
+            facts.update(texts_under(key, text[:_LONGEST_TEXT]))
+    return facts
 
 
 def _window_facts(manifest: Manifest) -> Mapping[str, Any]:

@@ -30,8 +30,17 @@ class Draft:
             self._causes[firing.fingerprint] = (firing, 0)
 
     def causes(self) -> list[Cause]:
-        """Return the causes in the order they came."""
-        return [as_cause(firing, repeats) for firing, repeats in self._causes.values()]
+        """Return the causes in the order they came; before the first one what tells it better."""
+        found = list(self._causes.values())
+        if found:
+            opener = found[0][0]
+            found.sort(key=lambda each: not _tells(each[0], opener))  # stable
+        return [as_cause(firing, repeats) for firing, repeats in found]
+
+
+def _tells(firing: Firing, opener: Firing) -> bool:
+    is_asked_to = opener.told_by != 0 and firing.span_id == opener.told_by
+    return is_asked_to and firing.trigger == opener.trigger
 
 
 def as_cause(firing: Firing, repeats: int) -> Cause:
@@ -40,6 +49,7 @@ def as_cause(firing: Firing, repeats: int) -> Cause:
         trigger=firing.trigger,
         reason=firing.reason,
         subject=firing.subject,
+        origin=firing.origin,
         time_ns=firing.time_ns,
         trace_id=f"{firing.trace_id:032x}" if firing.trace_id else "",
         span_id=f"{firing.span_id:016x}" if firing.span_id else "",

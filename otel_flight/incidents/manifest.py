@@ -21,7 +21,9 @@ class Cause(msgspec.Struct, kw_only=True, frozen=True):
     reason: str
     """What went wrong in a few words, of low cardinality: `error span`, `slow local root`."""
     subject: str = ""
-    """What it happened to: the span's name, or empty."""
+    """What it happened to: the name of a span, the local root as far as that is known, or empty."""
+    origin: str = ""
+    """The name of the span below that one in which it happened; empty: that one itself."""
     time_ns: int = 0
     trace_id: str = ""
     """32 hexadecimal digits; empty when the firing belongs to no span."""
@@ -32,8 +34,9 @@ class Cause(msgspec.Struct, kw_only=True, frozen=True):
 
     @property
     def title(self) -> str:
-        """`<reason> <subject>`, of low cardinality."""
-        return f"{self.reason} {self.subject}".strip()
+        """`<reason> <subject>`, and in which span below it, of low cardinality."""
+        where = f" (in {self.origin})" if self.origin else ""
+        return f"{self.reason} {self.subject}".strip() + where
 
 
 class Coverage(msgspec.Struct, kw_only=True, frozen=True):
@@ -128,7 +131,10 @@ class Manifest(msgspec.Struct, kw_only=True, frozen=True):
     incident_id: str
     service_name: str = ""
     causes: list[Cause] = []
-    """In the order they fired; the first one opened the incident. Empty: a snapshot."""
+    """In the order they fired; the first one opened the incident. Empty: a snapshot.
+
+    A request that failed goes before a span in it that failed first and says less.
+    """
     opened_ns: int = 0
     """When the trigger fired; for a snapshot, when it was asked for."""
     closed_ns: int = 0
@@ -160,7 +166,7 @@ class Manifest(msgspec.Struct, kw_only=True, frozen=True):
 
     @property
     def trigger(self) -> Cause | None:
-        """The cause that opened the incident; None for a snapshot."""
+        """The cause that the incident is about; None for a snapshot."""
         return self.causes[0] if self.causes else None
 
     @property

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from asyncio import Task
-from typing import Any
+from typing import Any, Final
+
+_MOST_ANCESTORS: Final = 64
+"""How far up a local root is looked for: on the application's thread, for spans that failed."""
 
 OpenRoot = tuple[Any, int, "Task[Any] | None"]
 """A local root that is being served: the span, `threading.get_ident()` of the thread that started
@@ -29,6 +32,23 @@ class OpenSpans:
         self._limit = limit
         self._previous: set[int] = set()
         self._checkpointed: set[int] = set()
+
+    def local_root_of(self, span: Any) -> Any | None:
+        """Return the open local root above a span; None when there is none, or it is not known.
+
+        Any thread. That is so for a local root itself, and where a span in between has ended.
+        """
+        for _ in range(_MOST_ANCESTORS):
+            parent = span.parent
+            if parent is None or parent.is_remote:
+                return None
+            root = self.roots.get(parent.span_id)
+            if root is not None:
+                return root[0]
+            span = self.spans.get(parent.span_id)
+            if span is None:
+                return None
+        return None
 
     def bound(self) -> None:
         """Evict the oldest spans over the limit, and roots that are not open any more. Ticker only.

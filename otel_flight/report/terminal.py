@@ -79,6 +79,8 @@ def _print_cause(cause: Cause, page: Page, *, is_first: bool) -> None:
     text.append(one_line(cause.reason, 200), style="bold red" if is_first else "red")
     if cause.subject:
         text.append(f"  {one_line(cause.subject, 200)}", style="bold" if is_first else "")
+    if cause.origin:
+        text.append(f"  in {one_line(cause.origin, 200)}")
     page.paragraph(text, "" if is_first else "then  ")
     for words in cause_words(cause):
         page.paragraph(words, "  " if is_first else "        ")

@@ -32,6 +32,8 @@ class Firing:
         trace_id: of the span it belongs to; 0: none.
         span_id: of the span it belongs to; 0: none.
         attributes: more about it, to be shown.
+        origin: the name of the span below the subject in which it happened; empty: the subject.
+        told_by: id of the span whose own firing, if it comes, tells this better; 0: none.
     """
 
     trigger: str
@@ -42,6 +44,8 @@ class Firing:
     trace_id: int = 0
     span_id: int = 0
     attributes: dict[str, Any] = field(default_factory=dict)
+    origin: str = ""
+    told_by: int = 0
 
     def cleaned(self) -> Firing:
         """Return the firing as a file can hold it: short, and of nothing but JSON's types.
@@ -54,6 +58,7 @@ class Firing:
             self,
             reason=_text(self.reason),
             subject=_text(self.subject),
+            origin=_text(self.origin),
             time_ns=_whole(self.time_ns),
             attributes=Shortener().shorten_value(attributes, _LONGEST_TEXT),
         )

@@ -2,6 +2,11 @@
 
 The SDK sets ERROR for `Exception` only: `CancelledError`, `SystemExit` and `KeyboardInterrupt`
 leave a span UNSET with an `exception` event, which the setting `error_cancelled` includes.
+
+Whoever is on call thinks in requests: what happened in a child is told of its local root. A child
+fires when it ends nonetheless, as its root may handle the error, or hang. One that has a status
+alone, such as what sends the answer of 500, says less than its root does if that fails as well:
+it asks for the root's firing to go first in the incident.
 """
 
 from __future__ import annotations
@@ -12,6 +17,7 @@ from typing import Any, Final
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.trace import StatusCode
 
+from otel_flight.recording.open_spans import OpenSpans
 from otel_flight.settings import Settings
 from otel_flight.triggers.base import Firing, FiringInbox, glob_matcher, ids_of, name_of
 
@@ -23,7 +29,8 @@ class ErrorSpanTrigger:
 
     name: Final = "error_span"
 
-    def __init__(self, settings: Settings, inbox: FiringInbox) -> None:
+    def __init__(self, settings: Settings, open_spans: OpenSpans, inbox: FiringInbox) -> None:
+        self._open_spans = open_spans
         self._inbox = inbox
         self._is_roots_only = settings.error_span == "root"
         self._cancelled = settings.error_cancelled
@@ -50,6 +57,7 @@ class ErrorSpanTrigger:
     def _fire(self, span: ReadableSpan, kind: str, exception: Mapping[str, Any]) -> None:
         trace_id, span_id = ids_of(span)
         name = name_of(span)
+        root = self._open_spans.local_root_of(span)
         frame = _top_frame(str(exception.get("exception.stacktrace", "")))
         attributes = {
             "exception.type": kind,
@@ -61,12 +69,14 @@ class ErrorSpanTrigger:
             Firing(
                 trigger=self.name,
                 reason="error span",
-                subject=name,
+                subject=name if root is None else name_of(root),
                 fingerprint=(self.name, name, kind, frame),
                 time_ns=span.end_time or 0,
                 trace_id=trace_id,
                 span_id=span_id,
                 attributes={key: value for key, value in attributes.items() if value},
+                origin="" if root is None else name,
+                told_by=0 if root is None or exception else ids_of(root)[1],
             )
         )
 

@@ -39,8 +39,11 @@ def test_both_requests_are_caught_and_delivered(tmp_path: Path) -> None:
         names = {item.span.name for item in receiver.spans()}
 
     entries = Spool(tmp_path / "spool", 1 << 30, 10).entries()
-    subjects = [read_manifest(entry.path).causes[0].subject for entry in entries]
-    assert subjects == ["GET /report/{day}", "charge card"]
+    titles = [read_manifest(entry.path).title for entry in entries]
+    assert titles == [
+        "slow local root GET /report/{day}",
+        "error span POST /orders (in charge card)",
+    ]
     assert [entry.state.delivered for entry in entries] == [True, True]
     assert {"GET /report/{day}", "rebuild search index", "GET /items"} <= names
     text = " ".join(output.split())

@@ -57,7 +57,8 @@ def test_fastapi_service(tmp_path: Path) -> None:
         assert [status_of(f"{url}/items/{number}") for number in (1, 2, 3)] == [200] * 3
         assert names() == []
         assert status_of(f"{url}/items/4") == 500
-        receiver.wait_for(lambda: "incident: error span load item" in names(), 20)
+        failed_item = "incident: error span GET /items/{number} (in load item)"
+        receiver.wait_for(lambda: failed_item in names(), 20)
         receiver.wait_for(lambda: names().count("load item") == 4, 20)
         assert status_of(f"{url}/report") == 200
         receiver.wait_for(lambda: "incident: slow local root GET /report" in names(), 20)
@@ -100,7 +101,7 @@ def test_flask_service(tmp_path: Path) -> None:
     incident = the_incident(tmp_path)
     assert incident.manifest.service_name == "warehouse"
     (first, *_) = incident.manifest.causes
-    assert first.subject == "write stock"
+    assert (first.subject, first.origin) == ("POST /book/<goods>/<int:number>", "write stock")
     assert first.attributes["exception.message"] == "nuts would be -1"
     assert span_names(incident).count("reserve") == 2
 

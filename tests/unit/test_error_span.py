@@ -9,6 +9,7 @@ import pytest
 from opentelemetry.sdk.trace import Event, ReadableSpan
 from opentelemetry.trace import Status, StatusCode
 
+from otel_flight.recording.open_spans import OpenSpans
 from otel_flight.settings import Settings
 from otel_flight.triggers.base import Firing, FiringInbox
 from otel_flight.triggers.error_span import ErrorSpanTrigger
@@ -20,7 +21,7 @@ ERROR = Status(StatusCode.ERROR, "ValueError: no")
 def fired(span: ReadableSpan, *, is_root: bool = True, **settings: Any) -> list[Firing]:
     """Return what the trigger says to a span."""
     inbox = FiringInbox()
-    ErrorSpanTrigger(Settings(**settings), inbox).span_ended(span, is_root)
+    ErrorSpanTrigger(Settings(**settings), OpenSpans(10), inbox).span_ended(span, is_root)
     return inbox.take_all()
 
 

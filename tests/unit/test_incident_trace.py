@@ -119,6 +119,22 @@ def test_the_root_tells_the_incident(rig: RecordingRig) -> None:
     assert (root.events[1].attributes or {})["flight_recorder.cause.repeats"] == 3
 
 
+def test_the_span_an_error_was_in_is_told_besides_the_request(rig: RecordingRig) -> None:
+    """In the name of the root, as an attribute of it, and on the event of the cause."""
+    request(rig, "SELECT", 1, 2)
+    cause = cause_of(rig.ended.spans[0], subject="GET /pay", origin="SELECT")
+
+    root = trace_of(incident_of(rig, causes=[cause]))[0]
+
+    assert root.name == "incident: error span GET /pay (in SELECT)"
+    said = {
+        "flight_recorder.incident.subject": "GET /pay",
+        "flight_recorder.incident.origin": "SELECT",
+    }
+    assert texts(root).items() >= said.items()
+    assert texts(root.events[0]).items() >= said.items()
+
+
 def test_without_findings_the_title_is_the_description(rig: RecordingRig) -> None:
     """An incident no rule had anything to say about is an error all the same."""
     request(rig, "GET /", 1, 2)

@@ -155,6 +155,39 @@ def test_two_firings_before_the_first_tick_are_one_incident(bench: Bench) -> Non
     assert len(bench.finish().manifest.causes) == 2
 
 
+def failure(subject: str, span_id: int, *, origin: str = "", told_by: int = 0) -> Firing:
+    """Return the firing of a span that failed."""
+    fingerprint = ("error_span", origin or subject)
+    ids = {"trace_id": 1, "span_id": span_id, "told_by": told_by}
+    return Firing("error_span", "error span", subject, fingerprint, span_id, origin=origin, **ids)
+
+
+def test_a_request_that_failed_goes_before_what_failed_in_it_and_says_less(bench: Bench) -> None:
+    """The incident is about the request then; what fired first is there, behind it."""
+    bench.keeper.fire(failure("GET /x", 7, origin="GET /x http send", told_by=8))
+    bench.keeper.fire(failure("GET /y", 9))
+    bench.keeper.fire(failure("GET /x", 8))
+    manifest = bench.finish().manifest
+
+    titles = ["error span GET /x", "error span GET /x (in GET /x http send)", "error span GET /y"]
+    assert [cause.title for cause in manifest.causes] == titles
+    assert manifest.title == titles[0]
+    assert manifest.opened_ns == manifest.causes[0].time_ns == 8
+    assert manifest.trigger is not None
+    assert manifest.trigger.span_id == f"{8:016x}"
+
+
+def test_a_request_that_went_well_leaves_the_incident_to_what_failed_in_it(bench: Bench) -> None:
+    """As it does when another request failed, and when it is slow as well."""
+    bench.keeper.fire(failure("GET /x", 7, origin="GET /x http send", told_by=8))
+    bench.keeper.fire(failure("GET /y", 9))
+    bench.keeper.fire(Firing("slow_root", "slow", "GET /x", ("slow_root",), 8, 1, 8))
+    manifest = bench.finish().manifest
+
+    assert manifest.title == "error span GET /x (in GET /x http send)"
+    assert [cause.span_id for cause in manifest.causes] == [f"{n:016x}" for n in (7, 9, 8)]
+
+
 def test_a_closed_incident_is_not_joined(bench: Bench) -> None:
     """After the tail a new cause makes a new incident, which knows what the first one exported."""
     bench.spans(5, "first")

@@ -39,7 +39,7 @@ _START_SECONDS: Final = 30.0
 _INCIDENT_SECONDS: Final = 15.0
 _DELIVERY_SECONDS: Final = 20.0
 _SLOW: Final = "GET /report/{day}"
-_FAILING: Final = "charge card"
+_FAILING: Final = "POST /orders"
 
 
 @click.command()
