@@ -16,6 +16,13 @@ HELD_LOCK: Final = Fault(
     trigger="slow_root",
     environment={"OTEL_FLIGHT_SLOW_ROOT_ROUTES": "GET /export*=off"},
 )
+ACQUIRED_LOCK: Final = Fault(
+    program="acquired_lock",
+    server="gunicorn",
+    requests=("/close", "/sell"),
+    trigger="slow_root",
+    environment={"OTEL_FLIGHT_SLOW_ROOT_ROUTES": "GET /close=off"},
+)
 EXHAUSTED_THREADS: Final = Fault(
     program="exhausted_threads",
     requests=("/report", "/report", "/report", "/quick"),
@@ -42,7 +49,14 @@ ONE_CONNECTION: Final = Fault(
     trigger="slow_root",
     environment={"OTEL_FLIGHT_SLOW_ROOT_ROUTES": "GET /history=off"},
 )
-ALL: Final = (HELD_LOCK, EXHAUSTED_THREADS, BUSY_EXECUTOR, EXHAUSTED_CONNECTIONS, ONE_CONNECTION)
+ALL: Final = (
+    HELD_LOCK,
+    ACQUIRED_LOCK,
+    EXHAUSTED_THREADS,
+    BUSY_EXECUTOR,
+    EXHAUSTED_CONNECTIONS,
+    ONE_CONNECTION,
+)
 
 
 def test_the_lock_is_named_and_what_its_holder_did(tmp_path: Path) -> None:
@@ -59,6 +73,19 @@ def test_the_lock_is_named_and_what_its_holder_did(tmp_path: Path) -> None:
     assert first.explained_share > 0.3
     inferred = [each.name for each in run.explanations if each.kind == "inferred"]
     assert inferred[-1] == "waiting: lock"
+
+
+def test_the_holder_is_named_of_a_lock_that_is_acquired_by_hand(tmp_path: Path) -> None:
+    """Between `acquire` and `release` as well as in a `with` block."""
+    run = run_with_fault(ACQUIRED_LOCK, tmp_path)
+
+    first = run.findings[0]
+    assert first.rule == "lock_wait", run.findings
+    assert first.summary.startswith("`GET /sell` waited at least")
+    assert "for the lock `self._lock` in `" in first.summary
+    assert "sell (programs/acquired_lock.py:" in first.summary
+    assert "_print (programs/acquired_lock.py:" in first.summary
+    assert first.summary.endswith("held it, in another request, `GET /close`")
 
 
 def test_the_thread_pool_is_named_and_who_keeps_its_threads(tmp_path: Path) -> None:

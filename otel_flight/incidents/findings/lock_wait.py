@@ -24,7 +24,12 @@ _FEWEST_SAMPLES: Final = 2
 def find_lock_wait(view: EvidenceView) -> Finding | None:
     """Name the lock, who waited for it, and where its holder was.
 
-    Silent unless the same wait was seen twice, and for a good part of the request's time.
+    Silent unless the same wait was seen twice, and for a good part of the request's time. The
+    holder is the one frame of another thread or task that has the very same lock for certain: it is
+    inside `with lock:`, or has called `lock.acquire()` on every way to where it stands and
+    `release` on none since, or the lock is an `RLock` and knows its thread. It stays unknown where
+    the function that acquired the lock has returned, where `acquire` may have failed (a timeout),
+    where another function may have released it, and of a semaphore, which many may have.
     """
     wait = longest_wait(view, LOCKS)
     if wait is None or len(wait.samples) < _FEWEST_SAMPLES or wait.share < _LEAST_SHARE:

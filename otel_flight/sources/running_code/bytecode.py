@@ -24,16 +24,14 @@ UNNAMED: Final = "…"
 Path = tuple[str, ...]
 """Names with their attributes: `self._lock.acquire` is `("self", "_lock", "acquire")`."""
 
-_CALLS: Final = frozenset(
+CALLS: Final = frozenset(
     {"CALL", "CALL_KW", "CALL_FUNCTION", "CALL_FUNCTION_KW", "CALL_METHOD", "CALL_FUNCTION_EX"}
 )
 _ENTERS: Final = frozenset({"BEFORE_WITH", "SETUP_WITH"})
 _ENTERS_ASYNC: Final = "BEFORE_ASYNC_WITH"
-_NAMES: Final = frozenset(
-    {"LOAD_FAST", "LOAD_FAST_CHECK", "LOAD_DEREF", "LOAD_GLOBAL", "LOAD_NAME"}
-)
-_ATTRIBUTES: Final = frozenset({"LOAD_ATTR", "LOAD_METHOD"})
-_AWAITS: Final = frozenset(
+NAMES: Final = frozenset({"LOAD_FAST", "LOAD_FAST_CHECK", "LOAD_DEREF", "LOAD_GLOBAL", "LOAD_NAME"})
+ATTRIBUTES: Final = frozenset({"LOAD_ATTR", "LOAD_METHOD"})
+AWAITS: Final = frozenset(
     {"GET_AWAITABLE", "LOAD_CONST", "SEND", "YIELD_VALUE", "YIELD_FROM", "RESUME"}
 )
 _NOTHING: Final = frozenset({"CACHE", "EXTENDED_ARG", "NOP"})
@@ -50,7 +48,7 @@ class Step(NamedTuple):
     path: Path
 
 
-class _Op(msgspec.Struct, frozen=True, gc=False):
+class Op(msgspec.Struct, frozen=True, gc=False):
     """An instruction; the collector need not look at thousands of them."""
 
     name: str
@@ -62,7 +60,7 @@ class _Op(msgspec.Struct, frozen=True, gc=False):
     number: int | None
 
 
-class _Analysis:
+class Analysis:
     """The instructions of a code object, and what was worked out about them."""
 
     def __init__(self, code: CodeType) -> None:
@@ -71,6 +69,7 @@ class _Analysis:
         self.positions = {each.offset: at for at, each in enumerate(self.ops)}
         self.steps: dict[int, Step | None] = {}
         self.blocks: dict[int, list[Path]] = {}
+        self.acquired: list[tuple[Path, frozenset[int]]] | None = None
         # How exceptions are handled, as (first offset, offset after the last, handler); empty in
         # Python 3.10, where instructions say so.
         self.handlers = [
@@ -79,7 +78,17 @@ class _Analysis:
         ]
 
 
-_analyses: dict[int, _Analysis] = {}
+_analyses: dict[int, Analysis] = {}
+
+
+def analysis_of(code: CodeType) -> Analysis:
+    """Return the instructions of a code object, worked out once."""
+    found = _analyses.get(id(code))
+    if found is None:
+        if len(_analyses) >= MOST_CODES:
+            _analyses.clear()
+        found = _analyses[id(code)] = Analysis(code)
+    return found
 
 
 def step_at(code: CodeType, offset: int) -> Step | None:
@@ -87,7 +96,7 @@ def step_at(code: CodeType, offset: int) -> Step | None:
 
     Takes some 100 µs for a function that was not seen before.
     """
-    analysis = _analysis_of(code)
+    analysis = analysis_of(code)
     if offset not in analysis.steps:
         start = offset
         while start > 0 and start not in analysis.positions:
@@ -101,46 +110,37 @@ def blocks_around(code: CodeType, offset: int) -> list[Path]:
 
     Only those that have a name in their `with` statement: `with self._lock:`.
     """
-    analysis = _analysis_of(code)
+    analysis = analysis_of(code)
     if offset not in analysis.blocks:
         find = _blocks_by_table if analysis.handlers else _blocks_by_instructions
         analysis.blocks[offset] = find(analysis, offset)
     return analysis.blocks[offset]
 
 
-def _analysis_of(code: CodeType) -> _Analysis:
-    found = _analyses.get(id(code))
-    if found is None:
-        if len(_analyses) >= MOST_CODES:
-            _analyses.clear()
-        found = _analyses[id(code)] = _Analysis(code)
-    return found
-
-
-def _ops_of(code: CodeType) -> Iterator[_Op]:
+def _ops_of(code: CodeType) -> Iterator[Op]:
     for each in dis.get_instructions(code):
         if each.opname in _NOTHING:
             continue
         if each.opname in _TWO_IN_ONE:
             for (name, effect), argument in zip(_TWO_IN_ONE[each.opname], each.argval, strict=True):
-                yield _Op(name, argument, each.offset, effect, False, None)
+                yield Op(name, argument, each.offset, effect, False, None)
             continue
         effect = dis.stack_effect(each.opcode, each.arg, jump=False)
         is_jump = each.opcode in dis.hasjrel or each.opcode in dis.hasjabs
-        yield _Op(each.opname, each.argval, each.offset, effect, is_jump, each.arg)
+        yield Op(each.opname, each.argval, each.offset, effect, is_jump, each.arg)
 
 
-def _step_at(ops: Sequence[_Op], at: int | None) -> Step | None:
+def _step_at(ops: Sequence[Op], at: int | None) -> Step | None:
     if at is None:
         return None
-    while at and ops[at].name in _AWAITS:  # a coroutine stands behind the call that it awaits
+    while at and ops[at].name in AWAITS:  # a coroutine stands behind the call that it awaits
         at -= 1
     name = ops[at].name
     if name in _ENTERS or name == _ENTERS_ASYNC:
         path, kind = _manager_before(ops, at), ENTER
     elif name == "PRECALL":  # of Python 3.11, which does the whole call itself at times
         path, kind = _path_before(ops, at, (ops[at].number or 0) + 2), CALL
-    elif name in _CALLS:
+    elif name in CALLS:
         if at and ops[at - 1].name == "PRECALL":
             return _step_at(ops, at - 1)
         path, kind = _path_before(ops, at, 1 - ops[at].effect), CALL
@@ -149,25 +149,25 @@ def _step_at(ops: Sequence[_Op], at: int | None) -> Step | None:
     return Step(kind, path) if path is not None else None
 
 
-def _path_before(ops: Sequence[_Op], at: int, taken: int) -> Path | None:
+def _path_before(ops: Sequence[Op], at: int, taken: int) -> Path | None:
     """Return the name of the lowest of the `taken` values that lie on the stack before `at`."""
     start = _start_of(ops, at, taken)
     if start is None:
         return None
     while start < at and ops[start].name == "PUSH_NULL":
         start += 1
-    has_name = ops[start].name in _NAMES
+    has_name = ops[start].name in NAMES
     path = [str(ops[start].argument) if has_name else UNNAMED]
     following = start + 1
-    while not has_name and following < at and ops[following].name not in _ATTRIBUTES:
+    while not has_name and following < at and ops[following].name not in ATTRIBUTES:
         following += 1  # to the attribute of what was made here
-    while following < at and ops[following].name in _ATTRIBUTES:
+    while following < at and ops[following].name in ATTRIBUTES:
         path.append(str(ops[following].argument))
         following += 1
     return tuple(path) if path != [UNNAMED] else None
 
 
-def _start_of(ops: Sequence[_Op], at: int, taken: int) -> int | None:
+def _start_of(ops: Sequence[Op], at: int, taken: int) -> int | None:
     """Return where the instructions begin that put the last `taken` values onto the stack."""
     start = at
     while taken > 0 and start > 0:
@@ -178,7 +178,7 @@ def _start_of(ops: Sequence[_Op], at: int, taken: int) -> int | None:
     return None if taken else start
 
 
-def _manager_before(ops: Sequence[_Op], at: int) -> Path | None:
+def _manager_before(ops: Sequence[Op], at: int) -> Path | None:
     """Return the name of the context manager that is entered at `at`."""
     start = _start_of(ops, at, 1)
     path = _path_before(ops, at, 1)
@@ -188,7 +188,7 @@ def _manager_before(ops: Sequence[_Op], at: int) -> Path | None:
     return path if is_whole else (*path, UNNAMED)
 
 
-def _blocks_by_table(analysis: _Analysis, offset: int) -> list[Path]:
+def _blocks_by_table(analysis: Analysis, offset: int) -> list[Path]:
     """Go from the handler of an instruction to the handler of that one, and so on outwards."""
     managers = dict(_managers_by_handler(analysis))
     found: list[Path] = []
@@ -201,7 +201,7 @@ def _blocks_by_table(analysis: _Analysis, offset: int) -> list[Path]:
     return found[::-1]
 
 
-def _managers_by_handler(analysis: _Analysis) -> Iterator[tuple[int, Path]]:
+def _managers_by_handler(analysis: Analysis) -> Iterator[tuple[int, Path]]:
     ops = analysis.ops
     for at, each in enumerate(ops):
         begin = each.offset + 1
@@ -217,12 +217,12 @@ def _managers_by_handler(analysis: _Analysis) -> Iterator[tuple[int, Path]]:
             yield handler, path
 
 
-def _handler_of(analysis: _Analysis, offset: int) -> int | None:
+def _handler_of(analysis: Analysis, offset: int) -> int | None:
     entries = analysis.handlers
     return next((target for start, end, target in entries if start <= offset < end), None)
 
 
-def _leaves_block(analysis: _Analysis, offset: int) -> bool:
+def _leaves_block(analysis: Analysis, offset: int) -> bool:
     """Whether the handler at an offset is that of a `with` block."""
     at = analysis.positions.get(offset, 0)
     return [each.name for each in analysis.ops[at : at + 2]] == [
@@ -231,7 +231,7 @@ def _leaves_block(analysis: _Analysis, offset: int) -> bool:
     ]
 
 
-def _blocks_by_instructions(analysis: _Analysis, offset: int) -> list[Path]:
+def _blocks_by_instructions(analysis: Analysis, offset: int) -> list[Path]:
     found = []
     ops = analysis.ops
     for at, each in enumerate(ops):

@@ -1,22 +1,33 @@
-"""Who holds a lock: the thread or task that is inside a `with` block of the very same object.
+"""Who holds a lock: the thread or task with a frame that has acquired the very same object.
 
-Locks do not know their owner. What a program acquires by `with self._lock:` can be told from where
-its frames stand; of `self._lock.acquire()` nobody can say whether it was released since.
+Most locks do not know their owner. That a frame is inside `with self._lock:`, or between
+`self._lock.acquire()` and its `release()`, can be told from where it stands. Who acquired it in a
+function that has returned cannot be told, nor who has one of several places in a semaphore.
 """
 
 from __future__ import annotations
 
 import inspect
+import re
+import threading
 from collections.abc import Sequence
 from types import FrameType, MemberDescriptorType
 from typing import Final
 
+from otel_flight.sources.running_code.acquisitions import (
+    ACQUIRE,
+    RELEASE,
+    acquired_at,
+    named_owners,
+)
 from otel_flight.sources.running_code.bytecode import UNNAMED, Path, blocks_around
 from otel_flight.sources.running_code.frames import local_of
 
 MOST_FRAMES: Final = 60
 """Of one stack that are searched, from the innermost one on."""
 _NOTHING: Final = object()
+_REENTRANT: Final = type(threading.RLock())
+_OWNER: Final = re.compile(r" owner=(\d+) ")
 
 
 def value_of(frame: FrameType, path: Path) -> object:
@@ -34,19 +45,39 @@ def value_of(frame: FrameType, path: Path) -> object:
     return found
 
 
-def frame_holding(lock: object, stack: Sequence[FrameType]) -> FrameType | None:
-    """Return the frame of a stack whose `with` block holds a lock, None when none does.
+def owner_of(lock: object) -> int:
+    """Return the thread that holds a lock which knows it, an `RLock`; 0 when it does not."""
+    if type(lock) is threading.Condition:
+        lock = lock.__dict__.get("_lock")
+    if type(lock) is not _REENTRANT:
+        return 0
+    found = _OWNER.search(repr(lock))
+    return int(found[1]) if found is not None else 0
+
+
+def frame_holding(
+    lock: object, stack: Sequence[FrameType], *, is_owner: bool = False
+) -> FrameType | None:
+    """Return the frame of a stack that has acquired a lock, None when none has for certain.
 
     Args:
         lock: what is waited for.
         stack: outermost first; not the one that waits.
+        is_owner: the lock itself says that this thread holds it: then any frame has acquired it
+            that uses its `acquire`.
     """
     for frame in stack[: -MOST_FRAMES - 1 : -1]:
-        if frame.f_code.co_name == "wait" and local_of(frame, "self") is lock:
+        code = frame.f_code
+        if code.co_name == "wait" and local_of(frame, "self") is lock:
             return None  # a condition is let go of while it is waited for
-        for path in blocks_around(frame.f_code, frame.f_lasti):
-            if value_of(frame, path) is lock:
-                return frame
+        held = [*blocks_around(code, frame.f_lasti), *acquired_at(code, frame.f_lasti)]
+        if is_owner:
+            held += named_owners(code, ACQUIRE)
+        if any(value_of(frame, path) is lock for path in held):
+            return frame
+        released = named_owners(code, RELEASE) if not is_owner else ()
+        if any(value_of(frame, path) is lock for path in released):
+            return None  # it may have let go, for a while, of what a function around it acquired
     return None
 
 

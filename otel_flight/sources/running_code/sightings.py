@@ -13,7 +13,7 @@ from otel_flight.recording.open_spans import OpenRoot, OpenSpans
 from otel_flight.sources.running_code.await_chain import chain_of
 from otel_flight.sources.running_code.culprits import described
 from otel_flight.sources.running_code.frames import current_frames, places_in, stack_of
-from otel_flight.sources.running_code.locks import frame_holding, value_of
+from otel_flight.sources.running_code.locks import frame_holding, owner_of, value_of
 from otel_flight.sources.running_code.loops import OUTSIDE_STEPS
 from otel_flight.sources.running_code.requests import context_of, ids_in, running_task
 from otel_flight.sources.running_code.waits import (
@@ -132,12 +132,17 @@ class Sightings:
         lock = wait.object if wait.object is not None else value_of(wait.frame, wait.path)
         if lock is None:
             return {}
+        found: dict[FrameType, Mapping[str, Any]] = {}
+        owner = owner_of(lock)
         for stack, thread_id, ids in self._others(sighting):
-            held = frame_holding(lock, stack)
-            if held is not None:
+            if owner not in (0, thread_id):
+                continue
+            held = frame_holding(lock, stack, is_owner=owner != 0)
+            if held is not None and held not in found:
                 inner = places_in(stack[stack.index(held) :])
-                return _holder_attributes(described(inner), thread_id, *ids)
-        return {}
+                found[held] = _holder_attributes(described(inner), thread_id, *ids)
+        # Only one can have it: where two seem to, neither is named.
+        return next(iter(found.values())) if len(found) == 1 else {}
 
     def _others(
         self, sighting: Sighting
