@@ -7,11 +7,11 @@ import gc
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from queue import SimpleQueue
+from queue import Queue, SimpleQueue
 from typing import Any
 
 import pytest
@@ -104,6 +104,11 @@ def wait_until_at(thread: threading.Thread, function: str) -> None:
     raise AssertionError(function)
 
 
+def acquire_and_return(lock: threading.Lock | threading.Condition) -> None:
+    """Acquire a lock in a function of which nothing is left."""
+    lock.acquire()
+
+
 def test_nothing_is_looked_at_before_the_limit(
     rig: ServingRig, source: StackSamples, clock: FakeClock
 ) -> None:
@@ -186,7 +191,7 @@ def test_another_lock_of_the_same_name_has_no_holder(
         with lock:
             pass
 
-    held.acquire()
+    acquire_and_return(held)
     with serving(rig, lambda: export(threading.Lock()), "GET /export"):
         gate.wait_until_reached()
         with serving(rig, lambda: change(held), "GET /change") as waiting:
@@ -197,6 +202,191 @@ def test_another_lock_of_the_same_name_has_no_holder(
 
     assert event.record.attributes[names.WAIT_KIND] == "lock"
     assert names.HOLDER not in event.record.attributes
+
+
+@contextmanager
+def waiting_for(rig: ServingRig, lock: Any) -> Iterator[None]:
+    """Serve a request that waits for a lock until it gets it."""
+
+    def change() -> None:
+        with lock:
+            pass
+
+    with serving(rig, change, "GET /change") as waiting:
+        wait_until_at(waiting, "change")
+        yield
+
+
+def holder_in(event: WindowEvent) -> str:
+    """Return who is said to hold the lock that a request waits for, or nothing."""
+    assert event.record.attributes[names.WAIT_KIND] == "lock"
+    return str(event.record.attributes.get(names.HOLDER, ""))
+
+
+def test_the_holder_of_a_lock_that_was_acquired_by_a_call_is_found(
+    rig: ServingRig, source: StackSamples, clock: FakeClock
+) -> None:
+    """As if it were in a `with` block: a function that is between `acquire` and `release`."""
+    gate, lock = Gate(), threading.Lock()
+
+    def export() -> None:
+        lock.acquire()
+        try:
+            gate.pass_through()
+        finally:
+            lock.release()
+
+    with serving(rig, export, "GET /export"):
+        gate.wait_until_reached()
+        with waiting_for(rig, lock):
+            _, event = look(source, clock, rig)
+
+            gate.may_go_on.set()
+    assert "pass_through" in holder_in(event)
+
+
+def test_who_has_released_a_lock_does_not_hold_it(
+    rig: ServingRig, source: StackSamples, clock: FakeClock
+) -> None:
+    """Nor does who acquires it in the end, nor who lets go of it in a function within."""
+    gate, inner_gate, lock = Gate(), Gate(), threading.Lock()
+
+    def export() -> None:
+        lock.acquire()
+        lock.release()
+        gate.pass_through()
+        lock.acquire()
+        lock.release()
+
+    def let_others_go_first() -> None:
+        lock.release()
+        inner_gate.pass_through()
+        lock.acquire()
+
+    def import_all() -> None:
+        with lock:
+            let_others_go_first()
+
+    with serving(rig, export, "GET /export"), serving(rig, import_all, "GET /import"):
+        gate.wait_until_reached()
+        inner_gate.wait_until_reached()
+        acquire_and_return(lock)
+        with waiting_for(rig, lock):
+            *_, event = look(source, clock, rig)
+
+            lock.release()
+            gate.may_go_on.set()
+            inner_gate.may_go_on.set()
+    assert holder_in(event) == ""
+
+
+def test_of_two_that_seem_to_hold_a_lock_none_is_named(
+    rig: ServingRig, source: StackSamples, clock: FakeClock
+) -> None:
+    """One of them has it no more: it was released by another thread, as a `Lock` may be."""
+    first_gate, second_gate, lock = Gate(), Gate(), threading.Lock()
+    is_acquired = threading.Event()
+
+    def hand_over() -> None:
+        lock.acquire()
+        is_acquired.set()
+        first_gate.pass_through()
+        lock.release()
+
+    def take_over() -> None:
+        is_acquired.wait(DEADLINE_SECONDS)
+        lock.release()
+        lock.acquire()
+        second_gate.pass_through()
+
+    with serving(rig, hand_over, "GET /first"), serving(rig, take_over, "GET /second"):
+        first_gate.wait_until_reached()
+        second_gate.wait_until_reached()
+        with waiting_for(rig, lock):
+            *_, event = look(source, clock, rig)
+
+            first_gate.may_go_on.set()
+            second_gate.may_go_on.set()
+    assert holder_in(event) == ""
+
+
+def test_a_reentrant_lock_says_itself_which_thread_holds_it(
+    rig: ServingRig, source: StackSamples, clock: FakeClock
+) -> None:
+    """However it was acquired, if only the function that did is still running."""
+    gate, lock = Gate(), threading.RLock()
+
+    def export() -> None:
+        if lock.acquire(timeout=DEADLINE_SECONDS):
+            gate.pass_through()
+        lock.release()
+
+    with serving(rig, export, "GET /export") as thread:
+        gate.wait_until_reached()
+        with waiting_for(rig, lock):
+            _, event = look(source, clock, rig)
+
+            gate.may_go_on.set()
+    assert "pass_through" in holder_in(event)
+    assert event.record.attributes[names.HOLDER_THREAD_ID] == thread.ident
+
+
+def on_a_semaphore() -> tuple[Callable[[], object], Callable[[], object]]:
+    """Return what waits for a semaphore, and what ends that."""
+    slots = threading.Semaphore(0)
+
+    def take() -> None:
+        with slots:
+            pass
+
+    return take, slots.release
+
+
+def on_a_queue() -> tuple[Callable[[], object], Callable[[], object]]:
+    """Return what waits for something in a queue, and what ends that."""
+    orders: Queue[int] = Queue()
+    return orders.get, lambda: orders.put(1)
+
+
+def on_a_future() -> tuple[Callable[[], object], Callable[[], object]]:
+    """Return what waits for another thread's work, and what ends that."""
+    work: Future[int] = Future()
+    return work.result, lambda: work.set_result(1)
+
+
+def on_an_event() -> tuple[Callable[[], object], Callable[[], object]]:
+    """Return what waits to be told, and what ends that."""
+    event = threading.Event()
+    return event.wait, event.set
+
+
+@pytest.mark.parametrize(
+    ("waiting", "expected"),
+    [
+        (on_a_semaphore, ("semaphore", "slots")),
+        (on_a_queue, ("queue", "Queue")),
+        (on_a_future, ("future", "Future")),
+        (on_an_event, ("event", "Event")),
+    ],
+)
+def test_not_the_condition_inside_is_what_a_thread_waits_for(
+    rig: ServingRig,
+    source: StackSamples,
+    clock: FakeClock,
+    waiting: Callable[[], tuple[Callable[[], object], Callable[[], object]]],
+    expected: tuple[str, str],
+) -> None:
+    """Semaphores, queues, futures and events wait by one, which says nothing."""
+    wait, end = waiting()
+
+    with serving(rig, wait, "GET /slow") as thread:
+        wait_until_at(thread, "wait")
+
+        (event,) = look(source, clock, rig)
+
+        end()
+    attributes = event.record.attributes
+    assert (attributes[names.WAIT_KIND], attributes[names.WAIT_ON]) == expected
 
 
 async def request_of(rig: ServingRig, work: Any) -> None:
@@ -394,7 +584,7 @@ def test_a_condition_that_is_waited_for_is_held_by_nobody(
 
     with serving(rig, consume, "GET /consume") as consumer:
         wait_until_at(consumer, "wait")
-        condition.acquire()  # as somebody does whose frames do not tell
+        acquire_and_return(condition)
         with serving(rig, produce, "GET /produce") as producer:
             wait_until_at(producer, "__enter__")
 

@@ -14,6 +14,8 @@ from otel_flight.sources.running_code.bytecode import CALL, ENTER, UNNAMED, Path
 from otel_flight.sources.running_code.frames import local_of
 
 LOCK: Final = "lock"
+SEMAPHORE: Final = "semaphore"
+EVENT: Final = "event"
 CONNECTION_POOL: Final = "connection pool"
 THREAD_POOL: Final = "thread pool"
 
@@ -45,8 +47,9 @@ _KINDS: Final = tuple(
         (r"http/client\.py:\w+$", "network"),
         (r"multiprocessing/connection\.py:\w+$", "network"),
         (r"/threading\.py:join$", "thread"),
-        (r"/threading\.py:wait$", "event"),
-        (r"/threading\.py:(?:acquire|__enter__)$", LOCK),
+        (r"/threading\.py:wait$", EVENT),
+        (r"/threading\.py:acquire$", ""),
+        (r"/threading\.py:__enter__$", LOCK),
         (r"asyncio/tasks\.py:(?:_wait|wait_for|gather)$", "task"),
         (r"asyncio/taskgroups\.py:\w+$", "task"),
     )
@@ -135,8 +138,13 @@ def dotted(path: Path) -> str:
 
 
 def _wait_in_library(stack: Sequence[FrameType]) -> Wait | None:
-    """Go from the innermost frame to the application's, and take the outermost that says most."""
+    """Go from the innermost frame to the application's, and take the one that says most.
+
+    That is a pool, else the innermost that is known: but a queue, a semaphore or a future, not the
+    event or condition that it waits by.
+    """
     found: Wait | None = None
+    is_settled = False
     for frame in stack[-1 : -_MOST_LOOKED_AT - 1 : -1]:
         file = frame.f_code.co_filename.replace("\\", "/")
         if is_application(file):
@@ -146,8 +154,10 @@ def _wait_in_library(stack: Sequence[FrameType]) -> Wait | None:
             return Wait(CONNECTION_POOL, _package(file))
         if _ANYIO_LIMITER.search(where):
             return Wait(THREAD_POOL, "anyio's worker threads")
-        if found is None:
-            found = _known(where, frame)
+        if not is_settled:
+            known = _known(where, frame)
+            is_settled = found is not None and (known is None or found.kind != EVENT)
+            found = found if is_settled else known
     return found
 
 
@@ -163,15 +173,15 @@ def _known(where: str, frame: FrameType) -> Wait | None:
 
 
 def _kind_of(name: str) -> str:
-    for kind in ("semaphore", "condition", "event", "barrier"):
+    for kind in (SEMAPHORE, "condition", EVENT, "barrier"):
         if kind in name.lower():
             return kind
     return LOCK
 
 
 def _with_lock(found: Wait | None, frame: FrameType) -> Wait | None:
-    """Add the name under which the application's innermost frame waits for a lock."""
-    if found is None or found.kind != LOCK:
+    """Add the name under which the application's innermost frame waits for a lock, or the like."""
+    if found is None or found.kind not in {LOCK, SEMAPHORE}:
         return found
     step = step_at(frame.f_code, frame.f_lasti)
     if step is None:
