@@ -38,9 +38,9 @@ BUSY_EXECUTOR: Final = Fault(
 EXHAUSTED_CONNECTIONS: Final = Fault(
     program="exhausted_connections",
     server="gunicorn",
-    requests=("/report", "/report", "/quick"),
+    requests=("/count", "/report", "/report", "/quick"),
     trigger="slow_root",
-    environment={"OTEL_FLIGHT_SLOW_ROOT_ROUTES": "GET /report=off"},
+    environment={"OTEL_FLIGHT_SLOW_ROOT_ROUTES": "GET /report=off,GET /count=off"},
 )
 ONE_CONNECTION: Final = Fault(
     program="one_connection",
@@ -111,30 +111,33 @@ def test_an_executor_is_named_and_who_keeps_its_threads(tmp_path: Path) -> None:
     assert first.summary.endswith("for `GET /report`")
 
 
-def test_the_pool_of_a_database_is_named_and_the_requests_meanwhile(tmp_path: Path) -> None:
-    """SQLAlchemy's pool of two, and the two requests that keep a connection while they do more."""
+def test_the_pool_of_a_database_is_named_and_who_has_its_connections(tmp_path: Path) -> None:
+    """SQLAlchemy's pool of two, and the two requests that keep a connection while they do more.
+
+    Not the one that is as slow, but has given its connection back.
+    """
     run = run_with_fault(EXHAUSTED_CONNECTIONS, tmp_path)
 
     first = run.findings[0]
     assert first.rule == "pool_exhausted", run.findings
     assert first.summary.startswith("`GET /quick` waited at least")
-    assert "for a connection from the pool of `sqlalchemy`" in first.summary
-    assert "2 × in `send_mail (programs/exhausted_connections.py:" in first.summary
+    assert "for a connection from the pool of `sqlalchemy` in `quick (" in first.summary
+    assert "who had one: 2 × in `send_mail (programs/exhausted_connections.py:" in first.summary
     assert first.summary.endswith("for `GET /report`")
     assert first.explained_share > 0.3
     inferred = [each.name for each in run.explanations if each.kind == "inferred"]
     assert inferred[-1] == "waiting: connection pool"
 
 
-def test_the_pool_of_a_client_is_named_and_the_request_meanwhile(tmp_path: Path) -> None:
+def test_the_pool_of_a_client_is_named_and_who_has_its_connection(tmp_path: Path) -> None:
     """The one connection that `requests` may keep to a service, and what it is kept for."""
     run = run_with_fault(ONE_CONNECTION, tmp_path)
 
     first = run.findings[0]
     assert first.rule == "pool_exhausted", run.findings
     assert first.summary.startswith("`GET /rate` waited at least")
-    assert "for a connection from the pool of `urllib3`" in first.summary
-    assert "1 × in `ask (programs/one_connection.py:" in first.summary
+    assert "for a connection from the pool of `urllib3 to 127.0.0.1:" in first.summary
+    assert "who had one: 1 × in `ask (programs/one_connection.py:" in first.summary
     assert first.summary.endswith("for `GET /history`")
     assert first.explained_share > 0.3
 

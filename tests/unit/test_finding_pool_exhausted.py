@@ -80,8 +80,38 @@ def test_a_thread_pool_and_its_users_are_named(builder: IncidentBuilder) -> None
     assert finding.evidence["users"][0] == {"place": FETCH, "request": "GET /report", "count": 2}
 
 
+def test_a_connection_pool_and_who_has_its_connections_are_named(builder: IncidentBuilder) -> None:
+    """Those of one sample, and nobody who was only slow meanwhile."""
+    report = builder.request("GET /report", 0, 1_100)
+    also = builder.request("GET /archive", 0, 1_100)
+    slow = builder.request("GET /quick", 50, 1_050)
+    sampled(builder, also, 400, 500, kind="network", on="recv()")
+    sampled(
+        builder,
+        slow,
+        *range(300, 1_000, 100),
+        kind="connection pool",
+        on="sqlalchemy",
+        **{names.POOL_BUSY: [FETCH, FETCH], names.POOL_TRACE_IDS: [trace_id(report), ""]},
+    )
+
+    finding = find(builder, builder.slow(slow, 1_050))
+
+    assert finding is not None
+    assert finding.summary == (
+        "`GET /quick` waited at least 700ms of its 1s (70%) for a connection from the pool of "
+        "`sqlalchemy` in `fetch (shop/app.py:26)`; who had one: 1 × in `fetch (shop/app.py:26)` "
+        "for `GET /report`, 1 × in `fetch (shop/app.py:26)`"
+    )
+    assert finding.evidence["users"][0] == {"place": FETCH, "request": "GET /report", "count": 1}
+    assert "meanwhile" not in finding.evidence
+
+
 def test_a_connection_pool_is_named_with_the_other_slow_requests(builder: IncidentBuilder) -> None:
-    """Who has a connection is not known; who was slow meanwhile, without waiting for one, is."""
+    """Where it is not known who has a connection: who was slow meanwhile, and not for want of one.
+
+    They are not said to have one.
+    """
     report = builder.request("GET /report", 0, 1_100)
     also = builder.request("GET /quick", 0, 1_100)
     slow = builder.request("GET /quick", 50, 1_050)
@@ -93,9 +123,11 @@ def test_a_connection_pool_is_named_with_the_other_slow_requests(builder: Incide
 
     assert finding is not None
     assert finding.summary.endswith(
-        "for a connection from the pool of `sqlalchemy`; other requests meanwhile: 1 × in "
-        "`fetch (shop/app.py:26)` for `GET /report`"
+        "for a connection from the pool of `sqlalchemy` in `fetch (shop/app.py:26)`; other "
+        "requests meanwhile: 1 × in `fetch (shop/app.py:26)` for `GET /report`"
     )
+    assert finding.evidence["users"] == []
+    assert finding.evidence["meanwhile"][0]["request"] == "GET /report"
 
 
 def test_a_pool_whose_users_are_not_known_is_named_alone(builder: IncidentBuilder) -> None:
@@ -106,7 +138,9 @@ def test_a_pool_whose_users_are_not_known_is_named_alone(builder: IncidentBuilde
     finding = find(builder, builder.slow(slow, 1_000))
 
     assert finding is not None
-    assert finding.summary.endswith("for a connection from the pool of `redis`")
+    assert finding.summary.endswith(
+        "for a connection from the pool of `redis` in `fetch (shop/app.py:26)`"
+    )
 
 
 @pytest.mark.parametrize("kind", ["lock", "queue", "future", "network"])

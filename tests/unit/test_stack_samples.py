@@ -563,7 +563,7 @@ def test_a_connection_pool_without_a_free_connection_is_named(
     pool.close()
     assert event.record.attributes == {
         names.WAIT_KIND: "connection pool",
-        names.WAIT_ON: "urllib3",
+        names.WAIT_ON: "urllib3 to 127.0.0.1",
     }
 
 

@@ -20,30 +20,35 @@ POOLS: Final = frozenset({"thread pool", "connection pool"})
 _LEAST_SHARE: Final = 0.2
 _FEWEST_SAMPLES: Final = 2
 _MOST_NAMED: Final = 3
+_USERS_OF_THREADS: Final = ": "
+_USERS: Final = "; who had one: "
+_OTHERS: Final = "; other requests meanwhile: "
 
 
 def find_pool_exhausted(view: EvidenceView) -> Finding | None:
     """Name the pool, how long was waited for it, and what its users were doing for which requests.
 
-    Silent unless the same wait was seen twice, and for a good part of the request's time.
+    Silent unless the same wait was seen twice, and for a good part of the request's time. Who has a
+    connection is known of SQLAlchemy and of urllib3 (requests), while a function that runs has it
+    in a variable; otherwise those are told that were slow meanwhile.
     """
     wait = longest_wait(view, POOLS)
     if wait is None or len(wait.samples) < _FEWEST_SAMPLES or wait.share < _LEAST_SHARE:
         return None
     root, first = wait.root, wait.samples[0]
     is_threads = first.wait_kind == "thread pool"
-    what = "a free thread of" if is_threads else "a connection from the pool of"
-    users = _busy_threads(view, wait) if is_threads else _others(view, wait)
+    users = _users(view, wait)
+    others = _others(view, wait) if not is_threads and not users else Counter()
     threads = max(
         int(each.event.record.attributes.get(names.POOL_THREADS, 0)) for each in wait.samples
     )
-    all_busy = f"; all {threads} were busy" if threads else ""
     return Finding(
         rule="pool_exhausted",
         summary=(
             f"{quoted(root.record.name)} waited at least {short_duration(wait.duration_ns)} of its "
-            f"{short_duration(root.duration_ns)} ({wait.share:.0%}) for {what} "
-            f"{quoted(first.wait_on)}{all_busy}{_named(users, is_threads)}"
+            f"{short_duration(root.duration_ns)} ({wait.share:.0%}) for "
+            f"{_threads(wait, threads) if is_threads else _connections(wait)}"
+            f"{_named(_USERS_OF_THREADS if is_threads else _USERS, users)}{_named(_OTHERS, others)}"
         ),
         explained_share=wait.share,
         evidence={
@@ -52,13 +57,24 @@ def find_pool_exhausted(view: EvidenceView) -> Finding | None:
             "duration_ns": wait.duration_ns,
             "samples": len(wait.samples),
             "users": _evidence(users),
+            **({"meanwhile": _evidence(others)} if others else {}),
             **({"threads": threads} if threads else {}),
         },
     )
 
 
-def _busy_threads(view: EvidenceView, wait: LongestWait) -> Counter[tuple[str, str]]:
-    """Return what a pool's threads did, and for which request, counted over one sample."""
+def _threads(wait: LongestWait, busy: int) -> str:
+    all_busy = f"; all {busy} were busy" if busy else ""
+    return f"a free thread of {quoted(wait.samples[0].wait_on)}{all_busy}"
+
+
+def _connections(wait: LongestWait) -> str:
+    pool, place = quoted(wait.samples[0].wait_on), quoted(place_of(wait.samples[-1].frames), 200)
+    return f"a connection from the pool of {pool} in {place}"
+
+
+def _users(view: EvidenceView, wait: LongestWait) -> Counter[tuple[str, str]]:
+    """Return what those did who had what a pool gives, for which request, over one sample."""
     found: Counter[tuple[str, str]] = Counter()
     for sample in wait.samples:
         attributes = sample.event.record.attributes
@@ -88,7 +104,7 @@ def _others(view: EvidenceView, wait: LongestWait) -> Counter[tuple[str, str]]:
     return Counter(seen.values())
 
 
-def _named(users: Counter[tuple[str, str]], is_threads: bool) -> str:
+def _named(begin: str, users: Counter[tuple[str, str]]) -> str:
     if not users:
         return ""
     parts = [
@@ -96,9 +112,7 @@ def _named(users: Counter[tuple[str, str]], is_threads: bool) -> str:
         for (place, name), count in users.most_common(_MOST_NAMED)
     ]
     rest = sum(users.values()) - sum(count for _, count in users.most_common(_MOST_NAMED))
-    more = f" and {rest} more" if rest else ""
-    begin = ": " if is_threads else "; other requests meanwhile: "
-    return f"{begin}{', '.join(parts)}{more}"
+    return f"{begin}{', '.join(parts)}{f' and {rest} more' if rest else ''}"
 
 
 def _evidence(users: Counter[tuple[str, str]]) -> list[dict[str, Any]]:

@@ -69,15 +69,32 @@ def local_of(frame: FrameType, name: str) -> object:
     function itself, may be using that copy.
     """
     code = frame.f_code
-    if not code.co_flags & _OPTIMIZED:
+    if not _can_look_into(frame):
         return None
     if name not in code.co_varnames and name not in code.co_freevars + code.co_cellvars:
         return None
     if not _MAY_CLEAR_LOCALS:
         return frame.f_locals.get(name)
-    if frame.f_trace is not None or not _LOOK_AT_LOCALS.isdisjoint(code.co_names):
-        return None
     values = frame.f_locals
     found = values.get(name)
     values.clear()
     return found
+
+
+def locals_of(frame: FrameType) -> list[object]:
+    """Return the values of all local variables, as `local_of` does; none where it has none."""
+    if not frame.f_code.co_nlocals or not _can_look_into(frame):
+        return []
+    values = frame.f_locals
+    found = list(values.values())
+    if _MAY_CLEAR_LOCALS:
+        values.clear()
+    return found
+
+
+def _can_look_into(frame: FrameType) -> bool:
+    code = frame.f_code
+    if not code.co_flags & _OPTIMIZED:
+        return False
+    is_looked_at = frame.f_trace is not None or not _LOOK_AT_LOCALS.isdisjoint(code.co_names)
+    return not (_MAY_CLEAR_LOCALS and is_looked_at)

@@ -41,7 +41,7 @@ def value_of(frame: FrameType, path: Path) -> object:
     if found is None:
         found = frame.f_globals.get(path[0])
     for name in path[1:]:
-        found = _attribute(found, name)
+        found = attribute_of(found, name)
     return found
 
 
@@ -81,10 +81,18 @@ def frame_holding(
     return None
 
 
-def _attribute(owner: object, name: str) -> object:
+def attribute_of(owner: object, name: str, otherwise: object = None) -> object:
+    """Return an attribute, if that can be told without running code of the application."""
     if owner is None:
-        return None
+        return otherwise
     found = inspect.getattr_static(owner, name, _NOTHING)
     if type(found) is MemberDescriptorType:  # of `__slots__`
-        return found.__get__(owner, type(owner)) if not isinstance(owner, type) else None
-    return None if found is _NOTHING or hasattr(type(found), "__get__") else found
+        return _in_slot(found, owner, otherwise)
+    return otherwise if found is _NOTHING or hasattr(type(found), "__get__") else found
+
+
+def _in_slot(slot: MemberDescriptorType, owner: object, otherwise: object) -> object:
+    try:
+        return slot.__get__(owner, type(owner)) if not isinstance(owner, type) else otherwise
+    except AttributeError:  # nothing is in it yet
+        return otherwise

@@ -11,12 +11,14 @@ from typing import Any, Final, NamedTuple
 from otel_flight.recording import event_attributes as names
 from otel_flight.recording.open_spans import OpenRoot, OpenSpans
 from otel_flight.sources.running_code.await_chain import chain_of
+from otel_flight.sources.running_code.connection_users import has_connection
 from otel_flight.sources.running_code.culprits import described
 from otel_flight.sources.running_code.frames import current_frames, places_in, stack_of
 from otel_flight.sources.running_code.locks import frame_holding, owner_of, value_of
 from otel_flight.sources.running_code.loops import OUTSIDE_STEPS
 from otel_flight.sources.running_code.requests import context_of, ids_in, running_task
 from otel_flight.sources.running_code.waits import (
+    CONNECTION_POOL,
     LOCK,
     THREAD_POOL,
     Wait,
@@ -76,6 +78,8 @@ class Sightings:
         found: dict[str, Any] = {names.WAIT_KIND: wait.kind, names.WAIT_ON: wait.text}
         if wait.kind == LOCK:
             found |= self._holder(wait, sighting)
+        if wait.kind == CONNECTION_POOL and wait.object is not None:
+            found |= self._connection_users(wait.object, sighting)
         if sighting.pool:
             found |= self._busy(sighting.pool)
         return found
@@ -183,6 +187,15 @@ class Sightings:
                 if worker.future in (chain.work, chain.awaited):
                     return _ids_of(root)
         return 0, 0
+
+    def _connection_users(self, pool: object, sighting: Sighting) -> Mapping[str, Any]:
+        places: list[str] = []
+        traces: list[str] = []
+        for stack, _, (trace_id, _) in self._others(sighting):
+            if len(places) < MOST_BUSY and has_connection(stack, pool):
+                places.append(described(places_in(stack)))
+                traces.append(f"{trace_id:032x}" if trace_id else "")
+        return {names.POOL_BUSY: places, names.POOL_TRACE_IDS: traces} if places else {}
 
     def _busy(self, pool: str) -> Mapping[str, Any]:
         busy = [each for each in self._workers.of_pool(pool) if each.future is not None]

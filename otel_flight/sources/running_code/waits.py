@@ -12,6 +12,7 @@ from otel_flight.recording.application_code import is_application
 from otel_flight.recording.our_frames import is_ours
 from otel_flight.sources.running_code.bytecode import CALL, ENTER, UNNAMED, Path, step_at
 from otel_flight.sources.running_code.frames import local_of
+from otel_flight.sources.running_code.locks import attribute_of
 
 LOCK: Final = "lock"
 SEMAPHORE: Final = "semaphore"
@@ -80,7 +81,7 @@ class Wait(NamedTuple):
         text: more about it: the lock's name in the program, the function that waits.
         path: the name of a lock in the frame that waits for it; empty when it has none.
         frame: that frame; None: it is not the application's.
-        object: the lock itself, where it is known.
+        object: the lock or pool itself, where it is known.
     """
 
     kind: str
@@ -151,7 +152,8 @@ def _wait_in_library(stack: Sequence[FrameType]) -> Wait | None:
             return _with_lock(found, frame)
         where = f"{file}:{frame.f_code.co_name}"
         if _POOLS.search(where):
-            return Wait(CONNECTION_POOL, _package(file))
+            pool = local_of(frame, "self")
+            return Wait(CONNECTION_POOL, _package(file) + _peer_of(pool), object=pool)
         if _ANYIO_LIMITER.search(where):
             return Wait(THREAD_POOL, "anyio's worker threads")
         if not is_settled:
@@ -188,6 +190,14 @@ def _with_lock(found: Wait | None, frame: FrameType) -> Wait | None:
         return found
     path = step.path[:-1] if step.kind == CALL else step.path
     return found._replace(text=dotted(path), path=path, frame=frame) if path else found
+
+
+def _peer_of(pool: object) -> str:
+    """Return to where a pool's connections go, where it is one for each peer, as urllib3's are."""
+    host, port = attribute_of(pool, "host"), attribute_of(pool, "port")
+    if type(host) is not str:
+        return ""
+    return f" to {host}:{port}" if type(port) is int else f" to {host}"
 
 
 def _package(file: str) -> str:

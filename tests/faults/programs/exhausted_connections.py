@@ -36,6 +36,15 @@ def report() -> dict[str, str]:
     return {"status": "sent"}
 
 
+@app.get("/count")
+def count() -> dict[str, int]:
+    """Count something, and be slow afterwards, without the connection."""
+    with engine.connect() as connection:
+        rows = connection.scalar(text("SELECT 2"))
+    time.sleep(1.6 if IS_FAULTY else 0.02)
+    return {"rows": rows}
+
+
 @app.get("/quick")
 def quick() -> dict[str, int]:
     """Look one number up."""
