@@ -245,6 +245,26 @@ def test_the_holder_of_a_lock_that_was_acquired_by_a_call_is_found(
     assert "pass_through" in holder_in(event)
 
 
+def test_all_who_wait_for_a_lock_are_told_who_holds_it(
+    rig: ServingRig, source: StackSamples, clock: FakeClock
+) -> None:
+    """The holder is looked for once with each tick; one that waits is none."""
+    gate, lock = Gate(), threading.Lock()
+
+    def export() -> None:
+        with lock:
+            gate.pass_through()
+
+    with serving(rig, export, "GET /export"):
+        gate.wait_until_reached()
+        with waiting_for(rig, lock), waiting_for(rig, lock):
+            _, *events = look(source, clock, rig)
+
+            gate.may_go_on.set()
+    assert len(events) == 2
+    assert all("pass_through" in holder_in(event) for event in events)
+
+
 def test_who_has_released_a_lock_does_not_hold_it(
     rig: ServingRig, source: StackSamples, clock: FakeClock
 ) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from types import FrameType
 from typing import Any, Final, NamedTuple
 
@@ -49,6 +49,15 @@ class Sighting(NamedTuple):
     pool: str = ""
 
 
+class _Having(NamedTuple):
+    """Who has what others wait for: where it is, for which trace and span, and where it ends."""
+
+    place: str
+    thread_id: int
+    ids: tuple[int, int]
+    innermost: FrameType
+
+
 class Sightings:
     """Looks at local roots; one for each tick, as it holds the frames of that moment.
 
@@ -61,6 +70,7 @@ class Sightings:
         self._frames = current_frames()
         self._known_workers: Workers | None = None
         self._known_roots: Sequence[OpenRoot] | None = None
+        self._known_having: dict[int, Sequence[_Having]] = {}
 
     def of(self, root: OpenRoot) -> Sighting | None:
         """Return what is going on for a root; None when that cannot be told."""
@@ -136,34 +146,50 @@ class Sightings:
         lock = wait.object if wait.object is not None else value_of(wait.frame, wait.path)
         if lock is None:
             return {}
-        found: dict[FrameType, Mapping[str, Any]] = {}
         owner = owner_of(lock)
-        for stack, thread_id, ids in self._others(sighting):
-            if owner not in (0, thread_id):
-                continue
-            held = frame_holding(lock, stack, is_owner=owner != 0)
-            if held is not None and held not in found:
-                inner = places_in(stack[stack.index(held) :])
-                found[held] = _holder_attributes(described(inner), thread_id, *ids)
-        # Only one can have it: where two seem to, neither is named.
-        return next(iter(found.values())) if len(found) == 1 else {}
 
-    def _others(
-        self, sighting: Sighting
-    ) -> Iterator[tuple[Sequence[FrameType], int, tuple[int, int]]]:
-        """Yield the stacks of other threads and of the tasks that wait, and whom they serve."""
+        def held_in(stack: Sequence[FrameType], thread_id: int) -> FrameType | None:
+            is_possible = owner in (0, thread_id)
+            return frame_holding(lock, stack, is_owner=owner != 0) if is_possible else None
+
+        found = self._having(lock, held_in, sighting)
+        if len(found) != 1:  # only one can have it: where two seem to, neither is named
+            return {}
+        return _holder_attributes(found[0].place, found[0].thread_id, *found[0].ids)
+
+    def _having(
+        self,
+        thing: object,
+        search: Callable[[Sequence[FrameType], int], FrameType | None],
+        sighting: Sighting,
+    ) -> Sequence[_Having]:
+        """Return who but the one seen has a lock or a connection; looked for once for all who wait.
+
+        `search` is given a stack with its thread, and returns the frame that has it.
+        """
+        known = self._known_having.get(id(thing))
+        if known is None:
+            by_frame: dict[FrameType, _Having] = {}
+            for stack, thread_id, ids in self._stacks():
+                frame = search(stack, thread_id)
+                if frame is not None and frame not in by_frame:
+                    place = described(places_in(stack[stack.index(frame) :]))
+                    by_frame[frame] = _Having(place, thread_id, ids, stack[-1])
+            known = self._known_having[id(thing)] = list(by_frame.values())
+        return [each for each in known if each.innermost is not sighting.stack[-1]]
+
+    def _stacks(self) -> Iterator[tuple[Sequence[FrameType], int, tuple[int, int]]]:
+        """Yield the stacks of all threads and of the tasks that wait, and whom they serve."""
         by_thread = {each[1]: each for each in self._roots if each[2] is None}
-        waiting = sighting.stack[-1]
         for thread_id in list(self._frames)[:MOST_SEARCHED]:
-            if self._frames[thread_id] is not waiting:
-                root = by_thread.get(thread_id)
-                ids = _ids_of(root) if root is not None else self._ids_of_thread(thread_id)
-                yield stack_of(self._frames[thread_id]), thread_id, ids
+            root = by_thread.get(thread_id)
+            ids = _ids_of(root) if root is not None else self._ids_of_thread(thread_id)
+            yield stack_of(self._frames[thread_id]), thread_id, ids
         for root in self._roots:
             task = root[2]
             if task is not None and not task.done() and running_task(task.get_loop()) is not task:
                 frames = chain_of(task).frames
-                if frames and frames[-1] is not waiting:
+                if frames:
                     yield frames, root[1], _ids_of(root)
 
     def _ids_of_thread(self, thread_id: int) -> tuple[int, int]:
@@ -189,13 +215,13 @@ class Sightings:
         return 0, 0
 
     def _connection_users(self, pool: object, sighting: Sighting) -> Mapping[str, Any]:
-        places: list[str] = []
-        traces: list[str] = []
-        for stack, _, (trace_id, _) in self._others(sighting):
-            if len(places) < MOST_BUSY and has_connection(stack, pool):
-                places.append(described(places_in(stack)))
-                traces.append(f"{trace_id:032x}" if trace_id else "")
-        return {names.POOL_BUSY: places, names.POOL_TRACE_IDS: traces} if places else {}
+        def used_in(stack: Sequence[FrameType], _: int) -> FrameType | None:
+            return stack[0] if has_connection(stack, pool) else None
+
+        users = self._having(pool, used_in, sighting)[:MOST_BUSY]
+        traces = [f"{each.ids[0]:032x}" if each.ids[0] else "" for each in users]
+        places = [each.place for each in users]
+        return {names.POOL_BUSY: places, names.POOL_TRACE_IDS: traces} if users else {}
 
     def _busy(self, pool: str) -> Mapping[str, Any]:
         busy = [each for each in self._workers.of_pool(pool) if each.future is not None]
