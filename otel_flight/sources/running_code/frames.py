@@ -54,11 +54,16 @@ def stack_of(innermost: FrameType | None) -> list[FrameType]:
 
 def places_in(frames: Sequence[FrameType]) -> list[Place]:
     """Return where frames are, in their order, as events take it; without the recorder's own."""
-    return [
-        (frame.f_code, frame.f_lineno or 0)
-        for frame in frames
-        if not is_ours(frame.f_code.co_filename)
-    ]
+    found: list[Place] = []
+    file, is_left_out = "", False
+    for frame in frames:
+        code = frame.f_code
+        if code.co_filename is not file:  # many frames in a row are in the same one
+            file = code.co_filename
+            is_left_out = is_ours(file)
+        if not is_left_out:
+            found.append((code, frame.f_lineno or 0))
+    return found
 
 
 def local_of(frame: FrameType, name: str) -> object:
