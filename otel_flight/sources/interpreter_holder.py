@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from types import CodeType
 from typing import Any, Final
 
 from otel_flight.recording import process_attributes as names
+from otel_flight.recording.application_code import is_standard
 from otel_flight.recording.open_spans import OpenSpans
 from otel_flight.recording.our_frames import without_ours
 from otel_flight.recording.stack_table import Place
@@ -69,7 +71,9 @@ def find_holder(clocks: ThreadClocks, open_spans: OpenSpans, late_ns: int, cpu_n
     if not thread_id or not CAN_READ_FRAMES:
         return Holder(thread_id)
     # A thread that collected lets go in our callback.
-    places = without_ours(places_of(current_frames().get(thread_id)))
+    places: Sequence[Place] = without_ours(places_of(current_frames().get(thread_id)))
+    if all(is_standard(code.co_filename) for code, _ in places if isinstance(code, CodeType)):
+        places = ()  # a pool's thread that has done its work, and waits for more
     trace_id, span_id = _request_on(thread_id, open_spans)
     own_ns = next(each.cpu_ns for each in used if each.thread_id == thread_id)
     attributes = {names.HOLDER_CPU: own_ns, **culprit_attributes(places)}

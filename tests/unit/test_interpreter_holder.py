@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any
 
@@ -99,6 +100,17 @@ def test_the_holder_is_named_with_its_function_and_request() -> None:
     assert holder.attributes["flight_recorder.holder.cpu_ns"] == LATE_NS
     assert len(holder.places) > 2
     assert (holder.trace_id, holder.span_id) == (TRACE_ID, SPAN_ID)
+
+
+def test_a_thread_that_has_done_its_work_is_in_no_function() -> None:
+    """Where a pool's thread waits for the next work says nothing about the last."""
+    with ThreadPoolExecutor(1) as pool:
+        thread_id = pool.submit(threading.get_ident).result(20)
+        holder = find_holder(KnownClocks(Used(thread_id, LATE_NS)), spans_on(), LATE_NS, LATE_NS)
+
+    assert holder.thread_id == thread_id
+    assert holder.places == ()
+    assert "code.function.name" not in holder.attributes
 
 
 def test_of_several_requests_on_the_thread_none_is_named() -> None:

@@ -48,6 +48,8 @@ def test_a_long_stall_fires_for_the_span_that_makes_it() -> None:
             "code.line.number": 12,
             "flight_recorder.call": "sleep",
         },
+        "origin": "",
+        "told_by": 0,
     }
 
 

@@ -14,8 +14,12 @@ PATTERN: Final = re.compile(r"(\w+\s?)+$" if IS_FAULTY else r"[\w\s]+$")
 
 
 def check_names(names: list[str]) -> int:
-    """Return how many names are well-formed."""
-    return sum(1 for name in names if PATTERN.match(name))
+    """Look names up, and return how many of them are well-formed."""
+    well_formed = 0
+    for name in names:
+        well_formed += PATTERN.match(name) is not None
+        time.sleep(0.01)
+    return well_formed
 
 
 @app.get("/import")
