@@ -39,20 +39,27 @@ from otel_flight.triggers.slow_open_root import SlowOpenRootTrigger
 from otel_flight.triggers.slow_root import SlowRootTrigger
 from otel_flight.triggers.stuck_span import StuckSpanTrigger
 from otel_flight.triggers.throttling import ThrottlingTrigger
-from otel_flight.triggers.trigger_set import Installed, SpanEndHook, TriggerSet
+from otel_flight.triggers.trigger_set import (
+    Installed,
+    NotableEndHook,
+    RootEndHook,
+    TriggerSet,
+    unwatched,
+)
 from otel_flight.triggers.unhandled_exception import UnhandledExceptionTrigger
 
 
 def build_triggers(settings: Settings, session: RecordingSession, inbox: FiringInbox) -> TriggerSet:
     """Return the triggers that the settings turn on."""
-    hooks: list[SpanEndHook] = []
+    root_end: RootEndHook = unwatched
+    notable_end: NotableEndHook = unwatched
     watches = []
     installed: list[Installed] = []
     limits = RouteLimits(settings)
     if settings.error_span != "off":
-        hooks.append(ErrorSpanTrigger(settings, session.open_spans, inbox).span_ended)
+        notable_end = ErrorSpanTrigger(settings, session.open_spans, inbox).span_ended
     if limits.is_any:
-        hooks.append(SlowRootTrigger(limits, inbox).span_ended)
+        root_end = SlowRootTrigger(limits, inbox).root_ended
         if settings.slow_open_root:
             watch = SlowOpenRootTrigger(limits, session.open_spans, inbox).watch
             watches.append((SlowOpenRootTrigger.name, watch))
@@ -62,7 +69,8 @@ def build_triggers(settings: Settings, session: RecordingSession, inbox: FiringI
     if settings.signal is not None:
         installed.append(SignalTrigger(settings.signal, inbox))
     return TriggerSet(
-        span_end_hooks=tuple(hooks),
+        root_end=root_end,
+        notable_end=notable_end,
         event_hooks=tuple(_event_hooks(settings, session, inbox)),
         watches=tuple(watches),
         installed=tuple(installed),

@@ -212,7 +212,7 @@ class Recorder:
         with self._lifecycle:
             self._processors.add(processor)
             if self._flight is not None:
-                processor.record_into(self._flight.session, self._flight.triggers.span_ended)
+                _record(processor, self._flight)
 
     def _new_flight(self) -> Flight:
         return Flight(
@@ -228,7 +228,7 @@ class Recorder:
     def _board(self, flight: Flight) -> None:
         self._flight = flight
         for processor in list(self._processors):
-            processor.record_into(flight.session, flight.triggers.span_ended)
+            _record(processor, flight)
 
     def _is_pipeline_exporting(self) -> bool:
         return any(self._is_exporting(processor.pipeline) for processor in list(self._processors))
@@ -283,3 +283,8 @@ def _reach_seconds(flight: Flight) -> float:
         return 0.0
     oldest = next(ring.image.segments(LANE_SPANS), None)
     return 0.0 if oldest is None else (monotonic_ns() - oldest.opened_monotonic_ns) / 1e9
+
+
+def _record(processor: RecordingSpanProcessor, flight: Flight) -> None:
+    triggers = flight.triggers
+    processor.record_into(flight.session, triggers.root_end, triggers.notable_end)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
-from typing import Final
+from typing import Final, NamedTuple
 
 from opentelemetry.trace import SpanKind
 from opentelemetry.trace.span import DEFAULT_TRACE_STATE
@@ -35,12 +35,24 @@ IS_AVAILABLE: Final = _is_available()
 """Whether it was built for this interpreter, and fits this SDK."""
 
 WriteSpan = Callable[..., bool]
-"""Takes context, parent, resource, scope, name, kind, start time, end time and the dict of the
-attributes of an ended span without events, links, status and dropped items; records it, or returns
-False without a trace."""
+"""Takes context, parent, resource, scope, name, kind and start time, and more; records the span, or
+returns False without a trace."""
 
 
-def span_writer(lane: LaneWriter, scopes: ScopeTable, limit_bytes: int) -> WriteSpan:
+class SpanWriters(NamedTuple):
+    """What records the ordinary spans of one lane.
+
+    Attributes:
+        write: takes end time and the dict of the attributes besides, of an ended span without
+            events, links, status and dropped items.
+        write_start: takes the thread besides, of a local root that started.
+    """
+
+    write: WriteSpan
+    write_start: WriteSpan
+
+
+def span_writers(lane: LaneWriter, scopes: ScopeTable, limit_bytes: int) -> SpanWriters:
     """Return what writes ordinary spans into a lane. Only where `IS_AVAILABLE`.
 
     Args:
@@ -58,5 +70,4 @@ def span_writer(lane: LaneWriter, scopes: ScopeTable, limit_bytes: int) -> Write
         length_mask=layout.COMMIT_LENGTH_MASK,
         one_record=layout.COMMIT_ONE_RECORD,
     )
-    write: WriteSpan = writer.write
-    return write
+    return SpanWriters(writer.write, writer.write_start)

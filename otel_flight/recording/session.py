@@ -10,7 +10,7 @@ from typing import Any
 
 from otel_flight.errors import RingUnavailable
 from otel_flight.recording import ring_layout as layout
-from otel_flight.recording.compiled import IS_AVAILABLE, WriteSpan, span_writer
+from otel_flight.recording.compiled import IS_AVAILABLE, SpanWriters, span_writers
 from otel_flight.recording.lane_writer import LaneWriter
 from otel_flight.recording.open_spans import OpenSpans
 from otel_flight.recording.ring import Ring
@@ -41,10 +41,10 @@ class RecordingSession:
         self.encoder = SpanEncoder(self.scopes, settings.record_bytes)
         self.open_spans = OpenSpans(settings.open_spans)
         self.shows_events = settings.error_cancelled
-        self.write_span: WriteSpan | None = None
+        self.writers: SpanWriters | None = None
         if settings.compiled and IS_AVAILABLE:
             lane = self.lanes[layout.LANE_SPANS]
-            self.write_span = span_writer(lane, self.scopes, settings.record_bytes)
+            self.writers = span_writers(lane, self.scopes, settings.record_bytes)
         self.ring: Ring | None = None
 
     def open_ring(self, facts: Mapping[str, Any]) -> tuple[Ring, list[RingUnavailable]]:

@@ -15,16 +15,21 @@ from opentelemetry.sdk.trace import ReadableSpan, Span, SpanProcessor
 
 from otel_flight.guard import Guard
 from otel_flight.recording import sdk_fields
+from otel_flight.recording.compiled import WriteSpan
 from otel_flight.recording.current_task import current_task
 from otel_flight.recording.ring_layout import LANE_SPANS
 from otel_flight.recording.session import RecordingSession
 
 _UNSET: Final = sdk_fields.unset_status()
 
+RootEnd = Callable[[ReadableSpan], None]
+"""Called with each local root that ended, on the application's thread, under the law of this file.
+"""
+
 NotableEnd = Callable[[ReadableSpan, bool], None]
-"""Called with a span that ended, and whether it is a local root; only for local roots, for spans
-whose status was set, and, when the setting `error_cancelled` asks for it, for spans with events.
-Runs on the application's thread, under the law of this file."""
+"""Called with a span that ended, and whether it is a local root; only for spans whose status was
+set, and, when the setting `error_cancelled` asks for it, for spans with events. As `RootEnd`, and
+before it."""
 
 
 class RecordingSpanProcessor(SpanProcessor):
@@ -45,7 +50,9 @@ class RecordingSpanProcessor(SpanProcessor):
         self._forked = forked
         self._pid = self._begun_pid = 0
 
-    def record_into(self, session: RecordingSession, notable_end: NotableEnd) -> None:
+    def record_into(
+        self, session: RecordingSession, root_end: RootEnd, notable_end: NotableEnd
+    ) -> None:
         """Record into a session from now on: after a start, or in a forked child."""
         self._pid = session.pid
         self._open = session.open_spans.spans
@@ -55,9 +62,11 @@ class RecordingSpanProcessor(SpanProcessor):
         append = session.lanes[LANE_SPANS].append
         self._record_start = session.encoder.encode_start, append
         self._record_end = session.encoder.encode_end, append
-        self._notable_end = notable_end
+        self._root_end, self._notable_end = root_end, notable_end
         self._shows_events = session.shows_events
-        self._write_span = session.write_span
+        writers = session.writers
+        self._write = None if writers is None else writers.write
+        self._write_start = None if writers is None else writers.write_start
         self.is_forked = False
         self.is_recording = True
 
@@ -86,44 +95,23 @@ class RecordingSpanProcessor(SpanProcessor):
             self._open.pop(span_id, None)
             parent = span._parent
             status = span._status
-            if status is not _UNSET or not self._write_span or not self._is_written(span):
+            write = self._write
+            if write is None or status is not _UNSET or not _is_written(write, span):
                 encode, append = self._record_end
                 data, scope = encode(span)
                 append(data, scope)
-            if parent is None or parent[2]:
+            is_root = parent is None or parent[2]
+            if is_root:
                 self._roots.pop(span_id, None)
-                self._notable_end(span, True)
-            elif status is not _UNSET or (
+            if status is not _UNSET or (
                 self._shows_events and span._events._dq  # type: ignore[attr-defined]
             ):
-                self._notable_end(span, False)
+                self._notable_end(span, is_root)
+            if is_root:
+                root_end = self._root_end
+                root_end(span)
         except Exception as error:  # noqa: BLE001
             self._guard.note("on_end", error)
-
-    def _is_written(self, span: Any) -> bool:
-        """Record an ordinary span by the compiled hot path, if it can be."""
-        try:
-            attributes, events, links = span._attributes, span._events, span._links
-            return not (
-                events._dq
-                or links._dq
-                or attributes.dropped
-                or events.dropped
-                or links.dropped
-                or not self._write_span(  # type: ignore[misc]
-                    span._context,
-                    span._parent,
-                    span._resource,
-                    span._instrumentation_scope,
-                    span._name,
-                    span._kind,
-                    span._start_time,
-                    span._end_time,
-                    attributes._dict,
-                )
-            )
-        except AttributeError:  # a span of a shape we do not know
-            return False
 
     if not sdk_fields.HAS_KNOWN_FIELDS:
 
@@ -150,6 +138,8 @@ class RecordingSpanProcessor(SpanProcessor):
                 if is_root:
                     self._roots.pop(context.span_id, None)
                 self._notable_end(span, is_root)
+                if is_root:
+                    self._root_end(span)
             except Exception as error:  # noqa: BLE001
                 self._guard.note("on_end", error)
 
@@ -178,6 +168,51 @@ class RecordingSpanProcessor(SpanProcessor):
             self.pipeline = getattr(span, "_span_processor", None)
         thread_id = get_ident()
         self._roots[span.get_span_context().span_id] = (span, thread_id, current_task())
-        encode, append = self._record_start
-        data, scope = encode(span, thread_id)
-        append(data, scope)
+        write = self._write_start
+        if write is None or not _is_start_written(write, span, thread_id):
+            encode, append = self._record_start
+            data, scope = encode(span, thread_id)
+            append(data, scope)
+
+
+def _is_start_written(write: WriteSpan, span: Any, thread_id: int) -> bool:
+    """Record the start of an ordinary local root by the compiled hot path, if it can be."""
+    try:
+        return write(
+            span._context,
+            span._parent,
+            span._resource,
+            span._instrumentation_scope,
+            span._name,
+            span._kind,
+            span._start_time,
+            thread_id,
+        )
+    except AttributeError:  # a span of a shape we do not know
+        return False
+
+
+def _is_written(write: WriteSpan, span: Any) -> bool:
+    """Record an ordinary span by the compiled hot path, if it can be."""
+    try:
+        attributes, events, links = span._attributes, span._events, span._links
+        return not (
+            events._dq
+            or links._dq
+            or attributes.dropped
+            or events.dropped
+            or links.dropped
+            or not write(
+                span._context,
+                span._parent,
+                span._resource,
+                span._instrumentation_scope,
+                span._name,
+                span._kind,
+                span._start_time,
+                span._end_time,
+                attributes._dict,
+            )
+        )
+    except AttributeError:  # a span of a shape we do not know
+        return False

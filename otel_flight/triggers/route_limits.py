@@ -20,7 +20,11 @@ _NEVER_NS: Final = 1 << 62
 
 
 class RouteLimits:
-    """The limit of each span name: the first glob that matches, else the global one."""
+    """The limit of each span name: the first glob that matches, else the global one.
+
+    Attributes:
+        least_ns: the least of all limits.
+    """
 
     def __init__(self, settings: Settings) -> None:
         self._routes = [
@@ -28,13 +32,13 @@ class RouteLimits:
             for glob, seconds in settings.slow_root_routes
         ]
         self._default_ns = _limit_ns(settings.slow_root_seconds)
+        self.least_ns = min([self._default_ns, *(limit_ns for _, limit_ns in self._routes)])
         self._cache: dict[str, int] = {}
 
     @property
     def is_any(self) -> bool:
         """Whether there is any limit at all."""
-        limits = [self._default_ns, *(limit_ns for _, limit_ns in self._routes)]
-        return any(limit_ns < _NEVER_NS for limit_ns in limits)
+        return self.least_ns < _NEVER_NS
 
     def limit_ns(self, name: str) -> int:
         """Return how long a local root of this name may take."""

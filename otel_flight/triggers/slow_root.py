@@ -23,14 +23,15 @@ class SlowRootTrigger:
         self._limits = limits
         self._inbox = inbox
 
-    def span_ended(self, span: ReadableSpan, is_local_root: bool) -> None:
+    def root_ended(self, span: ReadableSpan) -> None:
         """Fire when the local root took longer than its limit."""
-        if not is_local_root or span.start_time is None or span.end_time is None:
-            return
         try:
-            duration_ns = span.end_time - span.start_time
-        except TypeError:  # the SDK takes any object for a time
+            duration_ns: int = span.end_time - span.start_time  # type: ignore[operator]
+            if duration_ns <= self._limits.least_ns:
+                return
+        except TypeError:  # the SDK takes any object for a time, and none
             return
         limit_ns = self._limits.limit_ns(name_of(span))
         if duration_ns > limit_ns:
-            self._inbox.offer(slow_firing(self.name, span, span.end_time, duration_ns, limit_ns))
+            end_ns = span.end_time or 0
+            self._inbox.offer(slow_firing(self.name, span, end_ns, duration_ns, limit_ns))

@@ -24,7 +24,12 @@ class Installed(Protocol):
         ...
 
 
-SpanEndHook = Callable[[ReadableSpan, bool], None]
+RootEndHook = Callable[[ReadableSpan], None]
+NotableEndHook = Callable[[ReadableSpan, bool], None]
+
+
+def unwatched(*_: object) -> None:
+    """The hook of a trigger that is off."""
 
 
 @dataclass(frozen=True)
@@ -32,8 +37,9 @@ class TriggerSet:
     """What to call when.
 
     Attributes:
-        span_end_hooks: called on the application's thread with each notable span that ended and
-            whether it is a local root.
+        root_end: called on the application's thread with each local root that ended.
+        notable_end: called there with each span that ended with a status, or with events where
+            they are asked for, and whether it is a local root.
         event_hooks: called with each runtime event on the thread that records it.
         watches: called by the ticker at each tick, with a name for error reports.
         installed: triggers to start and stop with the recorder.
@@ -42,14 +48,10 @@ class TriggerSet:
             off.
     """
 
-    span_end_hooks: tuple[SpanEndHook, ...]
+    root_end: RootEndHook
+    notable_end: NotableEndHook
     event_hooks: tuple[EventHook, ...]
     watches: tuple[tuple[str, Callable[[], None]], ...]
     installed: tuple[Installed, ...]
     manual_firing: Callable[[str, Mapping[str, Any]], Firing] | None
     answer_request: Callable[[RequestBox, Fire], None] | None
-
-    def span_ended(self, span: ReadableSpan, is_local_root: bool) -> None:
-        """Show a span to every hook."""
-        for hook in self.span_end_hooks:
-            hook(span, is_local_root)

@@ -29,6 +29,7 @@ from otel_flight.recording.ring_layout import LANE_SPANS
 from otel_flight.recording.ring_reader import RingReader
 from otel_flight.recording.session import RecordingSession
 from otel_flight.settings import Settings
+from otel_flight.triggers.trigger_set import unwatched
 from tests.support.hot_paths import HOT_PATHS
 from tests.support.recording_rig import UNLIMITED, RecordingRig, resolved
 from tests.support.span_strategies import silent_sdk
@@ -342,7 +343,7 @@ class TestThreads:
             for index in range(number % 3):  # so that the numbers of scopes differ
                 session.scopes.add(InstrumentationScope(f"other {index}"), None)
             ring, _ = session.open_ring({})
-            rig.processor.record_into(session, lambda span, is_local_root: None)
+            rig.processor.record_into(session, unwatched, unwatched)
             while session.lanes[LANE_SPANS].counts().written_records < 200:
                 pass
             rig.processor.is_recording = False

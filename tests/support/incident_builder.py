@@ -38,6 +38,7 @@ from otel_flight.recording.session import RecordingSession
 from otel_flight.recording.span_processor import RecordingSpanProcessor
 from otel_flight.recording.stack_table import Place
 from otel_flight.settings import Settings
+from otel_flight.triggers.trigger_set import unwatched
 
 START_NS: Final = 1_767_261_600_000_000_000
 """2026-01-01 10:00:00 UTC."""
@@ -80,7 +81,7 @@ class IncidentBuilder:
         self._resource = Resource({"service.name": service, "host.name": "web-1"})
         self._ring, _ = self._session.open_ring({"service": service})
         processor = RecordingSpanProcessor(lambda: None, Guard())
-        processor.record_into(self._session, lambda span, is_local_root: None)
+        processor.record_into(self._session, unwatched, unwatched)
         self._provider = TracerProvider(resource=self._resource)
         self._provider.add_span_processor(processor)
         self._tracer = self._provider.get_tracer("shop.app", "1.2")

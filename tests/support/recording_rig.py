@@ -74,6 +74,7 @@ class RecordingRig:
     ) -> None:
         self.guard = Guard()
         self.settings = Settings(ring_directory=str(directory), **settings)
+        self.root_ends: list[ReadableSpan] = []
         self.notable: list[tuple[ReadableSpan, bool]] = []
         self.ended = EndedSpans()
         self.processor = RecordingSpanProcessor(self.begin_anew, self.guard)
@@ -86,7 +87,7 @@ class RecordingRig:
         self.tracer = self.provider.get_tracer("rig", "1.0")
         self.session = RecordingSession(self.settings)
         self.ring: Ring = self.session.open_ring({"service": "rig"})[0]
-        self.processor.record_into(self.session, self._note)
+        self.processor.record_into(self.session, self.root_ends.append, self._note)
 
     def _note(self, span: ReadableSpan, is_local_root: bool) -> None:
         self.notable.append((span, is_local_root))
@@ -102,7 +103,7 @@ class RecordingRig:
             self.session.abandon()
             self.session = RecordingSession(self.settings)
             self.ring = self.session.open_ring({"service": "child"})[0]
-            self.processor.record_into(self.session, self._note)
+            self.processor.record_into(self.session, self.root_ends.append, self._note)
 
     def tick(self) -> None:
         """Drain, beat and checkpoint once."""

@@ -17,6 +17,7 @@ from opentelemetry.trace import Tracer
 from otel_flight.clock import SYSTEM_CLOCK, Clock
 from otel_flight.incidents.window import WindowEvent
 from otel_flight.recording.span_processor import RecordingSpanProcessor
+from otel_flight.triggers.trigger_set import unwatched
 from tests.support.source_rig import SourceRig
 
 DEADLINE_SECONDS = 20.0
@@ -28,7 +29,7 @@ class ServingRig(SourceRig):
     def __init__(self, directory: Path, clock: Clock = SYSTEM_CLOCK, **settings: Any) -> None:
         super().__init__(directory, clock, **settings)
         self._processor = RecordingSpanProcessor(lambda: None, self.guard)
-        self._processor.record_into(self.session, lambda span, is_local_root: None)
+        self._processor.record_into(self.session, unwatched, unwatched)
         provider = TracerProvider(shutdown_on_exit=False)
         provider.add_span_processor(self._processor)
         self.tracer: Tracer = provider.get_tracer("rig")

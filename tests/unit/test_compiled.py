@@ -9,8 +9,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from opentelemetry import trace
 from opentelemetry.sdk.trace import ReadableSpan
-from opentelemetry.trace import SpanKind, StatusCode
+from opentelemetry.trace import (
+    NonRecordingSpan,
+    SpanContext,
+    SpanKind,
+    StatusCode,
+    TraceFlags,
+)
 
 from otel_flight.recording import ring_layout as layout
 from otel_flight.recording.compiled import IS_AVAILABLE
@@ -42,8 +49,25 @@ def write(rig: RecordingRig, span: Any, **other: Any) -> bool:
         "attributes": span._attributes._dict,
         **other,
     }
-    assert rig.session.write_span is not None
-    return rig.session.write_span(*fields.values())
+    assert rig.session.writers is not None
+    return rig.session.writers.write(*fields.values())
+
+
+def write_start(rig: RecordingRig, span: Any, **other: Any) -> bool:
+    """Give a span that starts to the compiled hot path, with some of its fields exchanged."""
+    fields = {
+        "context": span._context,
+        "parent": span._parent,
+        "resource": span._resource,
+        "scope": span._instrumentation_scope,
+        "name": span._name,
+        "kind": span._kind,
+        "start_time": span._start_time,
+        "thread_id": 140_000_000_000_000,
+        **other,
+    }
+    assert rig.session.writers is not None
+    return rig.session.writers.write_start(*fields.values())
 
 
 def written(rig: RecordingRig) -> int:
@@ -71,6 +95,7 @@ def test_an_ordinary_span_is_the_same_record(rig: RecordingRig, kind: SpanKind) 
         },
         "largest": (1 << 63) - 1,
         "smallest": -(1 << 63),
+        "unsigned": (1 << 64) - 1,
         "floats": (0.1, -1.5, float("inf")),
         "bools": [True, False],
         "texts": [f"{number}" for number in range(20)],
@@ -124,6 +149,49 @@ def test_anything_else_is_left_alone(rig: RecordingRig, other: dict[str, Any]) -
 
     assert written(rig) == before
     assert write(rig, span)
+
+
+@pytest.mark.parametrize("kind", list(SpanKind))
+@pytest.mark.parametrize("is_remote", [None, False, True])
+def test_the_start_of_an_ordinary_root_is_the_same_record(
+    rig: RecordingRig, kind: SpanKind, is_remote: bool | None
+) -> None:
+    """Byte for byte what the encoder makes of it, with any parent, on any thread."""
+    context = None
+    if is_remote is not None:
+        parent = SpanContext(0xA1 << 64 | 0xB2, 0xC3, is_remote, TraceFlags(1))
+        context = trace.set_span_in_context(NonRecordingSpan(parent))
+    span = rig.tracer.start_span("größe ✓", context, kind=kind)
+
+    for thread_id in (0, 7, 140_000_000_000_000):
+        assert write_start(rig, span, thread_id=thread_id)
+
+        expected, _ = rig.session.encoder.encode_start(span, thread_id)
+        (segment,) = list(rig.ring.image.segments(layout.LANE_SPANS))[-1:]
+        assert segment.payload.endswith(expected)
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"thread_id": object()},
+        {"start_time": 1.5},
+        {"name": None},
+        {"kind": 1},
+        {"parent": object()},
+        {"scope": object()},
+    ],
+    ids=lambda other: next(iter(other)),
+)
+def test_an_odd_start_is_left_alone(rig: RecordingRig, other: dict[str, Any]) -> None:
+    """It says no, raises nothing, and the lane is as it was."""
+    span = rig.tracer.start_span("root")
+    before = written(rig)
+
+    assert not write_start(rig, span, **other)
+
+    assert written(rig) == before
+    assert write_start(rig, span)
 
 
 def test_a_subclass_of_a_plain_type_is_left_alone(rig: RecordingRig) -> None:
@@ -198,24 +266,31 @@ def test_nothing_is_kept(rig: RecordingRig) -> None:
     for _ in range(5000):
         write(rig, span)
         write(rig, span, attributes={"a": object()})
+        write_start(rig, span)
+        write_start(rig, span, thread_id=object())
 
     assert [sys.getrefcount(each) for each in objects] == before
 
 
 def test_a_wrong_call_is_an_error(rig: RecordingRig) -> None:
     """Too few fields, or a writer that was never made."""
-    assert rig.session.write_span is not None
-    with pytest.raises(TypeError, match="nine fields"):
-        rig.session.write_span(1, 2)
-    unmade = type(rig.session.write_span.__self__)  # type: ignore[attr-defined]
+    writers = rig.session.writers
+    assert writers is not None
+    with pytest.raises(TypeError, match="9 fields"):
+        writers.write(1, 2)
+    with pytest.raises(TypeError, match="8 fields"):
+        writers.write_start(1, 2)
+    unmade = type(writers.write.__self__)  # type: ignore[attr-defined]
     with pytest.raises(TypeError):
         unmade.__new__(unmade).write(*range(9))
+    with pytest.raises(TypeError):
+        unmade.__new__(unmade).write_start(*range(8))
 
 
 def test_the_setting_turns_it_off(tmp_path: Path) -> None:
     """compiled=false records by the Python code alone."""
     with RecordingRig(tmp_path / "ring", compiled=False) as rig:
-        assert rig.session.write_span is None
+        assert rig.session.writers is None
         rig.tracer.start_span("pure").end()
         assert [span.name for span in rig.spans()] == ["pure"]
 

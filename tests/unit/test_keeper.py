@@ -20,6 +20,7 @@ from otel_flight.recording.span_processor import RecordingSpanProcessor
 from otel_flight.settings import Settings
 from otel_flight.triggers.base import Firing
 from otel_flight.triggers.gate import Gate
+from otel_flight.triggers.trigger_set import unwatched
 from tests.support.fake_clock import FakeClock
 
 
@@ -40,7 +41,7 @@ class Bench:
         self.session = RecordingSession(self.settings)
         self.session.open_ring({"service": "shop"})
         processor = RecordingSpanProcessor(lambda: None, self.guard)
-        processor.record_into(self.session, lambda span, is_local_root: None)
+        processor.record_into(self.session, unwatched, unwatched)
         self.provider = TracerProvider(shutdown_on_exit=False)
         self.provider.add_span_processor(processor)
         self.tracer = self.provider.get_tracer("test")

@@ -23,6 +23,7 @@ from otel_flight.guard import Guard
 from otel_flight.recording.session import RecordingSession
 from otel_flight.recording.span_processor import RecordingSpanProcessor
 from otel_flight.settings import Settings
+from otel_flight.triggers.trigger_set import unwatched
 from tests.support.hot_paths import HOT_PATHS
 from tests.support.recording_rig import RecordingRig
 
@@ -137,7 +138,7 @@ class TestNotableEnds:
     """Which spans the triggers get to see."""
 
     def test_local_roots_and_spans_with_a_status_are_shown(self, rig: RecordingRig) -> None:
-        """All others are none of the triggers' business."""
+        """Roots to those who ask for them; all others are none of the triggers' business."""
         root = rig.tracer.start_span("root")
         for name, status in (("unset", None), ("ok", StatusCode.OK), ("error", StatusCode.ERROR)):
             child = rig.tracer.start_span(name, under(root))
@@ -150,9 +151,23 @@ class TestNotableEnds:
         assert [(span.name, is_root) for span, is_root in rig.notable] == [
             ("ok", False),
             ("error", False),
-            ("root", True),
-            ("served", True),
         ]
+        assert [span.name for span in rig.root_ends] == ["root", "served"]
+
+    def test_a_root_with_a_status_is_shown_as_both(self, rig: RecordingRig) -> None:
+        """First as a span with a status: what went wrong comes before how long it took."""
+        seen: list[str] = []
+        rig.processor.record_into(
+            rig.session,
+            lambda span: seen.append(f"{span.name} ended"),
+            lambda span, is_root: seen.append(f"{span.name} failed, {is_root}"),
+        )
+
+        root = rig.tracer.start_span("root")
+        root.set_status(StatusCode.ERROR)
+        root.end()
+
+        assert seen == ["root failed, True", "root ended"]
 
     @pytest.mark.parametrize("is_asked_for", [False, True])
     def test_spans_with_events_are_shown_when_asked_for(
@@ -174,16 +189,21 @@ class TestNotableEnds:
 class TestLaw:
     """Never raise."""
 
-    def test_an_error_in_a_trigger_stays_here(self, rig: RecordingRig) -> None:
+    @pytest.mark.parametrize("place", [0, 1], ids=["root_end", "notable_end"])
+    def test_an_error_in_a_trigger_stays_here(self, rig: RecordingRig, place: int) -> None:
         """The span is recorded, the error noted, the other processors get their turn."""
 
-        def fail(span: ReadableSpan, is_local_root: bool) -> None:
+        def fail(*arguments: object) -> None:
             raise RuntimeError("in a trigger")
 
-        rig.processor.record_into(rig.session, fail)
+        hooks = [unwatched, unwatched]
+        hooks[place] = fail
+        rig.processor.record_into(rig.session, *hooks)
         after = rig.collect_ended()
 
-        rig.tracer.start_span("work").end()
+        span = rig.tracer.start_span("work")
+        span.set_status(StatusCode.ERROR)
+        span.end()
 
         assert len(rig.spans()) == len(after) == 1
         assert [(error.place, error.count) for error in rig.guard.errors()] == [("on_end", 1)]
@@ -206,10 +226,10 @@ class TestLaw:
     def test_an_exception_for_the_host_gets_through(self, rig: RecordingRig) -> None:
         """A request to stop that arrives within the hook is not ours to keep."""
 
-        def interrupt(span: ReadableSpan, is_local_root: bool) -> None:
+        def interrupt(span: ReadableSpan) -> None:
             raise KeyboardInterrupt
 
-        rig.processor.record_into(rig.session, interrupt)
+        rig.processor.record_into(rig.session, interrupt, unwatched)
 
         with pytest.raises(KeyboardInterrupt):
             rig.tracer.start_span("work").end()
@@ -322,7 +342,7 @@ class Child:
         session = RecordingSession(self.settings)
         session.open_ring({})
         self.sessions.append(session)
-        self.processor.record_into(session, lambda span, is_local_root: None)
+        self.processor.record_into(session, unwatched, unwatched)
 
     def begin(self) -> None:
         """Do what the recorder does when its processor finds itself in a child."""
