@@ -48,7 +48,7 @@ def _compile(root: Path) -> Path:
     from setuptools import Distribution, Extension
     from setuptools.command.build_ext import build_ext
 
-    extension = Extension(_MODULE, [str(root / _SOURCE)], extra_compile_args=["-O2"])
+    extension = Extension(_MODULE, [str(root / _SOURCE)], extra_compile_args=["-O3"])
     command = build_ext(Distribution({"name": "otel-flight", "ext_modules": [extension]}))
     command.ensure_finalized()
     with tempfile.TemporaryDirectory() as temporary:

@@ -199,6 +199,17 @@ halves_of(PyObject *number, uint64_t *high, uint64_t *low)
     return count == 0;
 }
 
+/* Returns a number from 0 to 2**64 - 1; anything else sets an exception. */
+static inline uint64_t
+number_of(PyObject *number)
+{
+    uint64_t high, low;
+    if (halves_of(number, &high, &low) && high == 0) {
+        return low;
+    }
+    return PyLong_AsUnsignedLongLong(number);
+}
+
 static inline int
 put_integer(Writer *out, PyObject *number)
 {
@@ -275,7 +286,7 @@ put_map(Writer *out, PyObject *map, int depth)
     PyObject *key, *value;
     Py_ssize_t position = 0;
     while (PyDict_Next(map, &position, &key, &value)) {
-        if (Py_TYPE(key) != &PyUnicode_Type || !put_value(out, key, depth)
+        if (Py_TYPE(key) != &PyUnicode_Type || PyUnicode_READY(key) != 0 || !put_string(out, key)
             || !put_value(out, value, depth)) {
             return 0;
         }
@@ -414,9 +425,9 @@ is_lane_free(SpanWriter *self)
 static int
 write_record(SpanWriter *self, const Fields *fields, PyObject *scope, Py_buffer *memory)
 {
-    uint64_t commit = PyLong_AsUnsignedLongLong(SLOT(self, _commit));
-    Py_ssize_t base = PyLong_AsSsize_t(SLOT(self, _base));
-    Py_ssize_t commit_word = PyLong_AsSsize_t(SLOT(self, _commit_word));
+    uint64_t commit = number_of(SLOT(self, _commit));
+    Py_ssize_t base = (Py_ssize_t)number_of(SLOT(self, _base));
+    Py_ssize_t commit_word = (Py_ssize_t)number_of(SLOT(self, _commit_word));
     Py_ssize_t used = (Py_ssize_t)(commit & self->length_mask);
     Py_ssize_t room = self->payload_bytes - used;
     if (PyErr_Occurred() || room <= 0 || base + self->payload_bytes > memory->len
