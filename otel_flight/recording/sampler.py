@@ -7,13 +7,15 @@ samplers it wraps return none with a DROP; this one keeps them.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 from opentelemetry.context import Context
 from opentelemetry.sdk.trace.sampling import Decision, Sampler, SamplingResult
 from opentelemetry.trace import Link, SpanKind
 from opentelemetry.trace.span import TraceState
 from opentelemetry.util.types import Attributes
+
+_DROP: Final = Decision.DROP  # a member's attribute of its class takes 0.1 µs, for each span
 
 
 class FlightSampler(Sampler):
@@ -46,7 +48,7 @@ class FlightSampler(Sampler):
         result = self.root.should_sample(
             parent_context, trace_id, name, kind, attributes, links, trace_state
         )
-        if result.decision is not Decision.DROP:
+        if result.decision is not _DROP:
             return result
         given: Any = attributes
         if given is not None and not isinstance(given, Mapping):
