@@ -186,6 +186,16 @@ class BackendProcess(ABC):
         """Return the http:// URL of one of its ports."""
         return f"http://127.0.0.1:{self.ports[port_name]}"
 
+    @property
+    def grpc_endpoint(self) -> str:
+        """Where it takes OTLP over gRPC, by a port called `grpc`."""
+        return self.address("grpc")
+
+    @property
+    def http_endpoint(self) -> str:
+        """Where it takes OTLP over HTTP, by a port called `http`, without the path."""
+        return self.address("http")
+
     def get(
         self,
         port_name: str,

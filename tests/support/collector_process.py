@@ -36,16 +36,6 @@ class CollectorProcess(BackendProcess):
         self._configuration = configuration
         self.port_names = ("grpc", "http", "health", *more_ports)
 
-    @property
-    def grpc_endpoint(self) -> str:
-        """Where its receiver takes OTLP over gRPC."""
-        return self.address("grpc")
-
-    @property
-    def http_endpoint(self) -> str:
-        """Where its receiver takes OTLP over HTTP, without the path."""
-        return self.address("http")
-
     def configuration(self) -> str:
         """Return the configuration the test made."""
         return self._configuration(self.ports)

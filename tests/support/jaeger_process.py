@@ -68,16 +68,6 @@ class JaegerProcess(BackendProcess):
         self._max_traces = max_traces
 
     @property
-    def grpc_endpoint(self) -> str:
-        """Where it takes OTLP over gRPC."""
-        return self.address("grpc")
-
-    @property
-    def http_endpoint(self) -> str:
-        """Where it takes OTLP over HTTP, without the path."""
-        return self.address("http")
-
-    @property
     def query_url(self) -> str:
         """The base of its web pages and of its query API."""
         return self.address("query")

@@ -93,16 +93,6 @@ class TempoProcess(BackendProcess):
         self._max_bytes_per_trace = max_bytes_per_trace
 
     @property
-    def grpc_endpoint(self) -> str:
-        """Where it takes OTLP over gRPC."""
-        return self.address("grpc")
-
-    @property
-    def http_endpoint(self) -> str:
-        """Where it takes OTLP over HTTP, without the path."""
-        return self.address("http")
-
-    @property
     def query_url(self) -> str:
         """The base of its query API."""
         return self.address("query")
