@@ -2,12 +2,14 @@
 
 The service is that of the benchmark `service`, compared here with the recorder whose sources are
 all off, in a process that is well: nothing is slow, so that what is paid is for being ready.
+Raised exceptions, which are off by default and need Python 3.12, are measured where that runs.
 """
 
 from __future__ import annotations
 
 import importlib
 import itertools
+import sys
 import tempfile
 from collections.abc import Mapping
 from contextlib import ExitStack
@@ -32,6 +34,10 @@ OFF: Mapping[str, Mapping[str, Any]] = {
     "throttling": {"throttling": False, "throttling_trigger_share": None},
 }
 """How each source is turned off."""
+ON: Mapping[str, Mapping[str, Any]] = (
+    {"raised_exceptions": {"raised_exceptions": True}} if sys.version_info >= (3, 12) else {}
+)
+"""How each of those is turned on that are off by default."""
 
 _BUDGETS = {("throughput", ALL): Budget(limit=0.98, is_floor=True)}
 _FULL = Size(processes=3, rounds=12, slice_seconds=0.75)
@@ -68,6 +74,7 @@ def _settings() -> dict[str, Mapping[str, Any]]:
     return {
         NONE: _off(),
         **{name: _off(all_but=name) for name in OFF},
+        **{name: _off() | settings for name, settings in ON.items()},
         ALL: {},
     }
 
