@@ -56,11 +56,12 @@ def test_a_request_that_failed_names_the_incident(tmp_path: Path) -> None:
 
     manifest = run.incident.manifest
     assert manifest.title == "error span GET /item"
-    assert manifest.causes[0].attributes["exception.type"].endswith("TimeoutError")
+    exception = manifest.causes[0].attributes["exception.type"]
+    assert exception.endswith("TimeoutError")  # asyncio's own in Python 3.10
     (sending,) = manifest.causes[1:]
     assert sending.title == "error span GET /item (in GET /item http send)"
     assert sending.time_ns < manifest.causes[0].time_ns
-    assert "error span  GET /item\n  TimeoutError" in run.shown
+    assert f"error span  GET /item\n  {exception}" in run.shown
     assert "then  error span  GET /item  in GET /item http send" in run.shown
 
 
