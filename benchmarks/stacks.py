@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import importlib
+import os
 import sys
 import tempfile
 import threading
@@ -28,8 +29,10 @@ from benchmarks.sources import OFF
 
 _PROBE = "benchmarks.many_tasks_probe"
 _FRAMES = 50
-_FRAMES_AROUND = 6
-"""Of these, those of `threading`, and the one that waits."""
+_FRAMES_AROUND = 4
+"""Of these, those of `threading`, and the innermost one."""
+_FRAMES_OF_WAIT = 2
+"""More of these, when it waits for an event."""
 _AT_ONCE = 20
 """As many as the source samples with one tick."""
 _ONE_SLOW, _ALL_SLOW = "one is slow", "all are slow"
@@ -53,8 +56,13 @@ def run(*, smoke: bool) -> Result:
     size = _SMOKE if smoke else _FULL
     if not variants.has_recorder():
         return Result(benchmark="stacks", figures=(), notes=["otel_flight cannot be used here"])
+    with _parked_threads(is_waiting=False) as threads:
+        running = _sample_figure(
+            "thread that runs, known stack", _thread_samples(threads, size.rounds)
+        )
     with _parked_threads() as threads:
         figures = [
+            running,
             _sample_figure("thread, known stack", _thread_samples(threads, size.rounds)),
             _sample_figure(
                 "thread, new stack", _thread_samples(threads, max(3, size.rounds // 5), anew=True)
@@ -84,10 +92,10 @@ def _sample_figure(variant: str, microseconds: list[float]) -> Figure:
 
 
 def _thread_samples(threads: list[int], rounds: int, *, anew: bool = False) -> list[float]:
-    """Return what a sample of a waiting thread took, round by round.
+    """Return what a sample of a thread took, round by round.
 
     Args:
-        threads: ids of waiting threads.
+        threads: their ids.
         rounds: how many.
         anew: begin with no stack known each time.
     """
@@ -142,9 +150,14 @@ def _seconds_of(function: Any) -> float:
 
 
 @contextmanager
-def _parked_threads() -> Iterator[list[int]]:
-    """Yield the ids of threads that wait, in fifty frames each, no two at the same stack."""
+def _parked_threads(*, is_waiting: bool = True) -> Iterator[list[int]]:
+    """Yield the ids of threads that wait, in fifty frames each, no two at the same stack.
+
+    Args:
+        is_waiting: whether they can be seen to; else they are in a call that may also compute.
+    """
     done = threading.Event()
+    reading, writing = os.pipe()
     reached = threading.Semaphore(0)
 
     def odd(left: int, path: int) -> None:
@@ -158,9 +171,12 @@ def _parked_threads() -> Iterator[list[int]]:
             (odd if path & 1 else even)(left - 1, path >> 1)
         else:
             reached.release()
-            done.wait()
+            if is_waiting:
+                done.wait()
+            else:
+                os.read(reading, 1)
 
-    pairs = (_FRAMES - _FRAMES_AROUND) // 2
+    pairs = (_FRAMES - _FRAMES_AROUND - is_waiting * _FRAMES_OF_WAIT) // 2
     threads = [threading.Thread(target=descend, args=(pairs, path)) for path in range(_AT_ONCE)]
     try:
         for thread in threads:
@@ -172,8 +188,10 @@ def _parked_threads() -> Iterator[list[int]]:
         yield ids
     finally:
         done.set()
+        os.close(writing)
         for thread in threads:
             thread.join()
+        os.close(reading)
 
 
 def _wait_until_waiting(thread_ids: list[int]) -> None:

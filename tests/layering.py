@@ -74,6 +74,7 @@ ONE_A_FILE: Final[Mapping[str, frozenset[str]]] = {
             "lateness",
             "log_tap",
             "memory_limit",
+            "run_queue",
             "running_code",
             "thread_clocks",
         }

@@ -15,8 +15,8 @@ from otel_flight.recording import process_attributes as names
 from otel_flight.recording.records import RuntimeEvent
 from otel_flight.sources.base import Surroundings, halves
 from otel_flight.sources.interpreter_holder import Holder, find_holder
-from otel_flight.sources.kernel_files import number_in, read_text
 from otel_flight.sources.lateness import DESCHEDULED, HELD, Reading, Stretch
+from otel_flight.sources.run_queue import read_scheduled
 from otel_flight.sources.thread_clocks import ThreadClocks
 
 CONTENDED: Final = "GIL contended"
@@ -43,7 +43,7 @@ class Descheduling:
         self._open_spans = surroundings.open_spans
         self._waits = surroundings.waits
         self._clock = surroundings.clock
-        self._run_queue_file = f"{proc}/thread-self/schedstat"
+        self._proc = proc
         self._clocks = ThreadClocks()
         self._asked_ns = 0
         self._before: Reading | None = None
@@ -138,5 +138,5 @@ class Descheduling:
 
     def _run_queue_ns(self) -> int | None:
         """Return how long this thread was ready to run without a processor, since it began."""
-        fields = read_text(self._run_queue_file).split()
-        return number_in(fields[1]) if len(fields) > 1 else None
+        scheduled = read_scheduled(self._proc)
+        return scheduled.queued_ns if scheduled is not None else None

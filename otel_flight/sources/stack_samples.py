@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from otel_flight.clock import SYSTEM_CLOCK, ClockPair, monotonic_ns
 from otel_flight.recording.open_spans import OpenRoot
 from otel_flight.recording.records import RuntimeEvent
+from otel_flight.recording.stack_table import Place
 from otel_flight.sources.base import Surroundings, halves
+from otel_flight.sources.run_queue import RunQueues
 from otel_flight.sources.running_code.frames import CAN_READ_FRAMES, places_in
 from otel_flight.sources.running_code.sightings import Sighting, Sightings
 
@@ -27,8 +29,22 @@ _WAIT_SHARE: Final = 0.05
 """Of its age that a root waits between two samples."""
 
 
+class _Sample(NamedTuple):
+    """What was seen of a local root, and when by the wall clock."""
+
+    root: OpenRoot
+    moment_ns: int
+    sighting: Sighting
+    attributes: Mapping[str, Any]
+    places: Sequence[Place]
+
+
 class StackSamples:
     """Record what the slow local roots are doing.
+
+    Args:
+        surroundings: what a source is given.
+        proc: where the process file system is mounted.
 
     Attributes:
         samples: how many were recorded since the start.
@@ -36,7 +52,7 @@ class StackSamples:
 
     name = "stacks"
 
-    def __init__(self, surroundings: Surroundings) -> None:
+    def __init__(self, surroundings: Surroundings, proc: str = "/proc") -> None:
         limit_seconds = surroundings.settings.stacks_after_seconds
         assert limit_seconds is not None
         self._limit_ns = int(limit_seconds * 1e9)
@@ -46,6 +62,7 @@ class StackSamples:
         self._looked_ns = surroundings.clock.monotonic_ns()
         self._began_ns: dict[int, int] = {}
         self._due_ns: dict[int, int] = {}
+        self._run_queues = RunQueues(proc)
         self.samples = 0
 
     def start(self) -> None:
@@ -71,7 +88,10 @@ class StackSamples:
         if not due or not CAN_READ_FRAMES:
             return
         self._due_ns = {key: when for key, when in self._due_ns.items() if key in roots}
-        self._sample(due[:MOST_SAMPLES], now)
+        self._run_queues.keep(roots)
+        # All are seen before anything lets others have the interpreter, who would go on.
+        for sample in self._samples(due[:MOST_SAMPLES], now):
+            self._record(sample, self._scheduling(sample, now))
 
     def _oldest_roots(self) -> dict[int, OpenRoot]:
         try:
@@ -95,11 +115,12 @@ class StackSamples:
         }
         return {key: now.monotonic_ns - began_ns for key, began_ns in self._began_ns.items()}
 
-    def _sample(self, due: Sequence[tuple[OpenRoot, int]], now: ClockPair) -> None:
+    def _samples(self, due: Sequence[tuple[OpenRoot, int]], now: ClockPair) -> Sequence[_Sample]:
         sightings = Sightings(self._open_spans)
         newest_of_thread = {root[1]: root for root, _ in due if root[2] is None}
+        samples = []
         for root, age_ns in due:
-            if monotonic_ns() - now.monotonic_ns > BUDGET_NS and self._clock is SYSTEM_CLOCK:
+            if self._is_late(now):
                 break
             if root[2] is None and newest_of_thread[root[1]] is not root:
                 continue  # one root within another: the thread is in the inner one
@@ -107,24 +128,36 @@ class StackSamples:
             self._due_ns[span_id] = now.monotonic_ns + int(age_ns * _WAIT_SHARE)
             sighting = sightings.of(root)
             if sighting is not None:
-                self._record(root, sighting, sightings.attributes(sighting))
+                attributes = sightings.attributes(sighting)
+                places = places_in(sighting.stack)
+                samples.append(_Sample(root, self._clock.wall_ns(), sighting, attributes, places))
+        return samples
 
-    def _record(self, root: OpenRoot, sighting: Sighting, attributes: Mapping[str, Any]) -> None:
-        context = root[0].get_span_context()
-        moment_ns = self._clock.wall_ns()
+    def _scheduling(self, sample: _Sample, now: ClockPair) -> Mapping[str, int]:
+        """Return what a running thread got of the processors since it was last seen running."""
+        if sample.sighting.wait is not None or self._is_late(now):
+            return {}
+        span_id = sample.root[0].get_span_context().span_id
+        return self._run_queues.since_last(span_id, sample.sighting.thread_id)
+
+    def _is_late(self, now: ClockPair) -> bool:
+        return self._clock is SYSTEM_CLOCK and monotonic_ns() - now.monotonic_ns > BUDGET_NS
+
+    def _record(self, sample: _Sample, scheduling: Mapping[str, int]) -> None:
+        context = sample.root[0].get_span_context()
         self.samples += 1
         self._events.record(
             RuntimeEvent(
                 self.name,
-                "running" if sighting.wait is None else "waiting",
-                moment_ns,
-                moment_ns,
-                sighting.thread_id,
+                "running" if sample.sighting.wait is None else "waiting",
+                sample.moment_ns,
+                sample.moment_ns,
+                sample.sighting.thread_id,
                 *halves(context.trace_id),
                 context.span_id,
-                dict(attributes),
+                {**sample.attributes, **scheduling},
             ),
-            places_in(sighting.stack),
+            sample.places,
         )
 
 

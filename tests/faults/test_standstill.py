@@ -11,6 +11,8 @@ import pytest
 from tests.faults.fault_run import Fault, run_healthy, run_with_fault
 from tests.support.limited_group import limited_group
 
+MEASURES_PRESSURE: Final = Path("/proc/pressure/cpu").exists()
+"""Not every kernel does."""
 MEMORY_LIMIT: Final = str(256 << 20)
 _NOTHING_SLOW: Final = {"OTEL_FLIGHT_SLOW_ROOT": "off"}
 LARGE_HEAP: Final = Fault(
@@ -39,6 +41,17 @@ THROTTLED: Final = replace(
     trigger="throttling",
     environment={**_NOTHING_SLOW, "OTEL_FLIGHT_THROTTLING_TRIGGER": "0.2"},
 )
+BUSY_NEIGHBOURS: Final = Fault(
+    program="busy_neighbours",
+    server="gunicorn",
+    requests=("/report",),
+    trigger="slow_root",
+    environment={
+        "OTEL_FLIGHT_SLOW_ROOT": "600ms",
+        "OTEL_FLIGHT_SLOW_ROOT_ROUTES": "GET /ok=off",
+    },
+)
+"""Any request may be slow there; this one is."""
 GROWING_CACHE: Final = Fault(
     program="growing_cache",
     server="gunicorn",
@@ -104,6 +117,19 @@ def test_the_limit_of_the_container_is_named(tmp_path: Path, fault: Fault) -> No
     assert first.explained_share > 0.2
 
 
+def test_neighbours_that_have_the_processor(tmp_path: Path) -> None:
+    """For how long the request was ready to run without one, and how far others waited as well."""
+    run = run_with_fault(BUSY_NEIGHBOURS, tmp_path)
+
+    first = run.findings[0]
+    assert first.rule == "cpu_starved", run.findings
+    assert first.summary.startswith("the process got no processor: others on the machine had it")
+    assert first.evidence["run_queue_ns"] > 0
+    if MEASURES_PRESSURE:
+        assert first.evidence["cpu_pressure"] > 0.5
+        assert "cpu pressure" in run.shown
+
+
 def test_memory_that_grows_is_named_with_the_request(tmp_path: Path) -> None:
     """From what to what, how near the limit, and during which request."""
     with limited_group("memory", MEMORY_LIMIT) as group:
@@ -118,8 +144,8 @@ def test_memory_that_grows_is_named_with_the_request(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "fault",
-    [LARGE_HEAP, COSTLY_PATTERN, STOPPED, TIGHT_LIMIT, THROTTLED],
-    ids=["heap", "pattern", "stopped", "slow-request", "throttling"],
+    [LARGE_HEAP, COSTLY_PATTERN, STOPPED, TIGHT_LIMIT, THROTTLED, BUSY_NEIGHBOURS],
+    ids=["heap", "pattern", "stopped", "slow-request", "throttling", "neighbours"],
 )
 def test_without_its_fault_nothing_fires(tmp_path: Path, fault: Fault) -> None:
     """The same work, without what stops it, is no incident, and nothing is found in it."""

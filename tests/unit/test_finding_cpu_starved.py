@@ -6,12 +6,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from opentelemetry.sdk.trace import Span
 from opentelemetry.trace import SpanKind
 
 from otel_flight.incidents.findings.base import EvidenceView
 from otel_flight.incidents.findings.cpu_starved import find_cpu_starved
 from otel_flight.incidents.manifest import Cause, Finding
-from tests.support.incident_builder import IncidentBuilder
+from tests.support.incident_builder import IncidentBuilder, place
 
 MS = 1_000_000
 
@@ -93,6 +94,84 @@ def test_without_a_limit(builder: IncidentBuilder, queued_ms: int | None, words:
     assert finding is not None
     assert finding.summary.startswith(words)
     assert finding.explained_share == pytest.approx(0.75)
+
+
+def sampled(
+    builder: IncidentBuilder, request: Span, at_ms: float, queued_ms: int, others_ms: int = 0
+) -> None:
+    """Record that the request was seen running, and for how long it was not since the last time."""
+    attributes = {
+        "flight_recorder.run_queue_ns": queued_ms * MS,
+        "flight_recorder.process.cpu_ns": others_ms * MS,
+    }
+    places = [place("render", "/srv/shop/app.py", 7)]
+    builder.event("stacks", "running", at_ms, span=request, attributes=attributes, places=places)
+
+
+@pytest.mark.parametrize(
+    ("others_ms", "words"),
+    [
+        (50, "the process got no processor: others on the machine had it for 1.2s of the 2s of"),
+        (900, "its thread was ready to run and got no processor, other threads of the process"),
+    ],
+    ids=["others", "own"],
+)
+def test_a_thread_that_queued(builder: IncidentBuilder, others_ms: int, words: str) -> None:
+    """No pause of the process, but all in all it had to wait; for whom, its own use tells."""
+    slow = builder.open("GET /report", 0)
+    for number in range(1, 5):
+        sampled(builder, slow, number * 400, 300, others_ms // 4)
+    builder.end(slow, 2_000)
+
+    finding = find(builder, builder.slow(slow, 2_000))
+
+    assert finding is not None
+    assert finding.summary.startswith(words)
+    assert finding.evidence["run_queue_ns"] == 1_200 * MS
+
+
+def test_who_is_throttled_queues_as_well(builder: IncidentBuilder) -> None:
+    """The limit is the reason then."""
+    slow = builder.open("GET /report", 0)
+    sampled(builder, slow, 1_000, 1_500)
+    builder.end(slow, 2_000)
+    throttled(builder, 0, 2_000, 1_400)
+
+    finding = find(builder, builder.slow(slow, 2_000))
+
+    assert finding is not None
+    assert "processor limit" in finding.summary
+
+
+def test_the_pressure_of_the_worst_second(builder: IncidentBuilder) -> None:
+    """Whose it was, and in how much of the time; that of a disk is not of a processor."""
+    slow = builder.open("GET /report", 1_000)
+    sampled(builder, slow, 2_000, 900)
+    builder.end(slow, 3_000)
+    for name, end_ms, stalled_ms in (("cpu", 2_000, 970), ("cpu", 3_000, 400), ("io", 3_000, 999)):
+        attributes = {
+            "flight_recorder.pressure.scope": "machine",
+            "flight_recorder.pressure.stalled_ns": stalled_ms * MS,
+        }
+        event = f"{name} pressure"
+        builder.event("pressure", event, end_ms - 1_000, end_ms, attributes=attributes)
+
+    finding = find(builder, builder.slow(slow, 3_000))
+
+    assert finding is not None
+    assert finding.evidence["cpu_pressure"] == 0.97
+    assert finding.evidence["cpu_pressure_scope"] == "machine"
+
+
+def test_silent_when_it_queued_a_little(builder: IncidentBuilder) -> None:
+    """Under pressure, too: a request that had its processor is slow for another reason."""
+    slow = builder.open("GET /report", 0)
+    sampled(builder, slow, 1_000, 500)
+    builder.end(slow, 2_000)
+    attributes = {"flight_recorder.pressure.stalled_ns": 2_000 * MS}
+    builder.event("pressure", "cpu pressure", 0, 2_000, attributes=attributes)
+
+    assert find(builder, builder.slow(slow, 2_000)) is None
 
 
 def test_the_trigger_is_described_without_a_request(builder: IncidentBuilder) -> None:

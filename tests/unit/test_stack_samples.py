@@ -660,6 +660,41 @@ def test_our_own_callback_is_no_part_of_what_a_request_does(
     assert functions(event)[-1] == "fill_cache"
 
 
+@pytest.mark.skipif(
+    not Path("/proc/thread-self/schedstat").exists(), reason="this kernel does not count it"
+)
+def test_what_a_running_thread_got_of_the_processors(
+    rig: ServingRig, source: StackSamples, clock: FakeClock
+) -> None:
+    """From its second sample on; of a thread that waits for something else nothing is said."""
+    is_over = False
+
+    def compute() -> None:
+        while not is_over:
+            pass
+
+    with serving(rig, compute, "GET /report") as thread:
+        wait_until_at(thread, "compute")
+        (first,) = look(source, clock, rig)
+        clock.advance(1)
+        source.tick()
+        is_over = True
+    gate = Gate()
+    with serving(rig, gate.pass_through, "GET /slow"):
+        gate.wait_until_reached()
+        look(source, clock, rig)
+        clock.advance(1)
+        source.tick()
+        gate.may_go_on.set()
+
+    name = "flight_recorder.run_queue_ns"
+    _, second, *waiting = rig.events()
+    assert name not in first.record.attributes
+    assert second.record.attributes[name] >= 0
+    assert [each.record.name for each in waiting] == ["waiting", "waiting"]
+    assert not any(name in each.record.attributes for each in waiting)
+
+
 def test_the_older_a_request_the_fewer_its_samples(
     rig: ServingRig, source: StackSamples, clock: FakeClock
 ) -> None:

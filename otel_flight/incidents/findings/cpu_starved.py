@@ -1,12 +1,13 @@
-"""No processor: the container was held back by its limit, or the process stopped or not served."""
+"""No processor: the container was held back by its limit, the process stopped, or others had it."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from otel_flight.incidents.findings.base import EvidenceView, quoted, short_duration
 from otel_flight.incidents.findings.pauses import Pause
+from otel_flight.incidents.findings.samples import samples_of
 from otel_flight.incidents.findings.standstill import (
     LEAST_SHARE,
     covered_ns,
@@ -16,6 +17,7 @@ from otel_flight.incidents.findings.standstill import (
 from otel_flight.incidents.manifest import Finding
 from otel_flight.incidents.window import WindowEvent, WindowSpan
 from otel_flight.recording import process_attributes as vitals
+from otel_flight.recording.records import RuntimeEvent
 
 TRIGGER: Final = "throttling"
 _TRIGGER_WINDOW_NS: Final = 5_000_000_000
@@ -23,6 +25,20 @@ _DESCHEDULED: Final = "process descheduled"
 _QUEUED_SHARE: Final = 0.5
 """Of the time, ready to run on the recorder's thread, to say that others had the processor."""
 _KIND_CLIENT: Final = 2
+_CPU_PRESSURE: Final = "cpu pressure"
+_OTHERS_HAD_IT: Final = "the process got no processor: others on the machine had it"
+
+
+class _Queued(NamedTuple):
+    """What the stack samples of a request say of its threads.
+
+    Attributes:
+        waited_ns: how long they were ready to run, and had no processor.
+        own_cpu_ns: what other threads of the process used meanwhile.
+    """
+
+    waited_ns: int
+    own_cpu_ns: int
 
 
 def find_cpu_starved(view: EvidenceView) -> Finding | None:
@@ -38,13 +54,18 @@ def find_cpu_starved(view: EvidenceView) -> Finding | None:
     stopped = pauses_of(view, request, (_DESCHEDULED,))
     stopped_ns = covered_ns(stopped, request)
     throttled_ns = _held_back(view, throttled, request)
-    taken = max(stopped_ns, throttled_ns)
+    queued = _queued(view, request)
+    taken = max(stopped_ns, throttled_ns, queued.waited_ns)
     share = min(1.0, taken / request.duration_ns)
     if share < LEAST_SHARE:
         return _of_trigger(view)
-    # Who is throttled is also woken late: the limit is the reason then.
-    by_limit = throttled_ns >= stopped_ns / 2
-    reason = _limit(throttled) if by_limit else _reason(stopped, stopped_ns)
+    # Who is throttled is also woken late, and ready all the time: the limit is the reason then.
+    if throttled_ns >= taken / 2:
+        reason = _limit(throttled)
+    elif stopped_ns >= queued.waited_ns:
+        reason = _reason(stopped, stopped_ns)
+    else:
+        reason = _reason_of_queue(queued)
     return Finding(
         rule="cpu_starved",
         summary=(
@@ -55,7 +76,9 @@ def find_cpu_starved(view: EvidenceView) -> Finding | None:
         evidence={
             "throttled_ns": round(throttled_ns),
             "descheduled_ns": stopped_ns,
+            "run_queue_ns": queued.waited_ns,
             **_limit_evidence(throttled),
+            **_pressure_evidence(view, request),
         },
     )
 
@@ -109,6 +132,17 @@ def _held_back(view: EvidenceView, events: Sequence[WindowEvent], request: Windo
     return held - elsewhere
 
 
+def _queued(view: EvidenceView, request: WindowSpan) -> _Queued:
+    """Add up what the samples tell, each of the time since the one before."""
+    attributes = [
+        sample.event.record.attributes for sample in samples_of(view, view.local_root(request))
+    ]
+    return _Queued(
+        sum(each.get(vitals.RUN_QUEUE, 0) for each in attributes),
+        sum(each.get(vitals.PROCESS_CPU, 0) for each in attributes),
+    )
+
+
 def _limit(events: Sequence[WindowEvent]) -> str:
     limit = min((e.record.attributes.get(vitals.CPU_LIMIT, 0) for e in events), default=0)
     return (
@@ -134,5 +168,33 @@ def _reason(pauses: Sequence[Pause], stopped_ns: int) -> str:
     if len(known) < len(queued) or not known:
         return "the process got no processor"
     if sum(known) >= stopped_ns * _QUEUED_SHARE:
-        return "the process got no processor: others on the machine had it"
+        return _OTHERS_HAD_IT
     return "the process was stopped (by a signal, a debugger, a freezer or a suspended machine)"
+
+
+def _reason_of_queue(queued: _Queued) -> str:
+    if queued.own_cpu_ns <= queued.waited_ns * (1 - _QUEUED_SHARE):
+        return _OTHERS_HAD_IT
+    return "its thread was ready to run and got no processor, other threads of the process did,"
+
+
+def _pressure_evidence(view: EvidenceView, request: WindowSpan) -> dict[str, Any]:
+    """Return in how much of the worst second of a request anyone waited for a processor."""
+    record = request.record
+    seconds = [
+        event.record
+        for event in view.events_between("pressure", record.start_ns, record.end_ns)
+        if event.record.name == _CPU_PRESSURE
+    ]
+    if not seconds:
+        return {}
+    worst = max(seconds, key=_stalled_share)
+    return {
+        "cpu_pressure": round(_stalled_share(worst), 3),
+        "cpu_pressure_scope": worst.attributes.get(vitals.PRESSURE_SCOPE, ""),
+    }
+
+
+def _stalled_share(record: RuntimeEvent) -> float:
+    stalled_ns = float(record.attributes.get(vitals.STALLED, 0))
+    return min(1.0, stalled_ns / max(1, record.duration_ns))
