@@ -11,8 +11,8 @@ from otel_flight.recording import process_attributes as names
 from otel_flight.sources.kernel_files import number_in, read_text
 
 OWN_THREAD: Final = "thread-self"
-_OF_RUNNING: Final = 2
-"""Fields of `schedstat`: nanoseconds on a processor, and nanoseconds ready without one."""
+_FEWEST_FIELDS: Final = 2
+"""Of `schedstat`: nanoseconds on a processor, and nanoseconds ready without one."""
 
 
 class Scheduled(NamedTuple):
@@ -84,6 +84,6 @@ def read_scheduled(proc: str, thread: str = OWN_THREAD) -> Scheduled | None:
         thread: its directory in there.
     """
     numbers = [number_in(field) for field in read_text(f"{proc}/{thread}/schedstat").split()]
-    if len(numbers) < _OF_RUNNING or numbers[0] is None or numbers[1] is None:
+    if len(numbers) < _FEWEST_FIELDS or numbers[0] is None or numbers[1] is None:
         return None
     return Scheduled(numbers[0], numbers[1])
