@@ -15,8 +15,8 @@ from typing import Any
 
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
-_MODULE = "otel_flight.recording._hot_path"
-_SOURCE = "otel_flight/recording/_hot_path.c"
+_MODULE = "otel_flight.recording.encoding._hot_path"
+_SOURCE = "otel_flight/recording/encoding/_hot_path.c"
 
 
 class CompiledHotPathHook(BuildHookInterface[Any]):

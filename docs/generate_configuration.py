@@ -12,8 +12,9 @@ from itertools import chain, pairwise
 from pathlib import Path
 from types import ModuleType
 
-from otel_flight import runtime_settings, settings
-from otel_flight.settings import Setting, all_settings
+from otel_flight.settings import fields as settings
+from otel_flight.settings import runtime_fields as runtime_settings
+from otel_flight.settings.fields import Setting, all_settings
 
 PAGE = Path(__file__).parent / "reference" / "configuration.md"
 

@@ -18,8 +18,8 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Final, NamedTuple
 
+from otel_flight.incidents.evidence.view import Rule, rule_name
 from otel_flight.incidents.findings import CAUSES, CIRCUMSTANCES, FAILURES, PLACES, RULES
-from otel_flight.incidents.findings.base import Rule, rule_name
 from tests.faults import test_blocked_loop as blocked_loop
 from tests.faults import test_cut_off as cut_off
 from tests.faults import test_exceptions as exceptions

@@ -8,7 +8,7 @@ from otel_flight.assembly import FlightRecorder, FlightSpanProcessor
 from otel_flight.errors import FlightError
 from otel_flight.installation import get_recorder, install, uninstall
 from otel_flight.recording.sampler import FlightSampler
-from otel_flight.settings import Settings
+from otel_flight.settings.fields import Settings
 from otel_flight.statistics import Statistics
 
 __version__ = "0.1.0"

@@ -12,8 +12,8 @@ from otel_flight.recording.runtime_events import EventHook
 from otel_flight.recording.session import RecordingSession
 from otel_flight.recording.span_processor import RecordingSpanProcessor
 from otel_flight.self_metrics import SelfMetrics
-from otel_flight.settings import Settings
-from otel_flight.settings_sources import find_settings, warn_once
+from otel_flight.settings.fields import Settings
+from otel_flight.settings.sources import find_settings, warn_once
 from otel_flight.sources.base import Source, Surroundings
 from otel_flight.sources.cpu_throttling import CpuThrottling
 from otel_flight.sources.descheduling import Descheduling
@@ -33,7 +33,7 @@ from otel_flight.triggers.log_record import LogRecordTrigger
 from otel_flight.triggers.loop_stall import LoopStallTrigger
 from otel_flight.triggers.manual import manual_firing
 from otel_flight.triggers.memory_pressure import MemoryPressureTrigger
-from otel_flight.triggers.route_limits import RouteLimits
+from otel_flight.triggers.roots.route_limits import RouteLimits
 from otel_flight.triggers.signal_request import SignalTrigger
 from otel_flight.triggers.slow_open_root import SlowOpenRootTrigger
 from otel_flight.triggers.slow_root import SlowRootTrigger

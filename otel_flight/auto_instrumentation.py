@@ -25,7 +25,7 @@ from opentelemetry.sdk.trace.sampling import (
 
 from otel_flight.installation import install_with, uninstall
 from otel_flight.recording.sampler import FlightSampler
-from otel_flight.settings_sources import find_settings
+from otel_flight.settings.sources import find_settings
 
 _logger = logging.getLogger("otel_flight")
 _NAME: Final = "otel_flight"

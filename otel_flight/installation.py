@@ -12,8 +12,8 @@ from opentelemetry.sdk.trace.sampling import Sampler
 
 from otel_flight.assembly import FlightRecorder, FlightSpanProcessor
 from otel_flight.recording.sampler import FlightSampler
-from otel_flight.settings import Settings
-from otel_flight.settings_sources import SettingsInForce, find_settings, warn_once
+from otel_flight.settings.fields import Settings
+from otel_flight.settings.sources import SettingsInForce, find_settings, warn_once
 
 _logger = logging.getLogger("otel_flight")
 _install_lock = threading.Lock()  # guards _installed and _provider

@@ -19,13 +19,13 @@ from typing_extensions import Self
 
 from otel_flight.clock import SYSTEM_CLOCK, Clock, monotonic_ns
 from otel_flight.errors import RecorderStopped
-from otel_flight.flight import BuildSources, BuildTriggers, Flight
 from otel_flight.guard import Guard
 from otel_flight.incidents.flight_file import write_file, write_stream
 from otel_flight.incidents.incident import Incident
-from otel_flight.recording.ring_layout import LANE_RUNTIME, LANE_SPANS
 from otel_flight.recording.span_processor import RecordingSpanProcessor
-from otel_flight.settings_sources import SettingsInForce
+from otel_flight.ring.layout import LANE_RUNTIME, LANE_SPANS
+from otel_flight.run import BuildSources, BuildTriggers, Flight
+from otel_flight.settings.sources import SettingsInForce
 from otel_flight.sources.base import Counting
 from otel_flight.statistics import Statistics
 from otel_flight.termination import TerminationHandler

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from otel_flight.delivery.flusher import DeliveryStatistics
 from otel_flight.guard import NotedError
-from otel_flight.recording.lane_writer import LaneCounts
+from otel_flight.ring.lane_writer import LaneCounts
 
 
 @dataclass(frozen=True)

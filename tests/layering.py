@@ -14,25 +14,17 @@ from typing import Final
 ROOT: Final = "otel_flight"
 
 LAYERS: Final[tuple[tuple[str, ...], ...]] = (
-    (
-        "clock",
-        "environment_variables",
-        "errors",
-        "guard",
-        "quantities",
-        "runtime_settings",
-        "setting_field",
-        "setting_kinds",
-        "settings",
-        "settings_sources",
-    ),
-    ("recording",),
+    ("clock", "errors", "guard", "words"),
+    ("settings",),
+    ("names",),
+    ("records",),
+    ("ring", "interpreter", "recording"),
     ("sources",),
     ("triggers",),
     ("incidents",),
     ("delivery",),
     ("report",),
-    ("flight", "recorder", "self_metrics", "statistics", "termination"),
+    ("run", "recorder", "self_metrics", "statistics", "termination"),
     ("assembly",),
     ("installation",),
     ("auto_instrumentation",),
@@ -49,7 +41,7 @@ BESIDE: Final[tuple[tuple[str, ...], ...]] = (
 """Layers of the same height: none may import another of its row."""
 
 LIVE: Final = (
-    "flight",
+    "run",
     "recorder",
     "self_metrics",
     "statistics",
@@ -61,42 +53,17 @@ LIVE: Final = (
 
 READERS: Final = ("cli", "report")
 
-ONE_A_FILE: Final[Mapping[str, frozenset[str]]] = {
-    "sources": frozenset(
-        {
-            "base",
-            "chained_hook",
-            "control_group",
-            "exception_facts",
-            "interpreter_holder",
-            "kernel_files",
-            "lane_share",
-            "lateness",
-            "log_tap",
-            "memory_limit",
-            "run_queue",
-            "running_code",
-            "thread_clocks",
-        }
-    ),
-    "triggers": frozenset({"base", "gate", "open_ages", "route_limits", "trigger_set"}),
-    "incidents.findings": frozenset(
-        {
-            "attempts",
-            "base",
-            "past_spans",
-            "pauses",
-            "raised",
-            "samples",
-            "slowed_calls",
-            "standstill",
-            "unhandled",
-            "waits",
-        }
-    ),
-    "cli": frozenset({"base"}),
+CONCRETE: Final[Mapping[str, frozenset[str]]] = {
+    "sources": frozenset({"base"}),
+    "triggers": frozenset({"base", "trigger_set"}),
+    "incidents.findings": frozenset(),
+    "cli.commands": frozenset(),
 }
-"""Packages whose modules do not know each other, with the modules in them that all may import."""
+"""Folders of concrete things that do not know each other, with the bases that all of them have."""
+
+SHARED_BELOW: Final = frozenset({"sources", "triggers"})
+"""Of these, the ones whose sub-folders hold what the concrete things share; in the sub-folders of
+the others there are more concrete things."""
 
 NAMED_BY_ASSEMBLY_ONLY: Final = ("sources", "triggers")
 
@@ -265,17 +232,24 @@ def _is_upwards(module: Module, target: str) -> str | None:
 
 
 def _is_sideways(module: Module, target: str) -> str | None:
-    for package, shared in ONE_A_FILE.items():
-        own, other = _part_within(package, module.name), _part_within(package, target)
-        if own and other and other != own and other not in shared:
-            return f"only {', '.join(sorted(shared))} may be imported within {package}"
+    for folder in CONCRETE:
+        own, other = _concrete_within(folder, module.name), _concrete_within(folder, target)
+        if own and other and other != own:
+            return f"what stands alone in {folder} does not know its neighbours"
+        if other and not own and module.name.startswith(f"{folder}."):
+            return f"what is shared in {folder} does not know who shares it"
     return None
 
 
-def _part_within(package: str, name: str) -> str:
-    """Return the first part of a module's name below the package; empty if it is not below it."""
-    inner = f"{package}."
-    return name.removeprefix(inner).partition(".")[0] if name.startswith(inner) else ""
+def _concrete_within(folder: str, name: str) -> str:
+    """Return the name of the concrete thing that a module is part of; empty if of none."""
+    inner = name.removeprefix(f"{folder}.")
+    if inner == name or inner in CONCRETE[folder]:
+        return ""
+    if folder in SHARED_BELOW:
+        return "" if "." in inner else inner
+    # A command may be a folder of its own; a finding is a file in the folder of its kind.
+    return inner if folder == "incidents.findings" else inner.partition(".")[0]
 
 
 def _is_live(module: Module, target: str) -> str | None:
@@ -285,10 +259,9 @@ def _is_live(module: Module, target: str) -> str | None:
 
 
 def _is_concrete(module: Module, target: str) -> str | None:
-    for package in NAMED_BY_ASSEMBLY_ONLY:
-        named = _part_within(package, target)
-        is_neighbour = bool(_part_within(package, module.name))
-        if named and named not in ONE_A_FILE[package] and not is_neighbour:
+    for folder in NAMED_BY_ASSEMBLY_ONLY:
+        is_neighbour = module.name.startswith(f"{folder}.")
+        if _concrete_within(folder, target) and not is_neighbour:
             return None if module.top == "assembly" else "only the assembly names it"
     return None
 

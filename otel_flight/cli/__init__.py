@@ -15,13 +15,13 @@ try:
     import click
 
     from otel_flight.cli.base import CommandLine, directory_options
-    from otel_flight.cli.config import config
-    from otel_flight.cli.demo.command import demo
-    from otel_flight.cli.export.command import export
-    from otel_flight.cli.inspect_ring import inspect_ring
-    from otel_flight.cli.list_incidents import list_incidents
-    from otel_flight.cli.show import show
-    from otel_flight.cli.trigger import trigger
+    from otel_flight.cli.commands.config import config
+    from otel_flight.cli.commands.demo.command import demo
+    from otel_flight.cli.commands.export.command import export
+    from otel_flight.cli.commands.inspect_ring import inspect_ring
+    from otel_flight.cli.commands.list_incidents import list_incidents
+    from otel_flight.cli.commands.show import show
+    from otel_flight.cli.commands.trigger import trigger
 except ModuleNotFoundError as error:
     if (error.name or "").partition(".")[0] not in {"click", "rich"}:
         raise

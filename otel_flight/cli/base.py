@@ -15,7 +15,7 @@ import click
 import msgspec
 from rich.console import Console
 
-from otel_flight.delivery.exporters import logs_destination
+from otel_flight.delivery.receiver.exporters import logs_destination
 from otel_flight.errors import (
     AmbiguousIncident,
     DeliveryFailed,
@@ -28,10 +28,10 @@ from otel_flight.errors import (
     UnknownSetting,
 )
 from otel_flight.incidents.spool import DeliveryState, Spool, SpoolEntry, default_spool_directory
-from otel_flight.recording.ring_file import RING_SUFFIX, ring_directories
-from otel_flight.recording.ring_reader import RingHeader, RingReader
-from otel_flight.settings import Settings
-from otel_flight.settings_sources import SettingsInForce, find_settings
+from otel_flight.ring.file import RING_SUFFIX, ring_directories
+from otel_flight.ring.reader import RingHeader, RingReader
+from otel_flight.settings.fields import Settings
+from otel_flight.settings.sources import SettingsInForce, find_settings
 
 _VARIABLES_USED: Final = tuple(
     f"OTEL_FLIGHT_{name}"

@@ -11,8 +11,11 @@ from functools import partial
 from typing import IO, Any, Final
 
 from otel_flight.delivery.chunks import IncidentChunks
-from otel_flight.delivery.export_attempt import Exporter
-from otel_flight.delivery.exporters import (
+from otel_flight.delivery.incident_delivery import IncidentDelivery, LogDelivery
+from otel_flight.delivery.otlp.logs import LogChunks
+from otel_flight.delivery.pacing import Paced, Pacer
+from otel_flight.delivery.receiver.export_attempt import Exporter
+from otel_flight.delivery.receiver.exporters import (
     Destination,
     build_exporter,
     build_json_exporter,
@@ -21,13 +24,10 @@ from otel_flight.delivery.exporters import (
     destination,
     logs_destination,
 )
-from otel_flight.delivery.incident_delivery import IncidentDelivery, LogDelivery
-from otel_flight.delivery.otlp_logs import LogChunks
-from otel_flight.delivery.pacing import Paced, Pacer
 from otel_flight.guard import Guard
 from otel_flight.incidents.incident import Incident
 from otel_flight.incidents.spool import Spool
-from otel_flight.settings import Settings
+from otel_flight.settings.fields import Settings
 
 BuildExporter = Callable[[Settings, float | None], Exporter]
 """Makes the OTLP exporter, with a timeout in seconds for each chunk or its own."""

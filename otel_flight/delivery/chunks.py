@@ -12,22 +12,22 @@ from typing import Final
 
 from opentelemetry.sdk.trace import ReadableSpan
 
-from otel_flight.delivery.encoding_exporter import OFFICIAL_SPANS
-from otel_flight.delivery.explanation_spans import explanation_spans
-from otel_flight.delivery.incident_trace import IncidentTrace, LaneBuilder, LaneMaterial
-from otel_flight.delivery.large_traces import is_large, most_telling_first
-from otel_flight.delivery.otlp_spans import SpanBuilder
+from otel_flight.delivery.incident_trace.explanations import explanation_spans
+from otel_flight.delivery.incident_trace.large_traces import is_large, most_telling_first
+from otel_flight.delivery.incident_trace.request_lane import request_lane
+from otel_flight.delivery.incident_trace.runtime_lanes import RUNTIME_LANES, events_by_source
+from otel_flight.delivery.incident_trace.span_index import SpanIndex
+from otel_flight.delivery.incident_trace.trace import IncidentTrace, LaneBuilder, LaneMaterial
+from otel_flight.delivery.otlp.origins import SpanOrigins
+from otel_flight.delivery.otlp.span_logs import SpanLogs
+from otel_flight.delivery.otlp.spans import SpanBuilder
 from otel_flight.delivery.pacing import PacedSpans, Pacer
-from otel_flight.delivery.request_encoding import OfficialEncoder, RequestEncoding
-from otel_flight.delivery.request_lane import request_lane
-from otel_flight.delivery.runtime_lanes import RUNTIME_LANES, events_by_source
-from otel_flight.delivery.span_index import SpanIndex
-from otel_flight.delivery.span_logs import SpanLogs
-from otel_flight.delivery.span_origins import SpanOrigins
+from otel_flight.delivery.wire.exporter import OFFICIAL_SPANS
+from otel_flight.delivery.wire.requests import OfficialEncoder, RequestEncoding
 from otel_flight.guard import Guard
 from otel_flight.incidents.incident import Incident
 from otel_flight.incidents.window import WindowSpan
-from otel_flight.recording.ring_layout import LANE_SPANS
+from otel_flight.ring.layout import LANE_SPANS
 
 LANES: Final[tuple[LaneBuilder, ...]] = (request_lane, *RUNTIME_LANES)
 """The lanes of the incident trace, in the order they are shown."""

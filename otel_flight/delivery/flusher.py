@@ -10,10 +10,10 @@ from typing import Final
 from otel_flight.clock import SYSTEM_CLOCK, Clock
 from otel_flight.delivery.backoff import Backoff
 from otel_flight.delivery.cargo import LOGS, BuildExporter
-from otel_flight.delivery.export_attempt import suppressed_instrumentation
-from otel_flight.delivery.exporters import logs_destination, preload
 from otel_flight.delivery.job_queue import PATIENCE_SECONDS, Job, JobQueue
 from otel_flight.delivery.pacing import Pacer
+from otel_flight.delivery.receiver.export_attempt import suppressed_instrumentation
+from otel_flight.delivery.receiver.exporters import logs_destination, preload
 from otel_flight.delivery.spool_delivery import (
     LOOK_AGAIN_SECONDS,
     DeliveryStatistics,
@@ -21,7 +21,7 @@ from otel_flight.delivery.spool_delivery import (
 )
 from otel_flight.guard import Guard
 from otel_flight.incidents.spool import Spool, SpoolEntry
-from otel_flight.settings import Settings
+from otel_flight.settings.fields import Settings
 
 __all__ = ["DeliveryStatistics", "Flusher"]
 

@@ -14,16 +14,16 @@ import msgspec
 from otel_flight.delivery.chunk_sending import ChunkSender
 from otel_flight.delivery.chunks import IncidentChunks
 from otel_flight.delivery.delivery_progress import DeliveryProgress
-from otel_flight.delivery.export_attempt import Exporter
 from otel_flight.delivery.json_copy import write_json_copy
-from otel_flight.delivery.otlp_logs import LogChunks
+from otel_flight.delivery.otlp.logs import LogChunks
 from otel_flight.delivery.pacing import Paced, Pacer
+from otel_flight.delivery.receiver.export_attempt import Exporter
 from otel_flight.errors import MissingExtra
 from otel_flight.guard import Guard
 from otel_flight.incidents.flight_file import read_incident
 from otel_flight.incidents.incident import Incident
 from otel_flight.incidents.spool import DeliveryState, Spool, SpoolEntry
-from otel_flight.settings import Settings
+from otel_flight.settings.fields import Settings
 
 _logger = logging.getLogger("otel_flight")
 

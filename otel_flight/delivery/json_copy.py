@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Final
 
 from otel_flight.delivery.chunks import IncidentChunks
-from otel_flight.delivery.export_attempt import attempt_export
-from otel_flight.delivery.exporters import build_json_exporter
 from otel_flight.delivery.pacing import Pacer
+from otel_flight.delivery.receiver.export_attempt import attempt_export
+from otel_flight.delivery.receiver.exporters import build_json_exporter
 from otel_flight.errors import DeliveryFailed
 from otel_flight.guard import Guard
 from otel_flight.incidents.incident import Incident

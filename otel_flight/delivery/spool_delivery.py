@@ -14,13 +14,13 @@ from typing import Final
 
 from otel_flight.delivery.backoff import Backoff
 from otel_flight.delivery.cargo import SPANS, BuildExporter, Cargo
-from otel_flight.delivery.export_attempt import Exporter
-from otel_flight.delivery.exporters import Destination
 from otel_flight.delivery.pacing import Pacer
+from otel_flight.delivery.receiver.export_attempt import Exporter
+from otel_flight.delivery.receiver.exporters import Destination
 from otel_flight.errors import FlightError, IncidentNotFound, NotAnIncident
 from otel_flight.guard import Guard
 from otel_flight.incidents.spool import DeliveryState, Spool, SpoolEntry
-from otel_flight.settings import Settings
+from otel_flight.settings.fields import Settings
 
 _logger = logging.getLogger("otel_flight")
 

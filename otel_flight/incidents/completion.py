@@ -12,12 +12,12 @@ import msgspec
 
 from otel_flight.clock import wall_ns
 from otel_flight.guard import Guard
+from otel_flight.incidents.evidence.view import EvidenceView
 from otel_flight.incidents.explanation import explain
 from otel_flight.incidents.findings import examine_view
-from otel_flight.incidents.findings.base import EvidenceView
 from otel_flight.incidents.incident import Incident
-from otel_flight.recording.records import Span
-from otel_flight.recording.ring_layout import LANE_NAMES, LANES
+from otel_flight.records.records import Span
+from otel_flight.ring.layout import LANE_NAMES, LANES
 
 _RECORDS_BETWEEN_PAUSES: Final = 64
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from otel_flight.incidents.findings.base import EvidenceView, span_id_text
-from otel_flight.incidents.findings.pauses import Pause, find_pauses
+from otel_flight.incidents.evidence.pauses import Pause, find_pauses
+from otel_flight.incidents.evidence.view import EvidenceView, span_id_text
 from otel_flight.incidents.inferred_spans import infer_spans
 from otel_flight.incidents.manifest import Explanation
-from otel_flight.recording import event_attributes as names
+from otel_flight.names import event_attributes as names
 
 MOST_PAUSES: Final = 100
 """In one trace; of more, the longest are kept."""

@@ -5,7 +5,7 @@
     runtime/<n>.seg      the same for the runtime lane
     open.seg             spans that were still open, with their definitions
 
-A segment file is msgpack records one after another, as in the ring (recording/ring_layout.py); how
+A segment file is msgpack records one after another, as in the ring (ring/layout.py); how
 many records it holds stands in the manifest.
 """
 
@@ -23,8 +23,8 @@ from otel_flight.errors import NotAnIncident
 from otel_flight.incidents.incident import Incident
 from otel_flight.incidents.manifest import MANIFEST_VERSION, Manifest, SegmentEntry
 from otel_flight.incidents.window import Window, WindowSegment
-from otel_flight.recording.ring_layout import LANE_NAMES, LANE_SPANS
-from otel_flight.recording.ring_reader import Segment
+from otel_flight.ring.layout import LANE_NAMES, LANE_SPANS
+from otel_flight.ring.reader import Segment
 
 FLIGHT_SUFFIX: Final = ".flight"
 _MANIFEST: Final = "manifest.json"

@@ -9,8 +9,8 @@ from typing import Final
 from otel_flight.clock import ClockPair
 from otel_flight.incidents.manifest import Coverage
 from otel_flight.incidents.window import WindowSegment
-from otel_flight.recording.ring_layout import LANES
-from otel_flight.recording.ring_reader import RingImage, Segment
+from otel_flight.ring.layout import LANES
+from otel_flight.ring.reader import RingImage, Segment
 
 _SEGMENTS_BETWEEN_PAUSES: Final = 8
 """Copying one, whose memory is in no processor's cache, takes 40 µs."""

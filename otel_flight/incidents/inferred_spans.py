@@ -13,17 +13,17 @@ from dataclasses import dataclass, field
 from itertools import groupby
 from typing import Any, Final
 
-from otel_flight.incidents.findings.base import EvidenceView, span_id_text
-from otel_flight.incidents.findings.pauses import Pause, find_pauses
-from otel_flight.incidents.findings.samples import (
+from otel_flight.incidents.evidence.pauses import Pause, find_pauses
+from otel_flight.incidents.evidence.samples import (
     SOURCE,
     Sample,
     application_frames,
     samples_of,
 )
+from otel_flight.incidents.evidence.view import EvidenceView, span_id_text
 from otel_flight.incidents.manifest import Explanation
 from otel_flight.incidents.window import WindowSpan
-from otel_flight.recording import event_attributes as names
+from otel_flight.names import event_attributes as names
 
 EVENT_LOOP: Final = "event_loop"
 MOST_DEEP: Final = 8

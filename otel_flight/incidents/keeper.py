@@ -23,12 +23,12 @@ from otel_flight.incidents.manifest import Losses, Manifest
 from otel_flight.incidents.open_spans_segment import capture_open_spans
 from otel_flight.incidents.spool import Spool
 from otel_flight.incidents.window import Window
-from otel_flight.recording.ring_layout import LANE_SPANS
-from otel_flight.recording.ring_reader import RingHeader
 from otel_flight.recording.session import RecordingSession
-from otel_flight.settings import Settings
+from otel_flight.ring.layout import LANE_SPANS
+from otel_flight.ring.reader import RingHeader
+from otel_flight.settings.fields import Settings
 from otel_flight.triggers.base import Firing
-from otel_flight.triggers.gate import OPENED, Gate, Verdict
+from otel_flight.triggers.gate.gate import OPENED, Gate, Verdict
 
 MAX_UNWRITTEN: Final = 2
 """Closed incidents that may wait in memory for the flusher to write them."""

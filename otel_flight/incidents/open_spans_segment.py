@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from otel_flight.recording.ring_layout import LANE_SPANS
-from otel_flight.recording.ring_reader import Segment
 from otel_flight.recording.session import RecordingSession
+from otel_flight.ring.layout import LANE_SPANS
+from otel_flight.ring.reader import Segment
 
 
 def capture_open_spans(session: RecordingSession, now_ns: int) -> tuple[Segment | None, int]:

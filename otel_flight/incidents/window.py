@@ -8,9 +8,9 @@ from typing import NamedTuple
 
 import msgspec
 
-from otel_flight.recording.event_attributes import ONGOING
-from otel_flight.recording.record_decoder import Decoded, decode_records
-from otel_flight.recording.records import (
+from otel_flight.names.event_attributes import ONGOING
+from otel_flight.records.decoder import Decoded, decode_records
+from otel_flight.records.records import (
     OpenSpan,
     Record,
     ResourceDefinition,
@@ -20,8 +20,8 @@ from otel_flight.recording.records import (
     SpanStart,
     StackDefinition,
 )
-from otel_flight.recording.ring_layout import LANE_RUNTIME, LANE_SPANS
-from otel_flight.recording.ring_reader import Segment
+from otel_flight.ring.layout import LANE_RUNTIME, LANE_SPANS
+from otel_flight.ring.reader import Segment
 
 
 class WindowRecord(NamedTuple):

@@ -7,10 +7,10 @@ from typing import Final
 
 import msgspec
 
-from otel_flight.recording.careful_encoding import REFUSED, encode_within
-from otel_flight.recording.lane_writer import LaneWriter
-from otel_flight.recording.records import RUNTIME, RuntimeEvent
-from otel_flight.recording.stack_table import Place, StackTable
+from otel_flight.recording.encoding.careful import REFUSED, encode_within
+from otel_flight.recording.encoding.stack_table import Place, StackTable
+from otel_flight.records.records import RUNTIME, RuntimeEvent
+from otel_flight.ring.lane_writer import LaneWriter
 
 EventHook = Callable[[RuntimeEvent], None]
 """Called with each event on the thread that records it, under the hot-path law."""

@@ -9,17 +9,17 @@ from pathlib import Path
 from typing import Any
 
 from otel_flight.errors import RingUnavailable
-from otel_flight.recording import ring_layout as layout
-from otel_flight.recording.compiled import IS_AVAILABLE, SpanWriters, span_writers
-from otel_flight.recording.lane_writer import LaneWriter
+from otel_flight.recording.encoding.compiled import IS_AVAILABLE, SpanWriters, span_writers
+from otel_flight.recording.encoding.scope_table import ScopeTable
+from otel_flight.recording.encoding.span_encoder import SpanEncoder
+from otel_flight.recording.encoding.stack_table import StackTable
 from otel_flight.recording.open_spans import OpenSpans
-from otel_flight.recording.ring import Ring
-from otel_flight.recording.ring_file import RING_SUFFIX, create_first_backing, ring_directories
 from otel_flight.recording.runtime_events import RuntimeEvents
-from otel_flight.recording.scope_table import ScopeTable
-from otel_flight.recording.span_encoder import SpanEncoder
-from otel_flight.recording.stack_table import StackTable
-from otel_flight.settings import Settings
+from otel_flight.ring import layout
+from otel_flight.ring.file import RING_SUFFIX, create_first_backing, ring_directories
+from otel_flight.ring.lane_writer import LaneWriter
+from otel_flight.ring.ring import Ring
+from otel_flight.settings.fields import Settings
 
 
 class RecordingSession:

@@ -14,13 +14,13 @@ from typing import Any, Final
 from opentelemetry.sdk.trace import ReadableSpan, Span, SpanProcessor
 
 from otel_flight.guard import Guard
-from otel_flight.recording import sdk_fields
-from otel_flight.recording.compiled import WriteSpan
-from otel_flight.recording.current_task import current_task
-from otel_flight.recording.ring_layout import LANE_SPANS
+from otel_flight.interpreter import sdk_internals
+from otel_flight.interpreter.tasks import current_task
+from otel_flight.recording.encoding.compiled import WriteSpan
 from otel_flight.recording.session import RecordingSession
+from otel_flight.ring.layout import LANE_SPANS
 
-_UNSET: Final = sdk_fields.unset_status()
+_UNSET: Final = sdk_internals.unset_status()
 
 RootEnd = Callable[[ReadableSpan], None]
 """Called with each local root that ended, on the application's thread, under the law of this file.
@@ -113,7 +113,7 @@ class RecordingSpanProcessor(SpanProcessor):
         except Exception as error:  # noqa: BLE001
             self._guard.note("on_end", error)
 
-    if not sdk_fields.HAS_KNOWN_FIELDS:
+    if not sdk_internals.HAS_KNOWN_FIELDS:
 
         def on_start(self, span: Span, parent_context: Any = None) -> None:
             """Note the span as open; a local root is recorded at once."""

@@ -11,11 +11,11 @@ from opentelemetry.trace import get_current_span
 
 from otel_flight.clock import SYSTEM_CLOCK, Clock
 from otel_flight.guard import Guard
+from otel_flight.recording.encoding.stack_table import Place
 from otel_flight.recording.open_spans import OpenSpans
 from otel_flight.recording.runtime_events import RuntimeEvents
-from otel_flight.recording.stack_table import Place
 from otel_flight.recording.tick_waits import TickWaits
-from otel_flight.settings import Settings
+from otel_flight.settings.fields import Settings
 
 MOST_PLACES: Final = 256
 """Of one stack that are looked at, the innermost ones: recursion can go a thousand deep."""

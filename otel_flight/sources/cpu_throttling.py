@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from typing import Final
 
 from otel_flight.clock import ClockPair
-from otel_flight.recording import process_attributes as names
-from otel_flight.recording.records import RuntimeEvent
+from otel_flight.names import process_attributes as names
+from otel_flight.records.records import RuntimeEvent
 from otel_flight.sources.base import Surroundings
-from otel_flight.sources.control_group import ControlGroup, find_control_group
-from otel_flight.sources.kernel_files import number_in, read_number, read_numbers, read_text
+from otel_flight.sources.kernel.control_group import ControlGroup, find_control_group
+from otel_flight.sources.kernel.files import number_in, read_number, read_numbers, read_text
 
 _LOOK_AGAIN_NS: Final = 30_000_000_000
 """Time after which limits are looked for anew: they can be changed while a container runs."""

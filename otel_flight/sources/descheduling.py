@@ -11,13 +11,13 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from otel_flight.clock import ClockPair
-from otel_flight.recording import process_attributes as names
-from otel_flight.recording.records import RuntimeEvent
+from otel_flight.names import process_attributes as names
+from otel_flight.records.records import RuntimeEvent
 from otel_flight.sources.base import Surroundings, halves
-from otel_flight.sources.interpreter_holder import Holder, find_holder
-from otel_flight.sources.lateness import DESCHEDULED, HELD, Reading, Stretch
-from otel_flight.sources.run_queue import read_scheduled
-from otel_flight.sources.thread_clocks import ThreadClocks
+from otel_flight.sources.gil.holder import Holder, find_holder
+from otel_flight.sources.gil.lateness import DESCHEDULED, HELD, Reading, Stretch
+from otel_flight.sources.kernel.run_queue import read_scheduled
+from otel_flight.sources.kernel.thread_clocks import ThreadClocks
 
 CONTENDED: Final = "GIL contended"
 _TICKS_BETWEEN_READINGS: Final = 10

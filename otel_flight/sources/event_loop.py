@@ -13,21 +13,21 @@ from collections.abc import Iterable
 from typing import Any, Final
 
 from otel_flight.clock import ClockPair, monotonic_ns, process_time_ns
-from otel_flight.recording import event_attributes as names
+from otel_flight.interpreter.frames import CAN_READ_FRAMES, current_frames
+from otel_flight.interpreter.loops import Found, loops_of_frames, loops_of_roots
+from otel_flight.names import event_attributes as names
 from otel_flight.recording.open_spans import OpenSpans
-from otel_flight.recording.records import RuntimeEvent
+from otel_flight.records.records import RuntimeEvent
 from otel_flight.sources.base import Surroundings, halves
-from otel_flight.sources.running_code.culprits import culprit_attributes, described
-from otel_flight.sources.running_code.frames import CAN_READ_FRAMES, current_frames
-from otel_flight.sources.running_code.heartbeat import BUSY_SECONDS, Heartbeat, LateBeat
-from otel_flight.sources.running_code.loop_samples import (
+from otel_flight.sources.stacks.culprits import culprit_attributes, described
+from otel_flight.sources.stacks.heartbeat import BUSY_SECONDS, Heartbeat, LateBeat
+from otel_flight.sources.stacks.loop_samples import (
     LoopSample,
     call_of,
     is_blocked,
     middle_of,
     sample_loop,
 )
-from otel_flight.sources.running_code.loops import Found, loops_of_frames, loops_of_roots
 
 MOST_LOOPS: Final = 64
 MOST_SAMPLES: Final = 32

@@ -17,17 +17,17 @@ from types import FunctionType, TracebackType
 from typing import Any, Final
 
 from otel_flight.clock import ClockPair
-from otel_flight.recording import exception_attributes as names
-from otel_flight.recording.records import RuntimeEvent
-from otel_flight.recording.stack_table import Place
+from otel_flight.names import exception_attributes as names
+from otel_flight.recording.encoding.stack_table import Place
+from otel_flight.records.records import RuntimeEvent
 from otel_flight.sources.base import Surroundings, current_ids, halves
-from otel_flight.sources.chained_hook import ChainedHook
-from otel_flight.sources.exception_facts import (
+from otel_flight.sources.hooks.chained_hook import ChainedHook
+from otel_flight.sources.hooks.exception_facts import (
     exception_attributes,
     place_attributes,
     traceback_places,
 )
-from otel_flight.sources.log_tap import LOG_TAP, message_of
+from otel_flight.sources.hooks.log_tap import LOG_TAP, message_of
 
 MOST_WAITING: Final = 64
 """Exceptions of finalizers that may wait for the ticker; more are counted."""

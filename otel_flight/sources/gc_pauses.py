@@ -14,9 +14,9 @@ from threading import get_ident
 from typing import Any, Final, NamedTuple
 
 from otel_flight.clock import ClockPair
-from otel_flight.recording.our_frames import without_ours
-from otel_flight.recording.records import RuntimeEvent
-from otel_flight.recording.stack_table import Place
+from otel_flight.interpreter.own_frames import without_ours
+from otel_flight.recording.encoding.stack_table import Place
+from otel_flight.records.records import RuntimeEvent
 from otel_flight.sources.base import Surroundings, current_ids, halves, places_of
 
 MOST_WAITING: Final = 256

@@ -12,12 +12,12 @@ from threading import get_ident
 from typing import Any, Final
 
 from otel_flight.clock import ClockPair
-from otel_flight.recording import log_attributes as names
-from otel_flight.recording.records import RuntimeEvent
+from otel_flight.names import log_attributes as names
+from otel_flight.records.records import RuntimeEvent
 from otel_flight.sources.base import Surroundings, current_ids, halves
-from otel_flight.sources.exception_facts import exception_attributes, traceback_places
-from otel_flight.sources.lane_share import LaneShare
-from otel_flight.sources.log_tap import LOG_TAP, message_of
+from otel_flight.sources.hooks.exception_facts import exception_attributes, traceback_places
+from otel_flight.sources.hooks.lane_share import LaneShare
+from otel_flight.sources.hooks.log_tap import LOG_TAP, message_of
 
 LONGEST_MESSAGE: Final = 4096
 _LONGEST_NAME: Final = 256

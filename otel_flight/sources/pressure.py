@@ -9,11 +9,11 @@ from __future__ import annotations
 from typing import Final, NamedTuple
 
 from otel_flight.clock import ClockPair
-from otel_flight.recording import process_attributes as names
-from otel_flight.recording.records import RuntimeEvent
+from otel_flight.names import process_attributes as names
+from otel_flight.records.records import RuntimeEvent
 from otel_flight.sources.base import Surroundings
-from otel_flight.sources.control_group import find_control_group
-from otel_flight.sources.kernel_files import number_in, read_text
+from otel_flight.sources.kernel.control_group import find_control_group
+from otel_flight.sources.kernel.files import number_in, read_text
 
 RESOURCES: Final = ("cpu", "memory", "io")
 LEAST_SHARE: Final = 0.1

@@ -14,11 +14,11 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from otel_flight.clock import process_time_ns
-from otel_flight.recording import process_attributes as names
-from otel_flight.recording.records import RuntimeEvent
+from otel_flight.names import process_attributes as names
+from otel_flight.records.records import RuntimeEvent
 from otel_flight.sources.base import Surroundings
-from otel_flight.sources.kernel_files import read_text
-from otel_flight.sources.memory_limit import MemoryLimit
+from otel_flight.sources.kernel.files import read_text
+from otel_flight.sources.kernel.memory_limit import MemoryLimit
 
 _PAGE_BYTES: Final = os.sysconf("SC_PAGE_SIZE") if hasattr(os, "sysconf") else 4096
 _COUNT_FILES_EVERY: Final = 10

@@ -16,12 +16,12 @@ from types import CodeType
 from typing import Any, Final
 
 from otel_flight.clock import ClockPair, monotonic_ns
-from otel_flight.recording import exception_attributes as names
-from otel_flight.recording.records import RuntimeEvent
-from otel_flight.recording.stack_table import Place
+from otel_flight.names import exception_attributes as names
+from otel_flight.recording.encoding.stack_table import Place
+from otel_flight.records.records import RuntimeEvent
 from otel_flight.sources.base import Surroundings, current_ids, halves, places_of
-from otel_flight.sources.exception_facts import message_of, place_attributes, type_name
-from otel_flight.sources.lane_share import LaneShare
+from otel_flight.sources.hooks.exception_facts import message_of, place_attributes, type_name
+from otel_flight.sources.hooks.lane_share import LaneShare
 
 MOST_WAITING: Final = 256
 _MOST_THREADS: Final = 1024

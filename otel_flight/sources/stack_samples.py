@@ -11,13 +11,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 from otel_flight.clock import SYSTEM_CLOCK, ClockPair, monotonic_ns
+from otel_flight.interpreter.frames import CAN_READ_FRAMES, places_in
+from otel_flight.recording.encoding.stack_table import Place
 from otel_flight.recording.open_spans import OpenRoot
-from otel_flight.recording.records import RuntimeEvent
-from otel_flight.recording.stack_table import Place
+from otel_flight.records.records import RuntimeEvent
 from otel_flight.sources.base import Surroundings, halves
-from otel_flight.sources.run_queue import RunQueues
-from otel_flight.sources.running_code.frames import CAN_READ_FRAMES, places_in
-from otel_flight.sources.running_code.sightings import Sighting, Sightings
+from otel_flight.sources.kernel.run_queue import RunQueues
+from otel_flight.sources.stacks.sightings import Sighting, Sightings
 
 OLDEST_ROOTS: Final = 2_000
 """That are looked through for those due; younger ones must wait until there are fewer."""

@@ -11,8 +11,8 @@ from typing import Any, Final, Protocol
 
 from opentelemetry.sdk.trace import ReadableSpan
 
-from otel_flight.recording.sanitize import Sanitizer, as_text
-from otel_flight.recording.shorten import Shortener
+from otel_flight.records.sanitize import Sanitizer, as_text
+from otel_flight.records.shorten import Shortener
 
 _LONGEST_TEXT: Final = 2048
 MAX_WAITING: Final = 64

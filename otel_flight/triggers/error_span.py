@@ -18,7 +18,7 @@ from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.trace import StatusCode
 
 from otel_flight.recording.open_spans import OpenSpans
-from otel_flight.settings import Settings
+from otel_flight.settings.fields import Settings
 from otel_flight.triggers.base import Firing, FiringInbox, glob_matcher, ids_of, name_of
 
 _EXCEPTION: Final = "exception"

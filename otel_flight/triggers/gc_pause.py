@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from otel_flight.recording.records import RuntimeEvent
+from otel_flight.records.records import RuntimeEvent
 from otel_flight.triggers.base import Firing, FiringInbox
 
 _SOURCE: Final = "gc"

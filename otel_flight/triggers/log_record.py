@@ -5,8 +5,8 @@ from __future__ import annotations
 import logging
 from typing import Final
 
-from otel_flight.recording import log_attributes as names
-from otel_flight.recording.records import RuntimeEvent
+from otel_flight.names import log_attributes as names
+from otel_flight.records.records import RuntimeEvent
 from otel_flight.triggers.base import Firing, FiringInbox
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
-from otel_flight.recording import event_attributes as names
-from otel_flight.recording.records import RuntimeEvent
+from otel_flight.names import event_attributes as names
+from otel_flight.records.records import RuntimeEvent
 from otel_flight.triggers.base import Firing, FiringInbox
 
 SOURCE: Final = "event_loop"

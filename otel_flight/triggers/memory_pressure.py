@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
-from otel_flight.recording import process_attributes as names
-from otel_flight.recording.records import RuntimeEvent
+from otel_flight.names import process_attributes as names
+from otel_flight.records.records import RuntimeEvent
 from otel_flight.triggers.base import Firing, FiringInbox
 
 _SOURCE: Final = "process"

@@ -7,8 +7,8 @@ from typing import Final
 from otel_flight.clock import SYSTEM_CLOCK, Clock
 from otel_flight.recording.open_spans import OpenSpans
 from otel_flight.triggers.base import FiringInbox, name_of
-from otel_flight.triggers.open_ages import OpenAges
-from otel_flight.triggers.route_limits import RouteLimits, slow_firing
+from otel_flight.triggers.roots.open_ages import OpenAges
+from otel_flight.triggers.roots.route_limits import RouteLimits, slow_firing
 
 
 class SlowOpenRootTrigger:

@@ -11,7 +11,7 @@ from typing import Final
 from opentelemetry.sdk.trace import ReadableSpan
 
 from otel_flight.triggers.base import FiringInbox, name_of
-from otel_flight.triggers.route_limits import RouteLimits, slow_firing
+from otel_flight.triggers.roots.route_limits import RouteLimits, slow_firing
 
 
 class SlowRootTrigger:

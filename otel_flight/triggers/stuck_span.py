@@ -11,7 +11,7 @@ from typing import Any, Final
 from otel_flight.clock import SYSTEM_CLOCK, Clock
 from otel_flight.recording.open_spans import OpenSpans
 from otel_flight.triggers.base import Firing, FiringInbox, ids_of, name_of
-from otel_flight.triggers.open_ages import OpenAges
+from otel_flight.triggers.roots.open_ages import OpenAges
 
 _LOOKS: Final = 20
 """So often an open span is looked at until it is stuck: there may be ten thousand of them."""

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections import deque
 from typing import Final
 
-from otel_flight.recording import process_attributes as names
+from otel_flight.names import process_attributes as names
 from otel_flight.recording.open_spans import OpenSpans
-from otel_flight.recording.records import RuntimeEvent
+from otel_flight.records.records import RuntimeEvent
 from otel_flight.triggers.base import Firing, FiringInbox
 
 WINDOW_NS: Final = 5_000_000_000

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from typing import Final
 
-from otel_flight.recording import exception_attributes as names
-from otel_flight.recording.records import RuntimeEvent
+from otel_flight.names import exception_attributes as names
+from otel_flight.records.records import RuntimeEvent
 from otel_flight.triggers.base import Firing, FiringInbox
 
 

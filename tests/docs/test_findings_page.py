@@ -9,8 +9,8 @@ import pytest
 from rich.cells import cell_len
 
 from docs import generate_findings as generator
+from otel_flight.incidents.evidence.view import rule_name
 from otel_flight.incidents.findings import RULES
-from otel_flight.incidents.findings.base import rule_name
 
 PAGE = generator.PAGE.read_text(encoding="utf-8")
 OUTPUTS = generator.outputs_in(PAGE)

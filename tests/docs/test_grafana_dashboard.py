@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from otel_flight import self_metrics
-from otel_flight.delivery.attribute_names import KIND, KIND_INCIDENT
+from otel_flight.delivery.otlp.attribute_names import KIND, KIND_INCIDENT
 from otel_flight.guard import NotedError
 from otel_flight.statistics import Statistics
 

@@ -10,9 +10,9 @@ import pytest
 
 from otel_flight import self_metrics
 from otel_flight.cli import command_line
-from otel_flight.delivery import attribute_names
-from otel_flight.recording import event_attributes, exception_attributes, log_attributes
-from otel_flight.settings import all_settings
+from otel_flight.delivery.otlp import attribute_names
+from otel_flight.names import event_attributes, exception_attributes, log_attributes
+from otel_flight.settings.fields import all_settings
 
 DOCS = Path(__file__).parents[2] / "docs"
 REFERENCE = DOCS / "reference"

@@ -7,7 +7,7 @@ from typing import Final
 
 import pytest
 
-from otel_flight.recording.log_attributes import LOGGER, MESSAGE
+from otel_flight.names.log_attributes import LOGGER, MESSAGE
 from tests.faults.fault_run import Fault, run_healthy, run_with_fault
 
 TIME_LIMIT: Final = Fault(program="time_limit", requests=("/item",), trigger="error_span")

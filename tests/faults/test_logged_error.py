@@ -7,7 +7,7 @@ from typing import Final
 
 import pytest
 
-from otel_flight.recording.log_attributes import LOGGER, MESSAGE, SOURCE
+from otel_flight.names.log_attributes import LOGGER, MESSAGE, SOURCE
 from tests.faults.fault_run import Fault, FaultyRun, HealthyRun, run_healthy, run_with_fault
 
 LOGGED_ERROR: Final = Fault(

@@ -14,7 +14,7 @@ from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.trace import SpanContext, TraceFlags
 
 from otel_flight.incidents.incident import Incident
-from otel_flight.report.backend_links import Whereabouts, backend_links
+from otel_flight.report.model.backend_links import Whereabouts, backend_links
 from tests.backends.backend_process import BackendFailedError, needs_backends
 from tests.backends.happening import (
     INCIDENT_ID,

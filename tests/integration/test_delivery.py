@@ -20,7 +20,7 @@ from otel_flight.delivery.backoff import Backoff
 from otel_flight.delivery.flusher import Flusher
 from otel_flight.guard import Guard
 from otel_flight.incidents.spool import Spool, SpoolEntry
-from otel_flight.settings import Settings
+from otel_flight.settings.fields import Settings
 from tests.support.certificates import (
     AUTHORITY,
     CLIENT_CERTIFICATE,

@@ -14,10 +14,10 @@ from opentelemetry.sdk.trace.export import SpanExporter
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from otel_flight.clock import monotonic_ns
-from otel_flight.delivery.export_attempt import Attempt, attempt_export
-from otel_flight.delivery.exporters import build_exporter
 from otel_flight.delivery.pacing import PacedSpans, Pacer
-from otel_flight.settings import Settings
+from otel_flight.delivery.receiver.export_attempt import Attempt, attempt_export
+from otel_flight.delivery.receiver.exporters import build_exporter
+from otel_flight.settings.fields import Settings
 from tests.support.otlp_messages import (
     BAD_REQUEST,
     THROTTLED,

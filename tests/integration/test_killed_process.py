@@ -13,9 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from otel_flight.recording.records import Span, SpanStart
-from otel_flight.recording.ring_layout import LANE_SPANS
-from otel_flight.recording.ring_reader import RingReader
+from otel_flight.records.records import Span, SpanStart
+from otel_flight.ring.layout import LANE_SPANS
+from otel_flight.ring.reader import RingReader
 from tests.support.recording_rig import Recorded, resolved_segment
 
 ROOT = Path(__file__).parents[2]

@@ -16,7 +16,7 @@ from otel_flight.delivery.pacing import Pacer
 from otel_flight.delivery.spool_delivery import SpoolDelivery
 from otel_flight.guard import Guard
 from otel_flight.incidents.spool import DeliveryState, Spool
-from otel_flight.settings import Settings
+from otel_flight.settings.fields import Settings
 from tests.support.otlp_messages import (
     BAD_REQUEST,
     TOO_LARGE,

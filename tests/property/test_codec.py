@@ -10,10 +10,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from otel_flight.recording import records, sdk_fields
-from otel_flight.recording.record_decoder import decode_records
-from otel_flight.recording.records import Record, SpanStart
-from otel_flight.recording.ring_layout import LANE_SPANS
+from otel_flight.interpreter import sdk_internals
+from otel_flight.records import records
+from otel_flight.records.decoder import decode_records
+from otel_flight.records.records import Record, SpanStart
+from otel_flight.ring.layout import LANE_SPANS
 from tests.support.hot_paths import HOT_PATHS
 from tests.support.recording_rig import RecordingRig
 from tests.support.span_strategies import (
@@ -93,7 +94,7 @@ def comparable(data: bytes) -> Any:
 
 def test_the_fast_encoder_is_in_use() -> None:
     """Every supported SDK has the fields that the fast encoder reads."""
-    assert sdk_fields.HAS_KNOWN_FIELDS
+    assert sdk_internals.HAS_KNOWN_FIELDS
 
 
 odd_times = st.one_of(

@@ -9,12 +9,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from opentelemetry.exporter.otlp.proto.common.trace_encoder import encode_spans
 
-from otel_flight.delivery.otlp_spans import SpanBuilder
-from otel_flight.delivery.request_encoding import RequestEncoding
-from otel_flight.delivery.span_origins import SpanOrigins
+from otel_flight.delivery.otlp.origins import SpanOrigins
+from otel_flight.delivery.otlp.spans import SpanBuilder
+from otel_flight.delivery.wire.requests import RequestEncoding
 from otel_flight.incidents.manifest import Manifest
 from otel_flight.incidents.window import WindowSpan
-from otel_flight.recording.records import Span
+from otel_flight.records.records import Span
 from tests.support.recording_rig import Recorded, RecordingRig
 from tests.support.span_strategies import SpanPlan, silent_sdk, span_plans
 

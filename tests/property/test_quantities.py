@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from otel_flight.errors import InvalidQuantity
-from otel_flight.quantities import format_duration, format_size, parse_duration, parse_size
+from otel_flight.settings.quantities import format_duration, format_size, parse_duration, parse_size
 
 DURATIONS = st.just(0.0) | st.floats(min_value=1e-12, max_value=1e12)
 SIZES = st.integers(min_value=0, max_value=2**62)

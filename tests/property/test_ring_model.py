@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 from opentelemetry.sdk.resources import Resource
 
-from otel_flight.recording import ring_layout as layout
-from otel_flight.recording.ring_layout import LANE_SPANS
-from otel_flight.recording.ring_reader import Segment
+from otel_flight.ring import layout
+from otel_flight.ring.layout import LANE_SPANS
+from otel_flight.ring.reader import Segment
 from tests.support.lane_bench import LaneBench, start_record
 from tests.support.recording_rig import Recorded, resolved_segment
 

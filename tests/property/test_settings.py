@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from otel_flight.errors import InvalidSetting
-from otel_flight.settings import Setting, all_settings
-from otel_flight.settings_sources import find_settings
+from otel_flight.settings.fields import Setting, all_settings
+from otel_flight.settings.sources import find_settings
 
 KIB, GIB = 1024, 1024**3
 LIMITS = st.none() | st.floats(0.001, 3600)

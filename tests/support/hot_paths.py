@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from otel_flight.recording.compiled import IS_AVAILABLE
+from otel_flight.recording.encoding.compiled import IS_AVAILABLE
 
 HOT_PATHS = [
     pytest.param(

@@ -32,12 +32,12 @@ from otel_flight.incidents.incident import Incident
 from otel_flight.incidents.manifest import Cause, Coverage, Losses, Manifest
 from otel_flight.incidents.open_spans_segment import capture_open_spans
 from otel_flight.incidents.window import Window
-from otel_flight.recording.records import RuntimeEvent
-from otel_flight.recording.ring import Ring
+from otel_flight.recording.encoding.stack_table import Place
 from otel_flight.recording.session import RecordingSession
 from otel_flight.recording.span_processor import RecordingSpanProcessor
-from otel_flight.recording.stack_table import Place
-from otel_flight.settings import Settings
+from otel_flight.records.records import RuntimeEvent
+from otel_flight.ring.ring import Ring
+from otel_flight.settings.fields import Settings
 from otel_flight.triggers.trigger_set import unwatched
 
 START_NS: Final = 1_767_261_600_000_000_000

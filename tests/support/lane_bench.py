@@ -9,13 +9,13 @@ from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from typing_extensions import Self
 
-from otel_flight.recording import records
-from otel_flight.recording import ring_layout as layout
-from otel_flight.recording.lane_writer import LaneWriter
-from otel_flight.recording.records import Record, ResourceDefinition, ScopeDefinition
-from otel_flight.recording.ring_layout import LANE_SPANS
-from otel_flight.recording.ring_reader import LaneHeader, RingImage, Segment
-from otel_flight.recording.scope_table import ScopeTable
+from otel_flight.recording.encoding.scope_table import ScopeTable
+from otel_flight.records import records
+from otel_flight.records.records import Record, ResourceDefinition, ScopeDefinition
+from otel_flight.ring import layout
+from otel_flight.ring.lane_writer import LaneWriter
+from otel_flight.ring.layout import LANE_SPANS
+from otel_flight.ring.reader import LaneHeader, RingImage, Segment
 from tests.support.recording_rig import decode_segment
 
 _FIRST = 1

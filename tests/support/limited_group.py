@@ -12,7 +12,7 @@ from typing import Final
 
 import pytest
 
-from otel_flight.sources.control_group import find_control_group
+from otel_flight.sources.kernel.control_group import find_control_group
 
 _DEADLINE_SECONDS: Final = 10.0
 _FILES: Mapping[tuple[str, int], tuple[str, ...]] = {

@@ -13,8 +13,10 @@ from opentelemetry.sdk.trace import ReadableSpan, SpanLimits, SpanProcessor, Tra
 from typing_extensions import Self
 
 from otel_flight.guard import Guard
-from otel_flight.recording.record_decoder import decode_records
-from otel_flight.recording.records import (
+from otel_flight.recording.session import RecordingSession
+from otel_flight.recording.span_processor import RecordingSpanProcessor
+from otel_flight.records.decoder import decode_records
+from otel_flight.records.records import (
     OpenSpan,
     Record,
     ResourceDefinition,
@@ -22,12 +24,10 @@ from otel_flight.recording.records import (
     Span,
     SpanStart,
 )
-from otel_flight.recording.ring import Ring
-from otel_flight.recording.ring_layout import LANE_SPANS
-from otel_flight.recording.ring_reader import RingImage, Segment
-from otel_flight.recording.session import RecordingSession
-from otel_flight.recording.span_processor import RecordingSpanProcessor
-from otel_flight.settings import Settings
+from otel_flight.ring.layout import LANE_SPANS
+from otel_flight.ring.reader import RingImage, Segment
+from otel_flight.ring.ring import Ring
+from otel_flight.settings.fields import Settings
 
 UNLIMITED = SpanLimits(
     max_attributes=SpanLimits.UNSET,

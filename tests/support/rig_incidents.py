@@ -11,7 +11,7 @@ from otel_flight.incidents.incident import Incident
 from otel_flight.incidents.manifest import Cause, Manifest
 from otel_flight.incidents.open_spans_segment import capture_open_spans
 from otel_flight.incidents.window import Window, WindowSegment
-from otel_flight.recording.ring_layout import LANES
+from otel_flight.ring.layout import LANES
 from tests.support.recording_rig import RecordingRig
 
 INCIDENT_ID: Final = "20260101-100000-3f9a1c"

@@ -10,10 +10,10 @@ from typing_extensions import Self
 from otel_flight.clock import SYSTEM_CLOCK, Clock
 from otel_flight.guard import Guard
 from otel_flight.incidents.window import Window, WindowEvent, WindowSegment
-from otel_flight.recording.records import RuntimeEvent
-from otel_flight.recording.ring_layout import LANE_RUNTIME
 from otel_flight.recording.session import RecordingSession
-from otel_flight.settings import Settings
+from otel_flight.records.records import RuntimeEvent
+from otel_flight.ring.layout import LANE_RUNTIME
+from otel_flight.settings.fields import Settings
 from otel_flight.sources.base import Surroundings
 
 

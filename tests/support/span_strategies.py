@@ -26,7 +26,7 @@ from opentelemetry.trace import (
     TraceState,
 )
 
-from otel_flight.recording.records import Event, OpenSpan, Span
+from otel_flight.records.records import Event, OpenSpan, Span
 from tests.support.recording_rig import EndedSpans, Recorded
 
 _LOW_64 = (1 << 64) - 1

@@ -6,28 +6,28 @@ from collections.abc import Callable
 from typing import Final
 
 from otel_flight.guard import Guard
-from otel_flight.incidents.findings.base import ERROR_TRIGGERS, EvidenceView, Rule, rule_name
-from otel_flight.incidents.findings.cancelled_from_above import find_cancelled_from_above
-from otel_flight.incidents.findings.cpu_starved import find_cpu_starved
-from otel_flight.incidents.findings.ended_together import find_ended_together
-from otel_flight.incidents.findings.error_origin import find_error_origin
-from otel_flight.incidents.findings.event_loop_blocked import find_event_loop_blocked
-from otel_flight.incidents.findings.gc_pause import find_gc_pause
-from otel_flight.incidents.findings.gil_held import find_gil_held
-from otel_flight.incidents.findings.lock_wait import find_lock_wait
-from otel_flight.incidents.findings.logged import find_logged
-from otel_flight.incidents.findings.memory_growth import find_memory_growth
-from otel_flight.incidents.findings.pool_exhausted import find_pool_exhausted
-from otel_flight.incidents.findings.repeated_child import find_repeated_child
-from otel_flight.incidents.findings.requests_in_flight import find_requests_in_flight
-from otel_flight.incidents.findings.retries import find_retries
-from otel_flight.incidents.findings.self_time import find_self_time
-from otel_flight.incidents.findings.slow_child import find_slow_child
-from otel_flight.incidents.findings.slow_downstream import find_slow_downstream
-from otel_flight.incidents.findings.swallowed_exception import find_swallowed_exception
-from otel_flight.incidents.findings.thread_died import find_thread_died
-from otel_flight.incidents.findings.unfinished import find_unfinished
-from otel_flight.incidents.findings.unhandled_exception import find_unhandled_exception
+from otel_flight.incidents.evidence.view import ERROR_TRIGGERS, EvidenceView, Rule, rule_name
+from otel_flight.incidents.findings.causes.cpu_starved import find_cpu_starved
+from otel_flight.incidents.findings.causes.event_loop_blocked import find_event_loop_blocked
+from otel_flight.incidents.findings.causes.gc_pause import find_gc_pause
+from otel_flight.incidents.findings.causes.gil_held import find_gil_held
+from otel_flight.incidents.findings.causes.lock_wait import find_lock_wait
+from otel_flight.incidents.findings.causes.memory_growth import find_memory_growth
+from otel_flight.incidents.findings.causes.pool_exhausted import find_pool_exhausted
+from otel_flight.incidents.findings.causes.repeated_child import find_repeated_child
+from otel_flight.incidents.findings.causes.retries import find_retries
+from otel_flight.incidents.findings.causes.slow_downstream import find_slow_downstream
+from otel_flight.incidents.findings.circumstances.ended_together import find_ended_together
+from otel_flight.incidents.findings.circumstances.requests_in_flight import find_requests_in_flight
+from otel_flight.incidents.findings.circumstances.unfinished import find_unfinished
+from otel_flight.incidents.findings.failures.cancelled_from_above import find_cancelled_from_above
+from otel_flight.incidents.findings.failures.error_origin import find_error_origin
+from otel_flight.incidents.findings.failures.logged import find_logged
+from otel_flight.incidents.findings.failures.swallowed_exception import find_swallowed_exception
+from otel_flight.incidents.findings.failures.thread_died import find_thread_died
+from otel_flight.incidents.findings.failures.unhandled_exception import find_unhandled_exception
+from otel_flight.incidents.findings.places.self_time import find_self_time
+from otel_flight.incidents.findings.places.slow_child import find_slow_child
 from otel_flight.incidents.incident import Incident
 from otel_flight.incidents.manifest import Finding
 

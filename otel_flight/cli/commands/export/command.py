@@ -1,0 +1,86 @@
+"""The command: which incidents, where to, and in which form."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import click
+
+from otel_flight.cli.base import ExitCode, Invocation, directory_options, pass_invocation
+from otel_flight.cli.commands.export.json_lines import write_json_lines
+from otel_flight.cli.commands.export.sending import send_incidents
+from otel_flight.delivery.cargo import LOGS, SPANS
+from otel_flight.delivery.receiver.exporters import is_endpoint_configured
+
+
+@click.command()
+@click.argument("incidents", metavar="[ID]...", nargs=-1)
+@click.option("--all", "is_all", is_flag=True, help="All incidents in the spool.")
+@click.option("--endpoint", help="Where to, instead of the configured OTLP endpoint.")
+@click.option("--logs-endpoint", help="Where log records go, instead of OTEL_FLIGHT_LOGS_ENDPOINT.")
+@click.option(
+    "--protocol", type=click.Choice(["grpc", "http/protobuf"]), help="How, instead of guessing."
+)
+@click.option(
+    "--json",
+    "json_file",
+    metavar="FILE",
+    help="Write spans as OTLP-JSON lines to a file, or to stdout for `-`, and send nothing.",
+)
+@click.option(
+    "--json-logs",
+    "json_logs_file",
+    metavar="FILE",
+    help="The same of log records, which have to be in a file of their own.",
+)
+@click.option("--again", is_flag=True, help="Also what this endpoint has already.")
+@directory_options
+@pass_invocation
+def export(
+    invocation: Invocation,
+    *,
+    incidents: Sequence[str],
+    is_all: bool,
+    endpoint: str | None,
+    logs_endpoint: str | None,
+    protocol: str | None,
+    json_file: str | None,
+    json_logs_file: str | None,
+    again: bool,
+) -> int:
+    """Send incidents to a backend, or write them as OTLP-JSON.
+
+    The backend is the configured OTLP endpoint, unless --endpoint names another. Log records are
+    sent besides, as OTLP logs, where an endpoint for them is configured or named.
+
+    ID is an incident's id or the beginning of it, `last`, or the path of a .flight file. What was
+    delivered to this endpoint already is not sent again, because backends keep both copies.
+    """
+    if bool(incidents) == is_all:
+        raise click.UsageError("give the ids of incidents, or --all")
+    if json_file == json_logs_file == "-":
+        raise click.UsageError("spans and log records cannot both be written to stdout")
+    given = {"endpoint": endpoint, "logs_endpoint": logs_endpoint, "protocol": protocol}
+    invocation.overrides.update({name: value for name, value in given.items() if value})
+    files = {SPANS: json_file, LOGS: json_logs_file}
+    named = {cargo: name for cargo, name in files.items() if name is not None}
+    if not named:
+        invocation.overrides["export"] = "otlp"
+    entries = (
+        invocation.spool().entries()
+        if is_all
+        else [invocation.find_incident(name) for name in incidents]
+    )
+    if named:
+        for cargo, name in named.items():
+            write_json_lines(entries, cargo, name, is_stdout_taken="-" in named.values())
+        return ExitCode.OK
+    if not is_endpoint_configured(invocation.settings):
+        raise click.UsageError(
+            "no endpoint is configured: give --endpoint or --json, or set "
+            "OTEL_EXPORTER_OTLP_ENDPOINT"
+        )
+    cargoes = [c for c in (SPANS, LOGS) if c.destination(invocation.settings).kind == "otlp"]
+    # In this order, as a service does it: what fails of the one does not hold up the other.
+    codes = [send_incidents(invocation, entries, cargo, again=again) for cargo in cargoes]
+    return max(codes)

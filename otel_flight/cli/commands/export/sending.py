@@ -1,0 +1,89 @@
+"""Sends incidents by hand, the way a service delivers them, and says what became of each."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Final
+
+import click
+
+from otel_flight.cli.base import ExitCode, Invocation
+from otel_flight.delivery.cargo import SPANS, Cargo
+from otel_flight.delivery.pacing import Pacer
+from otel_flight.delivery.receiver.export_attempt import Exporter
+from otel_flight.errors import DeliveryFailed, FlightError
+from otel_flight.guard import Guard
+from otel_flight.incidents.spool import DeliveryState, SpoolEntry
+from otel_flight.report.model.account import reservations
+from otel_flight.words import count
+
+_GIVE_UP_AFTER: Final = 2
+"""Failures in a row: each attempt at a backend that is down takes ten seconds."""
+
+
+def send_incidents(
+    invocation: Invocation, entries: Sequence[SpoolEntry], cargo: Cargo, *, again: bool
+) -> ExitCode:
+    """Send one part of every incident, and print a line for each.
+
+    Args:
+        invocation: has the settings that say where to.
+        entries: the incidents.
+        cargo: what of them.
+        again: also what is there already.
+
+    Returns:
+        Whether all of it arrived, as an exit code.
+    """
+    target = cargo.destination(invocation.settings).endpoint
+    exporter = cargo.build_exporter(invocation.settings, None)
+    failed = failed_in_a_row = 0
+    try:
+        for position, entry in enumerate(entries):
+            try:
+                _send_one(invocation, entry, cargo, exporter, target, again=again)
+                failed_in_a_row = 0
+            except (FlightError, OSError) as error:
+                what = f"{entry.incident_id}: {_whose(cargo)}{error}"
+                click.echo(f"otel-flight: {what}", err=True)
+                failed += 1
+                failed_in_a_row += 1
+            left = len(entries) - position - 1
+            if left and failed_in_a_row >= _GIVE_UP_AFTER:
+                what = f"{_whose(cargo)}{count(left, 'more incident')} not tried"
+                click.echo(f"otel-flight: {what}", err=True)
+                break
+    finally:
+        exporter.shutdown()
+    return ExitCode.NOT_DELIVERED if failed else ExitCode.OK
+
+
+def _send_one(
+    invocation: Invocation,
+    entry: SpoolEntry,
+    cargo: Cargo,
+    exporter: Exporter,
+    target: str,
+    *,
+    again: bool,
+) -> None:
+    spool = cargo.with_states(invocation.spool(entry.path.parent))
+    state = DeliveryState() if again else spool.state_of(entry)
+    if state.delivered and state.endpoint == target:
+        it = "it" if cargo is SPANS else f"its {cargo.item}s"
+        click.echo(f"{entry.incident_id}: {target} has {it} already")
+        return
+    delivery = cargo.delivery(spool, invocation.settings, Guard(), Pacer(1.0))
+    with spool.claim(entry) as is_ours:
+        if not is_ours:
+            raise DeliveryFailed(target, "another process is delivering it just now")
+        with invocation.console.status(f"sending {entry.incident_id} to {target}"):
+            delivery.send(replace(entry, state=state), exporter, target)
+    sent = f"{entry.incident_id}: {count(delivery.delivered_spans, cargo.item)} sent to {target}"
+    click.echo(sent + reservations(delivery.state, cargo.item))
+
+
+def _whose(cargo: Cargo) -> str:
+    """Return what a line begins with that is not about the incident as a whole."""
+    return "" if cargo is SPANS else f"{cargo.item}s: "

@@ -1,0 +1,105 @@
+"""`otel-flight list`: what is in the spool."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+from rich.text import Text
+
+from otel_flight.cli.base import (
+    Invocation,
+    directory_options,
+    json_option,
+    pass_invocation,
+    print_json,
+)
+from otel_flight.errors import NotAnIncident
+from otel_flight.incidents.evidence.view import one_line
+from otel_flight.incidents.flight_file import read_manifest
+from otel_flight.incidents.manifest import Manifest
+from otel_flight.incidents.spool import DeliveryState, SpoolEntry
+from otel_flight.report.terminal.page import Page
+from otel_flight.words import count
+
+
+@click.command("list")
+@click.option("--limit", type=click.IntRange(min=1), help="Only the newest so many.")
+@json_option
+@directory_options
+@pass_invocation
+def list_incidents(invocation: Invocation, limit: int | None, as_json: bool) -> None:
+    """List the incidents in the spool, newest first."""
+    entries = invocation.spool().entries()[::-1][:limit]
+    found = [(entry, _manifest(entry), invocation.log_state(entry)) for entry in entries]
+    if as_json:
+        print_json([_as_json(*each) for each in found])
+        return
+    if not found:
+        click.echo(f"no incidents in {invocation.spool_directory}")
+        return
+    Page(invocation.console).table(
+        ("id", "what", "service", "spans", "delivery"),
+        [_row(*each) for each in found],
+        flexible=1,
+    )
+
+
+def _manifest(entry: SpoolEntry) -> Manifest | NotAnIncident:
+    try:
+        return read_manifest(entry.path)
+    except NotAnIncident as error:
+        return error
+
+
+def _row(
+    entry: SpoolEntry, manifest: Manifest | NotAnIncident, log_state: DeliveryState | None
+) -> list[Text | str]:
+    if isinstance(manifest, NotAnIncident):
+        what = Text(f"unreadable: {one_line(manifest.why, 60)}", style="red")
+        return [entry.incident_id, what, "", "", ""]
+    return [
+        Text(entry.incident_id, style="bold"),
+        one_line(manifest.title, 120),
+        one_line(manifest.service_name, 40),
+        str(manifest.spans),
+        _deliveries(entry.state, log_state),
+    ]
+
+
+def _deliveries(state: DeliveryState, log_state: DeliveryState | None) -> Text:
+    """Return how the delivery stands, and that of the log records where there is one."""
+    if log_state is None:
+        return _delivery(state, "span")
+    return Text.assemble(_delivery(state, "span"), ", logs ", _delivery(log_state, "log record"))
+
+
+def _delivery(state: DeliveryState, item: str) -> Text:
+    missing = state.undeliverable_spans
+    if state.delivered and missing:
+        return Text(f"delivered without {count(missing, item)}", style="yellow")
+    if state.delivered:
+        return Text("delivered", style="green")
+    return Text("failing" if state.last_error else "waiting", style="yellow")
+
+
+def _as_json(
+    entry: SpoolEntry, manifest: Manifest | NotAnIncident, log_state: DeliveryState | None
+) -> dict[str, Any]:
+    known: dict[str, Any] = {
+        "id": entry.incident_id,
+        "path": str(entry.path),
+        "bytes": entry.bytes,
+        "delivery": entry.state,
+        "log_delivery": log_state,
+    }
+    if isinstance(manifest, NotAnIncident):
+        return {**known, "error": str(manifest)}
+    return {
+        **known,
+        "title": manifest.title,
+        "service": manifest.service_name,
+        "opened_ns": manifest.opened_ns,
+        "spans": manifest.spans,
+        "findings": [finding.summary for finding in manifest.findings],
+    }

@@ -1,0 +1,164 @@
+"""`otel-flight show`: one incident, for whoever is on call."""
+
+from __future__ import annotations
+
+import click
+import msgspec
+
+from otel_flight.cli.base import (
+    Invocation,
+    directory_options,
+    json_option,
+    pass_invocation,
+    print_json,
+)
+from otel_flight.delivery.incident_trace.large_traces import large_traces
+from otel_flight.delivery.incident_trace.span_index import SpanIndex
+from otel_flight.delivery.otlp.derived_ids import derived_trace_id
+from otel_flight.incidents.flight_file import read_incident
+from otel_flight.incidents.incident import Incident
+from otel_flight.incidents.spool import SpoolEntry
+from otel_flight.incidents.window import WindowEvent
+from otel_flight.report.model.account import LargeTraceSize
+from otel_flight.report.model.backend_links import BackendLinks, Whereabouts, backend_links
+from otel_flight.report.model.incident_report import IncidentReport, build_report
+from otel_flight.report.model.timeline import UNLIMITED
+from otel_flight.report.terminal.terminal import print_report
+
+
+@click.command()
+@click.argument("incident", metavar="ID")
+@click.option(
+    "--rows",
+    type=click.IntRange(min=1),
+    default=40,
+    show_default=True,
+    help="The most spans of the trace to show.",
+)
+@click.option(
+    "--requests",
+    type=click.IntRange(min=0),
+    default=8,
+    show_default=True,
+    help="The most other requests to show.",
+)
+@click.option(
+    "--events",
+    type=click.IntRange(min=0),
+    default=10,
+    show_default=True,
+    help="The most kinds of other events to show.",
+)
+@click.option("--all", "is_all", is_flag=True, help="Show every span, request and kind of event.")
+@click.option("--jaeger-url", metavar="URL", help="Print links to the Jaeger there.")
+@click.option(
+    "--grafana-url",
+    metavar="URL",
+    help="Print links to the Grafana there; ?datasource= names its Tempo data source.",
+)
+@json_option
+@directory_options
+@pass_invocation
+def show(
+    invocation: Invocation,
+    *,
+    incident: str,
+    rows: int,
+    requests: int,
+    events: int,
+    is_all: bool,
+    jaeger_url: str | None,
+    grafana_url: str | None,
+    as_json: bool,
+) -> None:
+    """Show an incident: cause, findings, timeline, events, losses.
+
+    ID is an incident's id or the beginning of it, `last`, or the path of a .flight file.
+    """
+    given = {"jaeger_url": jaeger_url, "grafana_url": grafana_url}
+    invocation.overrides.update({name: url for name, url in given.items() if url})
+    entry = invocation.find_incident(incident)
+    is_spooled = entry.path.parent == invocation.spool_directory
+    copy = invocation.spool().json_path(entry)
+    found = read_incident(entry.path)
+    report = build_report(
+        found,
+        state=entry.state if is_spooled else None,
+        log_state=invocation.log_state(entry) if is_spooled else None,
+        json_copy=copy if copy.exists() else None,
+        large_traces=_large_traces(found),
+        max_rows=UNLIMITED if is_all or as_json else rows,
+        max_neighbours=UNLIMITED if is_all or as_json else requests,
+        max_happenings=UNLIMITED if is_all or as_json else events,
+    )
+    links = _links(invocation, report)
+    if as_json:
+        print_json(_as_json(entry, report, links))
+    else:
+        print_report(report, invocation.console, links)
+
+
+def _large_traces(incident: Incident) -> list[LargeTraceSize]:
+    return [
+        LargeTraceSize(f"{each.trace_id:032x}", each.spans, each.bytes)
+        for each in large_traces(SpanIndex(incident.window, lambda: None))
+    ]
+
+
+def _links(invocation: Invocation, report: IncidentReport) -> BackendLinks:
+    manifest = report.manifest
+    trigger = manifest.trigger
+    place = Whereabouts(
+        service=manifest.service_name,
+        incident_id=manifest.incident_id,
+        incident_trace_id=f"{derived_trace_id(manifest.incident_id):032x}",
+        trigger_trace_id=trigger.trace_id if trigger else "",
+        trigger_span_id=trigger.span_id if trigger else "",
+        start_ns=report.first_start_ns,
+        end_ns=manifest.closed_ns,
+    )
+    settings = invocation.settings
+    return backend_links(place, jaeger_url=settings.jaeger_url, grafana_url=settings.grafana_url)
+
+
+def _as_json(entry: SpoolEntry, report: IncidentReport, links: BackendLinks) -> dict[str, object]:
+    return {
+        "id": entry.incident_id,
+        "path": str(entry.path),
+        "manifest": report.manifest,
+        "findings": list(report.findings),
+        "explanations": list(report.explanations),
+        "timeline": report.timeline,
+        "events": [_event_as_json(event) for event in report.events],
+        "open_requests": [
+            {
+                **msgspec.structs.asdict(root),
+                "trace_id": f"{root.trace_id:032x}",
+                "span_id": f"{root.span_id:016x}",
+            }
+            for root in report.open_roots
+        ],
+        "delivery": report.state,
+        "log_delivery": report.log_state,
+        "large_traces": list(report.large_traces),
+        "links": links,
+        "otlp_json": str(report.json_copy) if report.json_copy is not None else None,
+    }
+
+
+def _event_as_json(event: WindowEvent) -> dict[str, object]:
+    record = event.record
+    return {
+        "source": record.source,
+        "name": record.name,
+        "start_ns": record.start_ns,
+        "end_ns": record.end_ns,
+        "thread_id": record.thread_id,
+        "trace_id": f"{record.trace_id:032x}" if record.trace_id else "",
+        "span_id": f"{record.span_id:016x}" if record.span_id else "",
+        "attributes": record.attributes,
+        "stack": [
+            {"function": frame.function, "file": frame.file, "line": frame.line}
+            for frame in (event.stack.frames if event.stack is not None else ())
+        ],
+    }

@@ -1,0 +1,1 @@
+"""The small trace that says what an incident is about."""

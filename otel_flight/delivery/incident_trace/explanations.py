@@ -1,0 +1,60 @@
+"""Pauses and inferred spans as they are exported: children of the application's own spans."""
+
+from __future__ import annotations
+
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.trace import SpanContext, TraceFlags
+
+from otel_flight.delivery.incident_trace.trace import link_to, own_scope
+from otel_flight.delivery.otlp import attribute_names as names
+from otel_flight.delivery.otlp.derived_ids import derived_span_id
+from otel_flight.delivery.otlp.spans import RecordedSpan
+from otel_flight.delivery.otlp.values import make_portable, texts_under
+from otel_flight.incidents.manifest import Explanation, Manifest
+
+_SAMPLED = TraceFlags(TraceFlags.SAMPLED)
+
+
+def explanation_spans(manifest: Manifest, resource: Resource) -> list[RecordedSpan]:
+    """Return the spans of a manifest's explanations, with the same ids each time.
+
+    Args:
+        manifest: of the incident.
+        resource: of the process it happened in.
+    """
+    return [
+        _span(manifest, resource, position, item)
+        for position, item in enumerate(manifest.explanations)
+    ]
+
+
+def _span(manifest: Manifest, resource: Resource, position: int, item: Explanation) -> RecordedSpan:
+    own_id = int(item.id or "0", 16)
+    span_id = own_id or derived_span_id(manifest.incident_id, f"explanation {position}")
+    trace_id, parent_id = int(item.trace_id, 16), int(item.parent_span_id, 16)
+    attributes: dict[str, object] = {
+        names.KIND: item.kind,
+        names.INCIDENT_ID: manifest.incident_id,
+        names.INCIDENT_REASON: manifest.trigger.reason if manifest.trigger else "snapshot",
+    }
+    if item.kind == names.KIND_INFERRED:
+        attributes[names.INFERRED] = True
+    for key, value in item.attributes.items():
+        attributes.update(texts_under(key, value) if isinstance(value, str) else {key: value})
+    links = []
+    if item.link_trace_id:
+        attributes[names.TRACE_ID] = item.link_trace_id
+        linked = int(item.link_trace_id, 16), int(item.link_span_id or "0", 16)
+        links = [link_to(*linked, "caused by")] if all(linked) else []
+    make_portable(attributes)
+    return RecordedSpan(
+        item.name,
+        SpanContext(trace_id, span_id, False, _SAMPLED),
+        parent=SpanContext(trace_id, parent_id, False, _SAMPLED),
+        resource=resource,
+        scope=own_scope(),
+        attributes=attributes,
+        start_ns=item.start_ns,
+        end_ns=max(item.start_ns, item.end_ns),
+        links=links,
+    )

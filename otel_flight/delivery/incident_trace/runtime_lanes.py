@@ -1,0 +1,129 @@
+"""A lane for each source of runtime events: intervals as child spans, moments as span events."""
+
+from __future__ import annotations
+
+import heapq
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from typing import Final
+
+from opentelemetry.sdk.trace import Event
+
+from otel_flight.delivery.incident_trace.trace import (
+    Lane,
+    LaneBuilder,
+    LaneMaterial,
+    LaneSpan,
+)
+from otel_flight.delivery.otlp import attribute_names as names
+from otel_flight.delivery.otlp.runtime_attributes import runtime_attributes
+from otel_flight.delivery.otlp.values import portable_time_ns
+from otel_flight.incidents.window import Window, WindowEvent, without_outdated
+
+MOST_INTERVALS: Final = 40
+MOST_MOMENTS: Final = 100
+"""Of one lane; of more, those closest to the trigger."""
+
+_LANES: Final = (
+    ("event_loop", "event loop"),
+    ("gc", "gc"),
+    ("logs", "logs"),
+    ("exceptions", "exceptions"),
+    ("process", "process"),
+    ("descheduling", "descheduling"),
+    ("throttling", "cpu throttling"),
+    ("pressure", "pressure"),
+)
+"""Sources and the names of their lanes, in the order they are shown. Stack samples have no lane:
+they are inferred spans in the trigger's trace."""
+
+
+def events_by_source(
+    window: Window, breathe: Callable[[], None] = lambda: None
+) -> dict[str, list[WindowEvent]]:
+    """Return the runtime events of a window by their source, by start.
+
+    Args:
+        window: the window.
+        breathe: called after every event, to let other threads run.
+    """
+    found: defaultdict[str, list[WindowEvent]] = defaultdict(list)
+    for event in window.events():
+        found[event.record.source].append(event)
+        breathe()
+    return {
+        source: sorted(without_outdated(events), key=lambda event: event.record.start_ns)
+        for source, events in found.items()
+    }
+
+
+def _builder(source: str, lane_name: str) -> LaneBuilder:
+    def build(material: LaneMaterial) -> Lane | None:
+        events = material.events.get(source, ())
+        on_spans = material.on_spans.get(source, 0)
+        if not events and not on_spans:
+            return None
+        return _lane(lane_name, events, on_spans, _closeness(material))
+
+    return build
+
+
+def _closeness(material: LaneMaterial) -> Callable[[WindowEvent], int]:
+    trigger = material.manifest.trigger
+    moment_ns = (trigger.time_ns if trigger else 0) or material.manifest.opened_ns
+
+    def distance_ns(event: WindowEvent) -> int:
+        record = event.record
+        if record.start_ns <= moment_ns <= record.end_ns:
+            return 0
+        return min(abs(record.start_ns - moment_ns), abs(record.end_ns - moment_ns))
+
+    return distance_ns
+
+
+def _lane(
+    lane_name: str,
+    events: Sequence[WindowEvent],
+    on_spans: int,
+    distance_ns: Callable[[WindowEvent], int],
+) -> Lane:
+    intervals = [event for event in events if event.record.duration_ns > 0]
+    moments = [event for event in events if event.record.duration_ns <= 0]
+    return Lane(
+        name=lane_name,
+        span_kind=names.KIND_EVENT,
+        attributes={
+            names.EVENTS: len(events) + on_spans,
+            **({names.EVENTS_ON_SPANS: on_spans} if on_spans else {}),
+        },
+        spans=[_span(each) for each in _closest(intervals, MOST_INTERVALS, distance_ns)],
+        events=[_event(each) for each in _closest(moments, MOST_MOMENTS, distance_ns)],
+    )
+
+
+def _closest(
+    events: Sequence[WindowEvent], most: int, distance_ns: Callable[[WindowEvent], int]
+) -> Sequence[WindowEvent]:
+    if len(events) <= most:
+        return events
+    chosen = heapq.nsmallest(most, events, key=distance_ns)
+    return sorted(chosen, key=lambda event: event.record.start_ns)
+
+
+def _span(event: WindowEvent) -> LaneSpan:
+    record = event.record
+    return LaneSpan(
+        name=record.name,
+        start_ns=record.start_ns,
+        end_ns=record.end_ns,
+        attributes=runtime_attributes(event),
+    )
+
+
+def _event(event: WindowEvent) -> Event:
+    return Event(
+        event.record.name, runtime_attributes(event), portable_time_ns(event.record.start_ns)
+    )
+
+
+RUNTIME_LANES: Final[tuple[LaneBuilder, ...]] = tuple(_builder(*lane) for lane in _LANES)

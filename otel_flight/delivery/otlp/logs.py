@@ -1,0 +1,165 @@
+"""The log records of an incident as OTLP logs, each with the ids of the span it was logged in.
+
+For a backend of logs, besides the events they are of spans and lanes. The SDK's classes for them
+are not settled: up to 1.38 an exporter takes `LogData`, later ones take `ReadableLogRecord`.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterator
+from typing import Any, Final
+
+from opentelemetry import _logs as logs_api
+from opentelemetry._logs import SeverityNumber
+from opentelemetry.context import Context
+from opentelemetry.sdk import _logs as logs_sdk
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.trace import NonRecordingSpan, SpanContext, set_span_in_context
+
+from otel_flight.delivery.otlp import attribute_names as names
+from otel_flight.delivery.otlp.origins import SharedScope, SpanOrigins
+from otel_flight.delivery.otlp.runtime_attributes import own_attributes
+from otel_flight.delivery.otlp.values import portable_time_ns
+from otel_flight.delivery.pacing import Paced, Pacer
+from otel_flight.guard import Guard
+from otel_flight.incidents.incident import Incident
+from otel_flight.incidents.window import WindowEvent
+from otel_flight.names import log_attributes
+from otel_flight.ring.layout import LANE_RUNTIME
+
+MOST_RECORDS: Final = 64
+"""In one request: the official encoder lets no other thread run while it puts one together. Even
+the longest messages stay below what receivers take."""
+_MOST_SCOPES: Final = 1024
+_SAID_ELSEWHERE: Final = (
+    log_attributes.MESSAGE,
+    log_attributes.LOGGER,
+    log_attributes.SEVERITY,
+    log_attributes.LEVEL,
+)
+"""What OTLP logs have fields for."""
+
+
+class LogChunks:
+    """The log records of one incident in portions, oldest first; the same ones each time.
+
+    Records that an earlier incident of the same process has are left out.
+
+    Args:
+        incident: the incident.
+        pacer: rests in between.
+        guard: notes records that cannot be built; the others go out.
+        is_standalone: whether the result stands alone, as a file does: nothing is left out.
+    """
+
+    def __init__(
+        self, incident: Incident, pacer: Pacer, guard: Guard, *, is_standalone: bool = False
+    ) -> None:
+        self._incident = incident
+        self._pacer = pacer
+        self._guard = guard
+        self._builder = _LogBuilder(incident)
+        exported_to = {} if is_standalone else incident.manifest.exported_to
+        self._first_record = exported_to.get(str(LANE_RUNTIME), 0)
+
+    def __iter__(self) -> Iterator[Paced[Any]]:
+        portion: list[WindowEvent] = []
+        for event in self._incident.window.events():
+            if (
+                event.record.name == log_attributes.LOG_RECORD
+                and event.number >= self._first_record
+            ):
+                portion.append(event)
+            if len(portion) == MOST_RECORDS:
+                yield Paced(self._built, portion, self._pacer)
+                portion = []
+            self._pacer.breathe()
+        if portion:
+            yield Paced(self._built, portion, self._pacer)
+
+    def _built(self, event: WindowEvent) -> Any:
+        try:
+            return self._builder.build(event)
+        except Exception as error:  # noqa: BLE001  (one odd record must not hold up the others)
+            self._guard.note("build log record", error)
+            return None
+
+
+class _LogBuilder:
+    """Builds log records as the official exporters take them."""
+
+    def __init__(self, incident: Incident) -> None:
+        manifest = incident.manifest
+        self._resource = SpanOrigins(manifest).own_resource
+        self._stamps = {
+            names.INCIDENT_ID: manifest.incident_id,
+            names.INCIDENT_REASON: manifest.trigger.reason if manifest.trigger else "snapshot",
+        }
+        self._scopes: dict[str, SharedScope] = {}
+
+    def build(self, event: WindowEvent) -> Any:
+        """Return a record; its logger is the instrumentation scope, as the SDK's handler has it."""
+        record = event.record
+        said = record.attributes
+        attributes = own_attributes(event)
+        for key in list(attributes):
+            if key.startswith(_SAID_ELSEWHERE):
+                del attributes[key]
+        level = said.get(log_attributes.LEVEL)
+        return _make(
+            {
+                "timestamp": portable_time_ns(record.start_ns),
+                "observed_timestamp": portable_time_ns(record.start_ns),
+                "severity_text": str(said.get(log_attributes.SEVERITY, "")),
+                "severity_number": _severity(level if isinstance(level, int) else 0),
+                "body": str(said.get(log_attributes.MESSAGE, "")),
+                "attributes": {**attributes, **self._stamps},
+            },
+            record.trace_id,
+            record.span_id,
+            self._resource,
+            self._scope(str(said.get(log_attributes.LOGGER, ""))),
+        )
+
+    def _scope(self, logger: str) -> SharedScope:
+        """Return the same object for the same logger: the official encoder groups by it."""
+        if logger not in self._scopes:
+            if len(self._scopes) >= _MOST_SCOPES:
+                self._scopes.clear()
+            self._scopes[logger] = SharedScope(logger)
+        return self._scopes[logger]
+
+
+def _severity(level: int) -> SeverityNumber:
+    """Return OTLP's severity of a level of `logging`: four steps for each ten."""
+    return SeverityNumber(min(max(1 + level * 4 // 10, 0), 24))
+
+
+def _context(trace_id: int, span_id: int) -> Context:
+    context = SpanContext(trace_id, span_id, is_remote=False)
+    return set_span_in_context(NonRecordingSpan(context), Context())
+
+
+def _make_readable(
+    fields: dict[str, Any], trace_id: int, span_id: int, resource: Resource, scope: SharedScope
+) -> Any:
+    record = logs_api.LogRecord(context=_context(trace_id, span_id), **fields)
+    return logs_sdk.ReadableLogRecord(record, resource, scope)
+
+
+def _make_data(
+    fields: dict[str, Any], trace_id: int, span_id: int, resource: Resource, scope: SharedScope
+) -> Any:
+    record_class: Any = logs_sdk.LogRecord  # type: ignore[attr-defined]
+    if "context" in inspect.signature(record_class.__init__).parameters:
+        fields["context"] = _context(trace_id, span_id)
+    else:
+        fields |= {"trace_id": trace_id, "span_id": span_id, "trace_flags": 0}
+    data_class: Any = logs_sdk.LogData  # type: ignore[attr-defined]
+    return data_class(record_class(resource=resource, **fields), scope)
+
+
+_make: Final[Callable[..., Any]] = (
+    _make_readable if hasattr(logs_sdk, "ReadableLogRecord") else _make_data
+)

@@ -1,0 +1,1 @@
+"""The exporters, and what the receivers behind them answer."""

@@ -1,0 +1,1 @@
+"""OTLP requests written as protobuf bytes, without an object for each span."""

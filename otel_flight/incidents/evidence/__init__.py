@@ -1,0 +1,1 @@
+"""What the rules look at: the records of an incident, gathered and put together."""

@@ -1,0 +1,94 @@
+"""The exception that a span recorded, and the one that began it all: wrapped ones have a chain."""
+
+from __future__ import annotations
+
+import re
+from typing import Final, NamedTuple
+
+from otel_flight.incidents.evidence.view import one_line
+from otel_flight.incidents.window import WindowSpan
+
+LONGEST_MESSAGE: Final = 200
+_LONGEST_PLACE: Final = 120
+_CODES: Final = ("http.response.status_code", "http.status_code", "rpc.grpc.status_code")
+_RAISED_FROM: Final = (
+    "The above exception was the direct cause of the following exception:",
+    "During handling of the above exception, another exception occurred:",
+)
+"""What `traceback` writes between an exception and the one that it led to."""
+_BETWEEN: Final = re.compile(rf"\n\n(?:{'|'.join(map(re.escape, _RAISED_FROM))})\n\n")
+_LAST_FRAME: Final = re.compile(r'(?s).*\n  File "([^"\n]*)", line (\d+)(?:, in ([^\n]*))?\n(.*)')
+_DEEPER: Final = "    "
+"""What the lines that quote the code of a frame begin with."""
+
+
+class Raised(NamedTuple):
+    """An exception that a span recorded."""
+
+    type: str
+    message: str
+    stacktrace: str
+
+    @property
+    def words(self) -> str:
+        """`Type: message`, the module left out: it stands in the evidence."""
+        return _words(self.type, self.message)
+
+
+class FirstRaised(NamedTuple):
+    """The exception at the beginning of a chain of wrapped ones, as its traceback tells it."""
+
+    words: str
+    """`Type: message`; empty when it is the recorded exception itself."""
+    place: str
+    """`file.py:line in function` of its innermost frame; empty when there is none."""
+
+
+def raised(span: WindowSpan) -> Raised | None:
+    """Return the exception that a span recorded last, None when it recorded none."""
+    for event in reversed(span.record.events):
+        if event.name == "exception":
+            attributes = event.attributes
+            return Raised(
+                str(attributes.get("exception.type", "")),
+                str(attributes.get("exception.message", "")),
+                str(attributes.get("exception.stacktrace", "")),
+            )
+    return None
+
+
+def first_raised(exception: Raised) -> FirstRaised:
+    """Return the exception that led to this one, or this one's place when none did."""
+    first, *others = tracebacks_of(exception)
+    found = _LAST_FRAME.fullmatch(f"\n{first}\n")
+    if found is None:
+        return FirstRaised("", "")
+    path, line, function, rest = found.groups()
+    name = path.replace("\\", "/").rpartition("/")[2]
+    place = f"{name}:{line} in {function}" if function else f"{name}:{line}"
+    said = [each for each in rest.splitlines() if each and not each.startswith(_DEEPER)]
+    kind, _, message = said[0].partition(": ") if said and others else ("", "", "")
+    return FirstRaised(_words(kind, message), one_line(place, _LONGEST_PLACE))
+
+
+def tracebacks_of(exception: Raised) -> list[str]:
+    """Return an exception's traceback in parts, one for each of its chain, the first one first."""
+    return _BETWEEN.split(exception.stacktrace)
+
+
+def failure_words(span: WindowSpan) -> str:
+    """Return what is known of a span's failure, in a few words; empty when nothing is."""
+    exception = raised(span)
+    if exception is not None and exception.words:
+        return exception.words
+    if span.record.status_description:
+        return one_line(span.record.status_description, LONGEST_MESSAGE)
+    attributes = span.record.attributes
+    code = next((attributes[key] for key in _CODES if key in attributes), None)
+    if code is not None:
+        return f"status code {code}"
+    return one_line(str(attributes.get("error.type", "")), LONGEST_MESSAGE)
+
+
+def _words(kind: str, message: str) -> str:
+    return one_line(f"{kind.rpartition('.')[2]}: {message}".strip(": "), LONGEST_MESSAGE)

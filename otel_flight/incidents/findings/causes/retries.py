@@ -1,0 +1,90 @@
+"""A call that failed and was made again: the time went into its attempts and the waits between."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from otel_flight.incidents.evidence.attempts import Attempts, attempts_below, has_failed
+from otel_flight.incidents.evidence.raised import failure_words
+from otel_flight.incidents.evidence.view import (
+    EvidenceView,
+    quoted,
+    short_duration,
+    span_id_text,
+    time_within,
+)
+from otel_flight.incidents.manifest import Finding
+from otel_flight.incidents.window import WindowSpan
+
+_LEAST_SHARE: Final = 0.3
+
+
+def find_retries(view: EvidenceView) -> Finding | None:
+    """Name the call, how often it was tried, how it failed, and its share of the slow span.
+
+    Of a failure the attempts count only when they were all in vain: one that succeeded in the end
+    is not why. Silent on slowness when they took little of it.
+    """
+    top = view.slow or view.trigger
+    if top is None or top.duration_ns <= 0:
+        return None
+    found = [each for each in attempts_below(view, top) if view.slow or each.last_failed]
+    attempts = max(found, key=lambda each: _taken(each, top), default=None)
+    if attempts is None:
+        return None
+    share = _taken(attempts, top) / top.duration_ns
+    if view.slow is not None and share < _LEAST_SHARE:
+        return None
+    failed = [span for span in attempts.spans if has_failed(span)]
+    between = _taken(attempts, top) - time_within(attempts.spans, top)
+    return Finding(
+        rule="retries",
+        summary=_summary(attempts, failed, top, between, is_slow=view.slow is not None),
+        explained_share=share if view.slow is not None else 0.0,
+        evidence=_evidence(attempts, failed, between),
+    )
+
+
+def _taken(attempts: Attempts, top: WindowSpan) -> int:
+    """Return how long it was from the first attempt's start to the last one's end, within `top`."""
+    start = max(attempts.spans[0].record.start_ns, top.record.start_ns)
+    end = min(attempts.spans[-1].record.end_ns, top.record.end_ns)
+    return max(0, end - start)
+
+
+def _summary(
+    attempts: Attempts, failed: list[WindowSpan], top: WindowSpan, between: int, *, is_slow: bool
+) -> str:
+    spans = attempts.spans
+    text = f"{quoted(spans[0].record.name)} was tried {len(spans)} times"
+    text += f" in {quoted(attempts.parent.record.name)}"
+    if is_slow:
+        taken = _taken(attempts, top)
+        text += (
+            f": {short_duration(taken)} of the {short_duration(top.duration_ns)} in all "
+            f"({taken / top.duration_ns:.0%}), {short_duration(between)} of it between the attempts"
+        )
+    return f"{text}; {_outcome(attempts, failed)}"
+
+
+def _outcome(attempts: Attempts, failed: list[WindowSpan]) -> str:
+    words = failure_words(failed[-1])
+    reason = f" with {words}" if words else ""
+    if attempts.last_failed:
+        return f"each failed, the last one{reason}"
+    first = "the first one" if len(failed) == 1 else f"the first {len(failed)}"
+    end = "the last one is still open" if attempts.spans[-1].is_open else "the last one succeeded"
+    return f"{first} failed{reason}, {end}"
+
+
+def _evidence(attempts: Attempts, failed: list[WindowSpan], between: int) -> dict[str, Any]:
+    last = attempts.spans[-1]
+    return {
+        "span_id": span_id_text(last),
+        "span": last.record.name,
+        "parent_span_id": span_id_text(attempts.parent),
+        "attempts": len(attempts.spans),
+        "failed": len(failed),
+        "between_ns": between,
+        "failure": failure_words(failed[-1]),
+    }

@@ -1,0 +1,71 @@
+"""Another service, a database, a queue that answers far slower than it did a moment ago."""
+
+from __future__ import annotations
+
+from statistics import median
+from typing import Any, Final
+
+from otel_flight.incidents.evidence.slowed_calls import SlowedCalls, slowed_calls
+from otel_flight.incidents.evidence.view import (
+    EvidenceView,
+    one_line,
+    quoted,
+    short_duration,
+    span_id_text,
+)
+from otel_flight.incidents.manifest import Finding
+from otel_flight.incidents.window import WindowSpan
+
+_LEAST_SHARE: Final = 0.3
+_LONGEST_NAME: Final = 100
+
+
+def find_slow_downstream(view: EvidenceView) -> Finding | None:
+    """Name whom the slow request called, how long that took, and how long it took before.
+
+    Silent when it has not been called often enough before to know.
+    """
+    slow, calls = view.slow, slowed_calls(view)
+    if slow is None or calls is None or slow.duration_ns <= 0:
+        return None
+    share = calls.excess_ns / slow.duration_ns
+    if share < _LEAST_SHARE:
+        return None
+    return Finding(
+        rule="slow_downstream",
+        summary=_summary(slow, calls),
+        explained_share=share,
+        evidence=_evidence(calls),
+    )
+
+
+def _summary(slow: WindowSpan, calls: SlowedCalls) -> str:
+    what = quoted(calls.spans[0].record.name)
+    if calls.destination:
+        what += f" to {one_line(calls.destination, _LONGEST_NAME)}"
+    number = len(calls.spans)
+    what = what if number == 1 else f"{number} × {what}"
+    verb = "was open for" if any(span.is_open for span in calls.spans) else "took"
+    text = (
+        f"{what} {verb} {short_duration(calls.taken_ns)} of the "
+        f"{short_duration(slow.duration_ns)} of {quoted(slow.record.name)} "
+        f"({calls.taken_ns / slow.duration_ns:.0%}); the {calls.before} calls before took "
+        f"{short_duration(calls.usual_ns)} each"
+    )
+    if calls.others_ns:
+        text += f", those of other requests meanwhile {short_duration(median(calls.others_ns))}"
+    return text
+
+
+def _evidence(calls: SlowedCalls) -> dict[str, Any]:
+    longest = max(calls.spans, key=lambda span: span.duration_ns)
+    return {
+        "span_id": span_id_text(longest),
+        "span": longest.record.name,
+        "destination": calls.destination,
+        "calls": len(calls.spans),
+        "duration_ns": calls.taken_ns,
+        "usual_duration_ns": calls.usual_ns,
+        "calls_before": calls.before,
+        "other_calls": len(calls.others_ns),
+    }

@@ -1,0 +1,1 @@
+"""Rules that say what else was so at the time."""

@@ -1,0 +1,1 @@
+"""Rules that say why something failed."""

@@ -1,0 +1,1 @@
+"""Rules that say where the time went: true whatever the cause was."""

@@ -1,0 +1,1 @@
+"""What is private to CPython, asyncio and the SDK, read in one place."""

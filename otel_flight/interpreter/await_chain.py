@@ -1,0 +1,151 @@
+"""How a waiting task got to where it waits: its coroutines, and what the innermost one awaits.
+
+None of them is running, so they have no thread; each knows the next one inwards.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import concurrent.futures
+import gc
+from collections.abc import Iterator, Sequence
+from types import AsyncGeneratorType, CoroutineType, FrameType, FunctionType, GeneratorType
+from typing import Any, Final, NamedTuple
+
+from otel_flight.interpreter.frames import MOST_FRAMES, local_of
+
+MOST_TASKS: Final = 8
+"""One waiting for the next that are followed."""
+
+_WRAPPERS: Final = frozenset(
+    {"FutureIter", "coroutine_wrapper", "async_generator_asend", "async_generator_athrow"}
+)
+"""Objects of the interpreter that stand between two coroutines, and do not tell what is inside."""
+_TASKS_OF_GROUP: Final = (
+    ("asyncio/taskgroups.py", "__aexit__", "self"),
+    ("anyio/_backends/_asyncio.py", "__aexit__", "self"),
+    ("starlette/middleware/base.py", "__call__", "task_group"),
+)
+_FUNCTIONS_OF_GROUP: Final = frozenset(name for _, name, _ in _TASKS_OF_GROUP)
+_TASKS_IN_LOCAL: Final = (
+    ("asyncio/tasks.py", "_wait", "fs"),
+    ("asyncio/tasks.py", "wait_for", "fut"),
+)
+
+
+class Chain(NamedTuple):
+    """Where a task waits.
+
+    Attributes:
+        frames: outermost first; of other tasks, too, when it waits for those.
+        awaited: what the last of these tasks waits for; None when that is not known.
+        tasks: the task itself, and those it waits for one after the other.
+        note: about what lies between these tasks: `1 of 3 in gather`.
+    """
+
+    frames: Sequence[FrameType]
+    awaited: object
+    tasks: Sequence[asyncio.Task[Any]]
+    note: str = ""
+
+    @property
+    def work(self) -> concurrent.futures.Future[Any] | None:
+        """What a thread pool does, or is to do, for the task; None when it waits for no such."""
+        if not isinstance(self.awaited, asyncio.Future):
+            return None
+        return next(_referred(self.awaited, concurrent.futures.Future), None)
+
+
+def chain_of(task: asyncio.Task[Any]) -> Chain:
+    """Return where a task waits. The task must not be running."""
+    frames: list[FrameType] = []
+    tasks = [task]
+    note = ""
+    while True:
+        awaited = _append_frames(tasks[-1], frames)
+        inner, how_many = _task_within(awaited, frames)
+        if how_many > 1:
+            note = f"1 of {how_many} tasks"
+        if inner is None or inner in tasks or len(tasks) >= MOST_TASKS:
+            return Chain(frames, awaited, tasks, note)
+        tasks.append(inner)
+
+
+def _append_frames(task: asyncio.Task[Any], frames: list[FrameType]) -> object:
+    """Append the frames of a task; return what it waits for."""
+    awaited: object = task.get_coro()
+    while awaited is not None and len(frames) < MOST_FRAMES:
+        kind = type(awaited)
+        if isinstance(awaited, CoroutineType):
+            frame, following = awaited.cr_frame, awaited.cr_await
+        elif isinstance(awaited, GeneratorType):
+            frame, following = awaited.gi_frame, awaited.gi_yieldfrom
+        elif isinstance(awaited, AsyncGeneratorType):
+            frame, following = awaited.ag_frame, awaited.ag_await
+        elif kind.__name__ in _WRAPPERS:
+            frame, following = None, _inside(awaited)
+        else:
+            break
+        if frame is not None:
+            frames.append(frame)
+        awaited = following
+    waited_for: object = getattr(task, "_fut_waiter", None)
+    return waited_for if waited_for is not None else awaited
+
+
+def _inside(wrapper: object) -> object:
+    """Return the coroutine or future that one of the interpreter's wrappers is around."""
+    kinds = (CoroutineType, GeneratorType, AsyncGeneratorType, asyncio.Future)
+    return next((each for each in gc.get_referents(wrapper) if isinstance(each, kinds)), None)
+
+
+def _task_within(
+    awaited: object, frames: Sequence[FrameType]
+) -> tuple[asyncio.Task[Any] | None, int]:
+    """Return a task that a task waits for, and how many of them are not done."""
+    if isinstance(awaited, asyncio.Task):
+        return awaited, 1
+    if not isinstance(awaited, asyncio.Future):
+        return None, 0
+    children = getattr(awaited, "_children", None)  # of `gather`
+    if type(children) is not list:
+        children = list(_tasks_of_library(frames))
+    pending = [each for each in children if isinstance(each, asyncio.Task) and not each.done()]
+    if pending:
+        return pending[0], len(pending)
+    return next(_referred(awaited, asyncio.Task), None), 1
+
+
+def _tasks_of_library(frames: Sequence[FrameType]) -> Iterator[object]:
+    """Yield what the innermost frames of a library wait for: the tasks of a group, of `wait`."""
+    for frame in frames[-1:-4:-1]:
+        file, function = frame.f_code.co_filename, frame.f_code.co_name
+        for ending, name, variable in _TASKS_IN_LOCAL:
+            if name == function and file.endswith(ending):
+                found = local_of(frame, variable)
+                yield from list(found) if isinstance(found, (set, frozenset, list)) else [found]
+    for frame in reversed(frames):
+        function = frame.f_code.co_name
+        if function not in _FUNCTIONS_OF_GROUP:  # as good as all of them
+            continue
+        file = frame.f_code.co_filename
+        for ending, name, variable in _TASKS_OF_GROUP:
+            if name == function and file.endswith(ending):
+                tasks = getattr(local_of(frame, variable), "_tasks", None)
+                yield from list(tasks) if isinstance(tasks, (set, list)) else []
+                return
+
+
+def _referred(future: asyncio.Future[Any], kind: type[Any]) -> Iterator[Any]:
+    """Yield what a future's callbacks are about, as `wrap_future` and `shield` make them."""
+    callbacks: Any = getattr(future, "_callbacks", None)
+    for callback, *_ in callbacks or ():
+        if not isinstance(callback, FunctionType) or not callback.__closure__:
+            continue
+        for cell in callback.__closure__:
+            try:
+                value = cell.cell_contents
+            except ValueError:  # an empty cell
+                continue
+            if isinstance(value, kind):
+                yield value

@@ -1,0 +1,1 @@
+"""Every name that is written in one place and looked for in another."""

@@ -1,0 +1,1 @@
+"""From spans and stacks to the bytes of their records, in Python and in C."""

@@ -1,0 +1,671 @@
+/* The hot path in C: what span_encoder.py and lane_writer.py do for an ordinary span, without the
+ * interpreter. Optional: without it, or for a span that is not ordinary, the Python code does the
+ * same, and it stays the one description of what is to happen.
+ *
+ * Why this needs no lock: from the look at the lane's lock to the commit, nothing here runs Python
+ * code, lets go of the interpreter's lock or makes an object that garbage collection knows. So no
+ * other thread, signal handler or finalizer can come between. Whatever could do so, such as an
+ * attribute of another type, is left to the Python code before anything was changed.
+ *
+ * The record is written behind the last commit, straight into the ring; only the commit word, which
+ * is stored last, makes it part of the lane (ring/layout.py). A record that turns out not to fit is
+ * left there uncommitted.
+ *
+ * The span's fields come as arguments: the interpreter reads an attribute in a third of the time
+ * that PyObject_GetAttr takes. Numbers are read by their digits, and the lane's lock is asked by the
+ * function behind its method: together they halve the instructions of a span. */
+
+#define PY_SSIZE_T_CLEAN
+#include <Python.h>
+#if PY_VERSION_HEX < 0x030b0000
+#include <longintrepr.h>
+#endif
+#include <structmember.h>
+#include <stdint.h>
+#include <string.h>
+
+enum { SCOPE_NUMBER, SCOPE_RESOURCE };                         /* of scope_table.ScopeEntry */
+enum { CONTEXT_TRACE_ID, CONTEXT_SPAN_ID, CONTEXT_IS_REMOTE, CONTEXT_FLAGS, CONTEXT_STATE };
+enum { MAX_DEPTH = 4, SPAN_KINDS = 5 };
+
+/* The slots of a lane_writer.LaneWriter that are used here. */
+#define SLOTS(X)                                                                                   \
+    X(_lock) X(_overflow) X(_commit) X(_base) X(_commit_word) X(_defined) X(_memory)
+#define SLOT_FIELD(name) Py_ssize_t offset##name;
+
+typedef struct {
+    PyObject_HEAD
+    PyObject *lane;
+    PyObject *scope_entries;
+    PyObject *default_state;
+    PyObject *kinds; /* members of SpanKind by their value */
+    Py_ssize_t record_limit;
+    Py_ssize_t payload_bytes;
+    uint64_t length_mask;
+    uint64_t one_record;
+    PyTypeObject *lock_type;
+    PyCFunction is_locked;
+    SLOTS(SLOT_FIELD)
+} SpanWriter;
+
+#define SLOT(self, name) (*(PyObject **)((char *)(self)->lane + (self)->offset##name))
+
+/* ---- msgpack -------------------------------------------------------------------------------- */
+
+typedef struct {
+    unsigned char *at;
+    unsigned char *end;
+} Writer;
+
+static inline int
+has_room(const Writer *out, Py_ssize_t bytes)
+{
+    return out->end - out->at >= bytes;
+}
+
+static inline void
+put_big_endian(Writer *out, uint64_t value, int bytes)
+{
+#ifdef __GNUC__
+    if (bytes == 8) {
+        value = PY_BIG_ENDIAN ? value : __builtin_bswap64(value);
+        memcpy(out->at, &value, 8);
+        out->at += 8;
+        return;
+    }
+#endif
+    for (int shift = (bytes - 1) * 8; shift >= 0; shift -= 8) {
+        *out->at++ = (unsigned char)(value >> shift);
+    }
+}
+
+static inline int
+put_unsigned(Writer *out, uint64_t value)
+{
+    if (!has_room(out, 9)) {
+        return 0;
+    }
+    if (value < 0x80) {
+        *out->at++ = (unsigned char)value;
+    } else if (value <= UINT8_MAX) {
+        *out->at++ = 0xcc;
+        put_big_endian(out, value, 1);
+    } else if (value <= UINT16_MAX) {
+        *out->at++ = 0xcd;
+        put_big_endian(out, value, 2);
+    } else if (value <= UINT32_MAX) {
+        *out->at++ = 0xce;
+        put_big_endian(out, value, 4);
+    } else {
+        *out->at++ = 0xcf;
+        put_big_endian(out, value, 8);
+    }
+    return 1;
+}
+
+static inline int
+put_signed(Writer *out, int64_t value)
+{
+    if (value >= 0) {
+        return put_unsigned(out, (uint64_t)value);
+    }
+    if (!has_room(out, 9)) {
+        return 0;
+    }
+    if (value >= -32) {
+        *out->at++ = (unsigned char)value;
+    } else {
+        *out->at++ = 0xd3;
+        put_big_endian(out, (uint64_t)value, 8);
+    }
+    return 1;
+}
+
+/* Writes the head of a string, list or map of `size` items. `fix` is the type byte of a short one,
+ * `fix_limit` how long that may be, `wide` the type byte of one with a 16-bit size; `wide` + 1 has
+ * 32 bits. Strings of 32 to 255 bytes have a type byte of their own. */
+static inline int
+put_head(Writer *out, size_t size, unsigned char fix, size_t fix_limit, unsigned char wide)
+{
+    if (!has_room(out, 5)) {
+        return 0;
+    }
+    if (size < fix_limit) {
+        *out->at++ = (unsigned char)(fix | size);
+    } else if (wide == 0xda && size <= UINT8_MAX) {
+        *out->at++ = 0xd9;
+        put_big_endian(out, size, 1);
+    } else if (size <= UINT16_MAX) {
+        *out->at++ = wide;
+        put_big_endian(out, size, 2);
+    } else {
+        *out->at++ = (unsigned char)(wide + 1);
+        put_big_endian(out, size, 4);
+    }
+    return 1;
+}
+
+static inline int
+put_bytes(Writer *out, const char *data, Py_ssize_t size)
+{
+    if (!put_head(out, (size_t)size, 0xa0, 32, 0xda) || !has_room(out, size)) {
+        return 0;
+    }
+    memcpy(out->at, data, (size_t)size);
+    out->at += size;
+    return 1;
+}
+
+static inline int
+put_string(Writer *out, PyObject *text)
+{
+    if (PyUnicode_IS_COMPACT_ASCII(text)) {
+        return put_bytes(out, (const char *)PyUnicode_1BYTE_DATA(text), PyUnicode_GET_LENGTH(text));
+    }
+    /* Not PyUnicode_AsUTF8AndSize: the host's string would keep a second copy of itself. */
+    PyObject *encoded = PyUnicode_AsUTF8String(text);
+    if (encoded == NULL) { /* half a character, or no memory */
+        return 0;
+    }
+    int is_done = put_bytes(out, PyBytes_AS_STRING(encoded), PyBytes_GET_SIZE(encoded));
+    Py_DECREF(encoded);
+    return is_done;
+}
+
+/* Takes a number apart into 64 bits and the 64 above them; returns 0 when it is negative or larger,
+ * or when the interpreter keeps numbers in a way that is not known here. */
+static inline int
+halves_of(PyObject *number, uint64_t *high, uint64_t *low)
+{
+#if PY_VERSION_HEX < 0x030c0000
+    Py_ssize_t count = Py_SIZE(number);
+    const digit *digits = ((PyLongObject *)number)->ob_digit;
+#elif PY_VERSION_HEX < 0x030e0000
+    uintptr_t tag = ((PyLongObject *)number)->long_value.lv_tag;
+    Py_ssize_t count = (tag & 3) == 2 ? -1 : (Py_ssize_t)(tag >> 3);
+    const digit *digits = ((PyLongObject *)number)->long_value.ob_digit;
+#else
+    Py_ssize_t count = -1;
+    const digit *digits = NULL;
+#endif
+    *high = *low = 0;
+    while (count > 0) {
+        if (*high >> (64 - PyLong_SHIFT)) {
+            return 0;
+        }
+        *high = *high << PyLong_SHIFT | *low >> (64 - PyLong_SHIFT);
+        *low = *low << PyLong_SHIFT | digits[--count];
+    }
+    return count == 0;
+}
+
+/* Returns a number from 0 to 2**64 - 1; anything else sets an exception. */
+static inline uint64_t
+number_of(PyObject *number)
+{
+    uint64_t high, low;
+    if (halves_of(number, &high, &low) && high == 0) {
+        return low;
+    }
+    return PyLong_AsUnsignedLongLong(number);
+}
+
+static inline int
+put_integer(Writer *out, PyObject *number)
+{
+    uint64_t high, low;
+    if (halves_of(number, &high, &low)) {
+        return high == 0 && put_unsigned(out, low);
+    }
+    int overflow = 0;
+    long long value = PyLong_AsLongLongAndOverflow(number, &overflow);
+    if (overflow == 0) {
+        return !(value == -1 && PyErr_Occurred()) && put_signed(out, value);
+    }
+    if (overflow < 0) {
+        return 0;
+    }
+    unsigned long long large = PyLong_AsUnsignedLongLong(number);
+    return !(large == (unsigned long long)-1 && PyErr_Occurred()) && put_unsigned(out, large);
+}
+
+static int put_map(Writer *out, PyObject *map, int depth);
+
+static int
+put_value(Writer *out, PyObject *value, int depth)
+{
+    PyTypeObject *type = Py_TYPE(value);
+    if (type == &PyUnicode_Type) {
+        return PyUnicode_READY(value) == 0 && put_string(out, value);
+    }
+    if (type == &PyLong_Type) {
+        return put_integer(out, value);
+    }
+    if (type == &PyBool_Type || value == Py_None) {
+        if (!has_room(out, 1)) {
+            return 0;
+        }
+        *out->at++ = value == Py_True ? 0xc3 : value == Py_False ? 0xc2 : 0xc0;
+        return 1;
+    }
+    if (type == &PyFloat_Type) {
+        if (!has_room(out, 9)) {
+            return 0;
+        }
+        double number = PyFloat_AS_DOUBLE(value);
+        uint64_t bits;
+        memcpy(&bits, &number, sizeof bits);
+        *out->at++ = 0xcb;
+        put_big_endian(out, bits, 8);
+        return 1;
+    }
+    if (depth >= MAX_DEPTH) {
+        return 0;
+    }
+    if (type == &PyTuple_Type || type == &PyList_Type) {
+        Py_ssize_t size = PySequence_Fast_GET_SIZE(value);
+        if (!put_head(out, (size_t)size, 0x90, 16, 0xdc)) {
+            return 0;
+        }
+        for (Py_ssize_t index = 0; index < size; index++) {
+            if (!put_value(out, PySequence_Fast_GET_ITEM(value, index), depth + 1)) {
+                return 0;
+            }
+        }
+        return 1;
+    }
+    return type == &PyDict_Type && put_map(out, value, depth + 1);
+}
+
+static int
+put_map(Writer *out, PyObject *map, int depth)
+{
+    if (!put_head(out, (size_t)PyDict_GET_SIZE(map), 0x80, 16, 0xde)) {
+        return 0;
+    }
+    PyObject *key, *value;
+    Py_ssize_t position = 0;
+    while (PyDict_Next(map, &position, &key, &value)) {
+        if (Py_TYPE(key) != &PyUnicode_Type || PyUnicode_READY(key) != 0 || !put_string(out, key)
+            || !put_value(out, value, depth)) {
+            return 0;
+        }
+    }
+    return 1;
+}
+
+/* ---- a span --------------------------------------------------------------------------------- */
+
+/* What `write` is called with, in this order, and `write_start` up to the start. */
+typedef struct {
+    PyObject *context, *parent, *resource, *scope, *name, *kind, *start, *end, *attributes;
+    PyObject *thread_id; /* of a start alone */
+} Fields;
+
+enum { END_FIELDS = 9, START_FIELDS = 8 };
+
+static inline int
+is_context(PyObject *context)
+{
+    return PyTuple_Check(context) && PyTuple_GET_SIZE(context) > CONTEXT_STATE;
+}
+
+static inline int
+is_ordinary(SpanWriter *self, const Fields *fields)
+{
+    return is_context(fields->context)
+        && (fields->parent == Py_None || is_context(fields->parent))
+        && PyTuple_GET_ITEM(fields->context, CONTEXT_STATE) == self->default_state
+        && PyLong_CheckExact(PyTuple_GET_ITEM(fields->context, CONTEXT_TRACE_ID))
+        && PyLong_Check(PyTuple_GET_ITEM(fields->context, CONTEXT_FLAGS))
+        && PyUnicode_CheckExact(fields->name)
+        && PyLong_CheckExact(fields->start)
+        && (fields->thread_id != NULL
+            || (PyLong_CheckExact(fields->end) && PyDict_CheckExact(fields->attributes)));
+}
+
+/* Returns the number of the span's scope, borrowed from the table; NULL when it has none yet. */
+static PyObject *
+scope_number(SpanWriter *self, const Fields *fields)
+{
+    PyObject *key = PyLong_FromVoidPtr(fields->scope);
+    PyObject *entry = key == NULL ? NULL : PyDict_GetItemWithError(self->scope_entries, key);
+    Py_XDECREF(key);
+    if (entry == NULL || !PyTuple_Check(entry) || PyTuple_GET_SIZE(entry) <= SCOPE_RESOURCE
+        || PyTuple_GET_ITEM(entry, SCOPE_RESOURCE) != fields->resource) {
+        return NULL;
+    }
+    return PyTuple_GET_ITEM(entry, SCOPE_NUMBER);
+}
+
+static int
+put_trace_id(Writer *out, PyObject *trace_id)
+{
+    uint64_t high, low;
+    if (halves_of(trace_id, &high, &low)) {
+        return put_unsigned(out, high) && put_unsigned(out, low);
+    }
+    PyObject *sixty_four = PyLong_FromLong(64);
+    PyObject *above = sixty_four == NULL ? NULL : PyNumber_Rshift(trace_id, sixty_four);
+    Py_XDECREF(sixty_four);
+    if (above == NULL) {
+        return 0;
+    }
+    int is_done = put_integer(out, above);
+    Py_DECREF(above);
+    return is_done && put_unsigned(out, PyLong_AsUnsignedLongLongMask(trace_id));
+}
+
+static int
+put_span(SpanWriter *self, Writer *out, const Fields *fields, PyObject *scope)
+{
+    PyObject *parent_id = NULL;
+    unsigned long flags =
+        PyLong_AsUnsignedLongMask(PyTuple_GET_ITEM(fields->context, CONTEXT_FLAGS)) & 0xff;
+    if (fields->parent != Py_None) {
+        parent_id = PyTuple_GET_ITEM(fields->parent, CONTEXT_SPAN_ID);
+        flags |= PyTuple_GET_ITEM(fields->parent, CONTEXT_IS_REMOTE) == Py_True ? 0x100 : 0;
+    }
+    long kind = 0;
+    while (kind < SPAN_KINDS && PyTuple_GET_ITEM(self->kinds, kind) != fields->kind) {
+        kind++;
+    }
+    if (kind == SPAN_KINDS || !has_room(out, 4)) {
+        return 0;
+    }
+    if (fields->thread_id != NULL) {
+        *out->at++ = 0x9b; /* a list of 11 fields: records.SpanStart, but for its last */
+        *out->at++ = 2;
+    } else {
+        *out->at++ = 0xdc; /* a list of 16 fields: records.Span */
+        put_big_endian(out, 16, 2);
+        *out->at++ = 1;
+    }
+    if (!put_trace_id(out, PyTuple_GET_ITEM(fields->context, CONTEXT_TRACE_ID))
+        || !put_value(out, PyTuple_GET_ITEM(fields->context, CONTEXT_SPAN_ID), MAX_DEPTH)
+        || !(parent_id == NULL ? put_unsigned(out, 0) : put_value(out, parent_id, MAX_DEPTH))
+        || !put_unsigned(out, flags)
+        || !put_value(out, scope, MAX_DEPTH)
+        || !put_value(out, fields->name, MAX_DEPTH)
+        || !put_unsigned(out, (uint64_t)kind)
+        || !put_value(out, fields->start, MAX_DEPTH)) {
+        return 0;
+    }
+    if (fields->thread_id != NULL) {
+        return put_value(out, fields->thread_id, MAX_DEPTH);
+    }
+    if (!put_value(out, fields->end, MAX_DEPTH) || !put_map(out, fields->attributes, 0)
+        || !has_room(out, 4)) {
+        return 0;
+    }
+    *out->at++ = 0x90; /* no events */
+    *out->at++ = 0x90; /* no links */
+    *out->at++ = 0;    /* status UNSET */
+    *out->at++ = 0xc0; /* nothing rare */
+    return 1;
+}
+
+/* ---- the lane ------------------------------------------------------------------------------- */
+
+/* Whether nobody else is writing, or waiting to be written. */
+static int
+is_lane_free(SpanWriter *self)
+{
+    PyObject *lock = SLOT(self, _lock), *overflow = SLOT(self, _overflow);
+    if (lock == NULL || Py_TYPE(lock) != self->lock_type || overflow == NULL
+        || PyObject_Size(overflow) != 0) {
+        return 0;
+    }
+    PyObject *locked = self->is_locked(lock, NULL);
+    int is_free = locked == Py_False;
+    Py_XDECREF(locked);
+    return is_free;
+}
+
+static int
+write_record(SpanWriter *self, const Fields *fields, PyObject *scope, Py_buffer *memory)
+{
+    uint64_t commit = number_of(SLOT(self, _commit));
+    Py_ssize_t base = (Py_ssize_t)number_of(SLOT(self, _base));
+    Py_ssize_t commit_word = (Py_ssize_t)number_of(SLOT(self, _commit_word));
+    Py_ssize_t used = (Py_ssize_t)(commit & self->length_mask);
+    Py_ssize_t room = self->payload_bytes - used;
+    if (PyErr_Occurred() || room <= 0 || base + self->payload_bytes > memory->len
+        || (commit_word + 1) * (Py_ssize_t)sizeof commit > memory->len) {
+        return 0;
+    }
+    unsigned char *start = (unsigned char *)memory->buf + base + used;
+    Writer out = {start, start + (room < self->record_limit ? room : self->record_limit)};
+    if (!put_span(self, &out, fields, scope)) {
+        return 0;
+    }
+    commit += (uint64_t)(out.at - start) + self->one_record;
+    PyObject *committed = PyLong_FromUnsignedLongLong(commit);
+    if (committed == NULL) {
+        return 0;
+    }
+    uint64_t *word = (uint64_t *)memory->buf + commit_word;
+    __atomic_store_n(word, commit, __ATOMIC_RELEASE);
+    Py_SETREF(SLOT(self, _commit), committed);
+    return 1;
+}
+
+static int
+write_span(SpanWriter *self, const Fields *fields)
+{
+    PyObject *scope = is_ordinary(self, fields) ? scope_number(self, fields) : NULL;
+    PyObject *memory_object = SLOT(self, _memory), *defined = SLOT(self, _defined);
+    Py_buffer memory;
+    if (scope == NULL || memory_object == NULL || memory_object == Py_None || defined == NULL
+        || PySet_Contains(defined, scope) != 1 || !is_lane_free(self)
+        || PyObject_GetBuffer(memory_object, &memory, PyBUF_WRITABLE) != 0) {
+        return 0;
+    }
+    int is_done = write_record(self, fields, scope, &memory);
+    PyBuffer_Release(&memory);
+    return is_done;
+}
+
+static PyObject *
+answer(SpanWriter *self, const Fields *fields)
+{
+    if (write_span(self, fields)) {
+        Py_RETURN_TRUE;
+    }
+    PyErr_Clear();
+    Py_RETURN_FALSE;
+}
+
+static int
+are_arguments(SpanWriter *self, Py_ssize_t count, Py_ssize_t wanted)
+{
+    if (count != wanted || self->lane == NULL) {
+        PyErr_Format(PyExc_TypeError, "takes the %zd fields of a span", wanted);
+        return 0;
+    }
+    return 1;
+}
+
+static PyObject *
+SpanWriter_write(SpanWriter *self, PyObject *const *arguments, Py_ssize_t count)
+{
+    Fields fields = {0};
+    if (!are_arguments(self, count, END_FIELDS)) {
+        return NULL;
+    }
+    memcpy(&fields, arguments, END_FIELDS * sizeof(PyObject *));
+    return answer(self, &fields);
+}
+
+static PyObject *
+SpanWriter_write_start(SpanWriter *self, PyObject *const *arguments, Py_ssize_t count)
+{
+    Fields fields = {0};
+    if (!are_arguments(self, count, START_FIELDS)) {
+        return NULL;
+    }
+    memcpy(&fields, arguments, (START_FIELDS - 1) * sizeof(PyObject *));
+    fields.thread_id = arguments[START_FIELDS - 1];
+    return answer(self, &fields);
+}
+
+/* ---- the type ------------------------------------------------------------------------------- */
+
+static int
+find_slot(PyObject *type, const char *name, Py_ssize_t *offset)
+{
+    PyObject *descriptor = PyObject_GetAttrString(type, name);
+    if (descriptor == NULL) {
+        return -1;
+    }
+    int is_slot = Py_TYPE(descriptor) == &PyMemberDescr_Type;
+    if (is_slot) {
+        *offset = ((PyMemberDescrObject *)descriptor)->d_member->offset;
+    } else {
+        PyErr_Format(PyExc_TypeError, "%s is no slot", name);
+    }
+    Py_DECREF(descriptor);
+    return is_slot ? 0 : -1;
+}
+
+/* Finds the function behind the method `locked` of locks. */
+static int
+find_is_locked(SpanWriter *self, PyObject *lock)
+{
+    self->lock_type = Py_TYPE(lock);
+    PyObject *method = PyObject_GetAttrString((PyObject *)self->lock_type, "locked");
+    if (method == NULL) {
+        return -1;
+    }
+    int is_known = Py_TYPE(method) == &PyMethodDescr_Type
+        && ((PyMethodDescrObject *)method)->d_method->ml_flags == METH_NOARGS;
+    if (is_known) {
+        self->is_locked = ((PyMethodDescrObject *)method)->d_method->ml_meth;
+    } else {
+        PyErr_SetString(PyExc_TypeError, "another lock than the one known here");
+    }
+    Py_DECREF(method);
+    return is_known ? 0 : -1;
+}
+
+static int
+SpanWriter_init(SpanWriter *self, PyObject *arguments, PyObject *keywords)
+{
+    static char *names[] = {
+        "lane", "scope_entries", "default_state", "kinds", "record_limit", "payload_bytes",
+        "length_mask", "one_record", NULL};
+    PyObject *lane, *scope_entries, *default_state, *kinds;
+    unsigned long long length_mask, one_record;
+    if (!PyArg_ParseTupleAndKeywords(
+            arguments, keywords, "$OO!OO!nnKK", names, &lane, &PyDict_Type, &scope_entries,
+            &default_state, &PyTuple_Type, &kinds, &self->record_limit, &self->payload_bytes,
+            &length_mask, &one_record)) {
+        return -1;
+    }
+    if (PyTuple_GET_SIZE(kinds) != SPAN_KINDS) {
+        PyErr_SetString(PyExc_ValueError, "another SpanKind than the one known here");
+        return -1;
+    }
+#define FIND(name)                                                                                 \
+    if (find_slot((PyObject *)Py_TYPE(lane), #name, &self->offset##name) != 0) {                   \
+        return -1;                                                                                 \
+    }
+    SLOTS(FIND)
+    self->length_mask = length_mask;
+    self->one_record = one_record;
+#define HOLD(name) Py_XSETREF(self->name, Py_NewRef(name));
+    HOLD(lane) HOLD(scope_entries) HOLD(default_state) HOLD(kinds)
+    return find_is_locked(self, SLOT(self, _lock));
+}
+
+static int
+SpanWriter_traverse(SpanWriter *self, visitproc visit, void *arg)
+{
+    Py_VISIT(Py_TYPE(self));
+    Py_VISIT(self->lane);
+    Py_VISIT(self->scope_entries);
+    Py_VISIT(self->default_state);
+    Py_VISIT(self->kinds);
+    return 0;
+}
+
+static int
+SpanWriter_clear(SpanWriter *self)
+{
+    Py_CLEAR(self->lane);
+    Py_CLEAR(self->scope_entries);
+    Py_CLEAR(self->default_state);
+    Py_CLEAR(self->kinds);
+    return 0;
+}
+
+static void
+SpanWriter_dealloc(SpanWriter *self)
+{
+    PyTypeObject *type = Py_TYPE(self);
+    PyObject_GC_UnTrack(self);
+    SpanWriter_clear(self);
+    type->tp_free(self);
+    Py_DECREF(type);
+}
+
+static PyMethodDef SpanWriter_methods[] = {
+    {"write", (PyCFunction)(void (*)(void))SpanWriter_write, METH_FASTCALL,
+     "write(context, parent, resource, scope, name, kind, start_time, end_time, attributes)\n"
+     "--\n\n"
+     "Record an ended span without events, links and status; return whether that was possible."},
+    {"write_start", (PyCFunction)(void (*)(void))SpanWriter_write_start, METH_FASTCALL,
+     "write_start(context, parent, resource, scope, name, kind, start_time, thread_id)\n"
+     "--\n\n"
+     "Record a local root that started; return whether that was possible."},
+    {NULL, NULL, 0, NULL},
+};
+
+static PyType_Slot SpanWriter_slots[] = {
+    {Py_tp_doc, "Writes ordinary spans into one lane."},
+    {Py_tp_new, PyType_GenericNew},
+    {Py_tp_init, SpanWriter_init},
+    {Py_tp_dealloc, SpanWriter_dealloc},
+    {Py_tp_traverse, SpanWriter_traverse},
+    {Py_tp_clear, SpanWriter_clear},
+    {Py_tp_methods, SpanWriter_methods},
+    {0, NULL},
+};
+
+static PyType_Spec SpanWriter_spec = {
+    .name = "otel_flight.recording.encoding._hot_path.SpanWriter",
+    .basicsize = sizeof(SpanWriter),
+    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC,
+    .slots = SpanWriter_slots,
+};
+
+static int
+module_exec(PyObject *module)
+{
+    PyObject *type = PyType_FromSpec(&SpanWriter_spec);
+    if (type == NULL) {
+        return -1;
+    }
+    int result = PyModule_AddObjectRef(module, "SpanWriter", type);
+    Py_DECREF(type);
+    return result;
+}
+
+static PyModuleDef_Slot module_slots[] = {
+    {Py_mod_exec, module_exec},
+    {0, NULL},
+};
+
+static struct PyModuleDef module_definition = {
+    PyModuleDef_HEAD_INIT,
+    .m_name = "otel_flight.recording.encoding._hot_path",
+    .m_doc = "The hot path in C; recording/encoding/compiled.py says when it is used.",
+    .m_size = 0,
+    .m_slots = module_slots,
+};
+
+PyMODINIT_FUNC
+PyInit__hot_path(void)
+{
+    return PyModuleDef_Init(&module_definition);
+}

@@ -1,0 +1,1 @@
+"""An incident as a person reads it, whatever it is shown on."""

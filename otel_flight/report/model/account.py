@@ -1,0 +1,133 @@
+"""What an incident covers, lacks, and became of, in words: the same in every kind of report."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from otel_flight.incidents.evidence.view import one_line, short_duration
+from otel_flight.incidents.manifest import Cause, Coverage, Losses, Manifest
+from otel_flight.incidents.spool import DeliveryState
+from otel_flight.words import count, size
+
+_LONGEST_VALUE: Final = 300
+_MOST_LARGE_TRACES: Final = 5
+_DURATION_NS: Final = "flight_recorder.duration_ns"
+_LIMIT_NS: Final = "flight_recorder.limit_ns"
+
+
+@dataclass(frozen=True)
+class LargeTraceSize:
+    """A trace that some backends do not take as a whole."""
+
+    trace_id: str
+    spans: int
+    bytes: int
+    """About how much it takes as OTLP."""
+
+
+def cause_words(cause: Cause) -> list[str]:
+    """Return what is known of a cause besides its title, an item each."""
+    attributes: dict[str, Any] = dict(cause.attributes)
+    words = []
+    duration, limit = attributes.pop(_DURATION_NS, None), attributes.pop(_LIMIT_NS, None)
+    if isinstance(duration, int) and isinstance(limit, int):
+        verb = "open for" if cause.trigger == "slow_open_root" else "took"
+        words.append(f"{verb} {short_duration(duration)}, its limit is {short_duration(limit)}")
+    if kind := attributes.pop("exception.type", ""):
+        message = attributes.pop("exception.message", "")
+        words.append(one_line(f"{kind}: {message}".strip(": "), _LONGEST_VALUE))
+        attributes.pop("otel.status_description", None)
+    words += [one_line(f"{key}={value}", _LONGEST_VALUE) for key, value in attributes.items()]
+    if cause.repeats:
+        words.append(f"{count(cause.repeats, 'more time')} while the incident was open")
+    return words
+
+
+def coverage_words(manifest: Manifest) -> str:
+    """Return which time is there, and why not more."""
+    coverage = manifest.coverage
+    asked = short_duration(coverage.requested_seconds * 1e9)
+    if not coverage.start_ns:
+        return f"nothing of the {asked} asked for: the window is empty"
+    before = short_duration(manifest.opened_ns - coverage.start_ns)
+    after = short_duration(manifest.closed_ns - manifest.opened_ns)
+    return f"{before} before the trigger{_shortfall(coverage, asked)}, and {after} after it"
+
+
+def _shortfall(coverage: Coverage, asked: str) -> str:
+    if not coverage.is_complete:
+        return f" (of {asked} asked for: OTEL_FLIGHT_WINDOW_BYTES holds no more)"
+    if coverage.start_ns > coverage.requested_start_ns:
+        return f" (of {asked} asked for: recording had begun only then)"
+    return ""
+
+
+def loss_words(losses: Losses) -> list[str]:
+    """Return what is missing and what was changed, an item each; nothing when all is there."""
+    start = "since the process started"
+    said = (
+        (losses.evicted, "record", f"overwritten {start}: the window was full"),
+        (losses.overtaken, "record", "overwritten while the window was copied"),
+        (losses.dropped, "record", f"dropped {start}: too many came at once"),
+        (losses.undecoded, "record", "unreadable"),
+        (losses.cut, "record", f"shortened {start}: longer than OTEL_FLIGHT_RECORD_BYTES"),
+        (losses.converted, "value", f"kept as text {start}: msgpack has no such type"),
+        (losses.open_spans_evicted, "open span", f"given up {start}: too many were open"),
+    )
+    return [f"{count(number, noun)} {how}" for number, noun, how in said if number]
+
+
+def large_trace_words(traces: Sequence[LargeTraceSize]) -> list[str]:
+    """Return which traces a backend may have refused a part of, an item each."""
+    words = [
+        f"trace {each.trace_id}: {count(each.spans, 'span')} of about {size(each.bytes)}"
+        for each in traces[:_MOST_LARGE_TRACES]
+    ]
+    if more := len(traces) - len(words):
+        words.append(f"and {count(more, 'more trace')}")
+    if words:
+        words.append(
+            "Tempo takes 5 MB of a trace, unless told otherwise, and drops the rest silently"
+        )
+    return words
+
+
+def delivery_words(state: DeliveryState, item: str = "span") -> str:
+    """Return how far the delivery of an incident is, or of what else of it a state is kept of."""
+    where = f" to {state.endpoint}" if state.endpoint else ""
+    if state.delivered and state.last_error:
+        return f"kept in the spool only: {one_line(state.last_error, _LONGEST_VALUE)}"
+    if state.delivered and where and "://" not in where:
+        return "copied to OTLP-JSON, as no endpoint is configured"
+    if state.delivered:
+        return f"delivered{where}{reservations(state, item)}"
+    words = f"{count(state.chunks, 'chunk')} delivered{where}, not all" if state.chunks else ""
+    words = words or f"not delivered{where}"
+    if state.attempts:
+        words += f" after {count(state.attempts, 'attempt')}"
+    return f"{words}: {one_line(state.last_error, _LONGEST_VALUE)}" if state.last_error else words
+
+
+def log_delivery_words(state: DeliveryState | None) -> str:
+    """Return how far the delivery of the log records is; None: they have no endpoint."""
+    if state is None:
+        return "not sent as OTLP logs: no endpoint for them is configured"
+    return delivery_words(state, "log record")
+
+
+def is_whole(state: DeliveryState) -> bool:
+    """Whether everything was delivered."""
+    return state.delivered and not state.undeliverable_spans
+
+
+def reservations(state: DeliveryState, item: str = "span") -> str:
+    """Return what has to be said of a delivery besides that it is over."""
+    words = ""
+    if state.undeliverable_spans:
+        reason = one_line(state.undeliverable_reason, _LONGEST_VALUE) or "no reason given"
+        words += f", without {count(state.undeliverable_spans, item)} it does not take: {reason}"
+    if state.resent_chunks:
+        words += f", {count(state.resent_chunks, 'request')} of it perhaps twice"
+    return words

@@ -1,0 +1,108 @@
+"""Everything a report of one incident shows, worked out once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from otel_flight.incidents.evidence.view import EvidenceView, LocalRoot
+from otel_flight.incidents.explanation import explain
+from otel_flight.incidents.findings import examine_view
+from otel_flight.incidents.incident import Incident
+from otel_flight.incidents.manifest import Explanation, Finding, Manifest
+from otel_flight.incidents.spool import DeliveryState
+from otel_flight.incidents.window import WindowEvent, WindowSpan
+from otel_flight.report.model.account import LargeTraceSize
+from otel_flight.report.model.happenings import Happenings, find_happenings
+from otel_flight.report.model.timeline import UNLIMITED, Timeline, build_timeline
+
+
+@dataclass(frozen=True)
+class IncidentReport:
+    """An incident, ready to be rendered.
+
+    Attributes:
+        manifest: what it says of itself.
+        path: its file, None when it has none.
+        trigger: the span that fired, None when no span did or it is not in the window.
+        findings: the best explanation first.
+        timeline: the trigger's trace, and what ran beside it.
+        explanations: the pauses and inferred spans in it.
+        happenings: what else happened in the process.
+        events: all runtime events of the window, by start.
+        open_roots: local roots still open when it closed, by start.
+        first_start_ns: when the earliest request of the window started.
+        state: how far its delivery is, None for a file outside a spool.
+        log_state: how far that of its log records is, None when they have no endpoint.
+        json_copy: its OTLP-JSON copy, None when there is none.
+        large_traces: those that some backends do not take as a whole, the largest first.
+    """
+
+    manifest: Manifest
+    path: Path | None
+    trigger: WindowSpan | None
+    findings: Sequence[Finding]
+    timeline: Timeline
+    explanations: Sequence[Explanation]
+    happenings: Happenings
+    events: Sequence[WindowEvent]
+    open_roots: Sequence[LocalRoot]
+    first_start_ns: int
+    state: DeliveryState | None = None
+    log_state: DeliveryState | None = None
+    json_copy: Path | None = None
+    large_traces: Sequence[LargeTraceSize] = ()
+
+
+def build_report(
+    incident: Incident,
+    *,
+    state: DeliveryState | None = None,
+    log_state: DeliveryState | None = None,
+    json_copy: Path | None = None,
+    large_traces: Sequence[LargeTraceSize] = (),
+    max_rows: int = UNLIMITED,
+    max_neighbours: int = UNLIMITED,
+    max_happenings: int = UNLIMITED,
+) -> IncidentReport:
+    """Return the report of an incident. Decodes its whole window.
+
+    Findings and explanations are worked out anew: this version may know more than the one that
+    wrote the incident.
+    """
+    view = EvidenceView(incident)
+    findings = examine_view(view)
+    explanations = explain(view)
+    timeline = build_timeline(
+        view, findings, explanations, max_rows=max_rows, max_neighbours=max_neighbours
+    )
+    return IncidentReport(
+        manifest=incident.manifest,
+        path=incident.path,
+        trigger=view.trigger,
+        findings=findings,
+        timeline=timeline,
+        explanations=explanations,
+        happenings=find_happenings(view, explanations, timeline.start_ns, max_happenings),
+        events=_events(view),
+        open_roots=[root for root in view.roots if root.is_open],
+        first_start_ns=_first_start_ns(view),
+        state=state,
+        log_state=log_state,
+        json_copy=json_copy,
+        large_traces=large_traces,
+    )
+
+
+def _events(view: EvidenceView) -> list[WindowEvent]:
+    events = [event for source in view.sources for event in view.events(source)]
+    return sorted(events, key=lambda event: event.record.start_ns)
+
+
+def _first_start_ns(view: EvidenceView) -> int:
+    manifest = view.incident.manifest
+    starts = [manifest.coverage.start_ns or manifest.opened_ns, manifest.opened_ns]
+    starts += [root.start_ns for root in view.roots[:1]]
+    starts += [span.record.start_ns for span in view.trace[:1]]  # its root may be lost
+    return min(starts)

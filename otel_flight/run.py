@@ -1,0 +1,223 @@
+"""One flight: everything alive between a start and a stop, in one process.
+
+A forked child begins a new one; nothing of the parent's is shared, because its threads are gone and
+its locks may be held for ever.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from otel_flight.clock import Clock
+from otel_flight.delivery.flusher import Flusher
+from otel_flight.guard import Guard
+from otel_flight.incidents.completion import new_incident_id
+from otel_flight.incidents.keeper import IncidentKeeper
+from otel_flight.incidents.spool import Spool, default_spool_directory
+from otel_flight.recording.session import RecordingSession
+from otel_flight.recording.tick_waits import TickWaits
+from otel_flight.recording.ticker import Ticker
+from otel_flight.ring.cleanup import remove_old_dead_rings
+from otel_flight.ring.layout import LANE_SPANS
+from otel_flight.settings.fields import Settings
+from otel_flight.sources.base import Deferring, Source, Surroundings
+from otel_flight.triggers.base import Firing, FiringInbox
+from otel_flight.triggers.gate.gate import Gate, Verdict
+from otel_flight.triggers.trigger_set import TriggerSet
+
+_logger = logging.getLogger("otel_flight")
+
+BuildTriggers = Callable[[Settings, RecordingSession, FiringInbox], TriggerSet]
+BuildSources = Callable[[Surroundings], Sequence[Source]]
+
+
+class Flight:
+    """Session, sources, triggers, gate, keeper, ticker and flusher of one life.
+
+    Args:
+        service_name: as far as it is known; the first span's resource corrects it.
+        is_pipeline_exporting: tells whether another processor exports sampled spans.
+    """
+
+    def __init__(
+        self,
+        *,
+        settings: Settings,
+        service_name: str,
+        clock: Clock,
+        guard: Guard,
+        build_triggers: BuildTriggers,
+        build_sources: BuildSources,
+        is_pipeline_exporting: Callable[[], bool],
+    ) -> None:
+        self.settings = settings
+        self._guard = guard
+        self._service_name = service_name
+        self._is_identified = False
+        self.session = RecordingSession(settings)
+        self.inbox = FiringInbox()
+        self.triggers = build_triggers(settings, self.session, self.inbox)
+        self.session.runtime.hooks = self.triggers.event_hooks
+        waits = TickWaits()
+        self.sources = build_sources(
+            Surroundings(
+                settings=settings,
+                events=self.session.runtime,
+                open_spans=self.session.open_spans,
+                guard=guard,
+                clock=clock,
+                waits=waits,
+            )
+        )
+        self.gate = Gate(settings, clock, new_incident_id)
+        directory = settings.spool_directory
+        self.spool = Spool(
+            Path(directory) if directory else default_spool_directory(),
+            settings.spool_bytes,
+            settings.spool_incidents,
+        )
+        self.flusher = Flusher(self.spool, settings, guard)
+        self.keeper = IncidentKeeper(
+            settings=settings,
+            session=self.session,
+            gate=self.gate,
+            spool=self.spool,
+            guard=guard,
+            clock=clock,
+            hand_over=self.flusher.submit,
+            is_pipeline_exporting=is_pipeline_exporting,
+        )
+        self._ticker = Ticker(settings.tick_seconds, self._tasks(), guard, self._activity, waits)
+
+    def open(self) -> None:
+        """Make the ring and start the ticker. Takes some milliseconds: the memory is allocated."""
+        self._open_ring()
+        self.open_in_background()
+
+    def open_in_background(self) -> None:
+        """Start the ticker, which makes the ring; records wait in the lanes until then."""
+        for trigger in self.triggers.installed:
+            trigger.start()
+        for source in self.sources:
+            with self._guard.swallow(f"start {source.name}"):
+                source.start()
+        self._ticker.start()
+
+    def finish(self, deadline_seconds: float) -> None:
+        """Close what is open, and give the flusher what is left of the time.
+
+        The ring stays, for the last statistics; `session.close` removes it.
+        """
+        self._take_out()
+        self._ticker.stop(min(1.0, deadline_seconds))
+        for source in self.sources:
+            if isinstance(source, Deferring):
+                with self._guard.swallow(source.name):
+                    source.settle()
+        with self._guard.swallow("close incident"):
+            self._open_ring()  # a forked child may end before its ticker came to it
+            self.session.drain()
+            self._collect_firings()
+            self.keeper.close_now()
+        with self._guard.swallow("stop flusher"):
+            self.flusher.stop(deadline_seconds)
+        self._guard.report()
+
+    def abandon(self) -> None:
+        """Let go of what belongs to the parent process, in a forked child."""
+        self._take_out()
+        self.session.abandon()
+
+    def _take_out(self) -> None:
+        for trigger in self.triggers.installed:
+            trigger.stop()
+        for source in self.sources:
+            with self._guard.swallow(f"stop {source.name}"):
+                source.stop()
+
+    def _tick_sources(self) -> None:
+        for source in self.sources:
+            with self._guard.swallow(source.name):
+                source.tick()
+
+    def fire(self, firing: Firing) -> Verdict | None:
+        """Ask the gate about a firing; left for the ticker when the gate is busy."""
+        verdict = self.keeper.fire(firing)
+        if verdict is None:
+            self.inbox.offer(firing)
+        return verdict
+
+    def _tasks(self) -> list[tuple[str, Callable[[], None]]]:
+        tasks = [
+            ("open ring", self._open_ring),
+            ("drain", self.session.drain),
+            ("heartbeat", self._heartbeat),
+            ("sources", self._tick_sources),
+            *self.triggers.watches,
+            ("firings", self._collect_firings),
+            ("incident", self.keeper.advance),
+            ("checkpoint", self.session.checkpoint_open_spans),
+        ]
+        if self.triggers.answer_request is not None:
+            tasks.insert(3, ("external trigger", self._answer_request))
+        return tasks
+
+    def _activity(self) -> object:
+        # Not the lane of runtime events: there are some in a process that does nothing, too.
+        spans = self.session.lanes[LANE_SPANS].counts().written_records
+        return spans, len(self.session.open_spans.spans), self.keeper.has_open_incident
+
+    def _open_ring(self) -> None:
+        if self.session.ring is not None:
+            return
+        ring, refusals = self.session.open_ring({"service": self._service_name})
+        path = ring.backing.path
+        if path is None:
+            _logger.warning(
+                "otel-flight keeps its window in anonymous memory, which is lost when the process "
+                "is killed: %s.",
+                "; ".join(str(refusal) for refusal in refusals),
+            )
+        elif refusals and self.settings.ring_directory:
+            _logger.warning(
+                "otel-flight keeps its window in %s instead of %s: %s.",
+                path.parent,
+                self.settings.ring_directory,
+                refusals[0],
+            )
+
+    def _heartbeat(self) -> None:
+        self.session.heartbeat()
+        if self._is_identified:
+            return
+        resource = self.session.scopes.newest_resource()
+        ring = self.session.ring
+        if resource is None or ring is None:
+            return
+        self._is_identified = True
+        self._service_name = str(resource.attributes.get("service.name", self._service_name))
+        ring.write_facts({"service": self._service_name})
+        # Once, and not before the first span: directories are read, on the ticker's thread.
+        if ring.backing.path is not None:
+            remove_old_dead_rings(ring.backing.path.parent)
+        if any(not entry.state.delivered for entry in self.spool.entries()):
+            self.flusher.start()
+
+    def _collect_firings(self) -> None:
+        for firing in self.inbox.take_all():
+            self.keeper.fire(firing)
+
+    def _answer_request(self) -> None:
+        ring = self.session.ring
+        answer = self.triggers.answer_request
+        if ring is not None and answer is not None:
+            answer(ring, self._fire_for_answer)
+
+    def _fire_for_answer(self, firing: Firing) -> dict[str, Any]:
+        verdict = self.keeper.fire(firing)
+        if verdict is None:
+            return {"outcome": "busy", "incident_id": None}
+        return {"outcome": verdict.outcome, "incident_id": verdict.incident_id}

@@ -1,0 +1,1 @@
+"""How late a thread was woken, and which thread had the GIL meanwhile."""

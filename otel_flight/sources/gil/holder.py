@@ -1,0 +1,112 @@
+"""Which thread did not let go of the interpreter, what it was doing, and for which request."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from types import CodeType
+from typing import Any, Final
+
+from otel_flight.interpreter.code_origin import is_standard
+from otel_flight.interpreter.frames import CAN_READ_FRAMES, current_frames
+from otel_flight.interpreter.own_frames import without_ours
+from otel_flight.names import process_attributes as names
+from otel_flight.recording.encoding.stack_table import Place
+from otel_flight.recording.open_spans import OpenSpans
+from otel_flight.sources.base import places_of
+from otel_flight.sources.kernel.thread_clocks import ThreadClocks, Used
+from otel_flight.sources.stacks.culprits import culprit_attributes
+from otel_flight.sources.stacks.requests import running_task
+
+_HOLDER_SHARE: Final = 0.7
+"""Of the processor time of all threads that one must have used to be the one."""
+_BUSY_SHARE: Final = 0.25
+"""Of the time that threads must have had a processor for that to say anything: on a busy machine
+they do not have it all the while."""
+_IDLE_SHARE: Final = 0.1
+"""And no more than that when the holder itself waited for something."""
+_CONTENDER_SHARE: Final = 0.1
+
+
+@dataclass(frozen=True)
+class Holder:
+    """The thread, as far as it is known.
+
+    Attributes:
+        thread_id: 0: not known.
+        is_contended: whether no single thread held it: some shared it.
+        places: its stack right after, outermost first.
+        trace_id: of the request it was serving; 0: none, or not known.
+        span_id: of the same.
+        attributes: more about it.
+    """
+
+    thread_id: int = 0
+    is_contended: bool = False
+    places: Sequence[Place] = ()
+    trace_id: int = 0
+    span_id: int = 0
+    attributes: Mapping[str, Any] = field(default_factory=dict)
+
+
+def find_holder(clocks: ThreadClocks, open_spans: OpenSpans, late_ns: int, cpu_ns: int) -> Holder:
+    """Return who held the interpreter until just now.
+
+    To be called at once by the thread that waited for it, before it lets go of it again: then the
+    holder stands where it let go, at the end of a call of a function written in C or just after.
+
+    Args:
+        clocks: noted before.
+        open_spans: what is being served.
+        late_ns: for how long it was held.
+        cpu_ns: what all threads but the calling one used meanwhile.
+    """
+    found = clocks.used()
+    used = [each for each in found if not each.is_running]
+    cpu_ns -= sum(each.cpu_ns for each in found if each.is_running)
+    thread_id = choose(used, late_ns, cpu_ns)
+    if not thread_id and cpu_ns >= late_ns * _IDLE_SHARE:
+        number = sum(each.cpu_ns >= cpu_ns * _CONTENDER_SHARE for each in used)
+        return Holder(is_contended=True, attributes={names.CONTENDERS: number})
+    if not thread_id or not CAN_READ_FRAMES:
+        return Holder(thread_id)
+    # A thread that collected lets go in our callback.
+    places: Sequence[Place] = without_ours(places_of(current_frames().get(thread_id)))
+    if all(is_standard(code.co_filename) for code, _ in places if isinstance(code, CodeType)):
+        places = ()  # a pool's thread that has done its work, and waits for more
+    trace_id, span_id = _request_on(thread_id, open_spans)
+    own_ns = next(each.cpu_ns for each in used if each.thread_id == thread_id)
+    attributes = {names.HOLDER_CPU: own_ns, **culprit_attributes(places)}
+    return Holder(thread_id, False, places, trace_id, span_id, attributes)
+
+
+def choose(used: Sequence[Used], late_ns: int, cpu_ns: int) -> int:
+    """Return the thread that alone had a processor, 0 when that is in doubt.
+
+    Who waits for something without letting go of the interpreter uses no processor: then it is only
+    known when nobody did, and there is no other thread.
+
+    Args:
+        used: what threads used that can have been the one.
+        late_ns: for how long the interpreter was held.
+        cpu_ns: what they used together with those that have ended.
+    """
+    if cpu_ns < late_ns * _IDLE_SHARE:
+        return used[0].thread_id if len(used) == 1 else 0
+    most = max(used, key=lambda each: each.cpu_ns, default=None)
+    if most is None or most.cpu_ns < late_ns * _BUSY_SHARE:
+        return 0
+    together_ns = max(cpu_ns, sum(each.cpu_ns for each in used))
+    return most.thread_id if most.cpu_ns >= together_ns * _HOLDER_SHARE else 0
+
+
+def _request_on(thread_id: int, open_spans: OpenSpans) -> tuple[int, int]:
+    """Return trace id and span id of the one request that a thread was working for."""
+    found = []
+    for span, started_on, task in dict(open_spans.roots).values():
+        if started_on == thread_id and (task is None or running_task(task.get_loop()) is task):
+            found.append(span)
+    if len(found) != 1:
+        return 0, 0
+    context = found[0].get_span_context()
+    return (context.trace_id, context.span_id) if context is not None else (0, 0)

@@ -1,0 +1,1 @@
+"""What the kernel tells about the process, its threads and its container."""

@@ -1,0 +1,89 @@
+"""How long a thread was ready to run and had no processor, as the scheduler of Linux counts it."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Container, Mapping
+from typing import Final, NamedTuple
+
+from otel_flight.clock import process_time_ns
+from otel_flight.names import process_attributes as names
+from otel_flight.sources.kernel.files import number_in, read_text
+
+OWN_THREAD: Final = "thread-self"
+_FEWEST_FIELDS: Final = 2
+"""Of `schedstat`: nanoseconds on a processor, and nanoseconds ready without one."""
+
+
+class Scheduled(NamedTuple):
+    """What the scheduler counted for a thread since it began."""
+
+    cpu_ns: int
+    queued_ns: int
+
+
+class _Reading(NamedTuple):
+    native_id: int
+    scheduled: Scheduled
+    process_cpu_ns: int
+
+
+class RunQueues:
+    """What became of the threads that serve requests, from one look to the next.
+
+    One thread only: the ticker. A look reads a file, in 7 µs, and so lets others have the
+    interpreter: whatever else is to be seen at that moment must have been seen before.
+
+    Args:
+        proc: where the process file system is mounted.
+    """
+
+    def __init__(self, proc: str) -> None:
+        self._proc = proc
+        self._last: dict[int, _Reading] = {}
+
+    def since_last(self, span_id: int, thread_id: int) -> Mapping[str, int]:
+        """Return attributes of what a thread got and did not get since the last look.
+
+        Empty at the first look, when another thread served the request then, and where the kernel
+        does not tell.
+
+        Args:
+            span_id: of the local root that the thread serves.
+            thread_id: `threading.get_ident()` of it.
+        """
+        before = self._last.pop(span_id, None)
+        # Without a lock, unlike `threading.enumerate`: whoever has that may never let go of it.
+        thread = getattr(threading, "_active", {}).get(thread_id)
+        native_id = getattr(thread, "native_id", None)
+        if native_id is None:
+            return {}
+        scheduled = read_scheduled(self._proc, f"self/task/{native_id}")
+        if scheduled is None:
+            return {}
+        reading = self._last[span_id] = _Reading(native_id, scheduled, process_time_ns())
+        if before is None or before.native_id != native_id:
+            return {}
+        own_cpu_ns = scheduled.cpu_ns - before.scheduled.cpu_ns
+        process_cpu_ns = reading.process_cpu_ns - before.process_cpu_ns
+        return {
+            names.RUN_QUEUE: scheduled.queued_ns - before.scheduled.queued_ns,
+            names.PROCESS_CPU: max(0, process_cpu_ns - own_cpu_ns),
+        }
+
+    def keep(self, span_ids: Container[int]) -> None:
+        """Forget all local roots but these."""
+        self._last = {key: each for key, each in self._last.items() if key in span_ids}
+
+
+def read_scheduled(proc: str, thread: str = OWN_THREAD) -> Scheduled | None:
+    """Return what the scheduler counted for a thread; None where the kernel does not tell.
+
+    Args:
+        proc: where the process file system is mounted.
+        thread: its directory in there.
+    """
+    numbers = [number_in(field) for field in read_text(f"{proc}/{thread}/schedstat").split()]
+    if len(numbers) < _FEWEST_FIELDS or numbers[0] is None or numbers[1] is None:
+        return None
+    return Scheduled(numbers[0], numbers[1])

@@ -1,0 +1,1 @@
+"""Which lock a stack waits for, and who acquired it."""

@@ -1,0 +1,48 @@
+"""The one function to name of a whole stack: the application's innermost."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from types import CodeType, FrameType
+
+from otel_flight.interpreter.code_origin import is_application, is_standard, short_file
+from otel_flight.names import event_attributes as names
+from otel_flight.recording.encoding.stack_table import Place
+
+
+def culprit_of(places: Sequence[Place]) -> tuple[CodeType, int] | None:
+    """Return the innermost place in the application, else in a package, else anywhere."""
+    in_code = [(code, line) for code, line in reversed(places) if isinstance(code, CodeType)]
+    for is_wanted in (is_application, lambda file: not is_standard(file), lambda file: True):
+        for code, line in in_code:
+            if is_wanted(code.co_filename):
+                return code, line
+    return None
+
+
+def described(places: Sequence[Place]) -> str:
+    """Return the function to name as it stands in a sentence: `crunch (shop/app.py:12)`."""
+    found = culprit_of(places)
+    if found is None:
+        return ""
+    code, line = found
+    return f"{_name(code)} ({short_file(code.co_filename)}:{line})"
+
+
+def described_frame(frame: FrameType) -> str:
+    """Return a frame's function as it stands in a sentence."""
+    return described([(frame.f_code, frame.f_lineno or 0)])
+
+
+def culprit_attributes(places: Sequence[Place]) -> Mapping[str, str | int]:
+    """Return the function to name as the semantic conventions have it."""
+    found = culprit_of(places)
+    if found is None:
+        return {}
+    code, line = found
+    return {names.FUNCTION: _name(code), names.FILE: code.co_filename, names.LINE: line}
+
+
+def _name(code: CodeType) -> str:
+    name: str = getattr(code, "co_qualname", code.co_name)  # from Python 3.11 on
+    return name

@@ -1,0 +1,89 @@
+"""What a blocked event loop is doing, at one moment and over several."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Sequence
+from types import FrameType
+from typing import Final, NamedTuple
+
+from otel_flight.interpreter.frames import current_frames, places_in, stack_of
+from otel_flight.interpreter.loops import LOOP_FUNCTIONS, OUTSIDE_STEPS
+from otel_flight.recording.encoding.stack_table import Place
+from otel_flight.sources.stacks.requests import context_of, ids_in, running_task
+from otel_flight.sources.stacks.waits import call_of_thread
+
+_HANDLE_RUN: Final = asyncio.Handle.__dict__["_run"].__code__
+_IS_BLOCKED_SHARE: Final = 0.75
+"""Of the samples that must be in the same task or callback to say that it blocks the loop."""
+
+
+class LoopSample(NamedTuple):
+    """One look at a loop's thread.
+
+    Attributes:
+        step: the task or callback it was in, as a number that another one does not have while this
+            one runs; 0: in none, so it waited for the processor or the interpreter.
+        places: the whole stack, outermost first.
+        trace_id: of the span that is current in the task; 0: none, or not known.
+        span_id: as well.
+        call: the function written in C that the innermost function is in.
+    """
+
+    step: int
+    places: Sequence[Place] = ()
+    trace_id: int = 0
+    span_id: int = 0
+    call: str = ""
+
+
+def sample_loop(loop: asyncio.AbstractEventLoop, thread_id: int) -> LoopSample | None:
+    """Look at a loop's thread once; None when there is no such thread."""
+    task = running_task(loop)
+    innermost = current_frames().get(thread_id)
+    if innermost is None or running_task(loop) is not task:
+        return None
+    stack = stack_of(innermost)
+    callback = _callback_in(stack)
+    if task is None and callback is None:
+        return LoopSample(0)
+    ids = ids_in(context_of(task)) if task is not None else (0, 0)
+    step = id(task) if task is not None else id(callback)
+    return LoopSample(step, places_in(stack), *ids, call_of_thread(stack))
+
+
+def is_blocked(samples: Sequence[LoopSample]) -> bool:
+    """Return whether one and the same task or callback was seen nearly all the time."""
+    if len(samples) < 2:
+        return False
+    (step, count), *_ = Counter(sample.step for sample in samples).most_common(1)
+    return bool(step) and count >= _IS_BLOCKED_SHARE * len(samples)
+
+
+def middle_of(samples: Sequence[LoopSample]) -> LoopSample:
+    """Return the sample to show: of the most common task or callback, the middle one."""
+    (step, _), *_ = Counter(sample.step for sample in samples).most_common(1)
+    same = [sample for sample in samples if sample.step == step]
+    return same[len(same) // 2]
+
+
+def call_of(samples: Sequence[LoopSample]) -> str:
+    """Return the function written in C that a loop was in nearly all the time, or nothing."""
+    (call, count), *_ = Counter(sample.call for sample in samples).most_common(1)
+    return call if count >= _IS_BLOCKED_SHARE * len(samples) else ""
+
+
+def _callback_in(stack: Sequence[FrameType]) -> FrameType | None:
+    """Return the outermost frame of what a loop runs; None when it runs nothing.
+
+    Below uvloop's own functions, which have no frames, that can be told if `run` started it.
+    """
+    for at in range(len(stack) - 1, -1, -1):
+        code = stack[at].f_code
+        if code is _HANDLE_RUN:
+            return stack[min(at + 1, len(stack) - 1)]
+        if code in OUTSIDE_STEPS:
+            is_run = code not in LOOP_FUNCTIONS and at + 1 < len(stack)
+            return stack[at + 1] if is_run else None
+    return None

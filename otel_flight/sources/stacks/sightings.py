@@ -1,0 +1,249 @@
+"""What is going on for one local root, at one moment: where it runs, or what it waits for."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from types import FrameType
+from typing import Any, Final, NamedTuple
+
+from otel_flight.interpreter.await_chain import chain_of
+from otel_flight.interpreter.frames import current_frames, places_in, stack_of
+from otel_flight.interpreter.loops import OUTSIDE_STEPS
+from otel_flight.names import event_attributes as names
+from otel_flight.recording.open_spans import OpenRoot, OpenSpans
+from otel_flight.sources.locks.locks import frame_holding, owner_of, value_of
+from otel_flight.sources.stacks.connection_users import has_connection
+from otel_flight.sources.stacks.culprits import described
+from otel_flight.sources.stacks.requests import context_of, ids_in, running_task
+from otel_flight.sources.stacks.waits import (
+    CONNECTION_POOL,
+    LOCK,
+    THREAD_POOL,
+    Wait,
+    call_of_thread,
+    wait_of_task,
+    wait_of_thread,
+)
+from otel_flight.sources.stacks.workers import ANYIO_POOL, Worker, Workers
+
+MOST_SEARCHED: Final = 64
+"""Threads, and open local roots, among which the holder of a lock is looked for."""
+MOST_BUSY: Final = 16
+"""Threads of a pool that are named."""
+
+
+class Sighting(NamedTuple):
+    """What was seen of one root.
+
+    Attributes:
+        stack: outermost frame first.
+        thread_id: that it runs or waits on; of the loop for a task that waits.
+        wait: what it waits for; None: it runs.
+    """
+
+    stack: Sequence[FrameType]
+    thread_id: int
+    wait: Wait | None
+    pool: str = ""
+
+
+class _Having(NamedTuple):
+    """Who has what others wait for: where it is, for which trace and span, and where it ends."""
+
+    place: str
+    thread_id: int
+    ids: tuple[int, int]
+    innermost: FrameType
+
+
+class Sightings:
+    """Looks at local roots; one for each tick, as it holds the frames of that moment.
+
+    Args:
+        open_spans: where the holder of a lock, or the user of a pool, is looked for.
+    """
+
+    def __init__(self, open_spans: OpenSpans) -> None:
+        self._open_spans = open_spans
+        self._frames = current_frames()
+        self._known_workers: Workers | None = None
+        self._known_roots: Sequence[OpenRoot] | None = None
+        self._known_having: dict[int, Sequence[_Having]] = {}
+
+    def of(self, root: OpenRoot) -> Sighting | None:
+        """Return what is going on for a root; None when that cannot be told."""
+        _, thread_id, task = root
+        if task is None:
+            return self._of_thread(thread_id)
+        return None if task.done() else self._of_task(task, thread_id)
+
+    def attributes(self, sighting: Sighting) -> Mapping[str, Any]:
+        """Return what can be said of a sighting besides its stack."""
+        wait = sighting.wait
+        if wait is None:
+            call = call_of_thread(sighting.stack)
+            return {names.CALL: call} if call else {}
+        found: dict[str, Any] = {names.WAIT_KIND: wait.kind, names.WAIT_ON: wait.text}
+        if wait.kind == LOCK:
+            found |= self._holder(wait, sighting)
+        if wait.kind == CONNECTION_POOL and wait.object is not None:
+            found |= self._connection_users(wait.object, sighting)
+        if sighting.pool:
+            found |= self._busy(sighting.pool)
+        return found
+
+    @property
+    def _workers(self) -> Workers:
+        if self._known_workers is None:
+            self._known_workers = Workers(self._frames)
+        return self._known_workers
+
+    @property
+    def _roots(self) -> Sequence[OpenRoot]:
+        if self._known_roots is None:
+            try:
+                roots = itertools.islice(self._open_spans.roots.values(), MOST_SEARCHED)
+                self._known_roots = list(roots)
+            except RuntimeError:  # one more began, or ended, just then
+                self._known_roots = ()
+        return self._known_roots
+
+    def _of_thread(self, thread_id: int) -> Sighting | None:
+        innermost = self._frames.get(thread_id)
+        stack = stack_of(innermost)
+        # A root that began in a callback of a loop: whatever that loop does now is not for it.
+        if not stack or any(frame.f_code in OUTSIDE_STEPS for frame in stack):
+            return None
+        return Sighting(stack, thread_id, wait_of_thread(stack))
+
+    def _of_task(self, task: asyncio.Task[Any], thread_id: int) -> Sighting | None:
+        running = running_task(task.get_loop())
+        if running is task:
+            return Sighting(stack_of(self._frames.get(thread_id)), thread_id, None)
+        chain = chain_of(task)
+        if running is not None and running in chain.tasks:
+            return Sighting(stack_of(self._frames.get(thread_id)), thread_id, None)
+        if not chain.frames:
+            return None
+        work = chain.work
+        worker = self._workers.doing(work) or self._workers.doing(chain.awaited)
+        if worker is not None:
+            inner = worker.stack[worker.work_from :]
+            stack = [*chain.frames, *inner]
+            return Sighting(stack, worker.thread_id, wait_of_thread(inner))
+        pool = self._workers.pool_holding_up(work) if work is not None else None
+        if pool is not None:
+            return Sighting(chain.frames, thread_id, Wait(THREAD_POOL, pool), pool)
+        wait = wait_of_task(chain.frames, chain.awaited)
+        is_limit = wait.kind == THREAD_POOL
+        return Sighting(chain.frames, thread_id, wait, ANYIO_POOL if is_limit else "")
+
+    def _holder(self, wait: Wait, sighting: Sighting) -> Mapping[str, Any]:
+        if wait.frame is None or not wait.path:
+            return {}
+        lock = wait.object if wait.object is not None else value_of(wait.frame, wait.path)
+        if lock is None:
+            return {}
+        owner = owner_of(lock)
+
+        def held_in(stack: Sequence[FrameType], thread_id: int) -> FrameType | None:
+            is_possible = owner in (0, thread_id)
+            return frame_holding(lock, stack, is_owner=owner != 0) if is_possible else None
+
+        found = self._having(lock, held_in, sighting)
+        if len(found) != 1:  # only one can have it: where two seem to, neither is named
+            return {}
+        return _holder_attributes(found[0].place, found[0].thread_id, *found[0].ids)
+
+    def _having(
+        self,
+        thing: object,
+        search: Callable[[Sequence[FrameType], int], FrameType | None],
+        sighting: Sighting,
+    ) -> Sequence[_Having]:
+        """Return who but the one seen has a lock or a connection; looked for once for all who wait.
+
+        `search` is given a stack with its thread, and returns the frame that has it.
+        """
+        known = self._known_having.get(id(thing))
+        if known is None:
+            by_frame: dict[FrameType, _Having] = {}
+            for stack, thread_id, ids in self._stacks():
+                frame = search(stack, thread_id)
+                if frame is not None and frame not in by_frame:
+                    place = described(places_in(stack[stack.index(frame) :]))
+                    by_frame[frame] = _Having(place, thread_id, ids, stack[-1])
+            known = self._known_having[id(thing)] = list(by_frame.values())
+        return [each for each in known if each.innermost is not sighting.stack[-1]]
+
+    def _stacks(self) -> Iterator[tuple[Sequence[FrameType], int, tuple[int, int]]]:
+        """Yield the stacks of all threads and of the tasks that wait, and whom they serve."""
+        by_thread = {each[1]: each for each in self._roots if each[2] is None}
+        for thread_id in list(self._frames)[:MOST_SEARCHED]:
+            root = by_thread.get(thread_id)
+            ids = _ids_of(root) if root is not None else self._ids_of_thread(thread_id)
+            yield stack_of(self._frames[thread_id]), thread_id, ids
+        for root in self._roots:
+            task = root[2]
+            if task is not None and not task.done() and running_task(task.get_loop()) is not task:
+                frames = chain_of(task).frames
+                if frames:
+                    yield frames, root[1], _ids_of(root)
+
+    def _ids_of_thread(self, thread_id: int) -> tuple[int, int]:
+        """Return for whom a pool's thread works, or a loop's runs a task."""
+        for worker in self._workers.all():
+            if worker.thread_id == thread_id:
+                return self._ids_of_work(worker)
+        for _, root_thread_id, task in self._roots:
+            if root_thread_id == thread_id and task is not None:
+                running = running_task(task.get_loop())
+                return ids_in(context_of(running)) if running is not None else (0, 0)
+        return 0, 0
+
+    def _ids_of_work(self, worker: Worker) -> tuple[int, int]:
+        if worker.trace_id:
+            return worker.trace_id, worker.span_id
+        for root in self._roots:
+            task = root[2]
+            if task is not None and not task.done() and running_task(task.get_loop()) is not task:
+                chain = chain_of(task)
+                if worker.future in (chain.work, chain.awaited):
+                    return _ids_of(root)
+        return 0, 0
+
+    def _connection_users(self, pool: object, sighting: Sighting) -> Mapping[str, Any]:
+        def used_in(stack: Sequence[FrameType], _: int) -> FrameType | None:
+            return stack[0] if has_connection(stack, pool) else None
+
+        users = self._having(pool, used_in, sighting)[:MOST_BUSY]
+        traces = [f"{each.ids[0]:032x}" if each.ids[0] else "" for each in users]
+        places = [each.place for each in users]
+        return {names.POOL_BUSY: places, names.POOL_TRACE_IDS: traces} if users else {}
+
+    def _busy(self, pool: str) -> Mapping[str, Any]:
+        busy = [each for each in self._workers.of_pool(pool) if each.future is not None]
+        named = busy[:MOST_BUSY]
+        traces = [self._ids_of_work(each)[0] for each in named]
+        return {
+            names.POOL_THREADS: len(busy),
+            names.POOL_BUSY: [described(places_in(each.stack)) for each in named],
+            names.POOL_TRACE_IDS: [f"{trace_id:032x}" if trace_id else "" for trace_id in traces],
+        }
+
+
+def _ids_of(root: OpenRoot) -> tuple[int, int]:
+    context = root[0].get_span_context()
+    return context.trace_id, context.span_id
+
+
+def _holder_attributes(
+    place: str, thread_id: int, trace_id: int, span_id: int
+) -> Mapping[str, Any]:
+    found: dict[str, Any] = {names.HOLDER: place, names.HOLDER_THREAD_ID: thread_id}
+    if trace_id:
+        found[names.HOLDER_TRACE_ID] = f"{trace_id:032x}"
+        found[names.HOLDER_SPAN_ID] = f"{span_id:016x}"
+    return found

@@ -1,0 +1,222 @@
+"""What a stack that does not move is waiting for, in a word and in a few."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import re
+from collections.abc import Sequence
+from types import FrameType
+from typing import Any, Final, NamedTuple
+
+from otel_flight.interpreter.code_origin import is_application
+from otel_flight.interpreter.frames import local_of
+from otel_flight.interpreter.opcodes import CALL, ENTER, UNNAMED, Path, step_at
+from otel_flight.interpreter.own_frames import is_ours
+from otel_flight.sources.locks.locks import attribute_of
+
+LOCK: Final = "lock"
+SEMAPHORE: Final = "semaphore"
+EVENT: Final = "event"
+CONNECTION_POOL: Final = "connection pool"
+THREAD_POOL: Final = "thread pool"
+
+_APPLICATION: Final = "application"
+_MOST_LOOKED_AT: Final = 12
+"""Frames, from the innermost one on: a driver has a few between the socket and the application."""
+
+_POOLS: Final = re.compile(
+    r"sqlalchemy/pool/impl\.py:_do_get$|psycopg_pool/pool(?:_async)?\.py:getconn$"
+    r"|asyncpg/pool\.py:_?acquire$|aiomysql/pool\.py:_acquire$|aiopg/pool\.py:_acquire$"
+    r"|redis/(?:asyncio/)?connection\.py:get_connection$|psycopg2/pool\.py:_?getconn$"
+    r"|urllib3/connectionpool\.py:_get_conn$|oracledb/pool\.py:acquire$"
+    r"|httpcore/_(?:a?sync)/connection_pool\.py:wait_for_connection$"
+    r"|pymongo/(?:\w+/)?pool\.py:_get_conn$"
+)
+_ANYIO_LIMITER: Final = re.compile(r"anyio/_backends/_asyncio\.py:acquire_on_behalf_of$")
+_KINDS: Final = tuple(
+    (re.compile(pattern), kind)
+    for pattern, kind in (
+        (r"asyncio/locks\.py:(?:acquire|wait|__aenter__)$", ""),  # told apart by their class
+        (r"anyio/_(?:core|backends)/\w+\.py:(?:acquire|__aenter__)$", ""),
+        (r"asyncio/queues\.py:(?:get|put|join)$", "queue"),
+        (r"/queue\.py:(?:get|put|join)$", "queue"),
+        (r"multiprocessing/queues\.py:(?:get|put)$", "queue"),
+        (r"asyncio/tasks\.py:sleep$", "sleep"),
+        (r"concurrent/futures/_base\.py:(?:result|exception|wait|as_completed)$", "future"),
+        (r"subprocess\.py:(?:wait|_wait|communicate|_communicate)$", "process"),
+        (r"asyncio/(?:streams|sslproto|selector_events|sock\w*)\.py:\w+$", "network"),
+        (r"/(?:socket|ssl|selectors|socketserver)\.py:\w+$", "network"),
+        (r"http/client\.py:\w+$", "network"),
+        (r"multiprocessing/connection\.py:\w+$", "network"),
+        (r"/threading\.py:join$", "thread"),
+        (r"/threading\.py:wait$", EVENT),
+        (r"/threading\.py:acquire$", ""),
+        (r"/threading\.py:__enter__$", LOCK),
+        (r"asyncio/tasks\.py:(?:_wait|wait_for|gather)$", "task"),
+        (r"asyncio/taskgroups\.py:\w+$", "task"),
+    )
+)
+_CALLED: Final = {
+    "acquire": LOCK,
+    "sleep": "sleep",
+    "recv": "network",
+    "recv_into": "network",
+    "recvfrom": "network",
+    "sendall": "network",
+    "accept": "network",
+    "connect": "network",
+    "getaddrinfo": "network",
+    "select": "network",
+    "poll": "network",
+    "waitpid": "process",
+    "result": "future",
+}
+"""Functions written in C, and what is waited for in them."""
+
+
+class Wait(NamedTuple):
+    """What is waited for.
+
+    Attributes:
+        kind: of low cardinality: `lock`, `queue`, `sleep`, `network`, `connection pool`, …
+        text: more about it: the lock's name in the program, the function that waits.
+        path: the name of a lock in the frame that waits for it; empty when it has none.
+        frame: that frame; None: it is not the application's.
+        object: the lock or pool itself, where it is known.
+    """
+
+    kind: str
+    text: str
+    path: Path = ()
+    frame: FrameType | None = None
+    object: Any = None
+
+
+def wait_of_thread(stack: Sequence[FrameType]) -> Wait | None:
+    """Return what a thread waits for, None when it runs, as far as can be told.
+
+    Within our own callbacks it runs: they never wait, whatever they call.
+    """
+    if not stack:
+        return None
+    innermost = stack[-1]
+    if is_ours(innermost.f_code.co_filename):
+        return None
+    in_library = _wait_in_library(stack)
+    if in_library is not None:
+        return in_library
+    step = step_at(innermost.f_code, innermost.f_lasti)
+    if step is None:
+        return None
+    if step.kind == ENTER:
+        return Wait(LOCK, dotted(step.path), step.path, innermost)
+    kind = _CALLED.get(step.path[-1])
+    if kind is None:
+        return None
+    path = step.path[:-1] if kind == LOCK else ()
+    return Wait(kind, dotted(path or step.path), path, innermost)
+
+
+def call_of_thread(stack: Sequence[FrameType]) -> str:
+    """Return the function written in C that a thread is in, as the program names it, or nothing."""
+    if not stack or is_ours(stack[-1].f_code.co_filename):
+        return ""
+    step = step_at(stack[-1].f_code, stack[-1].f_lasti)
+    return dotted(step.path) if step is not None and step.kind == CALL else ""
+
+
+def wait_of_task(stack: Sequence[FrameType], awaited: object) -> Wait:
+    """Return what a task waits for."""
+    found = _wait_in_library(stack)
+    if found is not None:
+        return found
+    name = type(awaited).__name__ if awaited is not None else "…"
+    return Wait("task" if isinstance(awaited, asyncio.Task) else "future", name)
+
+
+def dotted(path: Path) -> str:
+    """Return a path as the program writes it."""
+    return ".".join(path).replace(f".{UNNAMED}", "(…)").replace(f"{UNNAMED}.", "(…).")
+
+
+def _wait_in_library(stack: Sequence[FrameType]) -> Wait | None:
+    """Go from the innermost frame to the application's, and take the one that says most.
+
+    That is a pool, else the innermost that is known: but a queue, a semaphore or a future, not the
+    event or condition that it waits by.
+    """
+    found: Wait | None = None
+    is_settled = False
+    for frame in stack[-1 : -_MOST_LOOKED_AT - 1 : -1]:
+        role = _role_of(frame.f_code.co_filename, frame.f_code.co_name)
+        if role == _APPLICATION:
+            return _with_lock(found, frame)
+        if role == CONNECTION_POOL:
+            pool = local_of(frame, "self")
+            name = _package(frame.f_code.co_filename)
+            return Wait(CONNECTION_POOL, name + _peer_of(pool), object=pool)
+        if role == THREAD_POOL:
+            return Wait(THREAD_POOL, "anyio's worker threads")
+        if not is_settled:
+            known = _known(role, frame) if role is not None else None
+            is_settled = found is not None and (known is None or found.kind != EVENT)
+            found = found if is_settled else known
+    return found
+
+
+@functools.lru_cache(4096)
+def _role_of(file: str, function: str) -> str | None:
+    """Return what a function stands for: a kind of wait, empty if its class says which one.
+
+    None: for nothing. Takes some 10 µs for a function that was not seen before.
+    """
+    file = file.replace("\\", "/")
+    if is_application(file):
+        return _APPLICATION
+    where = f"{file}:{function}"
+    if _POOLS.search(where):
+        return CONNECTION_POOL
+    if _ANYIO_LIMITER.search(where):
+        return THREAD_POOL
+    return next((kind for pattern, kind in _KINDS if pattern.search(where)), None)
+
+
+def _known(kind: str, frame: FrameType) -> Wait:
+    owner = local_of(frame, "self")
+    name = type(owner).__name__ if owner is not None else frame.f_code.co_name
+    if kind:
+        return Wait(kind, name if owner is not None else f"{frame.f_code.co_name}()")
+    return Wait(_kind_of(name), name, object=owner)
+
+
+def _kind_of(name: str) -> str:
+    for kind in (SEMAPHORE, "condition", EVENT, "barrier"):
+        if kind in name.lower():
+            return kind
+    return LOCK
+
+
+def _with_lock(found: Wait | None, frame: FrameType) -> Wait | None:
+    """Add the name under which the application's innermost frame waits for a lock, or the like."""
+    if found is None or found.kind not in {LOCK, SEMAPHORE}:
+        return found
+    step = step_at(frame.f_code, frame.f_lasti)
+    if step is None:
+        return found
+    path = step.path[:-1] if step.kind == CALL else step.path
+    return found._replace(text=dotted(path), path=path, frame=frame) if path else found
+
+
+def _peer_of(pool: object) -> str:
+    """Return to where a pool's connections go, where it is one for each peer, as urllib3's are."""
+    host, port = attribute_of(pool, "host"), attribute_of(pool, "port")
+    if type(host) is not str:
+        return ""
+    return f" to {host}:{port}" if type(port) is int else f" to {host}"
+
+
+def _package(file: str) -> str:
+    """Return the name of the installed package that a file is in."""
+    below = re.sub(r".*[/\\](?:site|dist)-packages[/\\]", "", file)
+    return below.replace("\\", "/").split("/")[0]

@@ -1,0 +1,137 @@
+"""The threads of thread pools: which work each of them does, and for which request.
+
+Knows `concurrent.futures.ThreadPoolExecutor` (hence `run_in_executor` and `asyncio.to_thread`) and
+anyio's worker threads, on which Starlette and FastAPI run functions that are not coroutines.
+"""
+
+from __future__ import annotations
+
+import functools
+import gc
+import sys
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Future, thread
+from contextvars import Context
+from types import CodeType, FrameType
+from typing import Any, Final, NamedTuple
+
+from otel_flight.interpreter.frames import local_of, stack_of
+from otel_flight.sources.stacks.requests import ids_in
+
+MOST_THREADS: Final = 256
+"""That are looked at."""
+MOST_QUEUED: Final = 10_000
+"""Pieces of work in a pool's queue among which one is looked for."""
+ANYIO_POOL: Final = "AnyIO worker thread"
+
+_WORKER: Final = thread.__dict__["_worker"].__code__
+_WORK_ITEM_RUN: Final = thread.__dict__["_WorkItem"].run.__code__
+
+
+class Worker(NamedTuple):
+    """A thread of a pool.
+
+    Attributes:
+        thread_id: `threading.get_ident()` of it.
+        pool: the pool's name: what its threads' names have in common.
+        stack: its frames, outermost first.
+        work_from: where the work begins in them.
+        future: what the work's result will be in; None when the thread is idle.
+        trace_id: of the span that is current in the work's context; 0: none, or not known.
+        span_id: as well.
+    """
+
+    thread_id: int
+    pool: str
+    stack: Sequence[FrameType]
+    work_from: int
+    future: object
+    trace_id: int = 0
+    span_id: int = 0
+
+
+class Workers:
+    """The pool threads of this process, at one moment.
+
+    Args:
+        frames: the innermost frame of each thread.
+    """
+
+    def __init__(self, frames: Mapping[int, FrameType]) -> None:
+        self._by_future: dict[int, Worker] = {}
+        self._pools: dict[str, list[Worker]] = {}
+        anyio_run = _anyio_run()
+        for thread_id in list(frames)[:MOST_THREADS]:
+            worker = _worker_of(thread_id, frames[thread_id], anyio_run)
+            if worker is not None:
+                self._pools.setdefault(worker.pool, []).append(worker)
+                if worker.future is not None:
+                    self._by_future[id(worker.future)] = worker
+
+    def doing(self, future: object) -> Worker | None:
+        """Return the thread that works on what a future, of either kind, is waiting for."""
+        return self._by_future.get(id(future))
+
+    def all(self) -> Iterator[Worker]:
+        """Yield the threads of all pools."""
+        for workers in self._pools.values():
+            yield from workers
+
+    def of_pool(self, pool: str) -> Sequence[Worker]:
+        """Return the threads of a pool."""
+        return self._pools.get(pool, ())
+
+    def pool_holding_up(self, work: Future[Any]) -> str | None:
+        """Return the pool in whose queue a piece of work stands because all its threads are busy.
+
+        None when that is not so, or not certain.
+        """
+        if work.running() or work.done():
+            return None
+        for pool, workers in self._pools.items():
+            is_busy = all(worker.future is not None for worker in workers)
+            if pool != ANYIO_POOL and is_busy and _is_queued(work, workers[0]):
+                return pool
+        return None
+
+
+def _anyio_run() -> CodeType | None:
+    module = sys.modules.get("anyio._backends._asyncio")
+    run = getattr(getattr(module, "WorkerThread", None), "run", None)
+    return getattr(run, "__code__", None)
+
+
+def _worker_of(thread_id: int, frame: FrameType, anyio_run: CodeType | None) -> Worker | None:
+    stack = stack_of(frame)
+    name = getattr(getattr(threading, "_active", {}).get(thread_id), "name", "")
+    for at, each in enumerate(stack[:8]):  # below it are the thread's own few frames
+        if each.f_code is anyio_run:
+            future = local_of(each, "future")
+            context = local_of(each, "context")
+            ids = ids_in(context if isinstance(context, Context) else None)
+            return Worker(thread_id, ANYIO_POOL, stack, at + 1, future, *ids)
+        if each.f_code is _WORKER:
+            item = None
+            if at + 1 < len(stack) and stack[at + 1].f_code is _WORK_ITEM_RUN:
+                item = local_of(stack[at + 1], "self")
+            future = getattr(item, "future", None)
+            pool = name.rpartition("_")[0] or name
+            return Worker(thread_id, pool, stack, at + 2, future, *ids_in(_context_of(item)))
+    return None
+
+
+def _context_of(item: Any) -> Context | None:
+    """Return the context that `asyncio.to_thread` runs its function in."""
+    function = getattr(item, "fn", None)
+    if isinstance(function, functools.partial):
+        owner = getattr(function.func, "__self__", None)
+        return owner if isinstance(owner, Context) else None
+    return None
+
+
+def _is_queued(work: Future[Any], worker: Worker) -> bool:
+    frame = worker.stack[worker.work_from - 2]
+    waiting = gc.get_referents(local_of(frame, "work_queue"))
+    items = [item for each in waiting for item in (each if type(each) is list else [each])]
+    return any(getattr(item, "future", None) is work for item in items[:MOST_QUEUED])

@@ -1,0 +1,1 @@
+"""Which firings become incidents."""

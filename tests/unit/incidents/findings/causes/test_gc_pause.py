@@ -1,0 +1,129 @@
+"""Garbage collections that explain a slow request, or were the trigger."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from opentelemetry.sdk.trace import Span
+from opentelemetry.trace import SpanKind
+
+from otel_flight.incidents.evidence.view import EvidenceView
+from otel_flight.incidents.findings.causes.gc_pause import find_gc_pause
+from otel_flight.incidents.manifest import Cause, Finding
+from tests.support.incident_builder import IncidentBuilder, place
+
+
+@pytest.fixture
+def builder(tmp_path: Path) -> Iterator[IncidentBuilder]:
+    """A ring to record into."""
+    with IncidentBuilder(tmp_path / "ring") as builder:
+        yield builder
+
+
+def collection(
+    builder: IncidentBuilder, start_ms: float, end_ms: float, span: Span | None = None
+) -> None:
+    """Record a full collection."""
+    builder.event(
+        "gc",
+        "gc pause",
+        start_ms,
+        end_ms,
+        span=span,
+        attributes={"cpython.gc.generation": 2, "cpython.gc.collected_objects": 5},
+        places=[place("evict", "/srv/shop/cache.py", 40)],
+    )
+
+
+def find(builder: IncidentBuilder, cause: Cause) -> Finding | None:
+    """Return what the rule says of an incident with this cause."""
+    return find_gc_pause(EvidenceView(builder.incident(cause, closed_ms=20_000)))
+
+
+def test_one_long_collection(builder: IncidentBuilder) -> None:
+    """With its generation, its share, and where it ran."""
+    slow = builder.request("GET /report", 0, 2_000)
+    collection(builder, 200, 1_700)
+
+    finding = find(builder, builder.slow(slow, 2_000))
+
+    assert finding is not None
+    assert finding.summary == (
+        "a full garbage collection (generation 2) stopped the process for 1.5s of the 2s of "
+        "`GET /report` (75%); it ran while `evict (shop/cache.py:40)` was allocating, or asked "
+        "for it"
+    )
+    assert finding.explained_share == pytest.approx(0.75)
+    assert finding.evidence["collected_objects"] == 5
+
+
+def test_many_collections_count_together(builder: IncidentBuilder) -> None:
+    """Only as far as they fall into the request."""
+    slow = builder.request("GET /report", 0, 1_000)
+    for start in (-100, 200, 400, 900):
+        collection(builder, start, start + 150)
+
+    finding = find(builder, builder.slow(slow, 1_000))
+
+    assert finding is not None
+    assert finding.summary.startswith("4 garbage collections stopped the process for 450ms of")
+    assert finding.evidence["longest_ns"] == 150_000_000
+
+
+def test_the_one_that_fired_is_described_without_a_request(builder: IncidentBuilder) -> None:
+    """It ran on a thread without a span."""
+    collection(builder, 100, 1_300)
+
+    finding = find(builder, builder.cause("gc_pause", "gc pause", None, 1_300))
+
+    assert finding is not None
+    assert finding.summary.startswith(
+        "a full garbage collection (generation 2) stopped the process for 1.2s; it ran while"
+    )
+
+
+def test_silent_when_it_took_little(builder: IncidentBuilder) -> None:
+    """A fifth of the time does not make a request slow."""
+    slow = builder.request("GET /report", 0, 2_000)
+    collection(builder, 200, 600)
+
+    assert find(builder, builder.slow(slow, 2_000)) is None
+
+
+def test_silent_about_another_time(builder: IncidentBuilder) -> None:
+    """Before and after the request nothing held it up."""
+    slow = builder.request("GET /report", 5_000, 6_000)
+    collection(builder, 3_000, 4_900)
+    collection(builder, 6_100, 7_900)
+
+    assert find(builder, builder.slow(slow, 6_000)) is None
+
+
+def test_silent_when_another_service_had_to_be_waited_for_anyway(builder: IncidentBuilder) -> None:
+    """A call that went on for long after the collection would have taken as long without."""
+    slow = builder.open("GET /report", 0)
+    builder.span("GET", 10, 1_990, slow, kind=SpanKind.CLIENT)
+    builder.end(slow, 2_000)
+    collection(builder, 100, 1_100)
+
+    assert find(builder, builder.slow(slow, 2_000)) is None
+
+
+def test_a_call_that_ended_with_the_collection_was_held_up_by_it(builder: IncidentBuilder) -> None:
+    """The answer may have been there long before."""
+    slow = builder.open("GET /report", 0)
+    builder.span("GET", 10, 1_905, slow, kind=SpanKind.CLIENT)
+    builder.end(slow, 2_000)
+    collection(builder, 100, 1_900)
+
+    assert find(builder, builder.slow(slow, 2_000)) is not None
+
+
+def test_silent_when_the_cause_is_a_failure(builder: IncidentBuilder) -> None:
+    """Of a request that failed nobody asks what took its time."""
+    failed = builder.request("GET /report", 0, 2_000, error="no")
+    collection(builder, 200, 1_700)
+
+    assert find(builder, builder.failed(failed, 2_000)) is None

@@ -1,0 +1,276 @@
+"""The origin of an error: named when the spans show it, never guessed."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from otel_flight.incidents.evidence.view import EvidenceView
+from otel_flight.incidents.findings.failures.error_origin import find_error_origin
+from otel_flight.incidents.manifest import Cause, Finding
+from tests.support.incident_builder import IncidentBuilder
+
+
+@pytest.fixture
+def builder(tmp_path: Path) -> Iterator[IncidentBuilder]:
+    """A ring to record into."""
+    with IncidentBuilder(tmp_path / "ring") as builder:
+        yield builder
+
+
+def find(builder: IncidentBuilder, cause: Cause) -> Finding | None:
+    """Return what the rule says of an incident with this cause."""
+    return find_error_origin(EvidenceView(builder.incident(cause, closed_ms=20_000)))
+
+
+def raised(error: Exception, cause: Exception | None = None) -> Exception:
+    """Return an exception that was really raised, with a traceback."""
+    try:
+        raise error from cause
+    except Exception as caught:  # noqa: BLE001
+        return caught
+
+
+def test_the_same_exception_is_followed_to_the_deepest_span(builder: IncidentBuilder) -> None:
+    """An exception that passed up through three spans is blamed on the innermost."""
+    error = raised(ConnectionError("refused"))
+    root = builder.open("POST /checkout", 0)
+    charge = builder.open("charge card", 10, root)
+    builder.span("connect", 20, 30, charge, error=error)
+    builder.end(charge, 40, error=error)
+    builder.end(root, 50, error=error)
+
+    finding = find(builder, builder.failed(root, 50))
+
+    assert finding is not None
+    assert finding.summary.startswith("`connect` failed with ConnectionError: refused (at test_")
+    assert finding.summary.endswith("; so did `charge card`, `POST /checkout` above it")
+    assert finding.evidence["exception.type"] == "ConnectionError"
+    assert finding.evidence["code.location"].endswith(" in raised")
+
+
+def test_a_deep_trigger_names_what_failed_above_it(builder: IncidentBuilder) -> None:
+    """When the innermost span fired first, the spans that failed because of it are listed."""
+    error = raised(ValueError("no"))
+    root = builder.open("POST /checkout", 0)
+    inner = builder.span("parse", 20, 30, root, error=error)
+    builder.end(root, 50, error="")
+
+    finding = find(builder, builder.failed(inner, 30))
+
+    assert finding is not None
+    assert finding.evidence["failed_above"] == ["POST /checkout"]
+
+
+def test_an_exception_raised_from_another_is_followed(builder: IncidentBuilder) -> None:
+    """A wrapped exception leads to the span of the one it wraps, which its traceback quotes."""
+    cause = raised(KeyError("sku"))
+    root = builder.open("GET /item", 0)
+    builder.span("lookup", 5, 10, root, error=cause)
+    builder.end(root, 20, error=raised(RuntimeError("no such item"), cause))
+
+    finding = find(builder, builder.failed(root, 20))
+
+    assert finding is not None
+    assert finding.evidence["span"] == "lookup"
+
+
+def test_a_wrapped_exception_is_told_with_the_one_it_began_with(
+    builder: IncidentBuilder,
+) -> None:
+    """What was raised first is named, with the place where it was, not where it was wrapped."""
+    first = raised(KeyError("sku"))
+    second = raised(LookupError("not in the cache"), first)
+    span = builder.span("GET /item", 0, 20, error=raised(RuntimeError("no such item"), second))
+
+    finding = find(builder, builder.failed(span, 20))
+
+    assert finding is not None
+    assert finding.summary.startswith(
+        "`GET /item` failed with RuntimeError: no such item, which began with KeyError: 'sku' (at "
+    )
+    assert finding.evidence["first_exception"] == "KeyError: 'sku'"
+    assert finding.evidence["code.location"].endswith(" in raised")
+
+
+def test_an_exception_raised_while_another_was_handled_is_followed(
+    builder: IncidentBuilder,
+) -> None:
+    """An exception that replaced another without saying so still began with it."""
+    try:
+        try:
+            raise ConnectionResetError("reset by the database")
+        except ConnectionResetError:
+            raise RuntimeError("rollback failed")  # noqa: B904
+    except RuntimeError as error:
+        span = builder.span("GET /item", 0, 20, error=error)
+
+    finding = find(builder, builder.failed(span, 20))
+
+    assert finding is not None
+    assert finding.evidence["first_exception"] == "ConnectionResetError: reset by the database"
+
+
+def test_a_message_that_looks_like_a_traceback_is_no_place(builder: IncidentBuilder) -> None:
+    """The place is that of the last frame, whatever the message of the exception quotes."""
+    span = builder.span("GET /item", 0, 20, error=raised(ValueError("a\n    b: c\n\nd")))
+
+    finding = find(builder, builder.failed(span, 20))
+
+    assert finding is not None
+    assert "began with" not in finding.summary
+    assert finding.evidence["code.location"].endswith(" in raised")
+
+
+def test_a_handled_error_below_is_not_the_origin(builder: IncidentBuilder) -> None:
+    """A child's exception that the parent's has nothing to do with is not blamed."""
+    root = builder.open("GET /item", 0)
+    builder.span("cache get", 5, 10, root, error=raised(ConnectionError("cache is down")))
+    builder.end(root, 20, error=raised(ValueError("bad sku")))
+
+    finding = find(builder, builder.failed(root, 20))
+
+    assert finding is not None
+    assert finding.evidence["span"] == "GET /item"
+    assert finding.evidence["exception.type"] == "ValueError"
+
+
+def test_a_failed_client_call_without_exception_is_not_the_origin(
+    builder: IncidentBuilder,
+) -> None:
+    """A 404 from elsewhere is no origin of an exception raised later."""
+    root = builder.open("GET /item", 0)
+    call = builder.open("GET", 5, root, attributes={"http.response.status_code": 404})
+    builder.end(call, 10, error="")
+    builder.end(root, 20, error=raised(ValueError("bad sku")))
+
+    finding = find(builder, builder.failed(root, 20))
+
+    assert finding is not None
+    assert finding.evidence["span"] == "GET /item"
+
+
+def test_a_root_without_exception_is_explained_by_its_last_failed_child(
+    builder: IncidentBuilder,
+) -> None:
+    """A server span with nothing but its status is explained by what failed inside it."""
+    root = builder.open("GET /item", 0, attributes={"http.response.status_code": 503})
+    builder.span("try 1", 1, 5, root, error=raised(TimeoutError("after 4 s")))
+    builder.span("try 2", 6, 10, root, error=raised(TimeoutError("after 4 s again")))
+    builder.end(root, 12, error="")
+
+    finding = find(builder, builder.failed(root, 12))
+
+    assert finding is not None
+    assert finding.evidence["span"] == "try 2"
+
+
+def test_a_child_that_outlived_its_parent_is_not_the_origin(builder: IncidentBuilder) -> None:
+    """What failed after the parent had ended cannot have made it fail."""
+    root = builder.open("GET /item", 0, attributes={"http.response.status_code": 500})
+    late = builder.open("background", 5, root)
+    builder.end(root, 12, error="")
+    builder.end(late, 90, error=raised(ValueError("late")))
+
+    finding = find(builder, builder.failed(root, 12))
+
+    assert finding is not None
+    assert finding.summary == "`GET /item` failed with status code 500"
+
+
+def test_a_failure_without_an_exception_has_that_of_the_request(
+    builder: IncidentBuilder,
+) -> None:
+    """What sends the answer ends first, with its status alone; the request says what was raised."""
+    root = builder.open("GET /item", 0)
+    lookup = builder.open("lookup", 1, root)
+    error = raised(TypeError("no order"))
+    builder.end(lookup, 8, error=error)
+    send = builder.open("GET /item http send", 9, root, attributes={"http.status_code": 500})
+    builder.end(send, 10, error="")
+    builder.end(root, 12, error=error)
+
+    finding = find(builder, builder.failed(send, 10))
+
+    assert finding is not None
+    assert finding.summary.startswith("`lookup` failed with TypeError: no order (at ")
+    assert finding.summary.endswith("; so did `GET /item` above it")
+
+
+def test_a_failure_without_an_exception_is_its_own_origin_where_nothing_was_raised(
+    builder: IncidentBuilder,
+) -> None:
+    """A client's status code is not passed over for a request that failed because of it."""
+    root = builder.open("GET /item", 0)
+    call = builder.open("GET", 5, root, attributes={"http.response.status_code": 503})
+    builder.end(call, 10, error="")
+    builder.end(root, 20, error="")
+
+    finding = find(builder, builder.failed(call, 10))
+
+    assert finding is not None
+    assert finding.summary == "`GET` failed with status code 503; so did `GET /item` above it"
+
+
+def test_an_exception_is_not_passed_over_for_that_of_the_request(builder: IncidentBuilder) -> None:
+    """What a child raised is why it fired, though the request failed with something else later."""
+    root = builder.open("GET /item", 0)
+    inner = builder.span("cache get", 5, 10, root, error=raised(ConnectionError("cache is down")))
+    builder.end(root, 20, error=raised(ValueError("bad sku")))
+
+    finding = find(builder, builder.failed(inner, 10))
+
+    assert finding is not None
+    assert finding.evidence["span"] == "cache get"
+
+
+def test_an_error_inside_a_slow_request_is_named_with_its_share(builder: IncidentBuilder) -> None:
+    """A slow request that waited for a call that failed in the end shows how long that took."""
+    root = builder.open("GET /item", 0)
+    builder.span("inventory", 100, 5100, root, error=raised(TimeoutError("no answer")))
+    builder.end(root, 10_000)
+
+    finding = find(builder, builder.slow(root, 10_000))
+
+    assert finding is not None
+    assert "`inventory` failed with TimeoutError: no answer" in finding.summary
+    assert finding.explained_share == pytest.approx(0.5)
+
+
+def test_text_from_requests_cannot_drive_the_terminal(builder: IncidentBuilder) -> None:
+    """Escape sequences and line breaks in a message do not get into the sentence."""
+    root = builder.span("GET /item", 0, 5, error=ValueError("a\x1b[2Jb\r\nc\u202ed"))
+
+    finding = find(builder, builder.failed(root, 5))
+
+    assert finding is not None
+    assert finding.summary == "`GET /item` failed with ValueError: a [2Jb c d"
+
+
+def test_silent_when_it_would_only_repeat_the_cause(builder: IncidentBuilder) -> None:
+    """A failed root that says nothing about why, alone, is no finding."""
+    root = builder.span("GET /item", 0, 5, error="")
+
+    assert find(builder, builder.failed(root, 5)) is None
+
+
+def test_silent_when_nothing_failed(builder: IncidentBuilder) -> None:
+    """A slow request in which nothing failed has no error origin."""
+    root = builder.open("GET /item", 0)
+    builder.span("work", 1, 1900, root)
+    builder.end(root, 2000)
+    builder.span("GET /other", 0, 5, error=raised(ValueError("elsewhere")))
+
+    assert find(builder, builder.slow(root, 2000)) is None
+
+
+def test_silent_when_the_trigger_is_not_in_the_window(builder: IncidentBuilder) -> None:
+    """A trigger span that was overwritten leaves nothing to say."""
+    with IncidentBuilder(Path(tempfile.mkdtemp())) as elsewhere:
+        lost = elsewhere.span("GET /lost", 0, 5, error="gone")
+    builder.span("GET /item", 0, 5, error="still here")
+
+    assert find(builder, builder.failed(lost, 5)) is None

@@ -1,0 +1,146 @@
+"""All rules together: the best explanation comes first, and none stands in another's way."""
+
+from __future__ import annotations
+
+import inspect
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from otel_flight.guard import Guard
+from otel_flight.incidents import findings
+from otel_flight.incidents.evidence.view import EvidenceView, Rule, rule_name
+from otel_flight.incidents.findings import RULES, examine
+from otel_flight.incidents.manifest import Finding
+from tests.support.incident_builder import REMOTE_PARENT, IncidentBuilder
+
+
+@pytest.fixture
+def builder(tmp_path: Path) -> Iterator[IncidentBuilder]:
+    """A ring to record into."""
+    with IncidentBuilder(tmp_path / "ring") as builder:
+        yield builder
+
+
+def test_slowness_is_explained_by_what_took_most_time(builder: IncidentBuilder) -> None:
+    """A small error inside a slow request comes after the call that took the time."""
+    root = builder.open("GET /report", 0, REMOTE_PARENT)
+    builder.span("cache get", 1, 9, root, error=ConnectionError("refused"))
+    builder.span("inventory", 30, 2430, root)
+    builder.end(root, 2600)
+
+    found = examine(builder.incident(builder.slow(root, 2600), closed_ms=4600))
+
+    assert [finding.rule for finding in found] == ["slow_child", "error_origin"]
+
+
+def test_a_failure_is_explained_by_its_origin_first(builder: IncidentBuilder) -> None:
+    """Of a request that was slow and failed, with the failure first, the origin leads."""
+    root = builder.open("GET /report", 0)
+    builder.span("inventory", 30, 2430, root)
+    builder.span("render", 2440, 2500, root, error=ValueError("no"))
+    builder.end(root, 2600, error=ValueError("no"))
+    causes = [builder.failed(root, 2600), builder.slow(root, 2600)]
+
+    found = examine(builder.incident(*causes, closed_ms=4600))
+
+    assert [finding.rule for finding in found] == ["error_origin", "slow_child"]
+
+
+@pytest.mark.parametrize(
+    ("calls_ms", "inventory_ms", "order"),
+    [
+        pytest.param(720, 1200, ["repeated_child", "slow_child"], id="more-than-half-as-much"),
+        pytest.param(640, 1300, ["slow_child", "repeated_child"], id="less"),
+    ],
+)
+def test_a_cause_comes_before_the_place_unless_it_explains_little(
+    builder: IncidentBuilder, calls_ms: int, inventory_ms: int, order: list[str]
+) -> None:
+    """What made a request slow beats where it was slow, if it accounts for half as much time."""
+    root = builder.open("GET /orders", 0)
+    for number in range(20):
+        start = 10 + number * calls_ms / 20
+        builder.span("SELECT item", start, start + calls_ms / 20, root)
+    builder.span("inventory", 800, 800 + inventory_ms, root)
+    builder.end(root, 2100)
+
+    found = examine(builder.incident(builder.slow(root, 2100), closed_ms=4100))
+
+    assert [finding.rule for finding in found] == order
+
+
+@pytest.mark.parametrize("rule", RULES, ids=rule_name)
+def test_a_rule_is_called_what_its_findings_say(rule: Rule) -> None:
+    """Their order goes by the names of the rules, so the two must agree."""
+    module = sys.modules[rule.__module__]
+
+    assert f'rule="{rule_name(rule)}"' in inspect.getsource(module)
+
+
+def test_repeated_calls_are_not_blamed_on_the_span_around_them(builder: IncidentBuilder) -> None:
+    """One query a row is found by exactly one rule."""
+    root = builder.open("GET /orders", 0)
+    handler = builder.open("list orders", 5, root)
+    for number in range(50):
+        builder.span("SELECT item", 10 + number * 40, 48 + number * 40, handler)
+    builder.end(handler, 2050)
+    builder.end(root, 2100)
+
+    found = examine(builder.incident(builder.slow(root, 2100), closed_ms=4100))
+
+    assert [finding.rule for finding in found] == ["repeated_child"]
+
+
+def test_a_quiet_incident_has_no_findings(builder: IncidentBuilder) -> None:
+    """A snapshot of a healthy service, and one of nothing at all, find nothing."""
+    empty = builder.incident(closed_ms=0)
+    builder.request("GET /items", 0, 5)
+    healthy = builder.incident(closed_ms=100)
+
+    assert examine(empty) == []
+    assert examine(healthy) == []
+
+
+def test_parents_in_a_circle_do_not_hang(builder: IncidentBuilder) -> None:
+    """Span ids come from outside: a parent that is its own descendant ends every walk."""
+    root = builder.open("GET /a", 0)
+    child = builder.open("child", 0, root)
+    root._parent = child.get_span_context()  # type: ignore[misc]
+    builder.end(child, 2000, error="no")
+    builder.end(root, 2000, error="no")
+    incident = builder.incident(builder.slow(root, 2000), closed_ms=4000)
+
+    assert {finding.rule for finding in examine(incident)} <= {"error_origin", "slow_child"}
+
+
+def test_a_failing_rule_does_not_take_the_others_with_it(
+    builder: IncidentBuilder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With a guard, a rule that raises is noted and the findings of the others remain."""
+
+    def broken(view: EvidenceView) -> Finding | None:
+        raise ZeroDivisionError
+
+    root = builder.open("GET /hang", 0)
+    incident = builder.incident(builder.slow(root, 1000, trigger="slow_open_root"), closed_ms=3000)
+    monkeypatch.setattr(findings, "RULES", (broken, *RULES))
+    guard = Guard()
+
+    found = examine(incident, guard=guard)
+
+    assert [finding.rule for finding in found] == ["unfinished"]
+    assert [error.place for error in guard.errors()] == ["broken"]
+
+
+def test_the_pause_is_taken_regularly(builder: IncidentBuilder) -> None:
+    """A live process gets its turns while a large window is examined."""
+    for number in range(1000):
+        builder.request("GET /items", number, number + 1)
+    pauses: list[None] = []
+
+    examine(builder.incident(closed_ms=2000), pause=lambda: pauses.append(None))
+
+    assert len(pauses) == 32

@@ -1,0 +1,313 @@
+"""From a firing to a written incident."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from opentelemetry.sdk.trace import TracerProvider
+
+from otel_flight.guard import Guard
+from otel_flight.incidents.completion import new_incident_id
+from otel_flight.incidents.flight_file import read_incident
+from otel_flight.incidents.incident import Incident
+from otel_flight.incidents.keeper import MAX_UNWRITTEN, IncidentKeeper
+from otel_flight.incidents.spool import Spool
+from otel_flight.recording.session import RecordingSession
+from otel_flight.recording.span_processor import RecordingSpanProcessor
+from otel_flight.ring.layout import LANE_SPANS
+from otel_flight.settings.fields import Settings
+from otel_flight.triggers.base import Firing
+from otel_flight.triggers.gate.gate import Gate
+from otel_flight.triggers.trigger_set import unwatched
+from tests.support.fake_clock import FakeClock
+
+
+class Bench:
+    """A keeper with everything real but the clock and the flusher's thread."""
+
+    def __init__(self, spool: Path, ring: Path) -> None:
+        self.settings = Settings(
+            ring_directory=str(ring),
+            window_bytes=512 * 1024,
+            window_seconds=60.0,
+            tail_seconds=2.0,
+            cooldown_seconds=30.0,
+            incidents_per_hour=3,
+        )
+        self.clock = FakeClock()
+        self.guard = Guard()
+        self.session = RecordingSession(self.settings)
+        self.session.open_ring({"service": "shop"})
+        processor = RecordingSpanProcessor(lambda: None, self.guard)
+        processor.record_into(self.session, unwatched, unwatched)
+        self.provider = TracerProvider(shutdown_on_exit=False)
+        self.provider.add_span_processor(processor)
+        self.tracer = self.provider.get_tracer("test")
+        self.gate = Gate(self.settings, self.clock, new_incident_id)
+        self.spool = Spool(spool, 1 << 30, 100)
+        self.jobs: list[Callable[[], None]] = []
+        self.keeper = IncidentKeeper(
+            settings=self.settings,
+            session=self.session,
+            gate=self.gate,
+            spool=self.spool,
+            guard=self.guard,
+            clock=self.clock,
+            hand_over=self.jobs.append,
+            is_pipeline_exporting=lambda: False,
+        )
+
+    def fire(self, cause: str = "broken") -> str | None:
+        """Fire a cause; return the incident's id."""
+        verdict = self.keeper.fire(
+            Firing("manual", cause, "", ("manual", cause), self.clock.wall_ns())
+        )
+        assert verdict is not None
+        return verdict.incident_id
+
+    def spans(self, count: int, name: str = "work") -> None:
+        """Record some local roots."""
+        for _ in range(count):
+            self.tracer.start_span(name).end()
+
+    def finish(self) -> Incident:
+        """Let the tail pass, write, and read the newest incident."""
+        self.keeper.advance()
+        self.clock.advance(self.settings.tail_seconds)
+        self.keeper.advance()
+        self.run_jobs()
+        return read_incident(max(self.spool.entries(), key=lambda entry: entry.written_ns).path)
+
+    def run_jobs(self) -> None:
+        """Do what the flusher would."""
+        while self.jobs:
+            self.jobs.pop(0)()
+
+
+@pytest.fixture
+def bench(tmp_path: Path, own_environment: Path) -> Iterator[Bench]:
+    """Return a keeper to play with."""
+    bench = Bench(tmp_path / "spool", own_environment)
+    yield bench
+    bench.session.close()
+    assert bench.guard.errors() == ()
+
+
+def names(incident: Incident) -> list[str]:
+    """Return the names of the ended spans, in order."""
+    return [span.record.name for span in incident.window.spans() if not span.is_open]
+
+
+def test_an_incident_holds_the_window_and_the_tail(bench: Bench) -> None:
+    """Spans before the trigger and within the tail are in, later ones are not."""
+    bench.spans(3, "before")
+    incident_id = bench.fire()
+    bench.keeper.advance()
+    bench.spans(2, "tail")
+    incident = bench.finish()
+    bench.spans(1, "after")
+
+    assert incident.manifest.incident_id == incident_id
+    assert names(incident) == ["before"] * 3 + ["tail"] * 2
+    assert incident.manifest.spans == 5
+    assert incident.manifest.coverage.is_complete
+    assert incident.manifest.losses.is_empty
+    assert [cause.title for cause in incident.manifest.causes] == ["broken"]
+
+
+def test_the_window_before_the_trigger_survives_a_busy_tail(bench: Bench) -> None:
+    """What was frozen cannot be overwritten by what comes after, and the gap is counted."""
+    bench.spans(100, "before")
+    bench.fire()
+    bench.keeper.advance()
+    bench.spans(20_000, "tail")
+    incident = bench.finish()
+    found = names(incident)
+
+    assert found[:100] == ["before"] * 100
+    assert incident.manifest.losses.overtaken > 0
+    entries = [entry for entry in incident.manifest.segments if entry.lane == LANE_SPANS]
+    held = sum(entry.records for entry in entries)
+    assert (
+        held + incident.manifest.losses.overtaken == entries[-1].first_record + entries[-1].records
+    )
+
+
+def test_firings_during_an_open_incident_join_it(bench: Bench) -> None:
+    """A second cause gets the first one's id; the same cause again is a repeat."""
+    first = bench.fire("one")
+    bench.keeper.advance()
+    assert bench.fire("two") == first
+    assert bench.fire("two") == first
+    incident = bench.finish()
+
+    assert [(cause.reason, cause.repeats) for cause in incident.manifest.causes] == [
+        ("one", 0),
+        ("two", 1),
+    ]
+    assert len(bench.spool.entries()) == 1
+
+
+def test_two_firings_before_the_first_tick_are_one_incident(bench: Bench) -> None:
+    """The gate knows of the incident before the ticker has frozen anything."""
+    assert bench.fire("one") == bench.fire("two")
+    assert len(bench.finish().manifest.causes) == 2
+
+
+def failure(subject: str, span_id: int, *, origin: str = "", told_by: int = 0) -> Firing:
+    """Return the firing of a span that failed."""
+    fingerprint = ("error_span", origin or subject)
+    ids = {"trace_id": 1, "span_id": span_id, "told_by": told_by}
+    return Firing("error_span", "error span", subject, fingerprint, span_id, origin=origin, **ids)
+
+
+def test_a_request_that_failed_goes_before_what_failed_in_it_and_says_less(bench: Bench) -> None:
+    """The incident is about the request then; what fired first is there, behind it."""
+    bench.keeper.fire(failure("GET /x", 7, origin="GET /x http send", told_by=8))
+    bench.keeper.fire(failure("GET /y", 9))
+    bench.keeper.fire(failure("GET /x", 8))
+    manifest = bench.finish().manifest
+
+    titles = ["error span GET /x", "error span GET /x (in GET /x http send)", "error span GET /y"]
+    assert [cause.title for cause in manifest.causes] == titles
+    assert manifest.title == titles[0]
+    assert manifest.opened_ns == manifest.causes[0].time_ns == 8
+    assert manifest.trigger is not None
+    assert manifest.trigger.span_id == f"{8:016x}"
+
+
+def test_a_request_that_went_well_leaves_the_incident_to_what_failed_in_it(bench: Bench) -> None:
+    """As it does when another request failed, and when it is slow as well."""
+    bench.keeper.fire(failure("GET /x", 7, origin="GET /x http send", told_by=8))
+    bench.keeper.fire(failure("GET /y", 9))
+    bench.keeper.fire(Firing("slow_root", "slow", "GET /x", ("slow_root",), 8, 1, 8))
+    manifest = bench.finish().manifest
+
+    assert manifest.title == "error span GET /x (in GET /x http send)"
+    assert [cause.span_id for cause in manifest.causes] == [f"{n:016x}" for n in (7, 9, 8)]
+
+
+def test_a_closed_incident_is_not_joined(bench: Bench) -> None:
+    """After the tail a new cause makes a new incident, which knows what the first one exported."""
+    bench.spans(5, "first")
+    first = bench.fire("one")
+    bench.keeper.advance()
+    earlier = bench.finish()
+    bench.spans(4, "second")
+    second = bench.fire("two")
+    bench.keeper.advance()
+    incident = bench.finish()
+
+    assert second != first
+    assert incident.manifest.previous_incident_id == first
+    newest = max(span.number for span in earlier.window.spans())
+    assert incident.manifest.exported_to["0"] == newest + 1
+    fresh = [s.record.name for s in incident.window.spans() if s.number > newest]
+    assert fresh == ["second"] * 4
+    assert names(incident) == ["first"] * 5 + ["second"] * 4
+
+
+def test_cooldown_and_budget_refuse_and_are_counted(bench: Bench) -> None:
+    """The same cause waits for its cooldown, any cause for the hour's budget."""
+    assert bench.fire("one")
+    bench.finish()
+    assert bench.fire("one") is None
+    bench.clock.advance(30)
+    assert bench.fire("one")
+    bench.finish()
+    assert bench.fire("two")
+    bench.finish()
+    assert bench.fire("three") is None
+    bench.clock.advance(3600)
+    assert bench.fire("three")
+    bench.finish()
+
+    counts = bench.gate.counts()
+    assert counts["manual", "opened"] == 4
+    assert counts["manual", "cooldown"] == 1
+    assert counts["manual", "budget"] == 1
+
+
+def test_an_incident_that_cannot_be_written_gives_its_budget_back(
+    bench: Bench, tmp_path: Path
+) -> None:
+    """A full or missing disk must not use up the hour, nor hide the window from the next one."""
+    (tmp_path / "spool").write_text("a file where the directory should be")
+    bench.spans(3)
+    for cause in ("one", "two", "three", "four"):
+        assert bench.fire(cause)
+        bench.keeper.advance()
+        bench.clock.advance(2)
+        bench.keeper.advance()
+        bench.run_jobs()
+    assert bench.keeper.failed == 4
+    assert bench.guard.errors()[0].place == "write incident"
+    (tmp_path / "spool").unlink()
+
+    assert bench.fire("five")
+    bench.keeper.advance()
+    incident = bench.finish()
+
+    assert names(incident) == ["work"] * 3
+    assert incident.manifest.exported_to == {}
+    bench.guard._places.clear()
+
+
+def test_unwritten_incidents_are_bounded(bench: Bench) -> None:
+    """A flusher that hangs keeps two windows in memory, not more."""
+    for number in range(MAX_UNWRITTEN + 1):
+        assert bench.fire(f"cause {number}")
+        bench.keeper.advance()
+        bench.clock.advance(2)
+        bench.keeper.advance()
+
+    assert len(bench.jobs) == MAX_UNWRITTEN
+    assert bench.keeper.failed == 1
+
+
+def test_open_spans_are_in_it_and_remembered(bench: Bench) -> None:
+    """A span that was unfinished in one incident is named when a later one has its end."""
+    hung = bench.tracer.start_span("hung", attributes={"order": 7})
+    bench.fire("one")
+    bench.keeper.advance()
+    first = bench.finish()
+    hung.end()
+    bench.fire("two")
+    bench.keeper.advance()
+    second = bench.finish()
+
+    (unfinished,) = [span for span in first.window.spans() if span.is_open]
+    assert unfinished.record.name == "hung"
+    assert unfinished.record.attributes == {"order": 7}
+    assert unfinished.record.end_ns == first.manifest.closed_ns
+    assert unfinished.scope is not None
+    assert unfinished.scope.name == "test"
+    context = hung.get_span_context()
+    assert second.manifest.unfinished_before == [f"{context.span_id:016x}"]
+    assert not any(span.is_open for span in second.window.spans())
+
+
+def test_closing_now_does_not_wait_for_the_tail(bench: Bench) -> None:
+    """At shutdown even an incident that nobody has frozen yet is finished."""
+    bench.spans(2)
+    bench.fire()
+    bench.keeper.close_now()
+    bench.run_jobs()
+
+    assert len(bench.spool.entries()) == 1
+
+
+def test_a_snapshot_needs_no_cause_and_changes_nothing(bench: Bench) -> None:
+    """Looking at the window makes no incident, and the next incident still has all of it."""
+    bench.spans(3)
+    snapshot = bench.keeper.snapshot()
+
+    assert snapshot.manifest.trigger is None
+    assert snapshot.manifest.title == "snapshot"
+    assert names(snapshot) == ["work"] * 3
+    bench.fire()
+    bench.keeper.advance()
+    assert bench.finish().manifest.exported_to == {}
+    assert len(bench.spool.entries()) == 1
