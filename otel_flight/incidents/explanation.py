@@ -8,7 +8,7 @@ from otel_flight.incidents.evidence.pauses import Pause, find_pauses
 from otel_flight.incidents.evidence.view import EvidenceView, span_id_text
 from otel_flight.incidents.inferred_spans import infer_spans
 from otel_flight.incidents.manifest import Explanation
-from otel_flight.names import event_attributes as names
+from otel_flight.names import attributes as names
 
 MOST_PAUSES: Final = 100
 """In one trace; of more, the longest are kept."""

@@ -23,7 +23,7 @@ from otel_flight.incidents.evidence.samples import (
 from otel_flight.incidents.evidence.view import EvidenceView, span_id_text
 from otel_flight.incidents.manifest import Explanation
 from otel_flight.incidents.window import WindowSpan
-from otel_flight.names import event_attributes as names
+from otel_flight.names import attributes as names
 
 EVENT_LOOP: Final = "event_loop"
 MOST_DEEP: Final = 8

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from otel_flight.names.event_attributes import ONGOING
+from otel_flight.names.attributes import ONGOING
 from otel_flight.records.decoder import Decoded, decode_records
 from otel_flight.records.records import (
     OpenSpan,

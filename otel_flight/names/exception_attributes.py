@@ -4,14 +4,9 @@ from __future__ import annotations
 
 from typing import Final
 
-SOURCE: Final = "exceptions"
-UNHANDLED: Final = "unhandled exception"
-UNRAISABLE: Final = "unraisable exception"
-RAISED: Final = "raised exception"
-"""The names of the source's events."""
-
 TYPE: Final = "exception.type"
 MESSAGE: Final = "exception.message"
+STACKTRACE: Final = "exception.stacktrace"
 CHAIN: Final = "flight_recorder.exception.chain"
 """What an exception was raised from, or while handling, the first one first."""
 

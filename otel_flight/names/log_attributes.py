@@ -4,11 +4,6 @@ from __future__ import annotations
 
 from typing import Final
 
-SOURCE: Final = "logs"
-LOG_RECORD: Final = "log record"
-RECORDS_LEFT_OUT: Final = "log records left out"
-"""The names of the source's events."""
-
 LOGGER: Final = "flight_recorder.log.logger"
 LEVEL: Final = "flight_recorder.log.level"
 """As a number of the `logging` module."""

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from otel_flight.clock import ClockPair
+from otel_flight.names import event_names, source_names
 from otel_flight.names import process_attributes as names
 from otel_flight.records.records import RuntimeEvent
 from otel_flight.sources.base import Surroundings
@@ -81,7 +82,7 @@ class CpuThrottling:
         proc: where the process file system is mounted.
     """
 
-    name = "throttling"
+    name = source_names.THROTTLING
 
     def __init__(self, surroundings: Surroundings, proc: str = "/proc") -> None:
         self._events = surroundings.events
@@ -141,7 +142,7 @@ class CpuThrottling:
         self._events.record(
             RuntimeEvent(
                 self.name,
-                "cpu throttled",
+                event_names.CPU_THROTTLED,
                 now.to_wall_ns(account.since_ns),
                 now.to_wall_ns(end_ns),
                 attributes={

@@ -11,15 +11,15 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from otel_flight.clock import ClockPair
+from otel_flight.names import event_names, source_names
 from otel_flight.names import process_attributes as names
 from otel_flight.records.records import RuntimeEvent
 from otel_flight.sources.base import Surroundings, halves
 from otel_flight.sources.gil.holder import Holder, find_holder
-from otel_flight.sources.gil.lateness import DESCHEDULED, HELD, Reading, Stretch
+from otel_flight.sources.gil.lateness import Reading, Stretch
 from otel_flight.sources.kernel.run_queue import read_scheduled
 from otel_flight.sources.kernel.thread_clocks import ThreadClocks
 
-CONTENDED: Final = "GIL contended"
 _TICKS_BETWEEN_READINGS: Final = 10
 
 
@@ -33,7 +33,7 @@ class Descheduling:
         late: how often it was, by what was seen.
     """
 
-    name = "descheduling"
+    name = source_names.DESCHEDULING
 
     def __init__(self, surroundings: Surroundings, proc: str = "/proc") -> None:
         seconds = surroundings.settings.descheduled_seconds
@@ -50,7 +50,9 @@ class Descheduling:
         self._checked_ns = 0
         self._ticks = 0
         self._queued_ns: int | None = None
-        self.late = dict.fromkeys((DESCHEDULED, HELD, CONTENDED), 0)
+        self.late = dict.fromkeys(
+            (event_names.DESCHEDULED, event_names.GIL_HELD, event_names.GIL_CONTENDED), 0
+        )
 
     def start(self) -> None:
         """Watch the ticker."""
@@ -100,7 +102,7 @@ class Descheduling:
             return
         interval_seconds = sys.getswitchinterval()
         holder = Holder()
-        if stretch.verdict(interval_seconds) == HELD:
+        if stretch.verdict(interval_seconds) == event_names.GIL_HELD:
             # Before anything else: nobody has moved on yet.
             late_ns, cpu_ns = stretch.late_ns, stretch.others_cpu_ns
             holder = find_holder(self._clocks, self._open_spans, late_ns, cpu_ns)
@@ -110,7 +112,9 @@ class Descheduling:
             self._queued_ns = queued_ns
         name = stretch.verdict(interval_seconds)
         if name:
-            self._record(stretch, CONTENDED if holder.is_contended else name, holder)
+            self._record(
+                stretch, event_names.GIL_CONTENDED if holder.is_contended else name, holder
+            )
 
     def _record(self, stretch: Stretch, name: str, holder: Holder) -> None:
         self.late[name] += 1

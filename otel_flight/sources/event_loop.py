@@ -15,7 +15,8 @@ from typing import Any, Final
 from otel_flight.clock import ClockPair, monotonic_ns, process_time_ns
 from otel_flight.interpreter.frames import CAN_READ_FRAMES, current_frames
 from otel_flight.interpreter.loops import Found, loops_of_frames, loops_of_roots
-from otel_flight.names import event_attributes as names
+from otel_flight.names import attributes as names
+from otel_flight.names import event_names, source_names
 from otel_flight.recording.open_spans import OpenSpans
 from otel_flight.records.records import RuntimeEvent
 from otel_flight.sources.base import Surroundings, halves
@@ -62,7 +63,7 @@ class EventLoops:
         stalls: how many ended since the start.
     """
 
-    name = "event_loop"
+    name = source_names.EVENT_LOOP
 
     def __init__(self, surroundings: Surroundings) -> None:
         limit_seconds = surroundings.settings.loop_stall_seconds
@@ -218,9 +219,9 @@ class EventLoops:
 
 def _name_of(samples: list[LoopSample], blocked: bool) -> str:
     if blocked:
-        return "event loop blocked"
+        return event_names.LOOP_BLOCKED
     steps = {sample.step for sample in samples} - {0}
-    return "event loop saturated" if len(steps) > 1 else "event loop stalled"
+    return event_names.LOOP_SATURATED if len(steps) > 1 else event_names.LOOP_STALLED
 
 
 def _steps(samples: list[LoopSample]) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from types import FunctionType, TracebackType
 from typing import Any, Final
 
 from otel_flight.clock import ClockPair
+from otel_flight.names import event_names, source_names
 from otel_flight.names import exception_attributes as names
 from otel_flight.recording.encoding.stack_table import Place
 from otel_flight.records.records import RuntimeEvent
@@ -40,7 +41,7 @@ _NO_ERRORS: Final = (KeyboardInterrupt, SystemExit)
 class UnhandledExceptions:
     """Record each, on the thread that it ended; the hooks that were there before are called too."""
 
-    name = names.SOURCE
+    name = source_names.EXCEPTIONS
 
     def __init__(self, surroundings: Surroundings) -> None:
         self._events = surroundings.events
@@ -126,7 +127,7 @@ class UnhandledExceptions:
                 **place_attributes(places),
             }
             self._unhandled += 1
-            event = self._event(names.UNHANDLED, self._clock.wall_ns(), attributes)
+            event = self._event(event_names.UNHANDLED_EXCEPTION, self._clock.wall_ns(), attributes)
             self._events.record(event, places)
         except Exception as failure:  # noqa: BLE001
             self._guard.note(self.name, failure)
@@ -151,7 +152,9 @@ class UnhandledExceptions:
             }
             self._unhandled += is_thread
             self._unraisable += not is_thread
-            name = names.UNHANDLED if is_thread else names.UNRAISABLE
+            name = (
+                event_names.UNHANDLED_EXCEPTION if is_thread else event_names.UNRAISABLE_EXCEPTION
+            )
             event = self._event(name, self._clock.monotonic_ns(), attributes)
             self._waiting.append((event, places))
         except Exception as failure:  # noqa: BLE001

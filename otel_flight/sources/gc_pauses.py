@@ -15,6 +15,8 @@ from typing import Any, Final, NamedTuple
 
 from otel_flight.clock import ClockPair
 from otel_flight.interpreter.own_frames import without_ours
+from otel_flight.names import attributes as names
+from otel_flight.names import event_names, source_names
 from otel_flight.recording.encoding.stack_table import Place
 from otel_flight.records.records import RuntimeEvent
 from otel_flight.sources.base import Surroundings, current_ids, halves, places_of
@@ -45,7 +47,7 @@ class GcPauses:
         dropped: pauses over the limit that had no room to wait for the ticker.
     """
 
-    name = "gc"
+    name = source_names.GC
 
     def __init__(self, surroundings: Surroundings) -> None:
         limit_seconds = surroundings.settings.gc_pause_seconds
@@ -85,16 +87,16 @@ class GcPauses:
             self._events.record(
                 RuntimeEvent(
                     self.name,
-                    "gc pause",
+                    event_names.GC_PAUSE,
                     now.to_wall_ns(pause.start_ns),
                     now.to_wall_ns(pause.end_ns),
                     pause.thread_id,
                     *halves(pause.ids[0]),
                     pause.ids[1],
                     {
-                        "cpython.gc.generation": pause.generation,
-                        "cpython.gc.collected_objects": pause.collected,
-                        "cpython.gc.uncollectable_objects": pause.uncollectable,
+                        names.GC_GENERATION: pause.generation,
+                        names.GC_COLLECTED: pause.collected,
+                        names.GC_UNCOLLECTABLE: pause.uncollectable,
                     },
                 ),
                 without_ours(pause.places),

@@ -12,7 +12,9 @@ from threading import get_ident
 from typing import Any, Final
 
 from otel_flight.clock import ClockPair
+from otel_flight.names import event_names, source_names
 from otel_flight.names import log_attributes as names
+from otel_flight.names.attributes import FILE, FUNCTION, LINE
 from otel_flight.records.records import RuntimeEvent
 from otel_flight.sources.base import Surroundings, current_ids, halves
 from otel_flight.sources.hooks.exception_facts import exception_attributes, traceback_places
@@ -33,7 +35,7 @@ _IN_WINDOW: Final = 0.5
 class LogRecords:
     """Record what is logged, up to a rate that leaves room for the other sources."""
 
-    name = names.SOURCE
+    name = source_names.LOGS
 
     def __init__(self, surroundings: Surroundings) -> None:
         settings = surroundings.settings
@@ -68,7 +70,9 @@ class LogRecords:
         now = ClockPair.now(self._clock)
         left_out = self._share.give(now.monotonic_ns)
         if left_out:
-            event = RuntimeEvent(self.name, names.RECORDS_LEFT_OUT, now.wall_ns, now.wall_ns)
+            event = RuntimeEvent(
+                self.name, event_names.LOG_RECORDS_LEFT_OUT, now.wall_ns, now.wall_ns
+            )
             event.attributes = {names.LEFT_OUT: left_out}
             self._events.record(event)
 
@@ -104,9 +108,9 @@ class LogRecords:
             names.SEVERITY: _cut(str(record.levelname), _LONGEST_NAME),
             names.LEVEL: record.levelno,
             names.MESSAGE: message,
-            "code.function.name": record.funcName,
-            "code.file.path": record.pathname,
-            "code.line.number": record.lineno,
+            FUNCTION: record.funcName,
+            FILE: record.pathname,
+            LINE: record.lineno,
         }
         error = record.exc_info[1] if record.exc_info else None
         places = []
@@ -117,7 +121,7 @@ class LogRecords:
         logged_ns = int(record.created * 1e9)
         event = RuntimeEvent(
             self.name,
-            names.LOG_RECORD,
+            event_names.LOG_RECORD,
             logged_ns,
             logged_ns,
             thread_id,

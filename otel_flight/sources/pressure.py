@@ -9,13 +9,18 @@ from __future__ import annotations
 from typing import Final, NamedTuple
 
 from otel_flight.clock import ClockPair
+from otel_flight.names import event_names, source_names
 from otel_flight.names import process_attributes as names
 from otel_flight.records.records import RuntimeEvent
 from otel_flight.sources.base import Surroundings
 from otel_flight.sources.kernel.control_group import find_control_group
 from otel_flight.sources.kernel.files import number_in, read_text
 
-RESOURCES: Final = ("cpu", "memory", "io")
+RESOURCES: Final = {
+    "cpu": event_names.CPU_PRESSURE,
+    "memory": event_names.MEMORY_PRESSURE,
+    "io": event_names.IO_PRESSURE,
+}
 LEAST_SHARE: Final = 0.1
 """Of a second that something must have waited for it to be recorded."""
 _PERIOD_NS: Final = 1_000_000_000
@@ -35,7 +40,7 @@ class Pressure:
         proc: where the process file system is mounted.
     """
 
-    name = "pressure"
+    name = source_names.PRESSURE
 
     def __init__(self, surroundings: Surroundings, proc: str = "/proc") -> None:
         self._events = surroundings.events
@@ -92,7 +97,7 @@ class Pressure:
         self._events.record(
             RuntimeEvent(
                 self.name,
-                f"{resource} pressure",
+                RESOURCES[resource],
                 now.to_wall_ns(start_ns),
                 now.to_wall_ns(end_ns),
                 attributes={

@@ -16,6 +16,7 @@ from types import CodeType
 from typing import Any, Final
 
 from otel_flight.clock import ClockPair, monotonic_ns
+from otel_flight.names import event_names, source_names
 from otel_flight.names import exception_attributes as names
 from otel_flight.recording.encoding.stack_table import Place
 from otel_flight.records.records import RuntimeEvent
@@ -68,7 +69,7 @@ class _Raised:
 class RaisedExceptions:
     """Record exceptions raised while a span is current, each place once a tick and span."""
 
-    name = "raised_exceptions"
+    name = source_names.RAISED_EXCEPTIONS
 
     def __init__(self, surroundings: Surroundings) -> None:
         self._events = surroundings.events
@@ -190,8 +191,8 @@ class RaisedExceptions:
             attributes[names.TIMES] = raised.times
         wall_ns = now.to_wall_ns(raised.raised_ns)
         return RuntimeEvent(
-            names.SOURCE,
-            names.RAISED,
+            source_names.EXCEPTIONS,
+            event_names.RAISED_EXCEPTION,
             wall_ns,
             wall_ns,
             raised.thread_id,

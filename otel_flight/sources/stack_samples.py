@@ -12,6 +12,7 @@ from typing import Any, Final, NamedTuple
 
 from otel_flight.clock import SYSTEM_CLOCK, ClockPair, monotonic_ns
 from otel_flight.interpreter.frames import CAN_READ_FRAMES, places_in
+from otel_flight.names import event_names, source_names
 from otel_flight.recording.encoding.stack_table import Place
 from otel_flight.recording.open_spans import OpenRoot
 from otel_flight.records.records import RuntimeEvent
@@ -50,7 +51,7 @@ class StackSamples:
         samples: how many were recorded since the start.
     """
 
-    name = "stacks"
+    name = source_names.STACKS
 
     def __init__(self, surroundings: Surroundings, proc: str = "/proc") -> None:
         limit_seconds = surroundings.settings.stacks_after_seconds
@@ -149,7 +150,7 @@ class StackSamples:
         self._events.record(
             RuntimeEvent(
                 self.name,
-                "running" if sample.sighting.wait is None else "waiting",
+                event_names.RUNNING if sample.sighting.wait is None else event_names.WAITING,
                 sample.moment_ns,
                 sample.moment_ns,
                 sample.sighting.thread_id,

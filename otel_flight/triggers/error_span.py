@@ -17,6 +17,9 @@ from typing import Any, Final
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.trace import StatusCode
 
+from otel_flight.names import attributes as names
+from otel_flight.names import exception_attributes as exceptions
+from otel_flight.names import trigger_names
 from otel_flight.recording.open_spans import OpenSpans
 from otel_flight.settings.fields import Settings
 from otel_flight.triggers.base import Firing, FiringInbox, glob_matcher, ids_of, name_of
@@ -27,7 +30,7 @@ _EXCEPTION: Final = "exception"
 class ErrorSpanTrigger:
     """Watch spans that ended, on the application's thread."""
 
-    name: Final = "error_span"
+    name: Final = trigger_names.ERROR_SPAN
 
     def __init__(self, settings: Settings, open_spans: OpenSpans, inbox: FiringInbox) -> None:
         self._open_spans = open_spans
@@ -49,7 +52,7 @@ class ErrorSpanTrigger:
         exception = _last_exception(span)
         if exception is None and not is_error:
             return
-        kind = str((exception or {}).get("exception.type", ""))
+        kind = str((exception or {}).get(exceptions.TYPE, ""))
         if kind and self._is_ignored(kind):
             return
         self._fire(span, kind, exception or {})
@@ -58,12 +61,12 @@ class ErrorSpanTrigger:
         trace_id, span_id = ids_of(span)
         name = name_of(span)
         root = self._open_spans.local_root_of(span)
-        frame = _top_frame(str(exception.get("exception.stacktrace", "")))
+        frame = _top_frame(str(exception.get(exceptions.STACKTRACE, "")))
         attributes = {
-            "exception.type": kind,
-            "exception.message": str(exception.get("exception.message", ""))[:500],
-            "otel.status_description": (span.status.description or "")[:500],
-            "code.location": frame,
+            exceptions.TYPE: kind,
+            exceptions.MESSAGE: str(exception.get(exceptions.MESSAGE, ""))[:500],
+            names.STATUS_DESCRIPTION: (span.status.description or "")[:500],
+            names.LOCATION: frame,
         }
         self._inbox.offer(
             Firing(

@@ -8,9 +8,10 @@ from __future__ import annotations
 from typing import Final
 
 from otel_flight.clock import wall_ns
+from otel_flight.names import trigger_names
 from otel_flight.triggers.base import Fire, Firing, RequestBox
 
-NAME: Final = "external"
+NAME: Final = trigger_names.EXTERNAL
 
 
 def answer_external_request(box: RequestBox, fire: Fire) -> None:

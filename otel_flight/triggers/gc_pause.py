@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import Final
 
+from otel_flight.names import attributes as names
+from otel_flight.names import source_names, trigger_names
 from otel_flight.records.records import RuntimeEvent
 from otel_flight.triggers.base import Firing, FiringInbox
-
-_SOURCE: Final = "gc"
-_GENERATION: Final = "cpython.gc.generation"
 
 
 class GcPauseTrigger:
@@ -18,7 +17,7 @@ class GcPauseTrigger:
     one: whatever allocated last, not whatever filled the heap.
     """
 
-    name: Final = "gc_pause"
+    name: Final = trigger_names.GC_PAUSE
 
     def __init__(self, limit_seconds: float, inbox: FiringInbox) -> None:
         self._limit_ns = int(limit_seconds * 1e9)
@@ -26,9 +25,9 @@ class GcPauseTrigger:
 
     def event_recorded(self, event: RuntimeEvent) -> None:
         """Fire when it is a collection over the limit."""
-        if event.source != _SOURCE or event.duration_ns < self._limit_ns:
+        if event.source != source_names.GC or event.duration_ns < self._limit_ns:
             return
-        generation = event.attributes.get(_GENERATION)
+        generation = event.attributes.get(names.GC_GENERATION)
         self._inbox.offer(
             Firing(
                 trigger=self.name,
@@ -40,8 +39,8 @@ class GcPauseTrigger:
                 span_id=event.span_id,
                 attributes={
                     **event.attributes,
-                    "flight_recorder.duration_ns": event.duration_ns,
-                    "flight_recorder.limit_ns": self._limit_ns,
+                    names.DURATION: event.duration_ns,
+                    names.LIMIT: self._limit_ns,
                 },
             )
         )

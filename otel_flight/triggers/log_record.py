@@ -6,6 +6,8 @@ import logging
 from typing import Final
 
 from otel_flight.names import log_attributes as names
+from otel_flight.names import source_names, trigger_names
+from otel_flight.names.attributes import FILE, LINE
 from otel_flight.records.records import RuntimeEvent
 from otel_flight.triggers.base import Firing, FiringInbox
 
@@ -18,7 +20,7 @@ class LogRecordTrigger:
         inbox: where firings go.
     """
 
-    name: Final = "log_record"
+    name: Final = trigger_names.LOG_RECORD
 
     def __init__(self, level: str, inbox: FiringInbox) -> None:
         self._level = int(logging.getLevelName(level))
@@ -26,13 +28,13 @@ class LogRecordTrigger:
 
     def event_recorded(self, event: RuntimeEvent) -> None:
         """Fire when its level is high enough. The same cause is the same line of the program."""
-        if event.source != names.SOURCE:
+        if event.source != source_names.LOGS:
             return
         attributes = event.attributes
         if attributes.get(names.LEVEL, 0) < self._level:
             return
         logger, severity = str(attributes[names.LOGGER]), str(attributes[names.SEVERITY])
-        place = f"{attributes.get('code.file.path', '')}:{attributes.get('code.line.number', '')}"
+        place = f"{attributes.get(FILE, '')}:{attributes.get(LINE, '')}"
         self._inbox.offer(
             Firing(
                 trigger=self.name,

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import Final
 
-from otel_flight.names import event_attributes as names
+from otel_flight.names import attributes as names
+from otel_flight.names import source_names, trigger_names
 from otel_flight.records.records import RuntimeEvent
 from otel_flight.triggers.base import Firing, FiringInbox
-
-SOURCE: Final = "event_loop"
 
 
 class LoopStallTrigger:
@@ -19,7 +18,7 @@ class LoopStallTrigger:
         inbox: where firings go.
     """
 
-    name: Final = "loop_stall"
+    name: Final = trigger_names.LOOP_STALL
 
     def __init__(self, limit_seconds: float, inbox: FiringInbox) -> None:
         self._limit_ns = int(limit_seconds * 1e9)
@@ -28,7 +27,7 @@ class LoopStallTrigger:
 
     def event_recorded(self, event: RuntimeEvent) -> None:
         """Fire, once, for a stall that is over the limit."""
-        if event.source != SOURCE or event.duration_ns < self._limit_ns:
+        if event.source != source_names.EVENT_LOOP or event.duration_ns < self._limit_ns:
             return
         stall = event.thread_id, event.start_ns
         if stall == self._fired:  # while it went on
@@ -45,8 +44,8 @@ class LoopStallTrigger:
                 trace_id=event.trace_id,
                 span_id=event.span_id,
                 attributes={
-                    "flight_recorder.duration_ns": event.duration_ns,
-                    "flight_recorder.limit_ns": self._limit_ns,
+                    names.DURATION: event.duration_ns,
+                    names.LIMIT: self._limit_ns,
                     **{
                         name: event.attributes[name]
                         for name in (names.FUNCTION, names.FILE, names.LINE, names.CALL)

@@ -8,9 +8,10 @@ from typing import Any, Final
 from opentelemetry.trace import get_current_span
 
 from otel_flight.clock import wall_ns
+from otel_flight.names import trigger_names
 from otel_flight.triggers.base import Firing
 
-NAME: Final = "manual"
+NAME: Final = trigger_names.MANUAL
 
 
 def manual_firing(reason: str, attributes: Mapping[str, Any]) -> Firing:

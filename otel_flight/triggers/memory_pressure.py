@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Final
 
 from otel_flight.names import process_attributes as names
+from otel_flight.names import source_names, trigger_names
 from otel_flight.records.records import RuntimeEvent
 from otel_flight.triggers.base import Firing, FiringInbox
 
-_SOURCE: Final = "process"
 _ARMED_BELOW: Final = 0.9
 """Of the share that fires: memory that goes up and down around it is one incident, not many."""
 
@@ -19,7 +19,7 @@ class MemoryPressureTrigger:
     Of what the container uses, what the kernel can take back as file cache does not count.
     """
 
-    name: Final = "memory_pressure"
+    name: Final = trigger_names.MEMORY_PRESSURE
 
     def __init__(self, share: float, inbox: FiringInbox) -> None:
         self._share = share
@@ -28,7 +28,7 @@ class MemoryPressureTrigger:
 
     def event_recorded(self, event: RuntimeEvent) -> None:
         """Fire when the container holds more than its share; not again before it holds less."""
-        if event.source != _SOURCE:
+        if event.source != source_names.PROCESS:
             return
         held = event.attributes.get(names.CONTAINER_MEMORY_HELD)
         limit = event.attributes.get(names.CONTAINER_MEMORY_LIMIT)

@@ -9,6 +9,7 @@ from types import FrameType
 from typing import Any, Final
 
 from otel_flight.clock import wall_ns
+from otel_flight.names import trigger_names
 from otel_flight.triggers.base import Firing, FiringInbox
 
 _logger = logging.getLogger("otel_flight")
@@ -17,7 +18,7 @@ _logger = logging.getLogger("otel_flight")
 class SignalTrigger:
     """Install a handler that leaves a firing and calls the handler that was there before."""
 
-    name: Final = "signal"
+    name: Final = trigger_names.SIGNAL
 
     def __init__(self, signal_name: str, inbox: FiringInbox) -> None:
         self._signal = signal.Signals[signal_name]

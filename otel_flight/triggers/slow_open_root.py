@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from otel_flight.clock import SYSTEM_CLOCK, Clock
+from otel_flight.names import trigger_names
 from otel_flight.recording.open_spans import OpenSpans
 from otel_flight.triggers.base import FiringInbox, name_of
 from otel_flight.triggers.roots.open_ages import OpenAges
@@ -14,7 +15,7 @@ from otel_flight.triggers.roots.route_limits import RouteLimits, slow_firing
 class SlowOpenRootTrigger:
     """Look over the open local roots, on the ticker's thread."""
 
-    name: Final = "slow_open_root"
+    name: Final = trigger_names.SLOW_OPEN_ROOT
 
     def __init__(
         self,

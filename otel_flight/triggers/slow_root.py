@@ -10,6 +10,7 @@ from typing import Final
 
 from opentelemetry.sdk.trace import ReadableSpan
 
+from otel_flight.names import trigger_names
 from otel_flight.triggers.base import FiringInbox, name_of
 from otel_flight.triggers.roots.route_limits import RouteLimits, slow_firing
 
@@ -17,7 +18,7 @@ from otel_flight.triggers.roots.route_limits import RouteLimits, slow_firing
 class SlowRootTrigger:
     """Watch local roots that ended, on the application's thread."""
 
-    name: Final = "slow_root"
+    name: Final = trigger_names.SLOW_ROOT
 
     def __init__(self, limits: RouteLimits, inbox: FiringInbox) -> None:
         self._limits = limits

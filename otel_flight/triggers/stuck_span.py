@@ -9,6 +9,8 @@ from __future__ import annotations
 from typing import Any, Final
 
 from otel_flight.clock import SYSTEM_CLOCK, Clock
+from otel_flight.names import attributes as names
+from otel_flight.names import trigger_names
 from otel_flight.recording.open_spans import OpenSpans
 from otel_flight.triggers.base import Firing, FiringInbox, ids_of, name_of
 from otel_flight.triggers.roots.open_ages import OpenAges
@@ -29,7 +31,7 @@ class StuckSpanTrigger:
         clock: a fake one in tests.
     """
 
-    name: Final = "stuck_span"
+    name: Final = trigger_names.STUCK_SPAN
 
     def __init__(
         self,
@@ -73,8 +75,8 @@ class StuckSpanTrigger:
                 trace_id=trace_id,
                 span_id=span_id,
                 attributes={
-                    "flight_recorder.duration_ns": age_ns,
-                    "flight_recorder.limit_ns": self._limit_ns,
+                    names.DURATION: age_ns,
+                    names.LIMIT: self._limit_ns,
                 },
             )
         )

@@ -6,12 +6,12 @@ from collections import deque
 from typing import Final
 
 from otel_flight.names import process_attributes as names
+from otel_flight.names import source_names, trigger_names
 from otel_flight.recording.open_spans import OpenSpans
 from otel_flight.records.records import RuntimeEvent
 from otel_flight.triggers.base import Firing, FiringInbox
 
 WINDOW_NS: Final = 5_000_000_000
-_SOURCE: Final = "throttling"
 _ARMED_BELOW: Final = 0.5
 """Of the share that fires: a process that is held back all the time is one incident."""
 _MOST_EVENTS: Final = 64
@@ -24,7 +24,7 @@ class ThrottlingTrigger:
     starts, or in a job that nobody waits for, is what the limit is there for.
     """
 
-    name: Final = "throttling"
+    name: Final = trigger_names.THROTTLING
 
     def __init__(self, share: float, open_spans: OpenSpans, inbox: FiringInbox) -> None:
         self._share = share
@@ -35,7 +35,7 @@ class ThrottlingTrigger:
 
     def event_recorded(self, event: RuntimeEvent) -> None:
         """Fire when the last five seconds were mostly throttled; not again before they are not."""
-        if event.source != _SOURCE:
+        if event.source != source_names.THROTTLING:
             return
         held_back_ns = event.attributes.get(names.HELD_BACK, 0)
         self._stretches.append((event.start_ns, event.end_ns, held_back_ns))

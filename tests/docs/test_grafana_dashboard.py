@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from otel_flight import self_metrics
-from otel_flight.delivery.otlp.attribute_names import KIND, KIND_INCIDENT
 from otel_flight.guard import NotedError
+from otel_flight.names.sent_attributes import KIND, KIND_INCIDENT
 from otel_flight.statistics import Statistics
 
 DASHBOARD = Path(__file__).parents[2] / "docs" / "how-to" / "grafana-dashboard.json"

@@ -10,8 +10,12 @@ import pytest
 
 from otel_flight import self_metrics
 from otel_flight.cli import command_line
-from otel_flight.delivery.otlp import attribute_names
-from otel_flight.names import event_attributes, exception_attributes, log_attributes
+from otel_flight.names import (
+    attributes,
+    exception_attributes,
+    log_attributes,
+    sent_attributes,
+)
 from otel_flight.settings.fields import all_settings
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -53,14 +57,14 @@ def test_every_attribute_is_documented() -> None:
     page = text_of("attributes.md")
     names = {
         value
-        for module in (attribute_names, event_attributes, exception_attributes, log_attributes)
+        for module in (sent_attributes, attributes, exception_attributes, log_attributes)
         for name, value in vars(module).items()
         if name.isupper() and isinstance(value, str) and "." in value
     }
 
     missing = {name for name in names if name.rstrip(".") not in page}
 
-    assert missing - {attribute_names.HOST_ID} == set()
+    assert missing - {sent_attributes.HOST_ID} == set()
 
 
 def test_every_metric_is_documented() -> None:

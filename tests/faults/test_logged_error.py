@@ -7,7 +7,8 @@ from typing import Final
 
 import pytest
 
-from otel_flight.names.log_attributes import LOGGER, MESSAGE, SOURCE
+from otel_flight.names import source_names
+from otel_flight.names.log_attributes import LOGGER, MESSAGE
 from tests.faults.fault_run import Fault, FaultyRun, HealthyRun, run_healthy, run_with_fault
 
 LOGGED_ERROR: Final = Fault(
@@ -24,7 +25,8 @@ def logged(run: FaultyRun | HealthyRun) -> list[str]:
     return [
         event.record.attributes[MESSAGE]
         for event in run.incident.window.events()
-        if event.record.source == SOURCE and event.record.attributes[LOGGER] == "shop.payments"
+        if event.record.source == source_names.LOGS
+        and event.record.attributes[LOGGER] == "shop.payments"
     ]
 
 

@@ -6,11 +6,11 @@ from opentelemetry.sdk.resources import Resource
 from opentelemetry.trace import SpanContext, TraceFlags
 
 from otel_flight.delivery.incident_trace.trace import link_to, own_scope
-from otel_flight.delivery.otlp import attribute_names as names
 from otel_flight.delivery.otlp.derived_ids import derived_span_id
 from otel_flight.delivery.otlp.spans import RecordedSpan
 from otel_flight.delivery.otlp.values import make_portable, texts_under
 from otel_flight.incidents.manifest import Explanation, Manifest
+from otel_flight.names import sent_attributes as names
 
 _SAMPLED = TraceFlags(TraceFlags.SAMPLED)
 

@@ -8,9 +8,9 @@ from typing import Any, Final
 import msgspec
 from opentelemetry.sdk.trace import Event
 
-from otel_flight.delivery.otlp import attribute_names as names
 from otel_flight.delivery.otlp.values import make_portable, portable_time_ns, texts_under
 from otel_flight.incidents.manifest import Cause, Manifest
+from otel_flight.names import sent_attributes as names
 
 _MOST_FINDINGS: Final = 20
 _MOST_CAUSES: Final = 32

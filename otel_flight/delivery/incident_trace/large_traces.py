@@ -13,8 +13,8 @@ from typing import Final, NamedTuple
 from opentelemetry.sdk.trace import Event
 
 from otel_flight.delivery.incident_trace.span_index import SpanIndex
-from otel_flight.delivery.otlp import attribute_names as names
 from otel_flight.delivery.otlp.values import portable_time_ns
+from otel_flight.names import sent_attributes as names
 
 LARGE_BYTES: Final = 4_500_000
 """Below Tempo's limit, as sizes are estimated, and other services have their share of a trace."""

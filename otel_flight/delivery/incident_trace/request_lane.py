@@ -7,8 +7,8 @@ from typing import Any, Final
 
 from otel_flight.delivery.incident_trace.span_index import LocalRoot, SpanIndex
 from otel_flight.delivery.incident_trace.trace import Lane, LaneMaterial, LaneSpan, link_to
-from otel_flight.delivery.otlp import attribute_names as names
 from otel_flight.incidents.manifest import Manifest
+from otel_flight.names import sent_attributes as names
 
 MOST_REQUESTS: Final = 120
 """Each has a link, of the 128 that the whole trace may have."""

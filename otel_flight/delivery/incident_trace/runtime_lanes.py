@@ -15,10 +15,10 @@ from otel_flight.delivery.incident_trace.trace import (
     LaneMaterial,
     LaneSpan,
 )
-from otel_flight.delivery.otlp import attribute_names as names
 from otel_flight.delivery.otlp.runtime_attributes import runtime_attributes
 from otel_flight.delivery.otlp.values import portable_time_ns
 from otel_flight.incidents.window import Window, WindowEvent, without_outdated
+from otel_flight.names import sent_attributes as names
 
 MOST_INTERVALS: Final = 40
 MOST_MOMENTS: Final = 100

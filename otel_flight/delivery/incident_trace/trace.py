@@ -19,12 +19,12 @@ from opentelemetry.trace import Link, SpanContext, Status, StatusCode, TraceFlag
 from otel_flight.delivery.incident_trace.facts import cause_events, incident_facts
 from otel_flight.delivery.incident_trace.large_traces import large_trace_events
 from otel_flight.delivery.incident_trace.span_index import SpanIndex
-from otel_flight.delivery.otlp import attribute_names as names
 from otel_flight.delivery.otlp.derived_ids import derived_span_id, derived_trace_id
 from otel_flight.delivery.otlp.spans import RecordedLink, RecordedSpan
 from otel_flight.delivery.otlp.values import texts_under
 from otel_flight.incidents.manifest import Cause, Manifest
 from otel_flight.incidents.window import WindowEvent
+from otel_flight.names import sent_attributes as names
 
 MOST_SPANS: Final = 500
 MOST_LINKS: Final = 128

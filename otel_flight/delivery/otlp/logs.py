@@ -17,7 +17,6 @@ from opentelemetry.sdk import _logs as logs_sdk
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.trace import NonRecordingSpan, SpanContext, set_span_in_context
 
-from otel_flight.delivery.otlp import attribute_names as names
 from otel_flight.delivery.otlp.origins import SharedScope, SpanOrigins
 from otel_flight.delivery.otlp.runtime_attributes import own_attributes
 from otel_flight.delivery.otlp.values import portable_time_ns
@@ -25,7 +24,8 @@ from otel_flight.delivery.pacing import Paced, Pacer
 from otel_flight.guard import Guard
 from otel_flight.incidents.incident import Incident
 from otel_flight.incidents.window import WindowEvent
-from otel_flight.names import log_attributes
+from otel_flight.names import event_names, log_attributes
+from otel_flight.names import sent_attributes as names
 from otel_flight.ring.layout import LANE_RUNTIME
 
 MOST_RECORDS: Final = 64
@@ -66,10 +66,7 @@ class LogChunks:
     def __iter__(self) -> Iterator[Paced[Any]]:
         portion: list[WindowEvent] = []
         for event in self._incident.window.events():
-            if (
-                event.record.name == log_attributes.LOG_RECORD
-                and event.number >= self._first_record
-            ):
+            if event.record.name == event_names.LOG_RECORD and event.number >= self._first_record:
                 portion.append(event)
             if len(portion) == MOST_RECORDS:
                 yield Paced(self._built, portion, self._pacer)

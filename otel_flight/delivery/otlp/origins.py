@@ -13,9 +13,9 @@ import msgspec
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 
-from otel_flight.delivery.otlp.attribute_names import HOST_ID, HOST_NAME
 from otel_flight.delivery.otlp.values import make_portable
 from otel_flight.incidents.manifest import Manifest
+from otel_flight.names.sent_attributes import HOST_ID, HOST_NAME
 from otel_flight.records.records import ResourceDefinition, ScopeDefinition
 
 _MOST_ORIGINS: Final = 4096

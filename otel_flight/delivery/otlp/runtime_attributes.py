@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from otel_flight.delivery.otlp import attribute_names as names
 from otel_flight.delivery.otlp.values import make_portable, texts_under
 from otel_flight.incidents.window import WindowEvent
-from otel_flight.names import exception_attributes
+from otel_flight.names import attributes, exception_attributes
+from otel_flight.names import sent_attributes as names
 from otel_flight.records.records import Frame
 
 _STACK_FRAMES: Final = 20
@@ -30,12 +30,12 @@ def own_attributes(event: WindowEvent) -> dict[str, Any]:
     for key, value in record.attributes.items():
         found.update(texts_under(key, value) if isinstance(value, str) else {key: value})
     if record.thread_id:
-        found["thread.id"] = record.thread_id
+        found[attributes.THREAD_ID] = record.thread_id
     if event.stack is not None:
         frames = event.stack.frames[-_STACK_FRAMES:]
         if exception_attributes.TYPE in record.attributes:
             text = _stacktrace(record.attributes, frames)
-            found.update(texts_under(names.STACKTRACE, text))
+            found.update(texts_under(exception_attributes.STACKTRACE, text))
         else:
             text = "\n".join(map(_line, reversed(frames)))
             found.update(texts_under(names.STACK, text))
@@ -55,6 +55,9 @@ def _stacktrace(attributes: dict[str, Any], frames: tuple[Frame, ...]) -> str:
         else f"  {frame.function}"
         for frame in frames
     ]
-    kind, message = attributes[exception_attributes.TYPE], attributes.get("exception.message", "")
+    kind, message = (
+        attributes[exception_attributes.TYPE],
+        attributes.get(exception_attributes.MESSAGE, ""),
+    )
     end = f"{kind}: {message}" if message else str(kind)
     return "\n".join(("Traceback (most recent call last):", *lines, end))

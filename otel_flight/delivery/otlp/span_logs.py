@@ -14,13 +14,13 @@ from otel_flight.delivery.incident_trace.span_index import SpanIndex
 from otel_flight.delivery.otlp.runtime_attributes import own_attributes
 from otel_flight.delivery.otlp.values import most_event_bytes
 from otel_flight.incidents.window import WindowEvent
-from otel_flight.names import exception_attributes, log_attributes
+from otel_flight.names import event_names
 from otel_flight.records.records import Event, OpenSpan, Span
 
 MOST_EVENTS: Final = 128
 """Of one span, the last ones: as many as the SDK lets it have of its own."""
 
-_BELONG_TO_SPANS: Final = frozenset({log_attributes.LOG_RECORD, exception_attributes.RAISED})
+_BELONG_TO_SPANS: Final = frozenset({event_names.LOG_RECORD, event_names.RAISED_EXCEPTION})
 
 
 class SpanLogs:

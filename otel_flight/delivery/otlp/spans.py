@@ -15,12 +15,12 @@ from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from opentelemetry.trace import Link, SpanContext, SpanKind, Status, StatusCode, TraceFlags
 from opentelemetry.trace.span import DEFAULT_TRACE_STATE, TraceState
 
-from otel_flight.delivery.otlp import attribute_names as names
 from otel_flight.delivery.otlp.derived_ids import derived_span_id
 from otel_flight.delivery.otlp.origins import SpanOrigins
 from otel_flight.delivery.otlp.values import make_portable, portable_count, portable_time_ns
 from otel_flight.incidents.manifest import Manifest
 from otel_flight.incidents.window import WindowSpan
+from otel_flight.names import sent_attributes as names
 from otel_flight.records import records
 from otel_flight.records.records import OpenSpan, Span
 

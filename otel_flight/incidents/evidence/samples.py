@@ -11,7 +11,7 @@ from typing import Final
 from otel_flight.incidents.evidence.view import EvidenceView
 from otel_flight.incidents.window import WindowEvent, WindowSpan
 from otel_flight.interpreter.code_origin import is_application, is_standard, short_file
-from otel_flight.names import event_attributes as names
+from otel_flight.names import attributes as names
 from otel_flight.records.records import Frame
 
 SOURCE: Final = "stacks"

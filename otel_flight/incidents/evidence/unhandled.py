@@ -10,6 +10,7 @@ from otel_flight.incidents.evidence.samples import place_of
 from otel_flight.incidents.evidence.view import EvidenceView, one_line, quoted
 from otel_flight.incidents.window import WindowEvent
 from otel_flight.interpreter.code_origin import short_file
+from otel_flight.names import event_names, source_names
 from otel_flight.names import exception_attributes as names
 from otel_flight.records.records import Frame
 
@@ -22,8 +23,8 @@ def unhandled_events(view: EvidenceView, ended: str) -> list[WindowEvent]:
     """Return the exceptions of the window that ended something of a kind, by time."""
     return [
         event
-        for event in view.events(names.SOURCE)
-        if event.record.name == names.UNHANDLED
+        for event in view.events(source_names.EXCEPTIONS)
+        if event.record.name == event_names.UNHANDLED_EXCEPTION
         and event.record.attributes.get(names.ENDED) == ended
     ]
 

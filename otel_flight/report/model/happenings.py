@@ -14,7 +14,7 @@ from typing import Final
 from otel_flight.incidents.evidence.view import EvidenceView
 from otel_flight.incidents.manifest import Explanation
 from otel_flight.incidents.window import WindowEvent
-from otel_flight.names import exception_attributes
+from otel_flight.names import exception_attributes, source_names
 from otel_flight.report.model.event_words import (
     event_words,
     is_measurement,
@@ -110,7 +110,7 @@ def _kind(view: EvidenceView, event: WindowEvent) -> tuple[object, ...]:
 def _rank(view: EvidenceView, kind: Sequence[WindowEvent], moment: int) -> tuple[bool, bool, int]:
     """Return what sorts the trigger's own first, then failures, then what was close to it."""
     is_failure = any(
-        event.record.source == exception_attributes.SOURCE
+        event.record.source == source_names.EXCEPTIONS
         or severity_of(event.record.attributes) >= logging.ERROR
         for event in kind
     )

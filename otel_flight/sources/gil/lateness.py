@@ -11,9 +11,7 @@ import resource
 from typing import Final, NamedTuple
 
 from otel_flight.clock import Clock, process_time_ns, thread_time_ns
-
-DESCHEDULED: Final = "process descheduled"
-HELD: Final = "GIL held"
+from otel_flight.names import event_names
 
 _OWN_SWITCHES: Final = 2
 """Of a wait that is over in time."""
@@ -84,18 +82,22 @@ class Stretch(NamedTuple):
         asking_ns = self._asking_ns(interval_seconds)
         if asking_ns is None:
             if self.others_cpu_ns >= (self.asked_ns + self.late_ns) * 0.8:
-                return HELD
+                return event_names.GIL_HELD
         elif asking_ns >= self.late_ns / 2:
-            return HELD
+            return event_names.GIL_HELD
         # Or other threads of this process had a processor: it is this one alone that had none.
-        return DESCHEDULED if self.others_cpu_ns - self.asked_ns <= self.late_ns / 2 else ""
+        return (
+            event_names.DESCHEDULED
+            if self.others_cpu_ns - self.asked_ns <= self.late_ns / 2
+            else ""
+        )
 
     def _verdict_of_work(self, interval_seconds: float) -> str:
         """Work may also wait for a disk, with switches of its own: here others must have run."""
         asking_ns = self._asking_ns(interval_seconds)
         if asking_ns is not None and asking_ns >= self.late_ns / 2:
-            return HELD if self.others_cpu_ns >= self.late_ns * 0.6 else ""
-        return DESCHEDULED if (self.queued_ns or 0) >= self.late_ns / 2 else ""
+            return event_names.GIL_HELD if self.others_cpu_ns >= self.late_ns * 0.6 else ""
+        return event_names.DESCHEDULED if (self.queued_ns or 0) >= self.late_ns / 2 else ""
 
     def _asking_ns(self, interval_seconds: float) -> int | None:
         """Return how long it asked for the interpreter; None when that cannot be counted."""

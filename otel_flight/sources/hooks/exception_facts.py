@@ -10,6 +10,7 @@ from types import TracebackType
 from typing import Any, Final
 
 from otel_flight.names import exception_attributes as names
+from otel_flight.names.attributes import FILE, FUNCTION, LINE
 from otel_flight.recording.encoding.stack_table import MOST_FRAMES, Place
 
 LONGEST_MESSAGE: Final = 1024
@@ -43,9 +44,9 @@ def place_attributes(places: list[Place]) -> dict[str, Any]:
     for where, line in reversed(places):
         if not isinstance(where, str):
             return {
-                "code.function.name": getattr(where, "co_qualname", where.co_name),
-                "code.file.path": where.co_filename,
-                "code.line.number": line,
+                FUNCTION: getattr(where, "co_qualname", where.co_name),
+                FILE: where.co_filename,
+                LINE: line,
             }
     return {}
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from types import CodeType, FrameType
 
 from otel_flight.interpreter.code_origin import is_application, is_standard, short_file
-from otel_flight.names import event_attributes as names
+from otel_flight.names import attributes as names
 from otel_flight.recording.encoding.stack_table import Place
 
 

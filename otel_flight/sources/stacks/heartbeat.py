@@ -10,6 +10,7 @@ from typing import Final, NamedTuple
 
 from otel_flight.clock import monotonic_ns, thread_time_ns
 from otel_flight.guard import Guard
+from otel_flight.names import source_names
 
 BUSY_SECONDS: Final = 0.02
 """Between two beats of a loop that works, so that a stall is measured to within that."""
@@ -114,7 +115,7 @@ class Heartbeat:
             self.due_ns = now + int(BUSY_SECONDS * 1e9)
             loop.call_later(BUSY_SECONDS, self._beat, run)
         except Exception as error:  # noqa: BLE001
-            self._guard.note("event_loop", error)
+            self._guard.note(source_names.EVENT_LOOP, error)
 
     def _is_quiet(self, elapsed_ns: int) -> bool:
         """Return whether the loop does nothing, by the processor time that its thread used."""

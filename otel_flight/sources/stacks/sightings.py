@@ -11,7 +11,7 @@ from typing import Any, Final, NamedTuple
 from otel_flight.interpreter.await_chain import chain_of
 from otel_flight.interpreter.frames import current_frames, places_in, stack_of
 from otel_flight.interpreter.loops import OUTSIDE_STEPS
-from otel_flight.names import event_attributes as names
+from otel_flight.names import attributes as names
 from otel_flight.recording.open_spans import OpenRoot, OpenSpans
 from otel_flight.sources.locks.locks import frame_holding, owner_of, value_of
 from otel_flight.sources.stacks.connection_users import has_connection

@@ -12,6 +12,8 @@ from typing import Final
 
 from opentelemetry.sdk.trace import ReadableSpan
 
+from otel_flight.names import attributes as names
+from otel_flight.names import trigger_names
 from otel_flight.settings.fields import Settings
 from otel_flight.triggers.base import Firing, ids_of, name_of
 
@@ -61,13 +63,13 @@ def slow_firing(
         trigger=trigger,
         reason="slow local root",
         subject=name_of(span),
-        fingerprint=("slow_root", name_of(span)),
+        fingerprint=(trigger_names.SLOW_ROOT, name_of(span)),
         time_ns=time_ns,
         trace_id=trace_id,
         span_id=span_id,
         attributes={
-            "flight_recorder.duration_ns": duration_ns,
-            "flight_recorder.limit_ns": limit_ns,
+            names.DURATION: duration_ns,
+            names.LIMIT: limit_ns,
         },
     )
 

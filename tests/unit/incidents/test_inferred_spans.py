@@ -13,7 +13,7 @@ from otel_flight.incidents.evidence.view import EvidenceView
 from otel_flight.incidents.explanation import explain
 from otel_flight.incidents.inferred_spans import MOST_DEEP, MOST_SPANS
 from otel_flight.incidents.manifest import Explanation
-from otel_flight.names import event_attributes as names
+from otel_flight.names import attributes as names
 from otel_flight.recording.encoding.stack_table import Place
 from tests.support.incident_builder import IncidentBuilder, at
 

@@ -9,7 +9,7 @@ import pytest
 
 from otel_flight.delivery.incident_trace.runtime_lanes import events_by_source
 from otel_flight.incidents.evidence.view import EvidenceView
-from otel_flight.names.event_attributes import ONGOING
+from otel_flight.names.attributes import ONGOING
 from tests.support.incident_builder import IncidentBuilder, at
 
 

@@ -15,7 +15,7 @@ import pytest
 
 from otel_flight.clock import ClockPair
 from otel_flight.incidents.window import without_outdated
-from otel_flight.names import event_attributes as names
+from otel_flight.names import attributes as names
 from otel_flight.records.records import RuntimeEvent
 from otel_flight.sources.event_loop import EventLoops
 from tests.support.served_requests import DEADLINE_SECONDS, LoopThread, ServingRig, tick_until

@@ -17,6 +17,7 @@ import pytest
 from opentelemetry.sdk.trace import TracerProvider
 
 from otel_flight.incidents.window import WindowEvent
+from otel_flight.names import event_names
 from otel_flight.names import exception_attributes as names
 from otel_flight.records.records import RuntimeEvent
 from otel_flight.sources.exceptions import MOST_WAITING, UnhandledExceptions
@@ -179,7 +180,7 @@ def test_a_thread_started_without_threading(rig: Rig, quiet: Quiet) -> None:
     sys.unraisablehook = ours
 
     record = rig.only().record
-    assert record.name == names.UNHANDLED
+    assert record.name == event_names.UNHANDLED_EXCEPTION
     assert record.attributes[names.ENDED] == names.THREAD
     assert record.attributes["code.function.name"] == "consume"
     assert quiet.calls == ["finalizer"]
@@ -193,7 +194,7 @@ def test_an_exception_of_a_finalizer(rig: Rig, quiet: Quiet) -> None:
     record = rig.only().record
 
     assert before == []
-    assert record.name == names.UNRAISABLE
+    assert record.name == event_names.UNRAISABLE_EXCEPTION
     assert record.attributes[names.ENDED] == names.FINALIZER
     assert record.attributes[names.WHERE] == "FailsWhenFreed.__del__"
     assert record.attributes["exception.type"] == "OSError"
@@ -254,7 +255,7 @@ def test_a_task_whose_exception_nobody_retrieved(rig: Rig) -> None:
 
     event = rig.only()
     attributes = event.record.attributes
-    assert event.record.name == names.UNHANDLED
+    assert event.record.name == event_names.UNHANDLED_EXCEPTION
     assert attributes[names.ENDED] == names.TASK
     assert attributes[names.WHERE] == "Task exception was never retrieved"
     assert attributes["code.function.name"] == "consume"

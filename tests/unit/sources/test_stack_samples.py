@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from otel_flight.incidents.window import WindowEvent
-from otel_flight.names import event_attributes as names
+from otel_flight.names import attributes as names
 from otel_flight.sources.gc_pauses import GcPauses
 from otel_flight.sources.stack_samples import MOST_SAMPLES, StackSamples
 from tests.support.fake_clock import FakeClock

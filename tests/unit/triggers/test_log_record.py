@@ -6,6 +6,7 @@ import logging
 
 import pytest
 
+from otel_flight.names import event_names, source_names
 from otel_flight.names import log_attributes as names
 from otel_flight.records.records import RuntimeEvent
 from otel_flight.triggers.base import Firing, FiringInbox
@@ -23,7 +24,7 @@ def fired(*events: RuntimeEvent, level: str = "ERROR") -> list[Firing]:
 
 
 def record(
-    level: str = "ERROR", *, message: str = "no", line: int = 3, source: str = names.SOURCE
+    level: str = "ERROR", *, message: str = "no", line: int = 3, source: str = source_names.LOGS
 ) -> RuntimeEvent:
     """Return a log record."""
     attributes = {
@@ -36,7 +37,7 @@ def record(
     }
     times = 5 * SECOND, 5 * SECOND
     ids = 77, TRACE_ID >> 64, TRACE_ID & (1 << 64) - 1, SPAN_ID
-    return RuntimeEvent(source, names.LOG_RECORD, *times, *ids, attributes)
+    return RuntimeEvent(source, event_names.LOG_RECORD, *times, *ids, attributes)
 
 
 def test_a_record_at_the_level_fires() -> None:
@@ -67,7 +68,7 @@ def test_the_level_and_all_above_it_fire(level: str, expected: list[str]) -> Non
 def test_anything_else_does_not_fire() -> None:
     """Another source's events, and the note that records were left out."""
     left_out = RuntimeEvent(
-        names.SOURCE, names.RECORDS_LEFT_OUT, 1, 1, attributes={names.LEFT_OUT: 5}
+        source_names.LOGS, event_names.LOG_RECORDS_LEFT_OUT, 1, 1, attributes={names.LEFT_OUT: 5}
     )
 
     assert fired(record(source="exceptions"), left_out) == []

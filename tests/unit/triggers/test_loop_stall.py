@@ -6,7 +6,7 @@ import dataclasses
 
 import msgspec
 
-from otel_flight.names import event_attributes as names
+from otel_flight.names import attributes as names
 from otel_flight.records.records import RuntimeEvent
 from otel_flight.triggers.base import FiringInbox
 from otel_flight.triggers.loop_stall import LoopStallTrigger

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from otel_flight.names import event_names, source_names
 from otel_flight.names import exception_attributes as names
 from otel_flight.records.records import RuntimeEvent
 from otel_flight.triggers.base import Firing, FiringInbox
@@ -23,8 +24,8 @@ def fired(*events: RuntimeEvent) -> list[Firing]:
 def exception(
     kind: str = "KeyError",
     *,
-    source: str = names.SOURCE,
-    name: str = names.UNHANDLED,
+    source: str = source_names.EXCEPTIONS,
+    name: str = event_names.UNHANDLED_EXCEPTION,
     function: str = "consume",
     line: int = 3,
 ) -> RuntimeEvent:
@@ -58,8 +59,8 @@ def test_an_unhandled_exception_fires() -> None:
 @pytest.mark.parametrize(
     "event",
     [
-        pytest.param(exception(name=names.UNRAISABLE), id="of-a-finalizer"),
-        pytest.param(exception(name=names.RAISED), id="raised-and-caught"),
+        pytest.param(exception(name=event_names.UNRAISABLE_EXCEPTION), id="of-a-finalizer"),
+        pytest.param(exception(name=event_names.RAISED_EXCEPTION), id="raised-and-caught"),
         pytest.param(exception(source="logs"), id="another-source"),
     ],
 )
@@ -77,7 +78,7 @@ def test_the_same_cause_is_type_and_function() -> None:
 
 def test_an_exception_without_a_place() -> None:
     """One that was never raised in Python fires as well."""
-    event = RuntimeEvent(names.SOURCE, names.UNHANDLED, 1, 1)
+    event = RuntimeEvent(source_names.EXCEPTIONS, event_names.UNHANDLED_EXCEPTION, 1, 1)
 
     (firing,) = fired(event)
 

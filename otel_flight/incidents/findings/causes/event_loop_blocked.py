@@ -15,7 +15,7 @@ from otel_flight.incidents.evidence.view import (
 from otel_flight.incidents.manifest import Finding
 from otel_flight.incidents.window import WindowEvent, WindowSpan
 from otel_flight.interpreter.code_origin import short_file
-from otel_flight.names import event_attributes as names
+from otel_flight.names import attributes as names
 
 SOURCE: Final = "event_loop"
 SAMPLES: Final = "stacks"

@@ -17,7 +17,7 @@ from otel_flight.incidents.evidence.view import EvidenceView, quoted, short_dura
 from otel_flight.incidents.manifest import Finding
 from otel_flight.incidents.window import WindowEvent, WindowSpan
 from otel_flight.interpreter.code_origin import short_file
-from otel_flight.names import event_attributes as names
+from otel_flight.names import attributes as names
 from otel_flight.names import process_attributes as vitals
 
 _EXPLAINED_OTHERWISE: Final = 0.5

@@ -14,7 +14,7 @@ from otel_flight.incidents.evidence.view import (
 )
 from otel_flight.incidents.evidence.waits import LongestWait, longest_wait
 from otel_flight.incidents.manifest import Finding
-from otel_flight.names import event_attributes as names
+from otel_flight.names import attributes as names
 
 POOLS: Final = frozenset({"thread pool", "connection pool"})
 _LEAST_SHARE: Final = 0.2

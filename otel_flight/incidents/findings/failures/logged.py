@@ -8,7 +8,7 @@ from otel_flight.incidents.evidence.unhandled import exception_words, fired_ns
 from otel_flight.incidents.evidence.view import EvidenceView, one_line, quoted
 from otel_flight.incidents.manifest import Finding
 from otel_flight.interpreter.code_origin import short_file
-from otel_flight.names import exception_attributes, log_attributes
+from otel_flight.names import exception_attributes, log_attributes, source_names
 from otel_flight.records.records import Frame
 
 TRIGGER: Final = "log_record"
@@ -52,7 +52,7 @@ def _exception(said: dict[str, Any]) -> dict[str, Any]:
 
 
 def _frames(view: EvidenceView, said: dict[str, Any]) -> tuple[Frame, ...]:
-    for event in view.events(log_attributes.SOURCE):
+    for event in view.events(source_names.LOGS):
         record = event.record
         is_it = record.start_ns == fired_ns(view) and record.attributes == said
         if is_it and event.stack is not None:

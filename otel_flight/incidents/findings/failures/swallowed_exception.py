@@ -19,6 +19,7 @@ from otel_flight.incidents.evidence.view import (
 from otel_flight.incidents.manifest import Finding
 from otel_flight.incidents.window import WindowEvent, WindowSpan
 from otel_flight.interpreter.code_origin import is_application, short_file
+from otel_flight.names import event_names, source_names
 from otel_flight.names import exception_attributes as names
 
 _FEWEST_GOOD: Final = 5
@@ -44,7 +45,11 @@ def find_swallowed_exception(view: EvidenceView) -> Finding | None:
     if _good_requests(view, root) < _FEWEST_GOOD:
         return None
     own = root.record.trace_id
-    events = [e for e in view.events(names.SOURCE) if e.record.name == names.RAISED]
+    events = [
+        e
+        for e in view.events(source_names.EXCEPTIONS)
+        if e.record.name == event_names.RAISED_EXCEPTION
+    ]
     usual = {_place(event) for event in events if event.record.trace_id != own}
     told = "".join(found.stacktrace for found in map(raised, view.trace) if found is not None)
     caught = [

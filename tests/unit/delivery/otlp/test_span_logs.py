@@ -18,7 +18,7 @@ from otel_flight.delivery.otlp.span_logs import MOST_EVENTS
 from otel_flight.delivery.pacing import PacedSpans, Pacer
 from otel_flight.guard import Guard
 from otel_flight.incidents.incident import Incident
-from otel_flight.names import exception_attributes
+from otel_flight.names import event_names, exception_attributes
 from otel_flight.names.log_attributes import MESSAGE
 from otel_flight.records.records import RuntimeEvent
 from otel_flight.sources.base import current_ids, halves
@@ -210,7 +210,7 @@ def test_raised_exceptions_are_events_of_their_span(rig: LoggingRig) -> None:
     """Unhandled ones stay on the lane: they are what the incident is about."""
     with rig.tracer.start_as_current_span("GET /"):
         trace_id, span_id = current_ids()
-        for name in (exception_attributes.RAISED, exception_attributes.UNHANDLED):
+        for name in (event_names.RAISED_EXCEPTION, event_names.UNHANDLED_EXCEPTION):
             ids = *halves(trace_id), span_id
             attributes = {exception_attributes.TYPE: "KeyError"}
             rig.session.runtime.record(RuntimeEvent("exceptions", name, 1, 1, 0, *ids, attributes))

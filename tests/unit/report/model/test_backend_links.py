@@ -9,7 +9,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 
-from otel_flight.delivery.otlp.attribute_names import INCIDENT_ID, KIND, KIND_INCIDENT
+from otel_flight.names.sent_attributes import INCIDENT_ID, KIND, KIND_INCIDENT
 from otel_flight.report.model.backend_links import BackendLinks, Whereabouts, backend_links
 
 TRIGGER_TRACE = "5af7651916cd43dd8448eb211c80319c"

@@ -9,7 +9,8 @@ import threading
 import pytest
 
 from otel_flight.clock import SYSTEM_CLOCK
-from otel_flight.sources.gil.lateness import DESCHEDULED, HELD, Reading, Stretch
+from otel_flight.names import event_names
+from otel_flight.sources.gil.lateness import Reading, Stretch
 
 MS = 1_000_000
 INTERVAL_SECONDS = 0.005
@@ -39,27 +40,37 @@ def stretch(
     [
         pytest.param(
             stretch(took_ms=700, others_cpu_ms=690, switches=120),
-            HELD,
+            event_names.GIL_HELD,
             id="another-thread-computes",
         ),
         pytest.param(
-            stretch(took_ms=700, switches=120), HELD, id="another-thread-sleeps-and-holds-on"
+            stretch(took_ms=700, switches=120),
+            event_names.GIL_HELD,
+            id="another-thread-sleeps-and-holds-on",
         ),
         pytest.param(
-            stretch(took_ms=170, others_cpu_ms=100, switches=15), HELD, id="a-short-one-after-work"
+            stretch(took_ms=170, others_cpu_ms=100, switches=15),
+            event_names.GIL_HELD,
+            id="a-short-one-after-work",
         ),
-        pytest.param(stretch(took_ms=2100, switches=3), DESCHEDULED, id="stopped"),
+        pytest.param(stretch(took_ms=2100, switches=3), event_names.DESCHEDULED, id="stopped"),
         pytest.param(
-            stretch(took_ms=180, others_cpu_ms=22, switches=4), DESCHEDULED, id="throttled"
+            stretch(took_ms=180, others_cpu_ms=22, switches=4),
+            event_names.DESCHEDULED,
+            id="throttled",
         ),
         pytest.param(
             stretch(took_ms=900, others_cpu_ms=850, switches=2), "", id="only-this-thread-waited"
         ),
         pytest.param(
-            stretch(took_ms=700, others_cpu_ms=690, switches=None), HELD, id="no-count-but-busy"
+            stretch(took_ms=700, others_cpu_ms=690, switches=None),
+            event_names.GIL_HELD,
+            id="no-count-but-busy",
         ),
         pytest.param(
-            stretch(took_ms=700, others_cpu_ms=5, switches=None), DESCHEDULED, id="no-count-idle"
+            stretch(took_ms=700, others_cpu_ms=5, switches=None),
+            event_names.DESCHEDULED,
+            id="no-count-idle",
         ),
     ],
 )
@@ -73,7 +84,7 @@ def test_a_wait_that_was_too_long(wait: Stretch, verdict: str) -> None:
     [
         pytest.param(
             stretch(asked_ms=None, took_ms=600, others_cpu_ms=590, switches=110),
-            HELD,
+            event_names.GIL_HELD,
             id="another-thread-computes",
         ),
         pytest.param(
@@ -81,7 +92,7 @@ def test_a_wait_that_was_too_long(wait: Stretch, verdict: str) -> None:
         ),
         pytest.param(
             stretch(asked_ms=None, took_ms=600, own_cpu_ms=590, queued_ms=500),
-            DESCHEDULED,
+            event_names.DESCHEDULED,
             id="it-was-ready-and-had-no-processor",
         ),
         pytest.param(stretch(asked_ms=None, took_ms=600, switches=3), "", id="not-known"),
@@ -100,8 +111,8 @@ def test_own_work_is_not_late() -> None:
 
 def test_an_interval_too_long_to_count_by() -> None:
     """With `sys.setswitchinterval(1)` a thread asks only once: processor time decides."""
-    assert stretch(took_ms=700, others_cpu_ms=690, switches=3).verdict(1.0) == HELD
-    assert stretch(took_ms=700, switches=3).verdict(1.0) == DESCHEDULED
+    assert stretch(took_ms=700, others_cpu_ms=690, switches=3).verdict(1.0) == event_names.GIL_HELD
+    assert stretch(took_ms=700, switches=3).verdict(1.0) == event_names.DESCHEDULED
 
 
 @pytest.mark.parametrize(

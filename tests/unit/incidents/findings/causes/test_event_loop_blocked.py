@@ -13,7 +13,7 @@ from opentelemetry.sdk.trace import Span
 from otel_flight.incidents.evidence.view import EvidenceView
 from otel_flight.incidents.findings.causes.event_loop_blocked import find_event_loop_blocked
 from otel_flight.incidents.manifest import Cause, Finding
-from otel_flight.names import event_attributes as names
+from otel_flight.names import attributes as names
 from tests.support.incident_builder import IncidentBuilder
 
 COMPUTE = {names.FUNCTION: "compute", names.FILE: "/srv/shop/app.py", names.LINE: 12}

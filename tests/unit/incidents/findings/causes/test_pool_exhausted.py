@@ -12,7 +12,7 @@ from opentelemetry.sdk.trace import Span
 from otel_flight.incidents.evidence.view import EvidenceView
 from otel_flight.incidents.findings.causes.pool_exhausted import find_pool_exhausted
 from otel_flight.incidents.manifest import Cause, Finding
-from otel_flight.names import event_attributes as names
+from otel_flight.names import attributes as names
 from tests.support.incident_builder import IncidentBuilder
 from tests.unit.incidents.test_inferred_spans import place
 

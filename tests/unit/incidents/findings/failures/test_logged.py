@@ -12,6 +12,7 @@ from otel_flight.incidents.evidence.view import EvidenceView
 from otel_flight.incidents.findings import examine
 from otel_flight.incidents.findings.failures.logged import find_logged
 from otel_flight.incidents.manifest import Cause, Finding
+from otel_flight.names import event_names, source_names
 from otel_flight.names import log_attributes as names
 from tests.support.incident_builder import IncidentBuilder, place
 
@@ -37,7 +38,9 @@ def fire(builder: IncidentBuilder, span: Any = None, **more: Any) -> Cause:
     """Log a record, and return the cause it is."""
     said = {**SAID, **more}
     places = [place("look_up", "/srv/shop/store.py", 9)] if "exception.type" in said else []
-    builder.event(names.SOURCE, names.LOG_RECORD, 100, span=span, attributes=said, places=places)
+    builder.event(
+        source_names.LOGS, event_names.LOG_RECORD, 100, span=span, attributes=said, places=places
+    )
     return builder.cause("log_record", "log record ERROR", span, 100, said)
 
 

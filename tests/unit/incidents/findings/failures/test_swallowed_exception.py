@@ -11,6 +11,7 @@ import pytest
 from otel_flight.incidents.evidence.view import EvidenceView
 from otel_flight.incidents.findings.failures.swallowed_exception import find_swallowed_exception
 from otel_flight.incidents.manifest import Cause, Finding
+from otel_flight.names import event_names, source_names
 from otel_flight.names import exception_attributes as names
 from tests.support.incident_builder import IncidentBuilder
 
@@ -37,7 +38,13 @@ def builder(tmp_path: Path) -> Iterator[IncidentBuilder]:
 
 def raise_in(builder: IncidentBuilder, span: Any, at_ms: float, **more: Any) -> None:
     """Record that an exception was raised in a span."""
-    builder.event(names.SOURCE, names.RAISED, at_ms, span=span, attributes={**SAID, **more})
+    builder.event(
+        source_names.EXCEPTIONS,
+        event_names.RAISED_EXCEPTION,
+        at_ms,
+        span=span,
+        attributes={**SAID, **more},
+    )
 
 
 def fail(builder: IncidentBuilder, error: Exception | None = None, **more: Any) -> Cause:

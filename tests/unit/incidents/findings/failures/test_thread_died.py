@@ -12,6 +12,7 @@ from otel_flight.incidents.evidence.view import EvidenceView
 from otel_flight.incidents.findings import examine
 from otel_flight.incidents.findings.failures.thread_died import find_thread_died
 from otel_flight.incidents.manifest import Cause, Finding
+from otel_flight.names import event_names, source_names
 from otel_flight.names import exception_attributes as names
 from tests.support.incident_builder import IncidentBuilder, place
 
@@ -40,7 +41,12 @@ def die(
         place("loads", "/usr/lib/python3.11/json/__init__.py", 346),
     ]
     builder.event(
-        names.SOURCE, names.UNHANDLED, at_ms, thread_id=77, attributes=said, places=places
+        source_names.EXCEPTIONS,
+        event_names.UNHANDLED_EXCEPTION,
+        at_ms,
+        thread_id=77,
+        attributes=said,
+        places=places,
     )
 
 
@@ -128,12 +134,12 @@ def test_silent_without_a_death(builder: IncidentBuilder) -> None:
     """Exceptions that ended something else, finalizers, and those that were caught are none."""
     slow = builder.request("POST /orders", 3000, 8000)
     for name, ended in (
-        (names.UNHANDLED, names.TASK),
-        (names.UNHANDLED, names.MAIN_THREAD),
-        (names.UNRAISABLE, names.FINALIZER),
-        (names.RAISED, names.THREAD),
+        (event_names.UNHANDLED_EXCEPTION, names.TASK),
+        (event_names.UNHANDLED_EXCEPTION, names.MAIN_THREAD),
+        (event_names.UNRAISABLE_EXCEPTION, names.FINALIZER),
+        (event_names.RAISED_EXCEPTION, names.THREAD),
     ):
-        builder.event(names.SOURCE, name, 100, attributes={names.ENDED: ended})
+        builder.event(source_names.EXCEPTIONS, name, 100, attributes={names.ENDED: ended})
 
     assert find(builder, builder.slow(slow, 8000)) is None
 

@@ -12,6 +12,7 @@ from otel_flight.incidents.evidence.view import EvidenceView
 from otel_flight.incidents.findings import examine
 from otel_flight.incidents.findings.failures.unhandled_exception import find_unhandled_exception
 from otel_flight.incidents.manifest import Cause, Finding
+from otel_flight.names import event_names, source_names
 from otel_flight.names import exception_attributes as names
 from tests.support.incident_builder import IncidentBuilder, place
 
@@ -35,7 +36,13 @@ def fire(builder: IncidentBuilder, ended: str, where: str = "", at_ms: float = 1
     """Record an exception that ended something, and return the cause it is."""
     said: dict[str, Any] = {**SAID, names.ENDED: ended, names.WHERE: where}
     places = [place("main", "/srv/shop/run.py", 3), place("look_up", "/srv/shop/orders.py", 5)]
-    builder.event(names.SOURCE, names.UNHANDLED, at_ms, attributes=said, places=places)
+    builder.event(
+        source_names.EXCEPTIONS,
+        event_names.UNHANDLED_EXCEPTION,
+        at_ms,
+        attributes=said,
+        places=places,
+    )
     return builder.cause("unhandled_exception", "unhandled exception", None, at_ms, said)
 
 

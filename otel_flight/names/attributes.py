@@ -11,6 +11,21 @@ from typing import Final
 FUNCTION: Final = "code.function.name"
 FILE: Final = "code.file.path"
 LINE: Final = "code.line.number"
+LOCATION: Final = "code.location"
+"""A place of the program as it stands in a sentence: `function (file:line)`."""
+THREAD_ID: Final = "thread.id"
+STATUS_DESCRIPTION: Final = "otel.status_description"
+
+SOURCE: Final = "flight_recorder.source"
+"""The name of the source of runtime events that something was taken from."""
+DURATION: Final = "flight_recorder.duration_ns"
+"""How long it took that made a trigger fire, in nanoseconds."""
+LIMIT: Final = "flight_recorder.limit_ns"
+"""How long it may take, in nanoseconds."""
+
+GC_GENERATION: Final = "cpython.gc.generation"
+GC_COLLECTED: Final = "cpython.gc.collected_objects"
+GC_UNCOLLECTABLE: Final = "cpython.gc.uncollectable_objects"
 
 CALL: Final = "flight_recorder.call"
 """The function written in C that the innermost function is in, as the program names it."""
