@@ -10,11 +10,10 @@ from dataclasses import dataclass
 from functools import partial
 from typing import IO, Any, Final
 
-from otel_flight.delivery.chunks import IncidentChunks
 from otel_flight.delivery.incident_delivery import IncidentDelivery, LogDelivery
 from otel_flight.delivery.otlp.logs import LogChunks
 from otel_flight.delivery.pacing import Paced, Pacer
-from otel_flight.delivery.receiver.export_attempt import Exporter
+from otel_flight.delivery.receiver.attempt import Exporter
 from otel_flight.delivery.receiver.exporters import (
     Destination,
     build_exporter,
@@ -24,6 +23,7 @@ from otel_flight.delivery.receiver.exporters import (
     destination,
     logs_destination,
 )
+from otel_flight.delivery.span_chunks import SpanChunks
 from otel_flight.guard import Guard
 from otel_flight.incidents.incident import Incident
 from otel_flight.incidents.spool import Spool
@@ -72,7 +72,7 @@ SPANS: Final = Cargo(
     destination=destination,
     build_exporter=build_exporter,
     delivery=IncidentDelivery,
-    standalone_chunks=partial(IncidentChunks, is_standalone=True),
+    standalone_chunks=partial(SpanChunks, is_standalone=True),
     build_json_exporter=build_json_exporter,
 )
 LOGS: Final = Cargo(

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from otel_flight.delivery.delivery_progress import DeliveryProgress
 from otel_flight.delivery.pacing import Paced
-from otel_flight.delivery.receiver.export_attempt import Attempt, Exporter, attempt_export
+from otel_flight.delivery.receiver.attempt import Attempt, Exporter, attempt_export
 from otel_flight.errors import DeliveryFailed
 
 PATIENCE: Final = 8

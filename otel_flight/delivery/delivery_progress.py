@@ -7,7 +7,7 @@ import importlib.metadata
 
 import msgspec
 
-from otel_flight.delivery.chunks import MOST_BYTES, MOST_SPANS
+from otel_flight.delivery.span_chunks import MOST_BYTES, MOST_SPANS
 from otel_flight.incidents.spool import DeliveryState, Spool, SpoolEntry
 
 

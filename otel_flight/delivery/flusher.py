@@ -12,7 +12,7 @@ from otel_flight.delivery.backoff import Backoff
 from otel_flight.delivery.cargo import LOGS, BuildExporter
 from otel_flight.delivery.job_queue import PATIENCE_SECONDS, Job, JobQueue
 from otel_flight.delivery.pacing import Pacer
-from otel_flight.delivery.receiver.export_attempt import suppressed_instrumentation
+from otel_flight.delivery.receiver.attempt import suppressed_instrumentation
 from otel_flight.delivery.receiver.exporters import logs_destination, preload
 from otel_flight.delivery.spool_delivery import (
     LOOK_AGAIN_SECONDS,

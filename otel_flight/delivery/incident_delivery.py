@@ -12,12 +12,12 @@ from typing import Any
 import msgspec
 
 from otel_flight.delivery.chunk_sending import ChunkSender
-from otel_flight.delivery.chunks import IncidentChunks
 from otel_flight.delivery.delivery_progress import DeliveryProgress
 from otel_flight.delivery.json_copy import write_json_copy
 from otel_flight.delivery.otlp.logs import LogChunks
 from otel_flight.delivery.pacing import Paced, Pacer
-from otel_flight.delivery.receiver.export_attempt import Exporter
+from otel_flight.delivery.receiver.attempt import Exporter
+from otel_flight.delivery.span_chunks import SpanChunks
 from otel_flight.errors import MissingExtra
 from otel_flight.guard import Guard
 from otel_flight.incidents.flight_file import read_incident
@@ -104,7 +104,7 @@ class IncidentDelivery:
 
     def _chunks(self, incident: Incident) -> Iterable[Paced[Any]]:
         skips_sampled = self._settings.skip_exported and incident.manifest.is_pipeline_exporting
-        return IncidentChunks(incident, self._pacer, self._guard, skips_sampled=skips_sampled)
+        return SpanChunks(incident, self._pacer, self._guard, skips_sampled=skips_sampled)
 
     def copy_to_json(self, entry: SpoolEntry, go_on: Callable[[], bool] = lambda: True) -> bool:
         """Write the OTLP-JSON copy beside the incident; without the extra, say so once instead.

@@ -11,10 +11,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-from otel_flight.delivery.chunks import IncidentChunks
 from otel_flight.delivery.pacing import Pacer
-from otel_flight.delivery.receiver.export_attempt import attempt_export
+from otel_flight.delivery.receiver.attempt import attempt_export
 from otel_flight.delivery.receiver.exporters import build_json_exporter
+from otel_flight.delivery.span_chunks import SpanChunks
 from otel_flight.errors import DeliveryFailed
 from otel_flight.guard import Guard
 from otel_flight.incidents.incident import Incident
@@ -53,7 +53,7 @@ def write_json_copy(
     try:
         with os.fdopen(os.open(temporary, flags, 0o600), "w", encoding="utf-8") as stream:
             exporter = build_json_exporter(stream)
-            chunks = IncidentChunks(
+            chunks = SpanChunks(
                 incident, pacer, guard, is_standalone=True, most_spans=_SPANS_PER_LINE
             )
             for chunk in chunks:

@@ -15,7 +15,7 @@ from typing import Final
 from otel_flight.delivery.backoff import Backoff
 from otel_flight.delivery.cargo import SPANS, BuildExporter, Cargo
 from otel_flight.delivery.pacing import Pacer
-from otel_flight.delivery.receiver.export_attempt import Exporter
+from otel_flight.delivery.receiver.attempt import Exporter
 from otel_flight.delivery.receiver.exporters import Destination
 from otel_flight.errors import FlightError, IncidentNotFound, NotAnIncident
 from otel_flight.guard import Guard

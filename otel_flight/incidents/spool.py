@@ -40,7 +40,7 @@ class DeliveryState(msgspec.Struct, frozen=True):
     division: str = ""
     """What divided it into chunks: a release and its limits."""
     chunks: int = 0
-    """Chunks dealt with so far, in the deterministic order of `delivery.chunks`."""
+    """Chunks dealt with so far, in the deterministic order of `delivery.span_chunks`."""
     chunk_spans: int = 0
     """Spans dealt with of the next chunk, where the receiver did not take it as a whole."""
     chunk_length: int = 0

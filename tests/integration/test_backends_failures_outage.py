@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from otel_flight.delivery.chunks import MOST_SPANS
+from otel_flight.delivery.span_chunks import MOST_SPANS
 from tests.backends.backend_process import needs_backends
 from tests.backends.forwarding import PROTOCOLS, Protocol, delivering_to, forwarding
 from tests.backends.loaded_service import LoadedService, assert_whole, assert_whole_and_once

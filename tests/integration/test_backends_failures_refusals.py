@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from otel_flight.delivery.chunks import MOST_BYTES
+from otel_flight.delivery.span_chunks import MOST_BYTES
 from tests.backends.backend_process import needs_backends
 from tests.backends.forwarding import PROTOCOLS, Protocol, delivering_to, forwarding
 from tests.backends.loaded_service import (

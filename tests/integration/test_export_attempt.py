@@ -15,7 +15,7 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 
 from otel_flight.clock import monotonic_ns
 from otel_flight.delivery.pacing import PacedSpans, Pacer
-from otel_flight.delivery.receiver.export_attempt import Attempt, attempt_export
+from otel_flight.delivery.receiver.attempt import Attempt, attempt_export
 from otel_flight.delivery.receiver.exporters import build_exporter
 from otel_flight.settings.fields import Settings
 from tests.support.otlp_messages import (

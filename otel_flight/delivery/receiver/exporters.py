@@ -26,8 +26,8 @@ from opentelemetry.sdk.environment_variables import (
 )
 from opentelemetry.sdk.trace.export import SpanExporter
 
-from otel_flight.delivery.receiver.export_attempt import Exporter
-from otel_flight.delivery.wire.exporter import encoding_exporter
+from otel_flight.delivery.receiver.attempt import Exporter
+from otel_flight.delivery.wire.encoding_exporter import encoding_exporter
 from otel_flight.errors import DeliveryFailed, MissingExtra
 from otel_flight.settings.fields import Settings
 

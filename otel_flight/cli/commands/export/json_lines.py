@@ -15,7 +15,7 @@ import click
 
 from otel_flight.delivery.cargo import Cargo
 from otel_flight.delivery.pacing import Pacer
-from otel_flight.delivery.receiver.export_attempt import attempt_export
+from otel_flight.delivery.receiver.attempt import attempt_export
 from otel_flight.errors import DeliveryFailed
 from otel_flight.guard import Guard
 from otel_flight.incidents.flight_file import read_incident

@@ -11,7 +11,7 @@ import click
 from otel_flight.cli.base import ExitCode, Invocation
 from otel_flight.delivery.cargo import SPANS, Cargo
 from otel_flight.delivery.pacing import Pacer
-from otel_flight.delivery.receiver.export_attempt import Exporter
+from otel_flight.delivery.receiver.attempt import Exporter
 from otel_flight.errors import DeliveryFailed, FlightError
 from otel_flight.guard import Guard
 from otel_flight.incidents.spool import DeliveryState, SpoolEntry

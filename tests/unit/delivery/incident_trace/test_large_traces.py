@@ -10,10 +10,10 @@ from opentelemetry.exporter.otlp.proto.common.trace_encoder import encode_spans
 from opentelemetry.sdk.trace import Span
 from opentelemetry.trace import set_span_in_context
 
-from otel_flight.delivery.chunks import MOST_SPANS, IncidentChunks
 from otel_flight.delivery.incident_trace.large_traces import LARGE_BYTES, large_traces
 from otel_flight.delivery.incident_trace.span_index import SpanIndex
 from otel_flight.delivery.pacing import Pacer
+from otel_flight.delivery.span_chunks import MOST_SPANS, SpanChunks
 from otel_flight.guard import Guard
 from otel_flight.incidents.incident import Incident
 from tests.support.recording_rig import UNLIMITED, RecordingRig
@@ -53,7 +53,7 @@ def index_of(rig: RecordingRig) -> SpanIndex:
 def chunks_of(incident: Incident) -> list[list[str]]:
     """Return the names of the spans of each chunk."""
     pacer = Pacer(1.0, sleep=lambda seconds: None)
-    return [[span.name for span in chunk] for chunk in IncidentChunks(incident, pacer, Guard())]
+    return [[span.name for span in chunk] for chunk in SpanChunks(incident, pacer, Guard())]
 
 
 def test_large_traces_are_known_with_their_size(rig: RecordingRig) -> None:
@@ -82,7 +82,7 @@ def test_the_size_is_about_what_is_sent(rig: RecordingRig) -> None:
 
     (found,) = large_traces(SpanIndex(incident.window, lambda: None))
 
-    sent = [span for chunk in IncidentChunks(incident, Pacer(1.0), Guard()) for span in chunk]
+    sent = [span for chunk in SpanChunks(incident, Pacer(1.0), Guard()) for span in chunk]
     of_trace = [span for span in sent if span.context.trace_id == found.trace_id]
     assert len(of_trace) == found.spans
     exact = len(encode_spans(of_trace).SerializeToString())
@@ -145,7 +145,7 @@ def test_the_incident_says_which_traces_are_large(rig: RecordingRig) -> None:
     incident = incident_of(rig, causes=[cause_of(root)])
     (found,) = large_traces(SpanIndex(incident.window, lambda: None))
 
-    chunks = IncidentChunks(incident, Pacer(1.0), Guard())
+    chunks = SpanChunks(incident, Pacer(1.0), Guard())
     own = next(span for chunk in chunks for span in chunk if span.name.startswith("incident: "))
 
     (event,) = [event for event in own.events if event.name == "large trace"]

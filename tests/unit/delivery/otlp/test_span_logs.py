@@ -13,9 +13,9 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span as OtlpSpan
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.trace import use_span
 
-from otel_flight.delivery.chunks import MOST_BYTES, IncidentChunks
 from otel_flight.delivery.otlp.span_logs import MOST_EVENTS
 from otel_flight.delivery.pacing import PacedSpans, Pacer
+from otel_flight.delivery.span_chunks import MOST_BYTES, SpanChunks
 from otel_flight.guard import Guard
 from otel_flight.incidents.incident import Incident
 from otel_flight.names import event_names, exception_attributes
@@ -34,9 +34,9 @@ def rig(own_environment: Path) -> Iterator[LoggingRig]:
         yield rig
 
 
-def chunks_of(incident: Incident, **options: bool) -> IncidentChunks:
+def chunks_of(incident: Incident, **options: bool) -> SpanChunks:
     """Return the incident's chunks, made without a rest."""
-    return IncidentChunks(incident, Pacer(1.0, sleep=lambda seconds: None), Guard(), **options)
+    return SpanChunks(incident, Pacer(1.0, sleep=lambda seconds: None), Guard(), **options)
 
 
 def built(incident: Incident, **options: bool) -> dict[str, ReadableSpan]:

@@ -11,7 +11,6 @@ from typing import Any, Final
 import pytest
 from opentelemetry.sdk.trace.export import SpanExporter
 
-from otel_flight.delivery.receiver.exporter_log import overheard_exporters
 from otel_flight.delivery.receiver.exporters import (
     Destination,
     build_exporter,
@@ -22,6 +21,7 @@ from otel_flight.delivery.receiver.exporters import (
     logs_destination,
     preload,
 )
+from otel_flight.delivery.receiver.log import tap_log
 from otel_flight.errors import DeliveryFailed, MissingExtra
 from otel_flight.settings.fields import Settings
 from tests.support.otlp_receiver import OtlpReceiver
@@ -241,7 +241,7 @@ def test_why_an_export_failed_is_overheard() -> None:
     logger = logging.getLogger("opentelemetry.exporter.otlp.proto.grpc.exporter")
     filters = list(logger.filters)
 
-    with overheard_exporters() as log:
+    with tap_log() as log:
         unknown = log.last_message
         logger.warning("Transient error %s\n  encountered", "UNAVAILABLE")
         logger.debug("not this")

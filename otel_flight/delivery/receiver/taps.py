@@ -30,7 +30,7 @@ class TooLargeForReceiver(Exception):  # noqa: N818  (nothing the caller of an e
 
 
 @contextmanager
-def overheard_answers(exporter: object) -> Iterator[list[Answer]]:
+def tap_answers(exporter: object) -> Iterator[list[Answer]]:
     """Collect the answers to the requests that the exporter sends meanwhile, in their order."""
     answers: list[Answer] = []
 

@@ -38,7 +38,7 @@ class ExporterLog(logging.Filter):
 
 
 @contextmanager
-def overheard_exporters() -> Iterator[ExporterLog]:
+def tap_log() -> Iterator[ExporterLog]:
     """Listen to the official exporters on this thread."""
     listener = ExporterLog()
     loggers = [logging.getLogger(name) for name in _LOGGERS]

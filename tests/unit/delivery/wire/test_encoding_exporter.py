@@ -16,7 +16,7 @@ from opentelemetry.trace import SpanContext
 
 from otel_flight.delivery.otlp.spans import RecordedSpan
 from otel_flight.delivery.pacing import PacedSpans, Pacer
-from otel_flight.delivery.wire.exporter import OFFICIAL_SPANS, encoding_exporter
+from otel_flight.delivery.wire.encoding_exporter import OFFICIAL_SPANS, encoding_exporter
 from tests.support.otlp_receiver import OtlpReceiver
 
 OFFICIAL = {"grpc": GrpcExporter, "http/protobuf": HttpExporter}

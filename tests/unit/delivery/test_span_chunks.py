@@ -13,8 +13,8 @@ from opentelemetry.sdk.trace import ReadableSpan, Span
 from opentelemetry.sdk.trace.sampling import ALWAYS_OFF
 from opentelemetry.trace import set_span_in_context
 
-from otel_flight.delivery.chunks import MOST_BYTES, IncidentChunks
 from otel_flight.delivery.pacing import Pacer
+from otel_flight.delivery.span_chunks import MOST_BYTES, SpanChunks
 from otel_flight.guard import Guard
 from otel_flight.incidents.incident import Incident
 from otel_flight.incidents.window import Window, WindowSegment
@@ -33,13 +33,13 @@ def rig(own_environment: Path) -> Iterator[RecordingRig]:
         yield rig
 
 
-def chunks_of(incident: Incident, **options: bool | int) -> IncidentChunks:
+def chunks_of(incident: Incident, **options: bool | int) -> SpanChunks:
     """Return the incident's chunks, made without a rest."""
     pacer = Pacer(1.0, sleep=lambda seconds: None)
-    return IncidentChunks(incident, pacer, Guard(), **options)  # type: ignore[arg-type]
+    return SpanChunks(incident, pacer, Guard(), **options)  # type: ignore[arg-type]
 
 
-def names_of(chunks: IncidentChunks) -> Names:
+def names_of(chunks: SpanChunks) -> Names:
     """Return the names of the spans of each chunk, the incident's own trace as its root's alone."""
     found = [[span.name for span in chunk] for chunk in chunks]
     return [names[:1] if names and names[0].startswith("incident:") else names for names in found]

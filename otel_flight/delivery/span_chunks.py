@@ -22,7 +22,7 @@ from otel_flight.delivery.otlp.origins import SpanOrigins
 from otel_flight.delivery.otlp.span_logs import SpanLogs
 from otel_flight.delivery.otlp.spans import SpanBuilder
 from otel_flight.delivery.pacing import PacedSpans, Pacer
-from otel_flight.delivery.wire.exporter import OFFICIAL_SPANS
+from otel_flight.delivery.wire.encoding_exporter import OFFICIAL_SPANS
 from otel_flight.delivery.wire.requests import OfficialEncoder, RequestEncoding
 from otel_flight.guard import Guard
 from otel_flight.incidents.incident import Incident
@@ -38,7 +38,7 @@ MOST_BYTES: Final = 3 * 1024 * 1024
 """Receivers take 4 MiB unless told otherwise."""
 
 
-class IncidentChunks:
+class SpanChunks:
     """The chunks of one incident: the trigger's trace, the incident's trace, the rest newest first.
 
     What explains the trigger's trace goes out with the incident's: both are ours alone. Of a large

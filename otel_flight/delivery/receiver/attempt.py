@@ -9,9 +9,9 @@ from typing import Any, Final, Protocol
 
 from opentelemetry import context as otel_context
 
-from otel_flight.delivery.receiver.answer_taps import overheard_answers
 from otel_flight.delivery.receiver.answers import Answer
-from otel_flight.delivery.receiver.exporter_log import overheard_exporters
+from otel_flight.delivery.receiver.log import tap_log
+from otel_flight.delivery.receiver.taps import tap_answers
 
 _LONGEST_REASON: Final = 300
 _UNKNOWN: Final = Answer()
@@ -73,8 +73,8 @@ def suppressed_instrumentation() -> Iterator[None]:
 def attempt_export(exporter: Exporter, chunk: Sized) -> Attempt:
     """Give a chunk to an exporter. Never raises; blocks as long as the exporter does."""
     with (
-        overheard_exporters() as log,
-        overheard_answers(exporter) as answers,
+        tap_log() as log,
+        tap_answers(exporter) as answers,
         suppressed_instrumentation(),
     ):
         try:
