@@ -103,7 +103,7 @@ class SpanChunks:
 
     def _trigger_trace(self) -> int | None:
         trigger = self._manifest.trigger
-        return self._index.trace_number(int(trigger.trace_id or "0", 16)) if trigger else None
+        return self._index.trace_number(trigger.trace) if trigger else None
 
     def _divided(self, traces: Iterator[int] | Sequence[int]) -> Iterator[list[int]]:
         """Yield the spans of the traces in portions that fit into a chunk."""
@@ -133,7 +133,7 @@ class SpanChunks:
         spans.reverse()
         if not is_large(self._index, trace):
             return spans
-        fired = {int(cause.span_id or "0", 16) for cause in self._manifest.causes}
+        fired = {cause.span for cause in self._manifest.causes}
         return most_telling_first(self._index, spans, fired, self._pacer.breathe)
 
     def _recorded(self, chunk: list[int]) -> PacedSpans:
@@ -172,7 +172,7 @@ class SpanChunks:
 
     def _open_sent_before(self) -> frozenset[int]:
         """Return the open spans that an earlier incident sent; they go out again when they end."""
-        sent = {int(span_id, 16) for span_id in self._manifest.unfinished_before}
+        sent = self._manifest.unfinished_before_ids
         if not sent:
             return frozenset()
         return frozenset(

@@ -16,6 +16,7 @@ from otel_flight.incidents.evidence.view import EvidenceView
 from otel_flight.incidents.explanation import explain
 from otel_flight.incidents.findings import examine_view
 from otel_flight.incidents.incident import Incident
+from otel_flight.records.ids import span_text
 from otel_flight.records.records import Span
 from otel_flight.ring.layout import LANE_NAMES, LANES
 
@@ -56,7 +57,7 @@ def complete(
             if not resource and item.resource is not None:
                 resource = item.resource.attributes
             if isinstance(item.record, Span) and item.record.span_id in unfinished_before:
-                ended_before.append(f"{item.record.span_id:016x}")
+                ended_before.append(span_text(item.record.span_id))
     losses = msgspec.structs.replace(incident.manifest.losses, undecoded=window.undecoded)
     manifest = msgspec.structs.replace(
         incident.manifest,

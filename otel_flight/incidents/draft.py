@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from otel_flight.clock import ClockPair
 from otel_flight.incidents.frozen_window import FrozenWindow
 from otel_flight.incidents.manifest import Cause
+from otel_flight.records.ids import span_text, trace_text
 from otel_flight.triggers.base import Firing
 
 _MAX_CAUSES = 32
@@ -51,8 +52,8 @@ def as_cause(firing: Firing, repeats: int) -> Cause:
         subject=firing.subject,
         origin=firing.origin,
         time_ns=firing.time_ns,
-        trace_id=f"{firing.trace_id:032x}" if firing.trace_id else "",
-        span_id=f"{firing.span_id:016x}" if firing.span_id else "",
+        trace_id=trace_text(firing.trace_id),
+        span_id=span_text(firing.span_id),
         attributes=firing.attributes,
         repeats=repeats,
     )

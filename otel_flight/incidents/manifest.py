@@ -10,6 +10,8 @@ from typing import Any, Final
 
 import msgspec
 
+from otel_flight.records.ids import id_of
+
 MANIFEST_VERSION: Final = 1
 
 
@@ -31,6 +33,16 @@ class Cause(msgspec.Struct, kw_only=True, frozen=True):
     attributes: dict[str, Any] = {}
     repeats: int = 0
     """How often the same cause fired again while the incident was open."""
+
+    @property
+    def trace(self) -> int:
+        """The trace id as a number; 0 when the firing belongs to no span."""
+        return id_of(self.trace_id)
+
+    @property
+    def span(self) -> int:
+        """The span id as a number; 0 when the firing belongs to no span."""
+        return id_of(self.span_id)
 
     @property
     def title(self) -> str:
@@ -168,6 +180,16 @@ class Manifest(msgspec.Struct, kw_only=True, frozen=True):
     def trigger(self) -> Cause | None:
         """The cause that the incident is about; None for a snapshot."""
         return self.causes[0] if self.causes else None
+
+    @property
+    def fired_ns(self) -> int:
+        """When the trigger fired; of a snapshot, or a trigger that does not say, when it opened."""
+        return (self.causes[0].time_ns if self.causes else 0) or self.opened_ns
+
+    @property
+    def unfinished_before_ids(self) -> frozenset[int]:
+        """The span ids in `unfinished_before` as numbers."""
+        return frozenset(map(id_of, self.unfinished_before))
 
     @property
     def title(self) -> str:

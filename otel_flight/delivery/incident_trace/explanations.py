@@ -11,6 +11,7 @@ from otel_flight.delivery.otlp.spans import RecordedSpan
 from otel_flight.delivery.otlp.values import make_portable, texts_under
 from otel_flight.incidents.manifest import Explanation, Manifest
 from otel_flight.names import sent_attributes as names
+from otel_flight.records.ids import id_of
 
 _SAMPLED = TraceFlags(TraceFlags.SAMPLED)
 
@@ -29,9 +30,8 @@ def explanation_spans(manifest: Manifest, resource: Resource) -> list[RecordedSp
 
 
 def _span(manifest: Manifest, resource: Resource, position: int, item: Explanation) -> RecordedSpan:
-    own_id = int(item.id or "0", 16)
-    span_id = own_id or derived_span_id(manifest.incident_id, f"explanation {position}")
-    trace_id, parent_id = int(item.trace_id, 16), int(item.parent_span_id, 16)
+    span_id = id_of(item.id) or derived_span_id(manifest.incident_id, f"explanation {position}")
+    trace_id, parent_id = id_of(item.trace_id), id_of(item.parent_span_id)
     attributes: dict[str, object] = {
         names.KIND: item.kind,
         names.INCIDENT_ID: manifest.incident_id,
@@ -44,7 +44,7 @@ def _span(manifest: Manifest, resource: Resource, position: int, item: Explanati
     links = []
     if item.link_trace_id:
         attributes[names.TRACE_ID] = item.link_trace_id
-        linked = int(item.link_trace_id, 16), int(item.link_span_id or "0", 16)
+        linked = id_of(item.link_trace_id), id_of(item.link_span_id)
         links = [link_to(*linked, "caused by")] if all(linked) else []
     make_portable(attributes)
     return RecordedSpan(

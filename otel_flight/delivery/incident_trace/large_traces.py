@@ -15,6 +15,7 @@ from opentelemetry.sdk.trace import Event
 from otel_flight.delivery.incident_trace.span_index import SpanIndex
 from otel_flight.delivery.otlp.values import portable_time_ns
 from otel_flight.names import sent_attributes as names
+from otel_flight.records.ids import trace_text
 
 LARGE_BYTES: Final = 4_500_000
 """Below Tempo's limit, as sizes are estimated, and other services have their share of a trace."""
@@ -59,7 +60,7 @@ def large_trace_events(index: SpanIndex, time_ns: int) -> list[Event]:
         Event(
             _EVENT_NAME,
             {
-                names.TRACE_ID: f"{each.trace_id:032x}",
+                names.TRACE_ID: trace_text(each.trace_id),
                 names.TRACE_SPANS: each.spans,
                 names.TRACE_BYTES: each.bytes,
             },

@@ -8,7 +8,9 @@ from typing import Any, Final
 from otel_flight.delivery.incident_trace.span_index import LocalRoot, SpanIndex
 from otel_flight.delivery.incident_trace.trace import Lane, LaneMaterial, LaneSpan, link_to
 from otel_flight.incidents.manifest import Manifest
+from otel_flight.intervals import Interval, overlap_ns
 from otel_flight.names import sent_attributes as names
+from otel_flight.records.ids import span_text, trace_text
 
 MOST_REQUESTS: Final = 120
 """Each has a link, of the 128 that the whole trace may have."""
@@ -23,15 +25,14 @@ def request_lane(material: LaneMaterial) -> Lane | None:
     the longest time.
     """
     manifest, index = material.manifest, material.index
-    start_ns, end_ns = _time_of_interest(manifest, index)
+    of_interest = _time_of_interest(manifest, index)
     longest: list[tuple[int, int, LocalRoot]] = []
     in_flight = 0
     for root in index.local_roots():
-        if root.start_ns > end_ns or root.end_ns < start_ns:
+        if root.start_ns > of_interest.end_ns or root.end_ns < of_interest.start_ns:
             continue
         in_flight += 1
-        shared_ns = min(root.end_ns, end_ns) - max(root.start_ns, start_ns)
-        entry = (shared_ns, root.end_ns - root.start_ns, root)
+        entry = (overlap_ns(root, of_interest), root.end_ns - root.start_ns, root)
         if len(longest) < MOST_REQUESTS:
             heapq.heappush(longest, entry)
         else:
@@ -49,13 +50,13 @@ def request_lane(material: LaneMaterial) -> Lane | None:
     )
 
 
-def _time_of_interest(manifest: Manifest, index: SpanIndex) -> tuple[int, int]:
+def _time_of_interest(manifest: Manifest, index: SpanIndex) -> Interval:
     """Return when the request that fired was in flight; the moment of the trigger if none did."""
     trigger = manifest.trigger
-    moment_ns = (trigger.time_ns if trigger else 0) or manifest.opened_ns
-    trace = index.trace_number(int(trigger.trace_id or "0", 16)) if trigger else None
+    moment_ns = manifest.fired_ns
+    trace = index.trace_number(trigger.trace) if trigger else None
     if trace is None:
-        return moment_ns, moment_ns
+        return Interval(moment_ns, moment_ns)
     # Of several roots of one trace in this process, the one closest to the trigger: a root fires
     # when it has just ended.
     best = max(
@@ -66,7 +67,7 @@ def _time_of_interest(manifest: Manifest, index: SpanIndex) -> tuple[int, int]:
         ),
         default=None,
     )
-    return (best[-1].start_ns, best[-1].end_ns) if best else (moment_ns, moment_ns)
+    return Interval(best[-1].start_ns, best[-1].end_ns) if best else Interval(moment_ns, moment_ns)
 
 
 def _lane_span(manifest: Manifest, index: SpanIndex, root: LocalRoot) -> LaneSpan | None:
@@ -74,12 +75,14 @@ def _lane_span(manifest: Manifest, index: SpanIndex, root: LocalRoot) -> LaneSpa
     if found is None:
         return None
     record = found.record
-    trace_id, span_id = f"{record.trace_id:032x}", f"{record.span_id:016x}"
     trigger = manifest.trigger
-    attributes: dict[str, Any] = {names.TRACE_ID: trace_id, names.SPAN_ID: span_id}
+    attributes: dict[str, Any] = {
+        names.TRACE_ID: trace_text(record.trace_id),
+        names.SPAN_ID: span_text(record.span_id),
+    }
     if found.is_open:
         attributes[names.UNFINISHED] = True
-    if trigger is not None and (trigger.trace_id, trigger.span_id) == (trace_id, span_id):
+    if trigger and (trigger.trace, trigger.span) == (record.trace_id, record.span_id):
         attributes[names.IS_TRIGGER] = True
     return LaneSpan(
         name=record.name,

@@ -18,6 +18,7 @@ from otel_flight.delivery.incident_trace.trace import (
 from otel_flight.delivery.otlp.runtime_attributes import runtime_attributes
 from otel_flight.delivery.otlp.values import portable_time_ns
 from otel_flight.incidents.window import Window, WindowEvent, without_outdated
+from otel_flight.intervals import distance_ns
 from otel_flight.names import sent_attributes as names
 
 MOST_INTERVALS: Final = 40
@@ -69,23 +70,15 @@ def _builder(source: str, lane_name: str) -> LaneBuilder:
 
 
 def _closeness(material: LaneMaterial) -> Callable[[WindowEvent], int]:
-    trigger = material.manifest.trigger
-    moment_ns = (trigger.time_ns if trigger else 0) or material.manifest.opened_ns
-
-    def distance_ns(event: WindowEvent) -> int:
-        record = event.record
-        if record.start_ns <= moment_ns <= record.end_ns:
-            return 0
-        return min(abs(record.start_ns - moment_ns), abs(record.end_ns - moment_ns))
-
-    return distance_ns
+    moment_ns = material.manifest.fired_ns
+    return lambda event: distance_ns(event.record, moment_ns)
 
 
 def _lane(
     lane_name: str,
     events: Sequence[WindowEvent],
     on_spans: int,
-    distance_ns: Callable[[WindowEvent], int],
+    closeness: Callable[[WindowEvent], int],
 ) -> Lane:
     intervals = [event for event in events if event.record.duration_ns > 0]
     moments = [event for event in events if event.record.duration_ns <= 0]
@@ -96,17 +89,17 @@ def _lane(
             names.EVENTS: len(events) + on_spans,
             **({names.EVENTS_ON_SPANS: on_spans} if on_spans else {}),
         },
-        spans=[_span(each) for each in _closest(intervals, MOST_INTERVALS, distance_ns)],
-        events=[_event(each) for each in _closest(moments, MOST_MOMENTS, distance_ns)],
+        spans=[_span(each) for each in _closest(intervals, MOST_INTERVALS, closeness)],
+        events=[_event(each) for each in _closest(moments, MOST_MOMENTS, closeness)],
     )
 
 
 def _closest(
-    events: Sequence[WindowEvent], most: int, distance_ns: Callable[[WindowEvent], int]
+    events: Sequence[WindowEvent], most: int, closeness: Callable[[WindowEvent], int]
 ) -> Sequence[WindowEvent]:
     if len(events) <= most:
         return events
-    chosen = heapq.nsmallest(most, events, key=distance_ns)
+    chosen = heapq.nsmallest(most, events, key=closeness)
     return sorted(chosen, key=lambda event: event.record.start_ns)
 
 

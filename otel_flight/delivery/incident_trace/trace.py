@@ -219,8 +219,7 @@ def _root_links(manifest: Manifest) -> list[Link]:
 
 
 def _span_ids(cause: Cause) -> tuple[int, int] | None:
-    trace_id, span_id = int(cause.trace_id or "0", 16), int(cause.span_id or "0", 16)
-    return (trace_id, span_id) if trace_id and span_id else None
+    return (cause.trace, cause.span) if cause.trace and cause.span else None
 
 
 def _version() -> str | None:

@@ -8,6 +8,7 @@ from otel_flight.delivery.otlp.values import make_portable, texts_under
 from otel_flight.incidents.window import WindowEvent
 from otel_flight.names import attributes, exception_attributes
 from otel_flight.names import sent_attributes as names
+from otel_flight.records.ids import span_text, trace_text
 from otel_flight.records.records import Frame
 
 _STACK_FRAMES: Final = 20
@@ -18,8 +19,8 @@ def runtime_attributes(event: WindowEvent) -> dict[str, Any]:
     record = event.record
     found = own_attributes(event)
     if record.trace_id:
-        found[names.TRACE_ID] = f"{record.trace_id:032x}"
-        found[names.SPAN_ID] = f"{record.span_id:016x}"
+        found[names.TRACE_ID] = trace_text(record.trace_id)
+        found[names.SPAN_ID] = span_text(record.span_id)
     return found
 
 

@@ -140,15 +140,11 @@ class SpanBuilder:
             names.INCIDENT_REASON: manifest.trigger.reason if manifest.trigger else _SNAPSHOT,
         }
         self._closed_ns = manifest.closed_ns
-        self._triggers: dict[tuple[str, str], str] = {}
+        self._triggers: dict[tuple[int, int], str] = {}
         for cause in manifest.causes:
-            self._triggers.setdefault((cause.trace_id, cause.span_id), cause.trigger)
-        self._trigger_span_ids = {int(cause.span_id or "0", 16) for cause in manifest.causes}
-        self._sent_before = (
-            frozenset[int]()
-            if is_standalone
-            else frozenset(int(span_id, 16) for span_id in manifest.unfinished_before)
-        )
+            self._triggers.setdefault((cause.trace, cause.span), cause.trigger)
+        self._trigger_span_ids = {cause.span for cause in manifest.causes}
+        self._sent_before = frozenset[int]() if is_standalone else manifest.unfinished_before_ids
         self._origins = origins
         self._trace_states: dict[str, TraceState] = {}
 
@@ -219,7 +215,7 @@ class SpanBuilder:
     def _stamp(self, attributes: dict[str, Any], record: Span | OpenSpan, converted: int) -> None:
         attributes.update(self.common_stamps)
         if record.span_id in self._trigger_span_ids:
-            ids = (f"{record.trace_id:032x}", f"{record.span_id:016x}")
+            ids = (record.trace_id, record.span_id)
             if ids in self._triggers:
                 attributes[names.TRIGGER] = self._triggers[ids]
         if isinstance(record, OpenSpan):

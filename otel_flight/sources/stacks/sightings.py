@@ -13,6 +13,7 @@ from otel_flight.interpreter.frames import current_frames, places_in, stack_of
 from otel_flight.interpreter.loops import OUTSIDE_STEPS
 from otel_flight.names import attributes as names
 from otel_flight.recording.open_spans import OpenRoot, OpenSpans
+from otel_flight.records.ids import span_text, trace_text
 from otel_flight.sources.locks.locks import frame_holding, owner_of, value_of
 from otel_flight.sources.stacks.connection_users import has_connection
 from otel_flight.sources.stacks.culprits import described
@@ -219,7 +220,7 @@ class Sightings:
             return stack[0] if has_connection(stack, pool) else None
 
         users = self._having(pool, used_in, sighting)[:MOST_BUSY]
-        traces = [f"{each.ids[0]:032x}" if each.ids[0] else "" for each in users]
+        traces = [trace_text(each.ids[0]) for each in users]
         places = [each.place for each in users]
         return {names.POOL_BUSY: places, names.POOL_TRACE_IDS: traces} if users else {}
 
@@ -230,7 +231,7 @@ class Sightings:
         return {
             names.POOL_THREADS: len(busy),
             names.POOL_BUSY: [described(places_in(each.stack)) for each in named],
-            names.POOL_TRACE_IDS: [f"{trace_id:032x}" if trace_id else "" for trace_id in traces],
+            names.POOL_TRACE_IDS: list(map(trace_text, traces)),
         }
 
 
@@ -244,6 +245,6 @@ def _holder_attributes(
 ) -> Mapping[str, Any]:
     found: dict[str, Any] = {names.HOLDER: place, names.HOLDER_THREAD_ID: thread_id}
     if trace_id:
-        found[names.HOLDER_TRACE_ID] = f"{trace_id:032x}"
-        found[names.HOLDER_SPAN_ID] = f"{span_id:016x}"
+        found[names.HOLDER_TRACE_ID] = trace_text(trace_id)
+        found[names.HOLDER_SPAN_ID] = span_text(span_id)
     return found
