@@ -14,6 +14,7 @@ from otel_flight.names import (
     attributes,
     exception_attributes,
     log_attributes,
+    process_attributes,
     sent_attributes,
 )
 from otel_flight.settings.fields import all_settings
@@ -57,7 +58,13 @@ def test_every_attribute_is_documented() -> None:
     page = text_of("attributes.md")
     names = {
         value
-        for module in (sent_attributes, attributes, exception_attributes, log_attributes)
+        for module in (
+            sent_attributes,
+            attributes,
+            exception_attributes,
+            log_attributes,
+            process_attributes,
+        )
         for name, value in vars(module).items()
         if name.isupper() and isinstance(value, str) and "." in value
     }
