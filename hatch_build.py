@@ -1,12 +1,20 @@
 """Build the hot path in C into the wheel, where there is a C compiler; else it is pure Python.
 
-`OTEL_FLIGHT_BUILD=pure` does not try; `OTEL_FLIGHT_BUILD=compiled` fails where it cannot be built,
-for those who publish wheels.
+`OTEL_FLIGHT_BUILD` says what is wanted:
+
+- `auto`, the default: compile where that is possible, and warn where it is not;
+- `compiled`: fail where it is not, for those who publish wheels and for continuous integration;
+- `pure`: do not try.
+
+`OTEL_FLIGHT_CFLAGS` holds more flags for the compiler and the linker, split as a shell does it:
+`-Wall -Wextra -Werror`, or `-fsanitize=address`. Unlike `CFLAGS` it reaches no other package that
+the same installation compiles.
 """
 
 from __future__ import annotations
 
 import os
+import shlex
 import sys
 import sysconfig
 import tempfile
@@ -16,50 +24,78 @@ from typing import Any
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 _MODULE = "otel_flight.recording.encoding._hot_path"
-_SOURCE = "otel_flight/recording/encoding/_hot_path.c"
+_SOURCE = Path("otel_flight/recording/encoding/_hot_path.c")
+_MODES = ("auto", "compiled", "pure")
 
 
 class CompiledHotPathHook(BuildHookInterface[Any]):
     """Compile, and mark the wheel as made for this interpreter."""
 
     PLUGIN_NAME = "custom"
+    _temporary: tempfile.TemporaryDirectory[str] | None = None
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
-        """Put the extension beside its source, also for an editable installation."""
-        wanted = os.environ.get("OTEL_FLIGHT_BUILD", "auto")
-        is_free_threaded = bool(sysconfig.get_config_var("Py_GIL_DISABLED"))
-        if wanted == "pure" or is_free_threaded or sys.implementation.name != "cpython":
+        """Put the extension into the wheel, or beside its source for an editable installation.
+
+        Raises:
+            ValueError: `OTEL_FLIGHT_BUILD` is none of its values.
+            Exception: it is `compiled`, and compiling failed.
+        """
+        wanted = os.environ.get("OTEL_FLIGHT_BUILD") or "auto"
+        if wanted not in _MODES:
+            raise ValueError(f"OTEL_FLIGHT_BUILD is {wanted!r}; use one of {', '.join(_MODES)}")
+        if wanted == "pure":
             return
         try:
-            built = _compile(Path(self.root))
+            built = self._compiled(is_editable=version == "editable")
         except Exception as error:
             if wanted == "compiled":
                 raise
             self.app.display_warning(f"{_MODULE} is left out, as it could not be compiled: {error}")
             return
-        build_data["artifacts"].append(f"/{built.as_posix()}")
+        if version != "editable":
+            build_data["force_include"][str(built)] = str(_SOURCE.with_name(built.name))
         build_data["pure_python"] = False
         build_data["infer_tag"] = True
 
+    def finalize(self, version: str, build_data: dict[str, Any], artifact_path: str) -> None:
+        """Remove what was compiled: the wheel has it now."""
+        if self._temporary is not None:
+            self._temporary.cleanup()
 
-def _compile(root: Path) -> Path:
-    """Return the path of the extension below `root`."""
+    def _compiled(self, *, is_editable: bool) -> Path:
+        """Return where the extension is until `finalize`, or for good if it is editable."""
+        if sys.implementation.name != "cpython" or sysconfig.get_config_var("Py_GIL_DISABLED"):
+            raise RuntimeError("it is for CPython with the GIL")
+        root = Path(self.root)
+        # Not in the tree: a wheel may be built with other flags than what runs from there.
+        self._temporary = tempfile.TemporaryDirectory()
+        built = _compile(root / _SOURCE, Path(self._temporary.name))
+        if not is_editable:
+            return built
+        target = root / _SOURCE.with_name(built.name)
+        # Renamed into place: a running process keeps the file that it has mapped.
+        unfinished = target.with_suffix(".unfinished")
+        unfinished.write_bytes(built.read_bytes())
+        unfinished.chmod(0o755)
+        return unfinished.replace(target)
+
+
+def _compile(source: Path, folder: Path) -> Path:
+    """Return the path of the extension below `folder`."""
     # Here, and not above: it is only needed where something is compiled.
     from setuptools import Distribution, Extension
     from setuptools.command.build_ext import build_ext
 
-    extension = Extension(_MODULE, [str(root / _SOURCE)], extra_compile_args=["-O3"])
+    flags = shlex.split(os.environ.get("OTEL_FLIGHT_CFLAGS", ""))
+    extension = Extension(
+        _MODULE,
+        [str(source)],
+        extra_compile_args=["-O3", *flags],
+        extra_link_args=flags,
+    )
     command = build_ext(Distribution({"name": "otel-flight", "ext_modules": [extension]}))
     command.ensure_finalized()
-    with tempfile.TemporaryDirectory() as temporary:
-        command.build_temp = temporary
-        command.build_lib = temporary
-        command.run()
-        built = Path(command.get_ext_fullpath(_MODULE))
-        target = Path(_SOURCE).with_name(built.name)
-        # Renamed into place: a running process keeps the file that it has mapped.
-        unfinished = root / target.with_suffix(".unfinished")
-        unfinished.write_bytes(built.read_bytes())
-        unfinished.chmod(0o755)
-        unfinished.replace(root / target)
-    return target
+    command.build_temp = command.build_lib = str(folder)
+    command.run()
+    return Path(command.get_ext_fullpath(_MODULE))

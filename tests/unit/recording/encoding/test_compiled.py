@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -293,8 +292,3 @@ def test_the_setting_turns_it_off(tmp_path: Path) -> None:
         assert rig.session.writers is None
         rig.tracer.start_span("pure").end()
         assert [span.name for span in rig.spans()] == ["pure"]
-
-
-def test_a_compiler_is_all_it_needs() -> None:
-    """Where these tests run with a compiler, they run with the compiled hot path."""
-    assert IS_AVAILABLE or shutil.which("cc") is None

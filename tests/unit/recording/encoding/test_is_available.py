@@ -1,0 +1,15 @@
+"""The hot path in C is not left out unseen; apart, as the tests of it are skipped without it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+
+from otel_flight.recording.encoding.compiled import IS_AVAILABLE
+
+IS_UNWANTED = os.environ.get("OTEL_FLIGHT_BUILD") == "pure"
+
+
+def test_a_compiler_is_all_it_needs() -> None:
+    """Where these tests run with a compiler, they run with the compiled hot path."""
+    assert IS_AVAILABLE or IS_UNWANTED or shutil.which("cc") is None
