@@ -11,7 +11,10 @@ from otel_flight.recording.sampler import FlightSampler
 from otel_flight.settings.fields import Settings
 from otel_flight.statistics import Statistics
 
-__version__ = "0.1.0"
+try:
+    from otel_flight._version import __version__
+except ImportError:  # a source tree that was never built
+    __version__ = "0+unknown"
 
 __all__ = [
     "FlightError",

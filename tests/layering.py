@@ -14,7 +14,7 @@ from typing import Final
 ROOT: Final = "otel_flight"
 
 LAYERS: Final[tuple[tuple[str, ...], ...]] = (
-    ("clock", "errors", "guard", "intervals", "words"),
+    ("_version", "clock", "errors", "guard", "intervals", "words"),
     ("settings",),
     ("names",),
     ("records",),
