@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from functools import partial
 from typing import IO, Any, Final
 
+from otel_flight.delivery.chunks import Chunk
 from otel_flight.delivery.incident_delivery import IncidentDelivery, LogDelivery
-from otel_flight.delivery.otlp.logs import LogChunks
-from otel_flight.delivery.pacing import Paced, Pacer
+from otel_flight.delivery.log_chunks import LogChunks
+from otel_flight.delivery.pacing import Pacer
 from otel_flight.delivery.receiver.attempt import Exporter
 from otel_flight.delivery.receiver.exporters import (
     Destination,
@@ -32,7 +33,7 @@ from otel_flight.settings.fields import Settings
 BuildExporter = Callable[[Settings, float | None], Exporter]
 """Makes the OTLP exporter, with a timeout in seconds for each chunk or its own."""
 
-BuildChunks = Callable[[Incident, Pacer, Guard], Iterable[Paced[Any]]]
+BuildChunks = Callable[[Incident, Pacer, Guard], Iterable[Chunk[Any]]]
 """Makes the chunks of what stands alone, as a file does: whatever was delivered before."""
 
 

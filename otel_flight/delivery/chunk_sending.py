@@ -11,8 +11,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final
 
+from otel_flight.delivery.chunks import Chunk
 from otel_flight.delivery.delivery_progress import DeliveryProgress
-from otel_flight.delivery.pacing import Paced
 from otel_flight.delivery.receiver.attempt import Attempt, Exporter, attempt_export
 from otel_flight.errors import DeliveryFailed
 
@@ -56,7 +56,7 @@ class ChunkSender:
         self.delivered_spans = 0
         self.resent_chunks = 0
 
-    def send(self, position: int, chunk: Paced[Any]) -> bool:
+    def send(self, position: int, chunk: Chunk[Any]) -> bool:
         """Send what is left of a chunk; return False when `go_on` said no.
 
         Raises:
@@ -94,7 +94,7 @@ class ChunkSender:
             raise self._nothing_taken()
         self._progress.note(delivered=True, is_in_doubt=False, last_error="")
 
-    def _export(self, part: Paced[Any]) -> Attempt:
+    def _export(self, part: Chunk[Any]) -> Attempt:
         if self._is_first:
             self._is_first = False
             self._progress.note(is_in_doubt=True)

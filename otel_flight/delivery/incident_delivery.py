@@ -12,10 +12,11 @@ from typing import Any
 import msgspec
 
 from otel_flight.delivery.chunk_sending import ChunkSender
+from otel_flight.delivery.chunks import Chunk
 from otel_flight.delivery.delivery_progress import DeliveryProgress
 from otel_flight.delivery.json_copy import write_json_copy
-from otel_flight.delivery.otlp.logs import LogChunks
-from otel_flight.delivery.pacing import Paced, Pacer
+from otel_flight.delivery.log_chunks import LogChunks
+from otel_flight.delivery.pacing import Pacer
 from otel_flight.delivery.receiver.attempt import Exporter
 from otel_flight.delivery.span_chunks import SpanChunks
 from otel_flight.errors import MissingExtra
@@ -102,7 +103,7 @@ class IncidentDelivery:
         self.undeliverable_spans += progress.state.undeliverable_spans
         return True
 
-    def _chunks(self, incident: Incident) -> Iterable[Paced[Any]]:
+    def _chunks(self, incident: Incident) -> Iterable[Chunk[Any]]:
         skips_sampled = self._settings.skip_exported and incident.manifest.is_pipeline_exporting
         return SpanChunks(incident, self._pacer, self._guard, skips_sampled=skips_sampled)
 
@@ -146,5 +147,5 @@ class LogDelivery(IncidentDelivery):
     Its spool is the one that has the states of log records: `Spool.of_logs`.
     """
 
-    def _chunks(self, incident: Incident) -> Iterable[Paced[Any]]:
+    def _chunks(self, incident: Incident) -> Iterable[Chunk[Any]]:
         return LogChunks(incident, self._pacer, self._guard)

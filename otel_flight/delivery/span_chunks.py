@@ -12,16 +12,21 @@ from typing import Final
 
 from opentelemetry.sdk.trace import ReadableSpan
 
+from otel_flight.delivery.chunks import SpanChunk
 from otel_flight.delivery.incident_trace.explanations import explanation_spans
 from otel_flight.delivery.incident_trace.large_traces import is_large, most_telling_first
 from otel_flight.delivery.incident_trace.request_lane import request_lane
-from otel_flight.delivery.incident_trace.runtime_lanes import RUNTIME_LANES, events_by_source
+from otel_flight.delivery.incident_trace.runtime_lanes import (
+    LANE_TITLES,
+    events_by_source,
+    runtime_lanes,
+)
 from otel_flight.delivery.incident_trace.span_index import SpanIndex
 from otel_flight.delivery.incident_trace.trace import IncidentTrace, LaneBuilder, LaneMaterial
 from otel_flight.delivery.otlp.origins import SpanOrigins
 from otel_flight.delivery.otlp.span_logs import SpanLogs
 from otel_flight.delivery.otlp.spans import SpanBuilder
-from otel_flight.delivery.pacing import PacedSpans, Pacer
+from otel_flight.delivery.pacing import Pacer
 from otel_flight.delivery.wire.encoding_exporter import OFFICIAL_SPANS
 from otel_flight.delivery.wire.requests import OfficialEncoder, RequestEncoding
 from otel_flight.guard import Guard
@@ -29,7 +34,7 @@ from otel_flight.incidents.incident import Incident
 from otel_flight.incidents.window import WindowSpan
 from otel_flight.ring.layout import LANE_SPANS
 
-LANES: Final[tuple[LaneBuilder, ...]] = (request_lane, *RUNTIME_LANES)
+LANES: Final[tuple[LaneBuilder, ...]] = (request_lane, *runtime_lanes(LANE_TITLES))
 """The lanes of the incident trace, in the order they are shown."""
 
 MOST_SPANS: Final = 512
@@ -47,7 +52,7 @@ class SpanChunks:
 
     Args:
         incident: the incident; its window is indexed here, which takes 2 µs a span.
-        pacer: rests in between, here and whenever the spans of a chunk are iterated.
+        pacer: pauses in between, here and whenever the spans of a chunk are iterated.
         guard: notes spans that cannot be built; the others go out.
         is_standalone: whether the result stands alone, as a file does: nothing is left out, whether
             a backend has it already or not.
@@ -71,8 +76,8 @@ class SpanChunks:
         self._guard = guard
         self._skips_sampled = skips_sampled and not is_standalone
         self._most_spans = most_spans
-        self._logs = SpanLogs(incident.window.events(), pacer.breathe)
-        self._index = SpanIndex(incident.window, pacer.breathe, self._logs.most_bytes())
+        self._logs = SpanLogs(incident.window.events(), pacer.pause_if_due)
+        self._index = SpanIndex(incident.window, pacer.pause_if_due, self._logs.most_bytes())
         origins = SpanOrigins(manifest)
         self._builder = SpanBuilder(manifest, origins, is_standalone=is_standalone)
         self._encoding = RequestEncoding(self._builder, origins, guard)
@@ -82,12 +87,12 @@ class SpanChunks:
         self._first_record = 0 if is_standalone else manifest.exported_to.get(str(LANE_SPANS), 0)
         self._sent_open = frozenset[int]() if is_standalone else self._open_sent_before()
 
-    def __iter__(self) -> Iterator[PacedSpans]:
+    def __iter__(self) -> Iterator[SpanChunk]:
         first = self._trigger_trace()
         of_first = map(self._recorded, self._divided([] if first is None else [first]))
         is_large_first = first is not None and is_large(self._index, first)
         yield from islice(of_first, 1 if is_large_first else None)
-        events = events_by_source(self._window, self._pacer.breathe)
+        events = events_by_source(self._window, self._pacer.pause_if_due)
         material = LaneMaterial(
             self._manifest, self._index, *self._logs.elsewhere(events, self._index, self._goes_out)
         )
@@ -96,7 +101,7 @@ class SpanChunks:
         portion = min(self._most_spans, OFFICIAL_SPANS)
         for start in range(0, len(own), portion):
             part = own[start : start + portion]
-            yield PacedSpans(_as_it_is, part, self._pacer)
+            yield SpanChunk(_as_it_is, part, self._pacer)
         yield from of_first
         others = (trace for trace in self._index.traces() if trace != first)
         yield from map(self._recorded, self._divided(others))
@@ -123,7 +128,7 @@ class SpanChunks:
                     chunk, chunk_bytes = [], 0
                 chunk.append(span)
                 chunk_bytes += span_bytes
-            self._pacer.breathe()
+            self._pacer.pause_if_due()
         if chunk:
             yield chunk
 
@@ -134,12 +139,12 @@ class SpanChunks:
         if not is_large(self._index, trace):
             return spans
         fired = {cause.span for cause in self._manifest.causes}
-        return most_telling_first(self._index, spans, fired, self._pacer.breathe)
+        return most_telling_first(self._index, spans, fired, self._pacer.pause_if_due)
 
-    def _recorded(self, chunk: list[int]) -> PacedSpans:
+    def _recorded(self, chunk: list[int]) -> SpanChunk:
         if self._skips_sampled:
             chunk = [span for span in chunk if not self._is_skipped(span)]
-        return PacedSpans(self._built, chunk, self._pacer, self._encoded)
+        return SpanChunk(self._built, chunk, self._pacer, self._encoded)
 
     def _encoded(self, chunk: Iterable[int], official: OfficialEncoder) -> bytes:
         found = (span for span in map(self._span, chunk) if span is not None)

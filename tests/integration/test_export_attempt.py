@@ -14,7 +14,8 @@ from opentelemetry.sdk.trace.export import SpanExporter
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from otel_flight.clock import monotonic_ns
-from otel_flight.delivery.pacing import PacedSpans, Pacer
+from otel_flight.delivery.chunks import SpanChunk
+from otel_flight.delivery.pacing import Pacer
 from otel_flight.delivery.receiver.attempt import Attempt, attempt_export
 from otel_flight.delivery.receiver.exporters import build_exporter
 from otel_flight.settings.fields import Settings
@@ -40,7 +41,7 @@ def receiver() -> Iterator[OtlpReceiver]:
         yield running
 
 
-def chunk_of(count: int, text: str = "") -> PacedSpans:
+def chunk_of(count: int, text: str = "") -> SpanChunk:
     """Return a chunk of so many spans with a text each."""
     tracer = TracerProvider(shutdown_on_exit=False).get_tracer("tests")
     spans = []
@@ -49,7 +50,7 @@ def chunk_of(count: int, text: str = "") -> PacedSpans:
         span.end()
         assert isinstance(span, ReadableSpan)
         spans.append(span)
-    return PacedSpans(lambda span: span, spans, Pacer(1.0))
+    return SpanChunk(lambda span: span, spans, Pacer(1.0))
 
 
 def exporter_to(endpoint: str, transport: Transport, timeout_seconds: float = 5) -> SpanExporter:
@@ -57,7 +58,7 @@ def exporter_to(endpoint: str, transport: Transport, timeout_seconds: float = 5)
     return build_exporter(Settings(endpoint=endpoint, protocol=transport), timeout_seconds)
 
 
-def attempt(endpoint: str, transport: Transport, chunk: PacedSpans, seconds: float = 5) -> Attempt:
+def attempt(endpoint: str, transport: Transport, chunk: SpanChunk, seconds: float = 5) -> Attempt:
     """Send a chunk with an exporter of its own."""
     exporter = exporter_to(endpoint, transport, seconds)
     try:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from otel_flight.delivery.flusher import Flusher
-from otel_flight.delivery.otlp.logs import MOST_RECORDS
+from otel_flight.delivery.log_chunks import MOST_RECORDS
 from otel_flight.guard import Guard
 from otel_flight.incidents.flight_file import read_incident
 from otel_flight.incidents.spool import Spool, SpoolEntry

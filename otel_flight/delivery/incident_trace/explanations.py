@@ -7,7 +7,7 @@ from opentelemetry.trace import SpanContext, TraceFlags
 
 from otel_flight.delivery.incident_trace.trace import link_to, own_scope
 from otel_flight.delivery.otlp.derived_ids import derived_span_id
-from otel_flight.delivery.otlp.spans import RecordedSpan
+from otel_flight.delivery.otlp.spans import RecordedSpan, incident_stamps
 from otel_flight.delivery.otlp.values import make_portable, texts_under
 from otel_flight.incidents.manifest import Explanation, Manifest
 from otel_flight.names import sent_attributes as names
@@ -34,8 +34,7 @@ def _span(manifest: Manifest, resource: Resource, position: int, item: Explanati
     trace_id, parent_id = id_of(item.trace_id), id_of(item.parent_span_id)
     attributes: dict[str, object] = {
         names.KIND: item.kind,
-        names.INCIDENT_ID: manifest.incident_id,
-        names.INCIDENT_REASON: manifest.trigger.reason if manifest.trigger else "snapshot",
+        **incident_stamps(manifest),
     }
     if item.kind == names.KIND_INFERRED:
         attributes[names.INFERRED] = True

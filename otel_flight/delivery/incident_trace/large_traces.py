@@ -74,7 +74,7 @@ def most_telling_first(
     index: SpanIndex,
     spans: Sequence[int],
     fired: Collection[int],
-    breathe: Callable[[], None],
+    pause: Callable[[], None],
 ) -> list[int]:
     """Return spans of one trace: what fired, then the longest.
 
@@ -85,7 +85,7 @@ def most_telling_first(
         index: where the spans are.
         spans: by their ordinals.
         fired: the span ids of those that fired.
-        breathe: called after every span, to let other threads run.
+        pause: called after every span, to let other threads run.
     """
     ranked: list[tuple[bool, int, int]] = []
     for ordinal in spans:
@@ -96,7 +96,7 @@ def most_telling_first(
         else:
             length_ns = max(0, record.end_ns - record.start_ns)
             ranked.append((record.span_id not in fired, -length_ns, ordinal))
-        breathe()
+        pause()
     return [ordinal for _, _, ordinal in sorted(ranked)]
 
 

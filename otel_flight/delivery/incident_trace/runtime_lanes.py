@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import heapq
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Final
 
 from opentelemetry.sdk.trace import Event
@@ -20,53 +21,57 @@ from otel_flight.delivery.otlp.values import portable_time_ns
 from otel_flight.incidents.window import Window, WindowEvent, without_outdated
 from otel_flight.intervals import distance_ns
 from otel_flight.names import sent_attributes as names
+from otel_flight.names import source_names
 
 MOST_INTERVALS: Final = 40
+"""A lane shows at most so many intervals: those closest to the trigger."""
 MOST_MOMENTS: Final = 100
-"""Of one lane; of more, those closest to the trigger."""
+"""A lane shows at most so many moments: those closest to the trigger."""
 
-_LANES: Final = (
-    ("event_loop", "event loop"),
-    ("gc", "gc"),
-    ("logs", "logs"),
-    ("exceptions", "exceptions"),
-    ("process", "process"),
-    ("descheduling", "descheduling"),
-    ("throttling", "cpu throttling"),
-    ("pressure", "pressure"),
-)
-"""Sources and the names of their lanes, in the order they are shown. Stack samples have no lane:
-they are inferred spans in the trigger's trace."""
+LANE_TITLES: Final[Mapping[str, str]] = {
+    source_names.EVENT_LOOP: "event loop",
+    source_names.GC: "gc",
+    source_names.LOGS: "logs",
+    source_names.EXCEPTIONS: "exceptions",
+    source_names.PROCESS: "process",
+    source_names.DESCHEDULING: "descheduling",
+    source_names.THROTTLING: "cpu throttling",
+    source_names.PRESSURE: "pressure",
+}
+"""Each source's name stands with the title of its lane, in the order the lanes are shown. Stack
+samples have no lane: they are inferred spans in the trigger's trace."""
+
+
+def runtime_lanes(titles: Mapping[str, str]) -> list[LaneBuilder]:
+    """Return what builds the lanes of sources, from a table like `LANE_TITLES`."""
+    return [partial(_lane_of, source, title) for source, title in titles.items()]
 
 
 def events_by_source(
-    window: Window, breathe: Callable[[], None] = lambda: None
+    window: Window, pause: Callable[[], None] = lambda: None
 ) -> dict[str, list[WindowEvent]]:
     """Return the runtime events of a window by their source, by start.
 
     Args:
         window: the window.
-        breathe: called after every event, to let other threads run.
+        pause: called after every event, to let other threads run.
     """
     found: defaultdict[str, list[WindowEvent]] = defaultdict(list)
     for event in window.events():
         found[event.record.source].append(event)
-        breathe()
+        pause()
     return {
         source: sorted(without_outdated(events), key=lambda event: event.record.start_ns)
         for source, events in found.items()
     }
 
 
-def _builder(source: str, lane_name: str) -> LaneBuilder:
-    def build(material: LaneMaterial) -> Lane | None:
-        events = material.events.get(source, ())
-        on_spans = material.on_spans.get(source, 0)
-        if not events and not on_spans:
-            return None
-        return _lane(lane_name, events, on_spans, _closeness(material))
-
-    return build
+def _lane_of(source: str, title: str, material: LaneMaterial) -> Lane | None:
+    events = material.events.get(source, ())
+    on_spans = material.on_spans.get(source, 0)
+    if not events and not on_spans:
+        return None
+    return _lane(title, events, on_spans, _closeness(material))
 
 
 def _closeness(material: LaneMaterial) -> Callable[[WindowEvent], int]:
@@ -75,7 +80,7 @@ def _closeness(material: LaneMaterial) -> Callable[[WindowEvent], int]:
 
 
 def _lane(
-    lane_name: str,
+    title: str,
     events: Sequence[WindowEvent],
     on_spans: int,
     closeness: Callable[[WindowEvent], int],
@@ -83,7 +88,7 @@ def _lane(
     intervals = [event for event in events if event.record.duration_ns > 0]
     moments = [event for event in events if event.record.duration_ns <= 0]
     return Lane(
-        name=lane_name,
+        name=title,
         span_kind=names.KIND_EVENT,
         attributes={
             names.EVENTS: len(events) + on_spans,
@@ -117,6 +122,3 @@ def _event(event: WindowEvent) -> Event:
     return Event(
         event.record.name, runtime_attributes(event), portable_time_ns(event.record.start_ns)
     )
-
-
-RUNTIME_LANES: Final[tuple[LaneBuilder, ...]] = tuple(_builder(*lane) for lane in _LANES)

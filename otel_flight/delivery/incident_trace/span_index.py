@@ -77,7 +77,7 @@ class SpanIndex:
 
     Args:
         window: the window.
-        breathe: called after every span, to let other threads run.
+        pause: called after every span, to let other threads run.
         growth: by trace and span id in one number, the bytes of what is added to a span later.
 
     Attributes:
@@ -86,12 +86,12 @@ class SpanIndex:
     """
 
     def __init__(
-        self, window: Window, breathe: Callable[[], None], growth: Mapping[int, int] = _NO_GROWTH
+        self, window: Window, pause: Callable[[], None], growth: Mapping[int, int] = _NO_GROWTH
     ) -> None:
         self.unreadable = 0
         self.grown: dict[int, int] = {}
         self._growth = growth
-        self._breathe = breathe
+        self._pause = pause
         self._segments: list[_IndexedSegment] = []
         self._segment = array("I")
         self._offset = array("I")
@@ -194,7 +194,7 @@ class SpanIndex:
         for position, ordinal in enumerate(self._roots):
             start_ns, end_ns = self._root_times[2 * position : 2 * position + 2]
             yield LocalRoot(ordinal, start_ns, end_ns)
-            self._breathe()
+            self._pause()
 
     def _add_segment(self, item: WindowSegment) -> None:
         segment = item.segment
@@ -216,7 +216,7 @@ class SpanIndex:
             elif head.kind in _DEFINITION_KINDS:
                 self._add_definition(data)
             offset += len(data)
-            self._breathe()
+            self._pause()
 
     def _add_definition(self, data: bytes) -> None:
         segment = self._segments[-1]

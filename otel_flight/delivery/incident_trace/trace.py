@@ -20,7 +20,7 @@ from otel_flight.delivery.incident_trace.facts import cause_events, incident_fac
 from otel_flight.delivery.incident_trace.large_traces import large_trace_events
 from otel_flight.delivery.incident_trace.span_index import SpanIndex
 from otel_flight.delivery.otlp.derived_ids import derived_span_id, derived_trace_id
-from otel_flight.delivery.otlp.spans import RecordedLink, RecordedSpan
+from otel_flight.delivery.otlp.spans import RecordedLink, RecordedSpan, incident_stamps
 from otel_flight.delivery.otlp.values import texts_under
 from otel_flight.incidents.manifest import Cause, Manifest
 from otel_flight.incidents.window import WindowEvent
@@ -184,8 +184,7 @@ class IncidentTrace:
             scope=self._scope,
             attributes={
                 names.KIND: kind,
-                names.INCIDENT_ID: manifest.incident_id,
-                names.INCIDENT_REASON: manifest.trigger.reason if manifest.trigger else "snapshot",
+                **incident_stamps(manifest),
                 **item.attributes,
             },
             start_ns=item.start_ns,

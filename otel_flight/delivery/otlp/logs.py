@@ -7,7 +7,7 @@ are not settled: up to 1.38 an exporter takes `LogData`, later ones take `Readab
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any, Final
 
 from opentelemetry import _logs as logs_api
@@ -19,18 +19,12 @@ from opentelemetry.trace import NonRecordingSpan, SpanContext, set_span_in_conte
 
 from otel_flight.delivery.otlp.origins import SharedScope, SpanOrigins
 from otel_flight.delivery.otlp.runtime_attributes import own_attributes
+from otel_flight.delivery.otlp.spans import incident_stamps
 from otel_flight.delivery.otlp.values import portable_time_ns
-from otel_flight.delivery.pacing import Paced, Pacer
-from otel_flight.guard import Guard
-from otel_flight.incidents.incident import Incident
+from otel_flight.incidents.manifest import Manifest
 from otel_flight.incidents.window import WindowEvent
-from otel_flight.names import event_names, log_attributes
-from otel_flight.names import sent_attributes as names
-from otel_flight.ring.layout import LANE_RUNTIME
+from otel_flight.names import log_attributes
 
-MOST_RECORDS: Final = 64
-"""In one request: the official encoder lets no other thread run while it puts one together. Even
-the longest messages stay below what receivers take."""
 _MOST_SCOPES: Final = 1024
 _SAID_ELSEWHERE: Final = (
     log_attributes.MESSAGE,
@@ -38,61 +32,19 @@ _SAID_ELSEWHERE: Final = (
     log_attributes.SEVERITY,
     log_attributes.LEVEL,
 )
-"""What OTLP logs have fields for."""
+"""These attributes become fields of their own of a log record."""
 
 
-class LogChunks:
-    """The log records of one incident in portions, oldest first; the same ones each time.
-
-    Records that an earlier incident of the same process has are left out.
+class LogBuilder:
+    """Builds the log records of one incident as the official exporters take them.
 
     Args:
-        incident: the incident.
-        pacer: rests in between.
-        guard: notes records that cannot be built; the others go out.
-        is_standalone: whether the result stands alone, as a file does: nothing is left out.
+        manifest: of the incident.
     """
 
-    def __init__(
-        self, incident: Incident, pacer: Pacer, guard: Guard, *, is_standalone: bool = False
-    ) -> None:
-        self._incident = incident
-        self._pacer = pacer
-        self._guard = guard
-        self._builder = _LogBuilder(incident)
-        exported_to = {} if is_standalone else incident.manifest.exported_to
-        self._first_record = exported_to.get(str(LANE_RUNTIME), 0)
-
-    def __iter__(self) -> Iterator[Paced[Any]]:
-        portion: list[WindowEvent] = []
-        for event in self._incident.window.events():
-            if event.record.name == event_names.LOG_RECORD and event.number >= self._first_record:
-                portion.append(event)
-            if len(portion) == MOST_RECORDS:
-                yield Paced(self._built, portion, self._pacer)
-                portion = []
-            self._pacer.breathe()
-        if portion:
-            yield Paced(self._built, portion, self._pacer)
-
-    def _built(self, event: WindowEvent) -> Any:
-        try:
-            return self._builder.build(event)
-        except Exception as error:  # noqa: BLE001  (one odd record must not hold up the others)
-            self._guard.note("build log record", error)
-            return None
-
-
-class _LogBuilder:
-    """Builds log records as the official exporters take them."""
-
-    def __init__(self, incident: Incident) -> None:
-        manifest = incident.manifest
+    def __init__(self, manifest: Manifest) -> None:
         self._resource = SpanOrigins(manifest).own_resource
-        self._stamps = {
-            names.INCIDENT_ID: manifest.incident_id,
-            names.INCIDENT_REASON: manifest.trigger.reason if manifest.trigger else "snapshot",
-        }
+        self._stamps = incident_stamps(manifest)
         self._scopes: dict[str, SharedScope] = {}
 
     def build(self, event: WindowEvent) -> Any:

@@ -28,10 +28,10 @@ class SpanLogs:
 
     Args:
         events: the runtime events of the window, in the order they were written.
-        breathe: called after every event, to let other threads run.
+        pause: called after every event, to let other threads run.
     """
 
-    def __init__(self, events: Iterable[WindowEvent], breathe: Callable[[], None]) -> None:
+    def __init__(self, events: Iterable[WindowEvent], pause: Callable[[], None]) -> None:
         self._found: dict[int, deque[tuple[int, Event]]] = {}
         for event in events:
             record = event.record
@@ -39,7 +39,7 @@ class SpanLogs:
                 key = _key(record.trace_id, record.span_id)
                 made = Event(record.name, record.start_ns, own_attributes(event))
                 self._found.setdefault(key, deque(maxlen=MOST_EVENTS)).append((event.number, made))
-            breathe()
+            pause()
 
     def most_bytes(self) -> Mapping[int, int]:
         """Return, by trace and span id in one number, at least the bytes of its events as OTLP."""

@@ -135,10 +135,7 @@ class SpanBuilder:
 
     def __init__(self, manifest: Manifest, origins: SpanOrigins, *, is_standalone: bool) -> None:
         self._incident_id = manifest.incident_id
-        self.common_stamps: Mapping[str, Any] = {
-            names.INCIDENT_ID: manifest.incident_id,
-            names.INCIDENT_REASON: manifest.trigger.reason if manifest.trigger else _SNAPSHOT,
-        }
+        self.common_stamps: Mapping[str, Any] = incident_stamps(manifest)
         self._closed_ns = manifest.closed_ns
         self._triggers: dict[tuple[int, int], str] = {}
         for cause in manifest.causes:
@@ -239,6 +236,14 @@ class SpanBuilder:
         if not isinstance(record, OpenSpan):
             return record.end_ns
         return max(record.start_ns, record.end_ns or self._closed_ns)
+
+
+def incident_stamps(manifest: Manifest) -> dict[str, Any]:
+    """Return the attributes that say of a span or log record which incident it came with."""
+    return {
+        names.INCIDENT_ID: manifest.incident_id,
+        names.INCIDENT_REASON: manifest.trigger.reason if manifest.trigger else _SNAPSHOT,
+    }
 
 
 def kind_of(record: Span | OpenSpan) -> SpanKind:

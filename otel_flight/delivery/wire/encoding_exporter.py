@@ -18,7 +18,7 @@ from typing import Any, Final, cast
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 
-from otel_flight.delivery.pacing import PacedSpans
+from otel_flight.delivery.chunks import SpanChunk
 from otel_flight.delivery.wire.requests import is_faithful
 
 _ENCODER: Final = "encode_spans"
@@ -64,12 +64,12 @@ def _with_our_encoder(method: FunctionType) -> FunctionType:
     is_serialized_at_once = _SERIALIZE in method.__code__.co_names
 
     def encode_spans(spans: Sequence[ReadableSpan]) -> Any:
-        if not isinstance(spans, PacedSpans) or (data := spans.encoded(official)) is None:
+        if not isinstance(spans, SpanChunk) or (data := spans.encoded(official)) is None:
             return official(spans)
         if is_serialized_at_once:
             return _Serialized(data)
         message = type(official(())).FromString(data)
-        spans.rest()
+        spans.pause()
         return message
 
     copy = FunctionType(
@@ -87,7 +87,7 @@ def _in_portions(
     export: Callable[[Any, Sequence[ReadableSpan]], SpanExportResult],
 ) -> Callable[[Any, Sequence[ReadableSpan]], SpanExportResult]:
     def export_portions(self: Any, spans: Sequence[ReadableSpan]) -> SpanExportResult:
-        if not isinstance(spans, PacedSpans):
+        if not isinstance(spans, SpanChunk):
             return export(self, spans)
         for start in range(0, len(spans), OFFICIAL_SPANS):
             result = export(self, spans.part(start, start + OFFICIAL_SPANS))

@@ -4,7 +4,13 @@ from __future__ import annotations
 
 from opentelemetry.sdk.trace import ReadableSpan
 
-from otel_flight.delivery.pacing import HOLD_NS, PAUSE_NS, SHORTEST_REST_SECONDS, PacedSpans, Pacer
+from otel_flight.delivery.chunks import SpanChunk
+from otel_flight.delivery.pacing import (
+    LEAST_DEBT_NS,
+    LONGEST_PIECE_NS,
+    SHORTEST_PAUSE_SECONDS,
+    Pacer,
+)
 from tests.support.fake_clock import FakeClock
 
 STEP_SECONDS = 50e-6
@@ -16,7 +22,7 @@ class Work:
     def __init__(self, share: float) -> None:
         self.clock = FakeClock()
         self.used_ns = 0
-        self.rests: list[float] = []
+        self.pauses: list[float] = []
         self.pacer = Pacer(
             share,
             clock=self.clock,
@@ -25,15 +31,15 @@ class Work:
         )
 
     def _sleep(self, seconds: float) -> None:
-        self.rests.append(seconds)
+        self.pauses.append(seconds)
         self.clock.advance(seconds)
 
     def do(self, seconds: float) -> None:
-        """Work for so long, breathing every 50 µs."""
+        """Work for so long, pausing every 50 µs."""
         for _ in range(round(seconds / STEP_SECONDS)):
             self.clock.advance(STEP_SECONDS)
             self.used_ns += int(STEP_SECONDS * 1e9)
-            self.pacer.breathe()
+            self.pacer.pause_if_due()
 
     def wait(self, seconds: float) -> None:
         """Let time pass without work, as while a backend answers."""
@@ -41,8 +47,8 @@ class Work:
 
     @property
     def elapsed_seconds(self) -> float:
-        """How long everything took, rests included."""
-        return self.used_ns / 1e9 + sum(self.rests)
+        """How long everything took, pauses included."""
+        return self.used_ns / 1e9 + sum(self.pauses)
 
 
 def test_work_rests_after_every_piece() -> None:
@@ -51,9 +57,9 @@ def test_work_rests_after_every_piece() -> None:
 
     work.do(0.1)
 
-    assert HOLD_NS <= 500_000
-    assert len(work.rests) == round(0.1e9 / HOLD_NS)
-    assert set(work.rests) == {SHORTEST_REST_SECONDS}
+    assert LONGEST_PIECE_NS <= 500_000
+    assert len(work.pauses) == round(0.1e9 / LONGEST_PIECE_NS)
+    assert set(work.pauses) == {SHORTEST_PAUSE_SECONDS}
 
 
 def test_work_takes_its_share() -> None:
@@ -66,13 +72,13 @@ def test_work_takes_its_share() -> None:
 
 
 def test_pauses_are_few() -> None:
-    """What is owed beyond the short rests is paid in pauses, as each leaves cold caches behind."""
+    """What is owed beyond short pauses is paid in long ones, as each leaves cold caches behind."""
     work = Work(share=0.25)
 
     work.do(1.0)
 
-    pauses = [seconds for seconds in work.rests if seconds > SHORTEST_REST_SECONDS]
-    assert all(seconds >= PAUSE_NS / 1e9 for seconds in pauses)
+    pauses = [seconds for seconds in work.pauses if seconds > SHORTEST_PAUSE_SECONDS]
+    assert all(seconds >= LEAST_DEBT_NS / 1e9 for seconds in pauses)
     assert 100 <= len(pauses) <= 300
 
 
@@ -84,7 +90,7 @@ def test_waiting_for_answers_counts_as_rest() -> None:
         work.do(0.001)
         work.wait(0.002)
 
-    assert max(work.rests) == SHORTEST_REST_SECONDS
+    assert max(work.pauses) == SHORTEST_PAUSE_SECONDS
 
 
 def test_a_long_wait_does_not_pay_for_a_long_burst() -> None:
@@ -98,34 +104,34 @@ def test_a_long_wait_does_not_pay_for_a_long_burst() -> None:
 
 
 def test_hurry_takes_a_whole_processor() -> None:
-    """When the process is about to end, only the short rests remain."""
+    """When the process is about to end, only the short pauses remain."""
     work = Work(share=0.01)
 
     work.pacer.hurry()
     work.do(0.1)
 
-    assert set(work.rests) == {SHORTEST_REST_SECONDS}
+    assert set(work.pauses) == {SHORTEST_PAUSE_SECONDS}
 
 
 def test_begin_forgets_what_was_before() -> None:
     """An incident does not pay for the one before it."""
     work = Work(share=0.01)
     work.do(0.01)
-    owed = len(work.rests)
+    owed = len(work.pauses)
     work.pacer.begin()
 
     work.do(0.0004)
 
-    assert work.rests[owed:] == [min(work.rests[owed], 0.05)]
+    assert work.pauses[owed:] == [min(work.pauses[owed], 0.05)]
 
 
 def test_a_chunk_is_handed_over_rested() -> None:
     """The exporter puts the request together right after the last span, in one long piece."""
     work = Work(share=1.0)
-    chunk = PacedSpans(lambda span: span, (), work.pacer)
+    chunk = SpanChunk(lambda span: span, (), work.pacer)
 
     assert list(chunk) == []
-    assert work.rests == [SHORTEST_REST_SECONDS]
+    assert work.pauses == [SHORTEST_PAUSE_SECONDS]
 
 
 def test_a_part_of_a_chunk_builds_only_its_own() -> None:
@@ -137,7 +143,7 @@ def test_a_part_of_a_chunk_builds_only_its_own() -> None:
         built.append(number)
         return None if number == 3 else spans[number]
 
-    chunk = PacedSpans(build, range(5), Work(share=1.0).pacer)
+    chunk = SpanChunk(build, range(5), Work(share=1.0).pacer)
     first, second = chunk.part(0, 2), chunk.part(2, 5)
 
     assert (len(first), len(second)) == (2, 3)

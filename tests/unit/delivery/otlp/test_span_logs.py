@@ -13,8 +13,9 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span as OtlpSpan
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.trace import use_span
 
+from otel_flight.delivery.chunks import SpanChunk
 from otel_flight.delivery.otlp.span_logs import MOST_EVENTS
-from otel_flight.delivery.pacing import PacedSpans, Pacer
+from otel_flight.delivery.pacing import Pacer
 from otel_flight.delivery.span_chunks import MOST_BYTES, SpanChunks
 from otel_flight.guard import Guard
 from otel_flight.incidents.incident import Incident
@@ -35,7 +36,7 @@ def rig(own_environment: Path) -> Iterator[LoggingRig]:
 
 
 def chunks_of(incident: Incident, **options: bool) -> SpanChunks:
-    """Return the incident's chunks, made without a rest."""
+    """Return the incident's chunks, made without a pause."""
     return SpanChunks(incident, Pacer(1.0, sleep=lambda seconds: None), Guard(), **options)
 
 
@@ -44,7 +45,7 @@ def built(incident: Incident, **options: bool) -> dict[str, ReadableSpan]:
     return {span.name: span for chunk in chunks_of(incident, **options) for span in chunk}
 
 
-def request_of(chunk: PacedSpans) -> ExportTraceServiceRequest:
+def request_of(chunk: SpanChunk) -> ExportTraceServiceRequest:
     """Return the request that an exporter sends of a chunk."""
     data = chunk.encoded(encode_spans)
     return encode_spans(chunk) if data is None else ExportTraceServiceRequest.FromString(data)

@@ -14,8 +14,9 @@ from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 from opentelemetry.trace import SpanContext
 
+from otel_flight.delivery.chunks import SpanChunk
 from otel_flight.delivery.otlp.spans import RecordedSpan
-from otel_flight.delivery.pacing import PacedSpans, Pacer
+from otel_flight.delivery.pacing import Pacer
 from otel_flight.delivery.wire.encoding_exporter import OFFICIAL_SPANS, encoding_exporter
 from tests.support.otlp_receiver import OtlpReceiver
 
@@ -36,9 +37,9 @@ def made(name: str) -> ReadableSpan:
     )
 
 
-def paced(names: Sequence[str], encode: Callable[..., Any] | None = None) -> PacedSpans:
+def paced(names: Sequence[str], encode: Callable[..., Any] | None = None) -> SpanChunk:
     """Return a chunk of spans of these names."""
-    return PacedSpans(made, names, Pacer(1.0, sleep=lambda seconds: None), encode)
+    return SpanChunk(made, names, Pacer(1.0, sleep=lambda seconds: None), encode)
 
 
 def encode_renamed(names: Iterable[str], official: Callable[..., Any]) -> bytes:
