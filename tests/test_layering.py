@@ -67,6 +67,11 @@ def test_imports_that_go_down_are_allowed(tmp_path: Path) -> None:
             id="upwards",
         ),
         pytest.param(
+            {"ring/ring.py": "import otel_flight.recording.codec\n", "recording/codec.py": ""},
+            "ring.ring line 1 imports recording.codec: it is in a higher layer",
+            id="ring-to-recording",
+        ),
+        pytest.param(
             {"sources/gc_pauses.py": "import otel_flight.triggers.base\n", "triggers/base.py": ""},
             "sources.gc_pauses line 1 imports triggers.base: it is in a higher layer",
             id="sources-to-triggers",

@@ -18,8 +18,9 @@ def capture_open_spans(session: RecordingSession, now_ns: int) -> tuple[Segment 
         data, scope = session.encoder.encode_open(span, now_ns)
         definition = session.scopes.definition(scope)
         if definition is not None:
-            definitions[definition.resource_number] = definition.resource_record
-            definitions[definition.number] = definition.scope_record
+            if definition.parent is not None:
+                definitions[definition.parent.number] = definition.parent.record
+            definitions[definition.number] = definition.record
         spans.append(data)
     if not spans:
         return None, 0

@@ -12,7 +12,7 @@ from types import FrameType
 from typing import Final
 
 from otel_flight.interpreter.own_frames import is_ours
-from otel_flight.recording.encoding.stack_table import Place
+from otel_flight.interpreter.places import Place
 
 MOST_FRAMES: Final = 300
 """Of one stack that are read, from the innermost one on."""

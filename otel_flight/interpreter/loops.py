@@ -3,18 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import itertools
 from asyncio import runners
 from asyncio.base_events import BaseEventLoop
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from types import CodeType, FrameType
 from typing import Any, Final
 
 from otel_flight.interpreter.frames import local_of, stack_of
-from otel_flight.recording.open_spans import OpenSpans
-
-NEWEST_ROOTS: Final = 32
-"""Of the open local roots, those whose tasks are asked for their loop."""
 
 Found = tuple[asyncio.AbstractEventLoop, int]
 """A loop, and the id of the thread that runs it."""
@@ -31,13 +26,9 @@ OUTSIDE_STEPS: Final = frozenset({*LOOP_FUNCTIONS, _RUN, _RUNNER_RUN})
 """Functions of asyncio below which a loop's tasks and callbacks run."""
 
 
-def loops_of_roots(open_spans: OpenSpans) -> Iterator[Found]:
-    """Yield the loops that serve the newest local roots."""
-    try:
-        newest = list(itertools.islice(reversed(open_spans.roots.values()), NEWEST_ROOTS))
-    except RuntimeError:  # one more began, or ended, just then
-        return
-    for _, thread_id, task in newest:
+def loops_of_roots(roots: Iterable[tuple[Any, int, asyncio.Task[Any] | None]]) -> Iterator[Found]:
+    """Yield the loops that serve local roots: each a span, its thread, and its task."""
+    for _, thread_id, task in roots:
         if task is not None and not task.done():
             yield task.get_loop(), thread_id
 

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from otel_flight.recording.encoding.stack_table import Place
+from otel_flight.interpreter.places import Place
 
 _PACKAGE: Final = str(Path(__file__).parent.parent) + os.sep
 _COMMANDS: Final = f"{_PACKAGE}cli{os.sep}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from asyncio import Task
 from typing import Any, Final
 
@@ -49,6 +50,13 @@ class OpenSpans:
             if span is None:
                 return None
         return None
+
+    def newest_roots(self, most: int) -> list[OpenRoot]:
+        """Return the newest local roots, the newest first; none if one began or ended meanwhile."""
+        try:
+            return list(itertools.islice(reversed(self.roots.values()), most))
+        except RuntimeError:
+            return []
 
     def bound(self) -> None:
         """Evict the oldest spans over the limit, and roots that are not open any more. Ticker only.

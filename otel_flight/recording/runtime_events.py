@@ -7,8 +7,9 @@ from typing import Final
 
 import msgspec
 
+from otel_flight.interpreter.places import Place
 from otel_flight.recording.encoding.careful import REFUSED, encode_within
-from otel_flight.recording.encoding.stack_table import Place, StackTable
+from otel_flight.recording.encoding.stack_table import StackTable
 from otel_flight.records.records import RUNTIME, RuntimeEvent
 from otel_flight.ring.lane_writer import LaneWriter
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import mmap
 from _thread import allocate_lock
 from collections import deque
-from typing import Any, Final, NamedTuple, Protocol
+from typing import Any, Final, NamedTuple
 
 from otel_flight.clock import monotonic_ns, wall_ns
-from otel_flight.recording.encoding.scope_table import Definition
+from otel_flight.records.definitions import Definitions
 from otel_flight.ring import layout
 from otel_flight.ring.orphaned_lock import OrphanWatch
 
@@ -17,14 +17,6 @@ OVERFLOW_RECORDS: Final = 4096
 _MASK: Final = layout.COMMIT_LENGTH_MASK
 _ONE: Final = layout.COMMIT_ONE_RECORD
 _ONE_DEFINITION: Final = layout.COMMIT_ONE_RECORD + layout.COMMIT_ONE_DEFINITION
-
-
-class Definitions(Protocol):
-    """What records refer to by number: a `ScopeTable` or a `StackTable`."""
-
-    def definition(self, number: int) -> Definition | None:
-        """Return what a number stands for; None when that has been forgotten."""
-        ...
 
 
 class LaneCounts(NamedTuple):
@@ -62,6 +54,7 @@ class LaneWriter:
         "_commit",
         "_commit_word",
         "_defined",
+        "_definitions",
         "_dropped_records",
         "_evicted_bytes",
         "_evicted_records",
@@ -74,16 +67,15 @@ class LaneWriter:
         "_orphan_watch",
         "_overflow",
         "_overflow_append",
-        "_scopes",
         "_segments",
         "_sequence",
         "_words",
     )
 
-    def __init__(self, lane: int, scopes: Definitions) -> None:
+    def __init__(self, lane: int, definitions: Definitions) -> None:
         self._lane = lane
         self._lane_words = layout.lane_word(lane, 0)
-        self._scopes = scopes
+        self._definitions = definitions
         self._overflow: deque[tuple[bytes, int]] = deque()
         self._overflow_append = self._overflow.append
         self._defined: set[int] = set()
@@ -132,15 +124,15 @@ class LaneWriter:
         self._acquire(False)
         self._memory = self._words = None
 
-    def append(self, data: bytes, scope: int) -> None:
-        """Write one record; `scope` is the number of the scope it refers to, 0 for none.
+    def append(self, data: bytes, reference: int) -> None:
+        """Write one record; `reference` is the number of the definition it needs, 0 for none.
 
         Never waits, never raises but for a ring that was detached in the middle. Any thread,
         garbage collection and signal handlers included.
         """
         if not self._acquire(False):
             if len(self._overflow) < OVERFLOW_RECORDS:
-                self._overflow_append((data, scope))
+                self._overflow_append((data, reference))
             else:
                 self._dropped_records += 1
             return
@@ -150,8 +142,8 @@ class LaneWriter:
             length = len(data)
             commit = self._commit
             used = commit & _MASK
-            if used + length > layout.PAYLOAD_BYTES or scope not in self._defined:
-                if not self._make_room(length, scope):
+            if used + length > layout.PAYLOAD_BYTES or reference not in self._defined:
+                if not self._make_room(length, reference):
                     return
                 commit = self._commit
                 used = commit & _MASK
@@ -192,11 +184,12 @@ class LaneWriter:
     def _drain(self) -> None:
         overflow = self._overflow
         while overflow:
-            data, scope = overflow[0]
+            data, reference = overflow[0]
             length = len(data)
             if (
-                (self._commit & _MASK) + length > layout.PAYLOAD_BYTES or scope not in self._defined
-            ) and not self._make_room(length, scope):
+                (self._commit & _MASK) + length > layout.PAYLOAD_BYTES
+                or reference not in self._defined
+            ) and not self._make_room(length, reference):
                 overflow.popleft()
                 continue
             start = self._base + (self._commit & _MASK)
@@ -206,37 +199,40 @@ class LaneWriter:
             self._commit = commit
             overflow.popleft()
 
-    def _make_room(self, length: int, scope: int) -> bool:
-        """Ensure that a record of `length` bytes fits and that its scope is defined before it.
+    def _make_room(self, length: int, reference: int) -> bool:
+        """Ensure that a record of `length` bytes fits and what it refers to is defined before it.
 
         Returns:
             Whether it fits; the record is counted as dropped when not even an empty segment has
             room for it and its definitions.
         """
-        needed = length if scope in self._defined else length + self._definition_bytes(scope)
+        whole = length + self._definition_bytes(reference)
+        needed = length if reference in self._defined else whole
         if (self._commit & _MASK) + needed > layout.PAYLOAD_BYTES:
-            if length + self._definition_bytes(scope) > layout.PAYLOAD_BYTES:
+            if whole > layout.PAYLOAD_BYTES:
                 self._dropped_records += 1
                 return False
             self._open_segment()
-        if scope not in self._defined:
-            self._define(scope)
+        if reference not in self._defined:
+            self._define(reference)
         return True
 
-    def _definition_bytes(self, scope: int) -> int:
-        definition = self._scopes.definition(scope)
+    def _definition_bytes(self, reference: int) -> int:
+        definition = self._definitions.definition(reference)
         if definition is None:
             return 0
-        return len(definition.scope_record) + len(definition.resource_record)
+        parent = definition.parent
+        return len(definition.record) + (len(parent.record) if parent is not None else 0)
 
-    def _define(self, scope: int) -> None:
-        definition = self._scopes.definition(scope)
+    def _define(self, reference: int) -> None:
+        definition = self._definitions.definition(reference)
         if definition is not None:
-            if definition.resource_number not in self._defined:
-                self._put_definition(definition.resource_record)
-                self._defined.add(definition.resource_number)
-            self._put_definition(definition.scope_record)
-        self._defined.add(scope)
+            parent = definition.parent
+            if parent is not None and parent.number not in self._defined:
+                self._put_definition(parent.record)
+                self._defined.add(parent.number)
+            self._put_definition(definition.record)
+        self._defined.add(reference)
 
     def _put_definition(self, record: bytes) -> None:
         length = len(record)

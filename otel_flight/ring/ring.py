@@ -14,7 +14,7 @@ from typing import Any, Final
 from opentelemetry.sdk.version import __version__ as sdk_version
 
 from otel_flight.clock import monotonic_ns, wall_ns
-from otel_flight.recording.encoding.scope_table import encode_bounded
+from otel_flight.records.definitions import encode_bounded
 from otel_flight.ring import layout
 from otel_flight.ring.file import Backing
 from otel_flight.ring.lane_writer import LaneWriter

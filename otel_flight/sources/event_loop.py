@@ -31,6 +31,8 @@ from otel_flight.sources.stacks.loop_samples import (
 )
 
 MOST_LOOPS: Final = 64
+_NEWEST_ROOTS: Final = 32
+"""The open local roots whose tasks are asked for their loop at each tick."""
 MOST_SAMPLES: Final = 32
 """Of one stall that are kept, the newest ones."""
 SAMPLED_FROM_NS: Final = 50_000_000
@@ -95,7 +97,7 @@ class EventLoops:
         is_serving = bool(self._open_spans.roots)
         is_working = self._uses_processor(now.monotonic_ns) or is_serving
         if not self._is_stopped and is_working:
-            self._add(loops_of_roots(self._open_spans))
+            self._add(loops_of_roots(self._open_spans.newest_roots(_NEWEST_ROOTS)))
             if now.monotonic_ns - self._scanned_ns >= _SCAN_NS:
                 self._scanned_ns = now.monotonic_ns
                 self._add(loops_of_frames(current_frames()))

@@ -17,9 +17,9 @@ from types import FunctionType, TracebackType
 from typing import Any, Final
 
 from otel_flight.clock import ClockPair
+from otel_flight.interpreter.places import Place
 from otel_flight.names import event_names, source_names
 from otel_flight.names import exception_attributes as names
-from otel_flight.recording.encoding.stack_table import Place
 from otel_flight.records.records import RuntimeEvent
 from otel_flight.sources.base import Surroundings, current_ids, halves
 from otel_flight.sources.hooks.chained_hook import ChainedHook

@@ -15,9 +15,9 @@ from typing import Any, Final, NamedTuple
 
 from otel_flight.clock import ClockPair
 from otel_flight.interpreter.own_frames import without_ours
+from otel_flight.interpreter.places import Place
 from otel_flight.names import attributes as names
 from otel_flight.names import event_names, source_names
-from otel_flight.recording.encoding.stack_table import Place
 from otel_flight.records.records import RuntimeEvent
 from otel_flight.sources.base import Surroundings, current_ids, halves, places_of
 

@@ -16,9 +16,9 @@ from types import CodeType
 from typing import Any, Final
 
 from otel_flight.clock import ClockPair, monotonic_ns
+from otel_flight.interpreter.places import Place
 from otel_flight.names import event_names, source_names
 from otel_flight.names import exception_attributes as names
-from otel_flight.recording.encoding.stack_table import Place
 from otel_flight.records.records import RuntimeEvent
 from otel_flight.sources.base import Surroundings, current_ids, halves, places_of
 from otel_flight.sources.hooks.exception_facts import message_of, place_attributes, type_name

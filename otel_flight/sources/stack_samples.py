@@ -12,8 +12,8 @@ from typing import Any, Final, NamedTuple
 
 from otel_flight.clock import SYSTEM_CLOCK, ClockPair, monotonic_ns
 from otel_flight.interpreter.frames import CAN_READ_FRAMES, places_in
+from otel_flight.interpreter.places import Place
 from otel_flight.names import event_names, source_names
-from otel_flight.recording.encoding.stack_table import Place
 from otel_flight.recording.open_spans import OpenRoot
 from otel_flight.records.records import RuntimeEvent
 from otel_flight.sources.base import Surroundings, halves

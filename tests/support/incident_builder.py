@@ -32,7 +32,7 @@ from otel_flight.incidents.incident import Incident
 from otel_flight.incidents.manifest import Cause, Coverage, Losses, Manifest
 from otel_flight.incidents.open_spans_segment import capture_open_spans
 from otel_flight.incidents.window import Window
-from otel_flight.recording.encoding.stack_table import Place
+from otel_flight.interpreter.places import Place
 from otel_flight.recording.session import RecordingSession
 from otel_flight.recording.span_processor import RecordingSpanProcessor
 from otel_flight.records.records import RuntimeEvent

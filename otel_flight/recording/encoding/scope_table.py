@@ -1,35 +1,18 @@
-"""Number instrumentation scopes and resources, so that a span record carries one small integer.
-
-Each segment must decode alone, so the definitions are kept here, encoded, and the lane writer puts
-them again into every segment whose spans refer to them.
-"""
+"""Number instrumentation scopes and resources, so that a span record carries one small integer."""
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
 
-import msgspec
-
 from otel_flight.records import records
-from otel_flight.records.sanitize import Sanitizer, as_text
-from otel_flight.records.shorten import LENGTHS, Shortener
+from otel_flight.records.definitions import Definition, Definitions, encode_bounded
+from otel_flight.records.sanitize import as_text
 from otel_flight.ring.layout import MAX_RESOURCE_BYTES, MAX_SCOPE_BYTES
 
 MAX_SCOPES: Final = 1024
-"""Scopes kept before the table starts anew: bounds a program that makes tracers in a loop."""
-
-_encode = msgspec.msgpack.Encoder().encode
-
-
-class Definition(NamedTuple):
-    """A numbered scope, with the two encoded records that define it in a segment."""
-
-    number: int
-    resource_number: int
-    scope_record: bytes
-    resource_record: bytes
+"""The scopes that are numbered before the table starts anew, for a program that makes tracers in a
+loop; what it has defined lives on until it starts anew once more."""
 
 
 class ScopeEntry(NamedTuple):
@@ -40,7 +23,7 @@ class ScopeEntry(NamedTuple):
     scope: object
 
 
-class ScopeTable:
+class ScopeTable(Definitions):
     """Scopes seen by this process. Safe from any thread: racing threads number a scope twice.
 
     Scopes are found by identity and numbered by what they say: older SDKs make a new scope object
@@ -48,17 +31,14 @@ class ScopeTable:
     """
 
     def __init__(self) -> None:
+        super().__init__(MAX_SCOPES)
         self.entries: dict[int, ScopeEntry] = {}
-        self._definitions: dict[int, Definition] = {}
-        self._older_definitions: dict[int, Definition] = {}
         self._known_numbers: dict[bytes, int] = {}
-        self._resources: dict[int, tuple[int, object, bytes]] = {}
-        self._numbers = itertools.count(1)
+        self._resources: dict[int, tuple[object, Definition]] = {}
 
     def add(self, scope: Any, resource: Any) -> ScopeEntry:
         """Number `scope` of `resource`, either of which may be None."""
-        if len(self._definitions) >= MAX_SCOPES:
-            self._older_definitions, self._definitions = self._definitions, {}
+        if self._begins_generation():
             self.entries.clear()
             self._known_numbers, self._resources = {}, {}
         elif len(self.entries) >= MAX_SCOPES:
@@ -68,9 +48,9 @@ class ScopeTable:
         return entry
 
     def _number(self, scope: Any, resource: Any) -> int:
-        resource_number, resource_record = self._resource(resource)
+        parent = self._resource(resource)
         fields = (
-            resource_number,
+            parent.number,
             _text(getattr(scope, "name", None)) or "",
             _text(getattr(scope, "version", None)),
             _text(getattr(scope, "schema_url", None)),
@@ -80,35 +60,31 @@ class ScopeTable:
         known = self._known_numbers.get(key)
         if known is not None:
             return known
-        number = next(self._numbers)
+        number = self._next_number()
         record = encode_bounded((records.SCOPE, number, *fields), MAX_SCOPE_BYTES)
-        self._definitions[number] = Definition(number, resource_number, record, resource_record)
+        self._put(Definition(number, record, parent))
         self._known_numbers[key] = number
         return number
-
-    def definition(self, number: int) -> Definition | None:
-        """Return the definition of a scope number; None when it has been forgotten."""
-        return self._definitions.get(number) or self._older_definitions.get(number)
 
     def newest_resource(self) -> Any:
         """Return the resource seen last, None before the first span."""
         known = list(self._resources.values())
-        return known[-1][1] if known else None
+        return known[-1][0] if known else None
 
-    def _resource(self, resource: Any) -> tuple[int, bytes]:
+    def _resource(self, resource: Any) -> Definition:
         known = self._resources.get(id(resource))
-        if known is not None and known[1] is resource:
-            return known[0], known[2]
-        number = next(self._numbers)
+        if known is not None and known[0] is resource:
+            return known[1]
+        number = self._next_number()
         fields = (
             records.RESOURCE,
             number,
             _plain(getattr(resource, "attributes", None)) or {},
             _text(getattr(resource, "schema_url", None)) or "",
         )
-        record = encode_bounded(fields, MAX_RESOURCE_BYTES)
-        self._resources[id(resource)] = (number, resource, record)
-        return number, record
+        found = Definition(number, encode_bounded(fields, MAX_RESOURCE_BYTES))
+        self._resources[id(resource)] = (resource, found)
+        return found
 
 
 def _plain(attributes: Mapping[str, Any] | None) -> dict[str, Any] | None:
@@ -118,21 +94,3 @@ def _plain(attributes: Mapping[str, Any] | None) -> dict[str, Any] | None:
 def _text(value: Any) -> str | None:
     """Return a name or version as text: the API takes any object, `1.0` for a version, say."""
     return None if value is None else as_text(value)
-
-
-def encode_bounded(fields: tuple[Any, ...], limit_bytes: int) -> bytes:
-    """Encode a definition within `limit_bytes`: strings are cut, then attributes left out."""
-    sanitizer, shortener = Sanitizer(), Shortener()
-    cleaned = [sanitizer.clean(field) for field in fields]
-    data: bytes = _encode(cleaned)
-    for length in LENGTHS:
-        if len(data) <= limit_bytes:
-            return data
-        if length < limit_bytes:
-            data = _encode(shortener.shorten(cleaned, length))
-    if len(data) <= limit_bytes:
-        return data
-    shortest = shortener.shorten(cleaned, LENGTHS[-1])
-    return _encode(
-        [{"…": f"[+{len(item)} items]"} if type(item) is dict else item for item in shortest]
-    )

@@ -10,8 +10,8 @@ from typing import Any, Final
 from otel_flight.interpreter.code_origin import is_standard
 from otel_flight.interpreter.frames import CAN_READ_FRAMES, current_frames
 from otel_flight.interpreter.own_frames import without_ours
+from otel_flight.interpreter.places import Place
 from otel_flight.names import process_attributes as names
-from otel_flight.recording.encoding.stack_table import Place
 from otel_flight.recording.open_spans import OpenSpans
 from otel_flight.sources.base import places_of
 from otel_flight.sources.kernel.thread_clocks import ThreadClocks, Used

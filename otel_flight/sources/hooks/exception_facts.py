@@ -9,9 +9,10 @@ from collections import deque
 from types import TracebackType
 from typing import Any, Final
 
+from otel_flight.interpreter.places import Place, qualified_name
 from otel_flight.names import exception_attributes as names
 from otel_flight.names.attributes import FILE, FUNCTION, LINE
-from otel_flight.recording.encoding.stack_table import MOST_FRAMES, Place
+from otel_flight.recording.encoding.stack_table import MOST_FRAMES
 
 LONGEST_MESSAGE: Final = 1024
 _MOST_LINKS: Final = 8
@@ -44,7 +45,7 @@ def place_attributes(places: list[Place]) -> dict[str, Any]:
     for where, line in reversed(places):
         if not isinstance(where, str):
             return {
-                FUNCTION: getattr(where, "co_qualname", where.co_name),
+                FUNCTION: qualified_name(where),
                 FILE: where.co_filename,
                 LINE: line,
             }

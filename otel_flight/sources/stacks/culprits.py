@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from types import CodeType, FrameType
 
 from otel_flight.interpreter.code_origin import is_application, is_standard, short_file
+from otel_flight.interpreter.places import Place, qualified_name
 from otel_flight.names import attributes as names
-from otel_flight.recording.encoding.stack_table import Place
 
 
 def culprit_of(places: Sequence[Place]) -> tuple[CodeType, int] | None:
@@ -26,7 +26,7 @@ def described(places: Sequence[Place]) -> str:
     if found is None:
         return ""
     code, line = found
-    return f"{_name(code)} ({short_file(code.co_filename)}:{line})"
+    return f"{qualified_name(code)} ({short_file(code.co_filename)}:{line})"
 
 
 def described_frame(frame: FrameType) -> str:
@@ -40,9 +40,4 @@ def culprit_attributes(places: Sequence[Place]) -> Mapping[str, str | int]:
     if found is None:
         return {}
     code, line = found
-    return {names.FUNCTION: _name(code), names.FILE: code.co_filename, names.LINE: line}
-
-
-def _name(code: CodeType) -> str:
-    name: str = getattr(code, "co_qualname", code.co_name)  # from Python 3.11 on
-    return name
+    return {names.FUNCTION: qualified_name(code), names.FILE: code.co_filename, names.LINE: line}

@@ -13,8 +13,8 @@ from otel_flight.incidents.evidence.view import EvidenceView
 from otel_flight.incidents.explanation import explain
 from otel_flight.incidents.inferred_spans import MOST_DEEP, MOST_SPANS
 from otel_flight.incidents.manifest import Explanation
+from otel_flight.interpreter.places import Place
 from otel_flight.names import attributes as names
-from otel_flight.recording.encoding.stack_table import Place
 from tests.support.incident_builder import IncidentBuilder, at
 
 LIBRARY = "/srv/.venv/lib/python3.11/site-packages/driver/cursor.py"

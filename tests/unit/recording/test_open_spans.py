@@ -51,6 +51,14 @@ def test_a_root_that_is_not_open_any_more_is_forgotten() -> None:
     assert table.evicted == 0
 
 
+def test_the_newest_roots_come_first() -> None:
+    """Of very many local roots, those that just began are looked at."""
+    table = OpenSpans(limit=10)
+    opened(table, 1, 2, 3, is_root=True)
+
+    assert [span for span, _, _ in table.newest_roots(2)] == ["span 3", "span 2"]
+
+
 def test_a_span_is_told_once_when_it_was_open_at_two_ticks() -> None:
     """Spans shorter than a tick are never told, longer ones once, with their thread if known."""
     table = OpenSpans(limit=10)

@@ -1,0 +1,15 @@
+"""Where a program is: a code object and a line, which keep alive no frame and so no variable."""
+
+from __future__ import annotations
+
+from types import CodeType
+
+Place = tuple[CodeType | str, int]
+"""Where a stack goes through: code and line. A text stands for what has no code, such as the lock
+or the future that is waited for, with line 0."""
+
+
+def qualified_name(code: CodeType) -> str:
+    """Return a function's name with its class, as far as the interpreter knows that."""
+    name: str = getattr(code, "co_qualname", code.co_name)  # from Python 3.11 on
+    return name
