@@ -88,10 +88,11 @@ def _off(all_but: str = "") -> dict[str, Any]:
 
 def _check_that_all_are_off() -> None:
     """Fail when there is a source that this benchmark does not know how to turn off."""
-    build = importlib.import_module("otel_flight.assembly").build_sources
+    sources = importlib.import_module("otel_flight.assembly").SOURCES
+    build = importlib.import_module("otel_flight.sources.base").build_sources
     rig_class = importlib.import_module("tests.support.source_rig").SourceRig
     with tempfile.TemporaryDirectory() as directory, rig_class(directory, **_off()) as rig:
-        left = [source.name for source in build(rig.surroundings)]
+        left = [source.name for source in build(sources, rig.settings, rig.surroundings)]
     if left:
         message = f"the benchmark `sources` does not know how to turn off {', '.join(left)}"
         raise RuntimeError(message)

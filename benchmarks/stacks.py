@@ -113,11 +113,11 @@ def _samples(roots: list[tuple[int, Any]], rounds: int, warm_up: int = 2) -> lis
     """Have the source sample these roots, as new ones each time, and as often tick for nothing."""
     rig_class = importlib.import_module("tests.support.source_rig").SourceRig
     clock = importlib.import_module("tests.support.fake_clock").FakeClock()
-    source_class = importlib.import_module("otel_flight.sources.stack_samples").StackSamples
+    description = importlib.import_module("otel_flight.sources.stack_samples").SOURCE
     tracer = TracerProvider(shutdown_on_exit=False).get_tracer("stacks")
     microseconds = []
     with tempfile.TemporaryDirectory() as directory, rig_class(directory, clock) as rig:
-        source = source_class(rig.surroundings)
+        source = rig.build(description)
         for number in range(warm_up + rounds):
             clock.advance(1.0)
             idle = _seconds_of(source.tick)

@@ -10,11 +10,10 @@ import inspect
 from collections.abc import Iterator
 from itertools import chain, pairwise
 from pathlib import Path
-from types import ModuleType
 
-from otel_flight.settings import fields as settings
-from otel_flight.settings import runtime_fields as runtime_settings
-from otel_flight.settings.fields import Setting, all_settings
+from otel_flight.assembly import SOURCES, TRIGGERS, Settings
+from otel_flight.settings.declaration import Setting, SettingsGroup, settings_in
+from otel_flight.settings.fields import CoreSettings
 
 PAGE = Path(__file__).parent / "reference" / "configuration.md"
 
@@ -59,12 +58,11 @@ SECTIONS = {
     "enabled": "Recording",
     "ring_directory": "Where things are kept",
     "tail_seconds": "Incidents",
-    "error_span": "Triggers",
     "endpoint": "Delivery",
     "shutdown_seconds": "The recorder itself",
-    "gc_pause_seconds": "Runtime events and their triggers",
 }
-"""The headings of the page, each by the first setting under it."""
+"""The headings of the settings that belong to no source or trigger, each by the first setting
+under it."""
 
 TABLE_HEAD = """
 | Variable and name | Values | Default | Meaning |
@@ -78,17 +76,27 @@ def configuration_page() -> str:
 
 
 def _rows() -> Iterator[str]:
-    meanings = _docstrings_under_fields()
-    for setting in all_settings():
+    for setting in settings_in(CoreSettings):
         if setting.name in SECTIONS:
             yield f"\n## {SECTIONS[setting.name]}\n{TABLE_HEAD}"
-        cells = (
-            f"`{setting.variable}`<br>`{setting.name}`",
-            setting.kind.allowed.replace("|", "\\|"),
-            _default(setting),
-            meanings[setting.name].replace("|", "\\|"),
-        )
-        yield f"| {' | '.join(cells)} |\n"
+        yield _row(setting)
+    yield from _section("Runtime events", [each.settings for each in SOURCES])
+    yield from _section("Triggers", [each.settings for each in TRIGGERS])
+
+
+def _section(heading: str, groups: list[type[SettingsGroup]]) -> Iterator[str]:
+    yield f"\n## {heading}\n{TABLE_HEAD}"
+    yield from dict.fromkeys(map(_row, chain.from_iterable(map(settings_in, groups))))
+
+
+def _row(setting: Setting) -> str:
+    cells = (
+        f"`{setting.variable}`<br>`{setting.name}`",
+        setting.kind.allowed.replace("|", "\\|"),
+        _default(setting),
+        MEANINGS[setting.name].replace("|", "\\|"),
+    )
+    return f"| {' | '.join(cells)} |\n"
 
 
 def _default(setting: Setting) -> str:
@@ -96,25 +104,22 @@ def _default(setting: Setting) -> str:
     return f"`{text}`" if text else "unset"
 
 
-def _docstrings_under_fields() -> dict[str, str]:
-    """Return, for each field, the string that follows it in the source."""
-    found = {}
-    for field, below in chain(*map(_pairs, (settings, runtime_settings))):
-        if (
-            isinstance(field, ast.AnnAssign)
-            and isinstance(field.target, ast.Name)
-            and isinstance(below, ast.Expr)
-            and isinstance(below.value, ast.Constant)
-        ):
-            found[field.target.id] = " ".join(str(below.value.value).split())
-    return found
+def _docstrings_under_fields() -> Iterator[tuple[str, str]]:
+    """Yield each field of the settings with the string that follows it in the source."""
+    for group in Settings.__mro__[:-1]:
+        (node,) = ast.parse(inspect.getsource(group)).body
+        assert isinstance(node, ast.ClassDef)
+        for field, below in pairwise(node.body):
+            if (
+                isinstance(field, ast.AnnAssign)
+                and isinstance(field.target, ast.Name)
+                and isinstance(below, ast.Expr)
+                and isinstance(below.value, ast.Constant)
+            ):
+                yield field.target.id, " ".join(str(below.value.value).split())
 
 
-def _pairs(module: ModuleType) -> Iterator[tuple[ast.stmt, ast.stmt]]:
-    """Yield each statement of the settings' class with the one that follows it."""
-    for node in ast.parse(inspect.getsource(module)).body:
-        if isinstance(node, ast.ClassDef) and node.name in {"Settings", "RuntimeSettings"}:
-            yield from pairwise(node.body)
+MEANINGS = dict(_docstrings_under_fields())
 
 
 if __name__ == "__main__":

@@ -4,11 +4,12 @@ All spans and the runtime's own events go into a bounded window in memory and ar
 until something goes wrong: then the whole window before it is delivered as one incident.
 """
 
-from otel_flight.assembly import FlightRecorder, FlightSpanProcessor
+from otel_flight.assembly import Settings
 from otel_flight.errors import FlightError
+from otel_flight.flight_processor import FlightSpanProcessor
 from otel_flight.installation import get_recorder, install, uninstall
+from otel_flight.recorder import FlightRecorder
 from otel_flight.recording.sampler import FlightSampler
-from otel_flight.settings.fields import Settings
 from otel_flight.statistics import Statistics
 
 try:

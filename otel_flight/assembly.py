@@ -1,191 +1,125 @@
-"""The wiring: which sources and triggers there are, and the recorder that has them."""
+"""The wiring: all sources, triggers and settings there are. Adding one is one line in each list.
+
+Only this module names concrete sources and triggers; it needs nothing that records.
+"""
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import dataclass
+from typing import Final
 
-from opentelemetry.sdk.resources import OTELResourceDetector
-
-from otel_flight.recorder import Recorder
-from otel_flight.recording.exporting_pipeline import is_exporting
-from otel_flight.recording.runtime_events import EventHook
-from otel_flight.recording.session import RecordingSession
-from otel_flight.recording.span_processor import RecordingSpanProcessor
-from otel_flight.self_metrics import SelfMetrics
-from otel_flight.settings.fields import Settings
-from otel_flight.settings.sources import find_settings, warn_once
-from otel_flight.sources.base import Source, Surroundings
-from otel_flight.sources.cpu_throttling import CpuThrottling
-from otel_flight.sources.descheduling import Descheduling
-from otel_flight.sources.event_loop import EventLoops
-from otel_flight.sources.exceptions import UnhandledExceptions
-from otel_flight.sources.gc_pauses import GcPauses
-from otel_flight.sources.log_records import LogRecords
-from otel_flight.sources.pressure import Pressure
-from otel_flight.sources.process_vitals import ProcessVitals
-from otel_flight.sources.raised_exceptions import RaisedExceptions
-from otel_flight.sources.stack_samples import StackSamples
-from otel_flight.triggers.base import FiringInbox
-from otel_flight.triggers.error_span import ErrorSpanTrigger
-from otel_flight.triggers.external import answer_external_request
-from otel_flight.triggers.gc_pause import GcPauseTrigger
-from otel_flight.triggers.log_record import LogRecordTrigger
-from otel_flight.triggers.loop_stall import LoopStallTrigger
-from otel_flight.triggers.manual import manual_firing
-from otel_flight.triggers.memory_pressure import MemoryPressureTrigger
-from otel_flight.triggers.roots.route_limits import RouteLimits
-from otel_flight.triggers.signal_request import SignalTrigger
-from otel_flight.triggers.slow_open_root import SlowOpenRootTrigger
-from otel_flight.triggers.slow_root import SlowRootTrigger
-from otel_flight.triggers.stuck_span import StuckSpanTrigger
-from otel_flight.triggers.throttling import ThrottlingTrigger
-from otel_flight.triggers.trigger_set import (
-    Installed,
-    NotableEndHook,
-    RootEndHook,
-    TriggerSet,
-    unwatched,
+from otel_flight.settings.fields import CoreSettings
+from otel_flight.sources import (
+    cpu_throttling,
+    descheduling,
+    event_loop,
+    exceptions,
+    gc_pauses,
+    log_records,
+    pressure,
+    process_vitals,
+    raised_exceptions,
+    stack_samples,
 )
-from otel_flight.triggers.unhandled_exception import UnhandledExceptionTrigger
+from otel_flight.sources.base import SourceDescription
+from otel_flight.triggers import (
+    error_span,
+    external,
+    gc_pause,
+    log_record,
+    loop_stall,
+    manual,
+    memory_pressure,
+    signal_request,
+    slow_open_root,
+    slow_root,
+    stuck_span,
+    throttling,
+    unhandled_exception,
+)
+from otel_flight.triggers.base import TriggerDescription
+
+SOURCES: Final[tuple[SourceDescription, ...]] = (
+    event_loop.SOURCE,
+    gc_pauses.SOURCE,
+    stack_samples.SOURCE,
+    log_records.SOURCE,
+    exceptions.SOURCE,
+    raised_exceptions.SOURCE,
+    process_vitals.SOURCE,
+    descheduling.SOURCE,
+    cpu_throttling.SOURCE,
+    pressure.SOURCE,
+)
+"""The sources of runtime events, in the order of their lanes in an incident's trace."""
+
+TRIGGERS: Final[tuple[TriggerDescription, ...]] = (
+    error_span.TRIGGER,
+    slow_root.TRIGGER,
+    slow_open_root.TRIGGER,
+    stuck_span.TRIGGER,
+    unhandled_exception.TRIGGER,
+    log_record.TRIGGER,
+    loop_stall.TRIGGER,
+    gc_pause.TRIGGER,
+    memory_pressure.TRIGGER,
+    throttling.TRIGGER,
+    manual.TRIGGER,
+    external.TRIGGER,
+    signal_request.TRIGGER,
+)
+"""The triggers, in the order of their settings in the configuration reference."""
 
 
-def build_triggers(settings: Settings, session: RecordingSession, inbox: FiringInbox) -> TriggerSet:
-    """Return the triggers that the settings turn on."""
-    root_end: RootEndHook = unwatched
-    notable_end: NotableEndHook = unwatched
-    watches = []
-    installed: list[Installed] = []
-    limits = RouteLimits(settings)
-    if settings.error_span != "off":
-        notable_end = ErrorSpanTrigger(settings, session.open_spans, inbox).span_ended
-    if limits.is_any:
-        root_end = SlowRootTrigger(limits, inbox).root_ended
-        if settings.slow_open_root:
-            watch = SlowOpenRootTrigger(limits, session.open_spans, inbox).watch
-            watches.append((SlowOpenRootTrigger.name, watch))
-    if settings.stuck_span_seconds is not None:
-        stuck = StuckSpanTrigger(settings.stuck_span_seconds, session.open_spans, inbox)
-        watches.append((stuck.name, stuck.watch))
-    if settings.signal is not None:
-        installed.append(SignalTrigger(settings.signal, inbox))
-    return TriggerSet(
-        root_end=root_end,
-        notable_end=notable_end,
-        event_hooks=tuple(_event_hooks(settings, session, inbox)),
-        watches=tuple(watches),
-        installed=tuple(installed),
-        manual_firing=manual_firing if settings.manual_trigger else None,
-        answer_request=answer_external_request if settings.external_trigger else None,
-    )
+@dataclass(frozen=True, kw_only=True)
+class Settings(
+    CoreSettings,
+    event_loop.LoopStallSettings,
+    gc_pauses.GcPauseSettings,
+    stack_samples.StackSettings,
+    log_records.LogSettings,
+    exceptions.ExceptionSettings,
+    raised_exceptions.RaisedExceptionSettings,
+    process_vitals.ProcessSettings,
+    descheduling.DeschedulingSettings,
+    cpu_throttling.ThrottlingSettings,
+    error_span.ErrorSpanSettings,
+    slow_open_root.SlowOpenRootSettings,
+    stuck_span.StuckSpanSettings,
+    unhandled_exception.ExceptionTriggerSettings,
+    log_record.LogRecordTriggerSettings,
+    loop_stall.LoopStallTriggerSettings,
+    gc_pause.GcPauseTriggerSettings,
+    memory_pressure.MemoryPressureTriggerSettings,
+    throttling.ThrottlingTriggerSettings,
+    manual.ManualSettings,
+    external.ExternalSettings,
+    signal_request.SignalSettings,
+):
+    """How the flight recorder behaves: all settings of all its parts.
 
-
-def _event_hooks(
-    settings: Settings, session: RecordingSession, inbox: FiringInbox
-) -> list[EventHook]:
-    """Return the triggers that look at runtime events."""
-    hooks: list[EventHook] = []
-    if settings.gc_pause_trigger_seconds is not None:
-        hooks.append(GcPauseTrigger(settings.gc_pause_trigger_seconds, inbox).event_recorded)
-    if settings.memory_trigger_share is not None:
-        memory = MemoryPressureTrigger(settings.memory_trigger_share, inbox)
-        hooks.append(memory.event_recorded)
-    if settings.throttling_trigger_share is not None:
-        throttling = ThrottlingTrigger(settings.throttling_trigger_share, session.open_spans, inbox)
-        hooks.append(throttling.event_recorded)
-    if settings.exceptions and settings.exception_trigger:
-        hooks.append(UnhandledExceptionTrigger(inbox).event_recorded)
-    if settings.log_trigger_level is not None:
-        hooks.append(LogRecordTrigger(settings.log_trigger_level, inbox).event_recorded)
-    if settings.loop_stall_trigger_seconds is not None:
-        stall = LoopStallTrigger(settings.loop_stall_trigger_seconds, inbox)
-        hooks.append(stall.event_recorded)
-    return hooks
-
-
-def build_sources(surroundings: Surroundings) -> tuple[Source, ...]:
-    """Return the sources that the settings turn on."""
-    settings = surroundings.settings
-    sources: list[Source] = []
-    if settings.gc_pause_seconds is not None:
-        sources.append(GcPauses(surroundings))
-    if settings.loop_stall_seconds is not None:
-        sources.append(EventLoops(surroundings))
-    if settings.stacks_after_seconds is not None:
-        sources.append(StackSamples(surroundings))
-    if settings.log_level is not None or settings.log_trigger_level is not None:
-        sources.append(LogRecords(surroundings))
-    if settings.process_seconds is not None:
-        sources.append(ProcessVitals(surroundings))
-    if settings.throttling:
-        sources.append(CpuThrottling(surroundings))
-        sources.append(Pressure(surroundings))
-    if settings.descheduled_seconds is not None:
-        sources.append(Descheduling(surroundings))
-    if settings.exceptions:
-        sources.append(UnhandledExceptions(surroundings))
-    if settings.raised_exceptions:
-        sources.append(RaisedExceptions(surroundings))
-    return tuple(sources)
-
-
-class FlightRecorder(Recorder):
-    """A flight recorder: the last spans of this process in a bounded window, kept on incidents.
-
-    Settings come from the arguments, else from the environment (`OTEL_FLIGHT_*`), else they have
-    their defaults. A wrong argument raises; a wrong variable warns once and the default is used.
-
-    Args:
-        settings: complete settings; the environment is not read.
-        **overrides: single settings by their field names, e.g. `window_bytes="4MiB"`.
+    Every field takes a value of its type, or a text in the syntax of its environment variable
+    (``window_seconds="2m"``), and holds the former afterwards. The environment itself is not read
+    here: see ``otel_flight.settings.sources``.
 
     Raises:
-        InvalidSetting: an argument has a value its setting cannot have.
-        UnknownSetting: there is no setting of that name.
-
-    Example::
-
-        with FlightRecorder(slow_root_seconds=0.5) as recorder:
-            provider.add_span_processor(FlightSpanProcessor(recorder))
+        InvalidSetting: A value that the field cannot have.
     """
 
-    def __init__(self, settings: Settings | None = None, **overrides: Any) -> None:
-        in_force = find_settings(settings, overrides)
-        warn_once(in_force.problems)
-        super().__init__(
-            in_force,
-            build_triggers,
-            build_sources,
-            is_exporting=is_exporting,
-            service_name=_service_name_from_environment(),
-        )
-        self._self_metrics = SelfMetrics(self) if self.settings.metrics else None
 
+@dataclass(frozen=True)
+class Assembly:
+    """What a recorder is made of, besides what every recorder has.
 
-class FlightSpanProcessor(RecordingSpanProcessor):
-    """The span processor that feeds a recorder. Register it before or after exporting processors.
-
-    Spans that the sampler drops never reach a span processor: wrap the provider's sampler in
-    `FlightSampler`, or use `install()`, which does.
-
-    Args:
-        recorder: which recorder to feed, started if need be; None: a new one, with settings from
-            the environment, that stops when the provider is shut down.
+    Attributes:
+        settings: the class of its settings, with those of all sources and triggers.
+        sources: the sources that it may have, as the settings say.
+        triggers: the triggers that it may have.
     """
 
-    def __init__(self, recorder: FlightRecorder | None = None) -> None:
-        self.recorder: FlightRecorder = FlightRecorder() if recorder is None else recorder
-        super().__init__(self.recorder._begin_in_child, self.recorder._guard)
-        self.recorder.connect(self)
-        self.recorder.start()
-
-    def shutdown(self) -> None:
-        """Stop the recorder: finish or spool what is open, within `shutdown_seconds`."""
-        self.recorder.stop()
-
-    def force_flush(self, timeout_millis: int = 30000) -> bool:
-        """Return True: what is recorded is in the window at once, there is nothing to flush."""
-        return True
+    settings: type[Settings] = Settings
+    sources: tuple[SourceDescription, ...] = SOURCES
+    triggers: tuple[TriggerDescription, ...] = TRIGGERS
 
 
-def _service_name_from_environment() -> str:
-    return str(OTELResourceDetector().detect().attributes.get("service.name", ""))
+ASSEMBLY: Final = Assembly()

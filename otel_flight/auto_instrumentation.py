@@ -23,6 +23,7 @@ from opentelemetry.sdk.trace.sampling import (
     TraceIdRatioBased,
 )
 
+from otel_flight.assembly import Settings
 from otel_flight.installation import install_with, uninstall
 from otel_flight.recording.sampler import FlightSampler
 from otel_flight.settings.sources import find_settings
@@ -160,7 +161,7 @@ def _install_quietly(options: dict[str, Any], tracer_provider: Any = None) -> No
         return
     try:
         provider = tracer_provider or trace.get_tracer_provider()
-        install_with(find_settings(file_options=options), provider)
+        install_with(find_settings(Settings, file_options=options), provider)
         _retire_batch_processors(provider)
     except Exception:
         _logger.exception("otel-flight could not be installed; the application goes on without it.")

@@ -10,9 +10,10 @@ from opentelemetry import trace
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.sampling import Sampler
 
-from otel_flight.assembly import FlightRecorder, FlightSpanProcessor
+from otel_flight.assembly import Settings
+from otel_flight.flight_processor import FlightSpanProcessor
+from otel_flight.recorder import FlightRecorder
 from otel_flight.recording.sampler import FlightSampler
-from otel_flight.settings.fields import Settings
 from otel_flight.settings.sources import SettingsInForce, find_settings, warn_once
 
 _logger = logging.getLogger("otel_flight")
@@ -44,11 +45,11 @@ def install(
         InvalidSetting: an argument has a value its setting cannot have.
         UnknownSetting: there is no setting of that name.
     """
-    in_force = find_settings(settings, overrides)
+    in_force = find_settings(Settings, settings, overrides)
     return install_with(in_force, tracer_provider or trace.get_tracer_provider())
 
 
-def install_with(in_force: SettingsInForce, provider: Any) -> FlightRecorder | None:
+def install_with(in_force: SettingsInForce[Settings], provider: Any) -> FlightRecorder | None:
     """Install with settings that were found already; see `install`."""
     global _installed, _provider
     if not isinstance(provider, TracerProvider):
@@ -66,9 +67,8 @@ def install_with(in_force: SettingsInForce, provider: Any) -> FlightRecorder | N
         warn_once(in_force.problems)
         if not in_force.settings.enabled:
             return None
-        recorder = FlightRecorder(in_force.settings)
-        recorder.in_force = in_force
-        recorder.service_name = str(provider.resource.attributes.get("service.name", ""))
+        service_name = str(provider.resource.attributes.get("service.name", ""))
+        recorder = FlightRecorder(in_force, service_name=service_name)
         provider.add_span_processor(FlightSpanProcessor(recorder))
         _wrap_samplers(provider)
         _installed, _provider = recorder, provider

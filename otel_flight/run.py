@@ -1,4 +1,4 @@
-"""One flight: everything alive between a start and a stop, in one process.
+"""One run of the recorder: everything alive between a start and a stop, in one process.
 
 A forked child begins a new one; nothing of the parent's is shared, because its threads are gone and
 its locks may be held for ever.
@@ -7,11 +7,12 @@ its locks may be held for ever.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from otel_flight.clock import Clock
+from otel_flight.assembly import Assembly, Settings
+from otel_flight.clock import Clock, monotonic_ns
 from otel_flight.delivery.flusher import Flusher
 from otel_flight.guard import Guard
 from otel_flight.incidents.completion import new_incident_id
@@ -21,23 +22,21 @@ from otel_flight.recording.session import RecordingSession
 from otel_flight.recording.tick_waits import TickWaits
 from otel_flight.recording.ticker import Ticker
 from otel_flight.ring.cleanup import remove_old_dead_rings
-from otel_flight.ring.layout import LANE_SPANS
-from otel_flight.settings.fields import Settings
-from otel_flight.sources.base import Deferring, Source, Surroundings
-from otel_flight.triggers.base import Firing, FiringInbox
+from otel_flight.ring.layout import LANE_RUNTIME, LANE_SPANS
+from otel_flight.sources.base import Counting, Deferring, Surroundings, build_sources
+from otel_flight.statistics import Statistics
+from otel_flight.triggers.base import TriggerContext, build_triggers
+from otel_flight.triggers.gate.firing import Firing, FiringInbox
 from otel_flight.triggers.gate.gate import Gate, Verdict
-from otel_flight.triggers.trigger_set import TriggerSet
 
 _logger = logging.getLogger("otel_flight")
 
-BuildTriggers = Callable[[Settings, RecordingSession, FiringInbox], TriggerSet]
-BuildSources = Callable[[Surroundings], Sequence[Source]]
 
-
-class Flight:
-    """Session, sources, triggers, gate, keeper, ticker and flusher of one life.
+class Run:
+    """Session, sources, triggers, gate, keeper, ticker and flusher, from a start to a stop.
 
     Args:
+        assembly: which sources and triggers there are.
         service_name: as far as it is known; the first span's resource corrects it.
         is_pipeline_exporting: tells whether another processor exports sampled spans.
     """
@@ -49,8 +48,7 @@ class Flight:
         service_name: str,
         clock: Clock,
         guard: Guard,
-        build_triggers: BuildTriggers,
-        build_sources: BuildSources,
+        assembly: Assembly,
         is_pipeline_exporting: Callable[[], bool],
     ) -> None:
         self.settings = settings
@@ -59,10 +57,13 @@ class Flight:
         self._is_identified = False
         self.session = RecordingSession(settings)
         self.inbox = FiringInbox()
-        self.triggers = build_triggers(settings, self.session, self.inbox)
+        context = TriggerContext(self.session.open_spans, self.inbox)
+        self.triggers = build_triggers(assembly.triggers, settings, context)
         self.session.runtime.hooks = self.triggers.event_hooks
         waits = TickWaits()
         self.sources = build_sources(
+            assembly.sources,
+            settings,
             Surroundings(
                 settings=settings,
                 events=self.session.runtime,
@@ -70,7 +71,7 @@ class Flight:
                 guard=guard,
                 clock=clock,
                 waits=waits,
-            )
+            ),
         )
         self.gate = Gate(settings, clock, new_incident_id)
         directory = settings.spool_directory
@@ -149,6 +150,41 @@ class Flight:
         if verdict is None:
             self.inbox.offer(firing)
         return verdict
+
+    def statistics(self, *, is_recording: bool) -> Statistics:
+        """Return the totals of this run. Any thread; blocks for microseconds."""
+        session, ring = self.session, self.session.ring
+        path = ring.backing.path if ring is not None else None
+        return Statistics(
+            is_recording=is_recording,
+            ring_path=str(path) if path is not None else "",
+            window_bytes=len(ring.backing.memory) if ring is not None else 0,
+            window_seconds=self._reach_seconds(),
+            spans=session.lanes[LANE_SPANS].counts(),
+            runtime=session.lanes[LANE_RUNTIME].counts(),
+            open_spans=len(session.open_spans.spans),
+            open_spans_evicted=session.open_spans.evicted,
+            converted_values=session.encoder.converted,
+            cut_records=session.encoder.cut_records,
+            firings=self.gate.counts(),
+            repeated_firings=self.inbox.repeated,
+            dropped_firings=self.inbox.dropped,
+            incidents_written=self.keeper.written,
+            incidents_failed=self.keeper.failed,
+            delivery=self.flusher.statistics(),
+            log_delivery=self.flusher.log_statistics(),
+            sources={
+                source.name: source.counts()
+                for source in self.sources
+                if isinstance(source, Counting)
+            },
+            errors=self._guard.errors(),
+        )
+
+    def _reach_seconds(self) -> float:
+        ring = self.session.ring
+        oldest = next(ring.image.segments(LANE_SPANS), None) if ring is not None else None
+        return 0.0 if oldest is None else (monotonic_ns() - oldest.opened_monotonic_ns) / 1e9
 
     def _tasks(self) -> list[tuple[str, Callable[[], None]]]:
         tasks = [

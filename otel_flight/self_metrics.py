@@ -8,22 +8,26 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Callable, Iterable
-from typing import Final
 
 from opentelemetry import metrics
 from opentelemetry.metrics import CallbackOptions, Observation
 
-from otel_flight.recorder import Recorder
+from otel_flight.names import source_names
+from otel_flight.names.attributes import GC_GENERATION
 from otel_flight.statistics import Statistics
 
 Read = Callable[[Statistics], Iterable[Observation]]
 
 
 class SelfMetrics:
-    """Instruments of one recorder, which they do not keep alive."""
+    """Instruments of one recorder, which they do not keep alive.
 
-    def __init__(self, recorder: Recorder) -> None:
-        self._recorder = weakref.ref(recorder)
+    Args:
+        statistics: refers to the recorder's method that returns what is counted.
+    """
+
+    def __init__(self, statistics: weakref.WeakMethod[Callable[[], Statistics]]) -> None:
+        self._statistics = statistics
         meter = metrics.get_meter("otel_flight")
         for name, unit, description, read in _COUNTERS:
             meter.create_observable_counter(name, [self._callback(read)], unit, description)
@@ -32,8 +36,8 @@ class SelfMetrics:
 
     def _callback(self, read: Read) -> Callable[[CallbackOptions], Iterable[Observation]]:
         def observe(_options: CallbackOptions) -> Iterable[Observation]:
-            recorder = self._recorder()
-            return [] if recorder is None else read(recorder.statistics())
+            statistics = self._statistics()
+            return [] if statistics is None else read(statistics())
 
         return observe
 
@@ -76,8 +80,8 @@ def _incidents(statistics: Statistics) -> list[Observation]:
 def _of_collections(name: str, unit_ns: float) -> Read:
     def read(statistics: Statistics) -> list[Observation]:
         return [
-            Observation(count / unit_ns if unit_ns > 1 else count, {_GENERATION: int(generation)})
-            for key, count in statistics.sources.get("gc", {}).items()
+            Observation(count / unit_ns if unit_ns > 1 else count, {GC_GENERATION: int(generation)})
+            for key, count in statistics.sources.get(source_names.GC, {}).items()
             for counted, _, generation in [key.partition(".")]
             if counted == name
         ]
@@ -85,7 +89,6 @@ def _of_collections(name: str, unit_ns: float) -> Read:
     return read
 
 
-_GENERATION: Final = "cpython.gc.generation"
 _COUNTERS: tuple[tuple[str, str, str, Read], ...] = (
     ("flight_recorder.records", "{record}", "Records written to the window.", _records),
     ("flight_recorder.records.lost", "{record}", "Records that left the window.", _lost),

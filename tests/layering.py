@@ -24,10 +24,11 @@ LAYERS: Final[tuple[tuple[str, ...], ...]] = (
     ("sources",),
     ("triggers",),
     ("incidents",),
+    ("assembly",),
+    ("environment_variables",),
     ("delivery",),
     ("report",),
-    ("run", "recorder", "self_metrics", "statistics", "termination"),
-    ("assembly",),
+    ("run", "recorder", "flight_processor", "self_metrics", "statistics", "termination"),
     ("installation",),
     ("auto_instrumentation",),
     ("cli",),
@@ -47,7 +48,7 @@ LIVE: Final = (
     "recorder",
     "self_metrics",
     "statistics",
-    "assembly",
+    "flight_processor",
     "installation",
     "auto_instrumentation",
 )
@@ -57,7 +58,7 @@ READERS: Final = ("cli", "report")
 
 CONCRETE: Final[Mapping[str, frozenset[str]]] = {
     "sources": frozenset({"base"}),
-    "triggers": frozenset({"base", "trigger_set"}),
+    "triggers": frozenset({"base"}),
     "incidents.findings": frozenset(),
     "cli.commands": frozenset(),
 }

@@ -15,6 +15,7 @@ import click
 import msgspec
 from rich.console import Console
 
+from otel_flight.assembly import Settings
 from otel_flight.delivery.receiver.exporters import logs_destination
 from otel_flight.errors import (
     AmbiguousIncident,
@@ -30,7 +31,6 @@ from otel_flight.errors import (
 from otel_flight.incidents.spool import DeliveryState, Spool, SpoolEntry, default_spool_directory
 from otel_flight.ring.file import RING_SUFFIX, ring_directories
 from otel_flight.ring.reader import RingHeader, RingReader
-from otel_flight.settings.fields import Settings
 from otel_flight.settings.sources import SettingsInForce, find_settings
 
 _VARIABLES_USED: Final = tuple(
@@ -126,12 +126,12 @@ class Invocation:
     overrides: dict[str, Any] = field(default_factory=dict)
 
     @cached_property
-    def in_force(self) -> SettingsInForce:
+    def in_force(self) -> SettingsInForce[Settings]:
         """The settings, from options, environment and defaults.
 
         Says on stderr what it had to ignore of the settings that matter here.
         """
-        found = find_settings(arguments=self.overrides)
+        found = find_settings(Settings, arguments=self.overrides)
         self.warn(problem for problem in found.problems if problem.startswith(_VARIABLES_USED))
         return found
 

@@ -28,9 +28,9 @@ from otel_flight.delivery.span_chunks import SpanChunks
 from otel_flight.guard import Guard
 from otel_flight.incidents.incident import Incident
 from otel_flight.incidents.spool import Spool
-from otel_flight.settings.fields import Settings
+from otel_flight.settings.fields import CoreSettings
 
-BuildExporter = Callable[[Settings, float | None], Exporter]
+BuildExporter = Callable[[CoreSettings, float | None], Exporter]
 """Makes the OTLP exporter, with a timeout in seconds for each chunk or its own."""
 
 BuildChunks = Callable[[Incident, Pacer, Guard], Iterable[Chunk[Any]]]
@@ -55,9 +55,9 @@ class Cargo:
     item: str
     of_incident: str
     with_states: Callable[[Spool], Spool]
-    destination: Callable[[Settings], Destination]
+    destination: Callable[[CoreSettings], Destination]
     build_exporter: BuildExporter
-    delivery: Callable[[Spool, Settings, Guard, Pacer], IncidentDelivery]
+    delivery: Callable[[Spool, CoreSettings, Guard, Pacer], IncidentDelivery]
     standalone_chunks: BuildChunks
     build_json_exporter: Callable[[IO[str]], Exporter]
 

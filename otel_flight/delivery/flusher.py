@@ -21,7 +21,7 @@ from otel_flight.delivery.spool_delivery import (
 )
 from otel_flight.guard import Guard
 from otel_flight.incidents.spool import Spool, SpoolEntry
-from otel_flight.settings.fields import Settings
+from otel_flight.settings.fields import CoreSettings
 
 __all__ = ["DeliveryStatistics", "Flusher"]
 
@@ -49,7 +49,7 @@ class Flusher:
     def __init__(
         self,
         spool: Spool,
-        settings: Settings,
+        settings: CoreSettings,
         guard: Guard,
         *,
         build_exporter: BuildExporter | None = None,

@@ -24,7 +24,7 @@ from otel_flight.guard import Guard
 from otel_flight.incidents.flight_file import read_incident
 from otel_flight.incidents.incident import Incident
 from otel_flight.incidents.spool import DeliveryState, Spool, SpoolEntry
-from otel_flight.settings.fields import Settings
+from otel_flight.settings.fields import CoreSettings
 
 _logger = logging.getLogger("otel_flight")
 
@@ -48,7 +48,7 @@ class IncidentDelivery:
     def __init__(
         self,
         spool: Spool,
-        settings: Settings,
+        settings: CoreSettings,
         guard: Guard,
         pacer: Pacer,
     ) -> None:

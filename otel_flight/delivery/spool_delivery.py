@@ -20,7 +20,7 @@ from otel_flight.delivery.receiver.exporters import Destination
 from otel_flight.errors import FlightError, IncidentNotFound, NotAnIncident
 from otel_flight.guard import Guard
 from otel_flight.incidents.spool import DeliveryState, Spool, SpoolEntry
-from otel_flight.settings.fields import Settings
+from otel_flight.settings.fields import CoreSettings
 
 _logger = logging.getLogger("otel_flight")
 
@@ -73,7 +73,7 @@ class SpoolDelivery:
     def __init__(
         self,
         spool: Spool,
-        settings: Settings,
+        settings: CoreSettings,
         guard: Guard,
         pacer: Pacer,
         *,

@@ -8,7 +8,7 @@ from otel_flight.clock import ClockPair
 from otel_flight.incidents.frozen_window import FrozenWindow
 from otel_flight.incidents.manifest import Cause
 from otel_flight.records.ids import span_text, trace_text
-from otel_flight.triggers.base import Firing
+from otel_flight.triggers.gate.firing import Firing
 
 _MAX_CAUSES = 32
 

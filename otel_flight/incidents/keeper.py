@@ -26,8 +26,8 @@ from otel_flight.incidents.window import Window
 from otel_flight.recording.session import RecordingSession
 from otel_flight.ring.layout import LANE_SPANS
 from otel_flight.ring.reader import RingHeader
-from otel_flight.settings.fields import Settings
-from otel_flight.triggers.base import Firing
+from otel_flight.settings.fields import CoreSettings
+from otel_flight.triggers.gate.firing import Firing
 from otel_flight.triggers.gate.gate import OPENED, Gate, Verdict
 
 MAX_UNWRITTEN: Final = 2
@@ -46,7 +46,7 @@ class IncidentKeeper:
     def __init__(
         self,
         *,
-        settings: Settings,
+        settings: CoreSettings,
         session: RecordingSession,
         gate: Gate,
         spool: Spool,

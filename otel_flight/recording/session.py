@@ -19,7 +19,7 @@ from otel_flight.ring import layout
 from otel_flight.ring.file import RING_SUFFIX, create_first_backing, ring_directories
 from otel_flight.ring.lane_writer import LaneWriter
 from otel_flight.ring.ring import Ring
-from otel_flight.settings.fields import Settings
+from otel_flight.settings.fields import CoreSettings
 
 
 class RecordingSession:
@@ -29,7 +29,7 @@ class RecordingSession:
     child does not wait for 16 MiB of memory to be allocated.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: CoreSettings) -> None:
         self._settings = settings
         self.pid = os.getpid()
         self.scopes = ScopeTable()
@@ -40,7 +40,6 @@ class RecordingSession:
         self.runtime = RuntimeEvents(self.lanes[layout.LANE_RUNTIME], stacks, settings.record_bytes)
         self.encoder = SpanEncoder(self.scopes, settings.record_bytes)
         self.open_spans = OpenSpans(settings.open_spans)
-        self.shows_events = settings.error_cancelled
         self.writers: SpanWriters | None = None
         if settings.compiled and IS_AVAILABLE:
             lane = self.lanes[layout.LANE_SPANS]

@@ -28,8 +28,11 @@ RootEnd = Callable[[ReadableSpan], None]
 
 NotableEnd = Callable[[ReadableSpan, bool], None]
 """Called with a span that ended, and whether it is a local root; only for spans whose status was
-set, and, when the setting `error_cancelled` asks for it, for spans with events. As `RootEnd`, and
-before it."""
+set, and, where that is asked for, for spans with events. As `RootEnd`, and before it."""
+
+
+def unwatched(*_: object) -> None:
+    """Do nothing: the hook where no trigger asks for one."""
 
 
 class RecordingSpanProcessor(SpanProcessor):
@@ -51,9 +54,21 @@ class RecordingSpanProcessor(SpanProcessor):
         self._pid = self._begun_pid = 0
 
     def record_into(
-        self, session: RecordingSession, root_end: RootEnd, notable_end: NotableEnd
+        self,
+        session: RecordingSession,
+        root_end: RootEnd,
+        notable_end: NotableEnd,
+        *,
+        shows_events: bool = False,
     ) -> None:
-        """Record into a session from now on: after a start, or in a forked child."""
+        """Record into a session from now on: after a start, or in a forked child.
+
+        Args:
+            session: what to record into.
+            root_end: called with local roots that ended.
+            notable_end: called with spans that ended with a status.
+            shows_events: calls it with spans that have events as well.
+        """
         self._pid = session.pid
         self._open = session.open_spans.spans
         self._roots = session.open_spans.roots
@@ -63,7 +78,7 @@ class RecordingSpanProcessor(SpanProcessor):
         self._record_start = session.encoder.encode_start, append
         self._record_end = session.encoder.encode_end, append
         self._root_end, self._notable_end = root_end, notable_end
-        self._shows_events = session.shows_events
+        self._shows_events = shows_events
         writers = session.writers
         self._write = None if writers is None else writers.write
         self._write_start = None if writers is None else writers.write_start

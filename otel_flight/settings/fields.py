@@ -1,39 +1,26 @@
-"""All settings: one frozen class whose fields know their environment variable, kind and default.
+"""The settings that belong to no single source or trigger; those declare their own.
 
 The docstring under each field is its entry in the configuration reference, which is generated.
 """
 
 from __future__ import annotations
 
-import dataclasses
 from dataclasses import dataclass
 from typing import Literal
 
-from otel_flight.errors import InvalidQuantity, InvalidSetting
 from otel_flight.settings import kinds
-from otel_flight.settings.declaration import ENVIRONMENT_PREFIX
+from otel_flight.settings.declaration import SettingsGroup
 from otel_flight.settings.declaration import setting_field as _setting
-from otel_flight.settings.runtime_fields import RuntimeSettings
 
-__all__ = ["ENVIRONMENT_PREFIX", "Setting", "Settings", "all_settings"]
+__all__ = ["CoreSettings"]
 
 _KIB, _MIB, _GIB, _TIB = 1024, 1024**2, 1024**3, 1024**4
 _MINUTE, _HOUR = 60.0, 3600.0
 
-_SLOW_ROOT_LIMIT = kinds.or_off(kinds.duration(0.001, _HOUR))
-
 
 @dataclass(frozen=True, kw_only=True)
-class Settings(RuntimeSettings):
-    """How the flight recorder behaves.
-
-    Every field takes a value of its type, or a text in the syntax of its environment variable
-    (``window_seconds="2m"``), and holds the former afterwards. The environment itself is not read
-    here: see ``otel_flight.settings.sources``.
-
-    Raises:
-        InvalidSetting: A value that the field cannot have.
-    """
+class CoreSettings(SettingsGroup):
+    """How the window, the incidents, their delivery and the recorder itself behave."""
 
     enabled: bool = _setting("ENABLED", True, kinds.flag())
     """Whether anything is recorded at all."""
@@ -83,46 +70,6 @@ class Settings(RuntimeSettings):
     incidents_per_hour: int = _setting("INCIDENTS_PER_HOUR", 12, kinds.count(1, 3600))
     """The most incidents in any hour, whatever their causes."""
 
-    error_span: Literal["all", "root", "off"] = _setting(
-        "ERROR_SPAN", "all", kinds.choice("all", "root", "off")
-    )
-    """Which spans make an incident by ending with an error: all, only local roots (the spans that
-    enter this process), or none."""
-
-    error_span_names: tuple[str, ...] = _setting("ERROR_SPAN_NAMES", ("*",), kinds.globs())
-    """The names of the spans that `error_span` is about."""
-
-    error_ignore_exceptions: tuple[str, ...] = _setting(
-        "ERROR_IGNORE_EXCEPTIONS", (), kinds.globs()
-    )
-    """Exception types (the attribute `exception.type`) that make no incident."""
-
-    error_cancelled: bool = _setting("ERROR_CANCELLED", False, kinds.flag())
-    """Whether an exception recorded on a span that ended without an error status counts as an
-    error too, as cancellation leaves it."""
-
-    slow_root_seconds: float | None = _setting("SLOW_ROOT", 1.0, _SLOW_ROOT_LIMIT)
-    """How long a local root (a request, a job) may take before it makes an incident."""
-
-    slow_root_routes: tuple[tuple[str, float | None], ...] = _setting(
-        "SLOW_ROOT_ROUTES", (), kinds.routes(_SLOW_ROOT_LIMIT)
-    )
-    """Limits for local roots by span name, instead of `slow_root_seconds`; the first pattern that
-    fits decides. Example: `GET /report*=5s,POST /bulk=off`."""
-
-    slow_open_root: bool = _setting("SLOW_OPEN_ROOT", True, kinds.flag())
-    """Whether a local root over its limit makes its incident while it is still open: one that hangs
-    never ends."""
-
-    manual_trigger: bool = _setting("MANUAL_TRIGGER", True, kinds.flag())
-    """Whether `recorder.trigger()` makes incidents."""
-
-    external_trigger: bool = _setting("EXTERNAL_TRIGGER", True, kinds.flag())
-    """Whether `otel-flight trigger` of the same user makes incidents."""
-
-    signal: str | None = _setting("SIGNAL", None, kinds.or_off(kinds.signal_name()))
-    """The signal that makes an incident. A handler the application has set is called as well."""
-
     endpoint: str | None = _setting("ENDPOINT", None, kinds.or_unset(kinds.url()))
     """Where incidents are sent. Unset: `OTEL_EXPORTER_OTLP_TRACES_ENDPOINT`, else
     `OTEL_EXPORTER_OTLP_ENDPOINT`."""
@@ -132,6 +79,10 @@ class Settings(RuntimeSettings):
     )
     """How incidents are sent. Unset: `OTEL_EXPORTER_OTLP_TRACES_PROTOCOL`, else
     `OTEL_EXPORTER_OTLP_PROTOCOL`, else grpc."""
+
+    logs_endpoint: str | None = _setting("LOGS_ENDPOINT", None, kinds.or_unset(kinds.url()))
+    """Where the log records of an incident are sent besides, as OTLP logs. Unset: they are only
+    events of its spans."""
 
     export: Literal["auto", "otlp", "json", "off"] = _setting(
         "EXPORT", "auto", kinds.choice("auto", "otlp", "json", "off")
@@ -150,7 +101,7 @@ class Settings(RuntimeSettings):
     the Tempo data source, `tempo` when it does not."""
 
     flush_cpu_share: float = _setting("FLUSH_CPU_SHARE", 0.5, kinds.share(0.01, 1))
-    """The most of one processor that sending incidents may take from the application."""
+    """The most of one CPU that sending incidents may take from the application."""
 
     shutdown_seconds: float = _setting("SHUTDOWN_TIMEOUT", 5.0, kinds.duration(0, _MINUTE))
     """How long stopping may take. What is not delivered by then stays in the spool."""
@@ -166,60 +117,7 @@ class Settings(RuntimeSettings):
     metrics: bool = _setting("METRICS", True, kinds.flag())
     """Whether the recorder's own metrics are offered to the OpenTelemetry meter provider."""
 
-    def __post_init__(self) -> None:
-        for setting in all_settings():
-            value = getattr(self, setting.name)
-            object.__setattr__(self, setting.name, setting.read(value))
-
     @property
     def runtime_lane_bytes(self) -> int:
         """The bytes really set apart for runtime events: never more than half of the window."""
         return min(self.runtime_bytes, self.window_bytes // 2)
-
-
-@dataclass(frozen=True)
-class Setting:
-    """One field of ``Settings``, described.
-
-    Attributes:
-        name: The field.
-        variable: Its environment variable.
-        kind: What it can be.
-        default: Its value when nothing else is said.
-    """
-
-    name: str
-    variable: str
-    kind: kinds.Kind
-    default: object
-
-    def read(self, value: object) -> object:
-        """Return a value or a text as the field holds it.
-
-        Raises:
-            InvalidSetting: The field cannot have that value.
-        """
-        try:
-            return self.kind.read(value)
-        except (ValueError, TypeError, OverflowError) as error:
-            reason = f"it {error.advice}" if isinstance(error, InvalidQuantity) else ""
-            raise InvalidSetting(self.name, value, self.kind.allowed, reason) from None
-
-    def write(self, value: object) -> str:
-        """Return a value of the field as the environment variable takes it."""
-        return self.kind.write(value)
-
-
-def all_settings() -> tuple[Setting, ...]:
-    """Return all settings in their order of definition, those of runtime events last."""
-    return _ALL
-
-
-def _is_inherited(field: dataclasses.Field[object]) -> bool:
-    return field.name in RuntimeSettings.__dataclass_fields__
-
-
-_ALL = tuple(
-    Setting(field.name, field.metadata["variable"], field.metadata["kind"], field.default)
-    for field in sorted(dataclasses.fields(Settings), key=_is_inherited)
-)

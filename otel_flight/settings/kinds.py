@@ -26,6 +26,7 @@ __all__ = [
     "duration",
     "flag",
     "globs",
+    "limit",
     "log_level",
     "or_off",
     "or_unset",
@@ -105,6 +106,11 @@ def duration(lowest: float, highest: float) -> Kind:
 
     allowed = f"a duration from {format_duration(lowest)} to {format_duration(highest)}"
     return Kind(allowed, read, format_duration)
+
+
+def limit(highest: float = 3600.0) -> Kind:
+    """Seconds from a millisecond on that something may take; off: as long as it likes."""
+    return or_off(duration(0.001, highest))
 
 
 def size(lowest: int, highest: int) -> Kind:

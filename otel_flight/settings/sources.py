@@ -13,19 +13,22 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from otel_flight.errors import InvalidSetting, UnknownSetting, shown
-from otel_flight.settings.fields import ENVIRONMENT_PREFIX, Setting, Settings, all_settings
+from otel_flight.settings.declaration import ENVIRONMENT_PREFIX, Setting, settings_in
+from otel_flight.settings.fields import CoreSettings
 
 __all__ = ["SettingsInForce", "find_settings", "warn_once"]
 
 _logger = logging.getLogger("otel_flight")
 _warned: set[str] = set()
 
+S = TypeVar("S", bound=CoreSettings)
+
 
 @dataclass(frozen=True)
-class SettingsInForce:
+class SettingsInForce(Generic[S]):
     """Settings, and how they came about.
 
     Attributes:
@@ -35,21 +38,23 @@ class SettingsInForce:
         problems: One sentence for each thing that was ignored.
     """
 
-    settings: Settings
+    settings: S
     origins: Mapping[str, str]
     problems: tuple[str, ...] = ()
 
 
 def find_settings(
-    settings: Settings | None = None,
+    kind: type[S],
+    settings: S | None = None,
     arguments: Mapping[str, Any] = MappingProxyType({}),
     *,
     file_options: Mapping[str, Any] = MappingProxyType({}),
     environment: Mapping[str, str] | None = None,
-) -> SettingsInForce:
+) -> SettingsInForce[S]:
     """Return the settings in force; says nothing about problems, see ``warn_once``.
 
     Args:
+        kind: The class of the settings.
         settings: Complete settings: neither the configuration file nor the environment is asked.
         arguments: Values for single fields, by their names, which win over everything.
         file_options: Values for single fields from a configuration file.
@@ -59,21 +64,24 @@ def find_settings(
         InvalidSetting: An argument that its field cannot have.
         UnknownSetting: An argument for a field that does not exist.
     """
-    known = {setting.name: setting for setting in all_settings()}
+    known = {setting.name: setting for setting in settings_in(kind)}
     for name in arguments:
         if name not in known:
             raise UnknownSetting(name, known)
     if settings is not None:
         return _given(dataclasses.replace(settings, **arguments))
     variables = os.environ if environment is None else environment
-    problems = [*_unknown_options(file_options, known), *_unknown_variables(variables)]
+    problems = [
+        *_unknown_options(file_options, known),
+        *_unknown_variables(variables, known.values()),
+    ]
     values: dict[str, Any] = {}
     origins: dict[str, str] = {}
     for setting in known.values():
         values[setting.name], origins[setting.name] = _first_usable(
             setting, arguments, file_options, variables, problems.append
         )
-    return SettingsInForce(Settings(**values), MappingProxyType(origins), tuple(problems))
+    return SettingsInForce(kind(**values), MappingProxyType(origins), tuple(problems))
 
 
 def warn_once(problems: Iterable[str]) -> None:
@@ -88,12 +96,12 @@ def warn_once(problems: Iterable[str]) -> None:
             _logger.warning("%s", problem)
 
 
-def _given(settings: Settings) -> SettingsInForce:
+def _given(settings: S) -> SettingsInForce[S]:
     origins = {
         setting.name: "default"
         if getattr(settings, setting.name) == setting.default
         else "argument"
-        for setting in all_settings()
+        for setting in settings_in(type(settings))
     }
     return SettingsInForce(settings, MappingProxyType(origins))
 
@@ -154,8 +162,8 @@ def _unknown_options(file_options: Mapping[str, Any], known: Iterable[str]) -> l
     ]
 
 
-def _unknown_variables(variables: Mapping[str, str]) -> list[str]:
-    known = [setting.variable for setting in all_settings()]
+def _unknown_variables(variables: Mapping[str, str], settings: Iterable[Setting]) -> list[str]:
+    known = [setting.variable for setting in settings]
     return [
         f"an environment variable is ignored: {UnknownSetting(name, known)}"
         for name in sorted(variables)

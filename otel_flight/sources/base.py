@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from types import FrameType
-from typing import Final, Protocol, runtime_checkable
+from typing import Any, Final, Protocol, runtime_checkable
 
 from opentelemetry.trace import get_current_span
 
@@ -15,7 +15,8 @@ from otel_flight.interpreter.places import Place
 from otel_flight.recording.open_spans import OpenSpans
 from otel_flight.recording.runtime_events import RuntimeEvents
 from otel_flight.recording.tick_waits import TickWaits
-from otel_flight.settings.fields import Settings
+from otel_flight.settings.declaration import SettingsGroup
+from otel_flight.settings.fields import CoreSettings
 
 MOST_PLACES: Final = 256
 """Of one stack that are looked at, the innermost ones: recursion can go a thousand deep."""
@@ -75,7 +76,7 @@ class Surroundings:
     """What a source is given.
 
     Attributes:
-        settings: all of them.
+        settings: what does not belong to single sources.
         events: where it writes.
         open_spans: what is being served; read it only.
         guard: for callbacks that run on the application's threads.
@@ -83,12 +84,39 @@ class Surroundings:
         waits: lets a source look at the ticker's waits.
     """
 
-    settings: Settings
+    settings: CoreSettings
     events: RuntimeEvents
     open_spans: OpenSpans
     guard: Guard
     clock: Clock = SYSTEM_CLOCK
     waits: TickWaits = field(default_factory=TickWaits)
+
+
+@dataclass(frozen=True, kw_only=True)
+class SourceDescription:
+    """A source, as the assembly lists it.
+
+    Attributes:
+        name: what its events have as their source.
+        settings: the group of settings that it reads besides `Surroundings.settings`.
+        build: returns the source, or None where the settings turn it off.
+        lane: the title of its lane in an incident's trace; empty: it has none.
+        docs: its page in the documentation.
+    """
+
+    name: str
+    settings: type[SettingsGroup]
+    build: Callable[[Any, Surroundings], Source | None]
+    lane: str
+    docs: str
+
+
+def build_sources(
+    descriptions: Iterable[SourceDescription], settings: SettingsGroup, surroundings: Surroundings
+) -> tuple[Source, ...]:
+    """Return those of the sources that the settings turn on."""
+    built = (each.build(settings, surroundings) for each in descriptions)
+    return tuple(source for source in built if source is not None)
 
 
 def current_ids() -> tuple[int, int]:

@@ -13,7 +13,9 @@ from otel_flight.clock import ClockPair
 from otel_flight.names import event_names, source_names
 from otel_flight.names import process_attributes as names
 from otel_flight.records.records import RuntimeEvent
-from otel_flight.sources.base import Surroundings
+from otel_flight.settings import kinds
+from otel_flight.settings.declaration import SettingsGroup, setting_field
+from otel_flight.sources.base import SourceDescription, Surroundings
 from otel_flight.sources.kernel.control_group import ControlGroup, find_control_group
 from otel_flight.sources.kernel.files import number_in, read_number, read_numbers, read_text
 
@@ -70,6 +72,15 @@ class _Account:
     since_ns: int = 0
     since_periods: int = 0
     since_throttled_ns: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class ThrottlingSettings(SettingsGroup):
+    """Whether throttling and pressure are recorded."""
+
+    throttling: bool = setting_field("THROTTLING", True, kinds.flag())
+    """Whether the times are recorded in which the container's CPU limit held the process back, or
+    processes waited for CPU, memory or disk (pressure)."""
 
 
 class CpuThrottling:
@@ -173,3 +184,16 @@ def _counted(version: int, level: str) -> tuple[int, int]:
     stat = read_numbers(f"{level}/cpu.stat")
     in_ns = stat.get("throttled_time", 0) if version == 1 else stat.get("throttled_usec", 0) * 1000
     return stat.get("nr_throttled", 0), in_ns
+
+
+def _build(settings: ThrottlingSettings, surroundings: Surroundings) -> CpuThrottling | None:
+    return CpuThrottling(surroundings) if settings.throttling else None
+
+
+SOURCE: Final = SourceDescription(
+    name=source_names.THROTTLING,
+    settings=ThrottlingSettings,
+    build=_build,
+    lane="cpu throttling",
+    docs="explanation/runtime-events.md",
+)

@@ -8,19 +8,31 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, Final
 
 from otel_flight.clock import ClockPair
 from otel_flight.names import event_names, source_names
 from otel_flight.names import process_attributes as names
 from otel_flight.records.records import RuntimeEvent
-from otel_flight.sources.base import Surroundings, halves
+from otel_flight.settings import kinds
+from otel_flight.settings.declaration import SettingsGroup, setting_field
+from otel_flight.sources.base import SourceDescription, Surroundings, halves
 from otel_flight.sources.gil.holder import Holder, find_holder
 from otel_flight.sources.gil.lateness import Reading, Stretch
 from otel_flight.sources.kernel.run_queue import read_scheduled
 from otel_flight.sources.kernel.thread_clocks import ThreadClocks
 
 _TICKS_BETWEEN_READINGS: Final = 10
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeschedulingSettings(SettingsGroup):
+    """Which pauses of the whole process are recorded."""
+
+    descheduled_seconds: float | None = setting_field("DESCHEDULED", 0.05, kinds.limit())
+    """How late the background thread must be woken for it to be recorded: the process got no CPU,
+    or another thread did not release the GIL."""
 
 
 class Descheduling:
@@ -35,9 +47,7 @@ class Descheduling:
 
     name = source_names.DESCHEDULING
 
-    def __init__(self, surroundings: Surroundings, proc: str = "/proc") -> None:
-        seconds = surroundings.settings.descheduled_seconds
-        assert seconds is not None
+    def __init__(self, seconds: float, surroundings: Surroundings, proc: str = "/proc") -> None:
         self._limit_ns = int(seconds * 1e9)
         self._events = surroundings.events
         self._open_spans = surroundings.open_spans
@@ -144,3 +154,17 @@ class Descheduling:
         """Return how long this thread was ready to run without a processor, since it began."""
         scheduled = read_scheduled(self._proc)
         return scheduled.queued_ns if scheduled is not None else None
+
+
+def _build(settings: DeschedulingSettings, surroundings: Surroundings) -> Descheduling | None:
+    limit = settings.descheduled_seconds
+    return None if limit is None else Descheduling(limit, surroundings)
+
+
+SOURCE: Final = SourceDescription(
+    name=source_names.DESCHEDULING,
+    settings=DeschedulingSettings,
+    build=_build,
+    lane="descheduling",
+    docs="explanation/runtime-events.md",
+)

@@ -10,6 +10,7 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Any, Final
 
 from otel_flight.clock import ClockPair, monotonic_ns, process_time_ns
@@ -19,7 +20,9 @@ from otel_flight.names import attributes as names
 from otel_flight.names import event_names, source_names
 from otel_flight.recording.open_spans import OpenSpans
 from otel_flight.records.records import RuntimeEvent
-from otel_flight.sources.base import Surroundings, halves
+from otel_flight.settings import kinds
+from otel_flight.settings.declaration import SettingsGroup, setting_field
+from otel_flight.sources.base import SourceDescription, Surroundings, halves
 from otel_flight.sources.stacks.culprits import culprit_attributes, described
 from otel_flight.sources.stacks.heartbeat import BUSY_SECONDS, Heartbeat, LateBeat
 from otel_flight.sources.stacks.loop_samples import (
@@ -58,6 +61,14 @@ class _Stall:
         self.next_record_ns = 0
 
 
+@dataclass(frozen=True, kw_only=True)
+class LoopStallSettings(SettingsGroup):
+    """Which stalls of event loops are recorded."""
+
+    loop_stall_seconds: float | None = setting_field("LOOP_STALL", 0.1, kinds.limit())
+    """How long an event loop must be blocked to be recorded, with the stack that blocks it."""
+
+
 class EventLoops:
     """Record each stall over the limit of each running loop, also while it goes on.
 
@@ -67,9 +78,7 @@ class EventLoops:
 
     name = source_names.EVENT_LOOP
 
-    def __init__(self, surroundings: Surroundings) -> None:
-        limit_seconds = surroundings.settings.loop_stall_seconds
-        assert limit_seconds is not None
+    def __init__(self, limit_seconds: float, surroundings: Surroundings) -> None:
         self._limit_ns = int(limit_seconds * 1e9)
         self._sampled_from_ns = min(SAMPLED_FROM_NS, self._limit_ns // 2)
         self._events = surroundings.events
@@ -244,3 +253,17 @@ def _root_start_ns(open_spans: OpenSpans, span_id: int) -> int:
             return int(span.start_time or 0)
         span_id = parent.span_id
     return 0
+
+
+def _build(settings: LoopStallSettings, surroundings: Surroundings) -> EventLoops | None:
+    limit = settings.loop_stall_seconds
+    return None if limit is None else EventLoops(limit, surroundings)
+
+
+SOURCE: Final = SourceDescription(
+    name=source_names.EVENT_LOOP,
+    settings=LoopStallSettings,
+    build=_build,
+    lane="event loop",
+    docs="explanation/runtime-events.md",
+)

@@ -12,6 +12,7 @@ import sys
 import threading
 from collections import deque
 from collections.abc import Mapping
+from dataclasses import dataclass
 from threading import get_ident
 from types import FunctionType, TracebackType
 from typing import Any, Final
@@ -21,7 +22,9 @@ from otel_flight.interpreter.places import Place
 from otel_flight.names import event_names, source_names
 from otel_flight.names import exception_attributes as names
 from otel_flight.records.records import RuntimeEvent
-from otel_flight.sources.base import Surroundings, current_ids, halves
+from otel_flight.settings import kinds
+from otel_flight.settings.declaration import SettingsGroup, setting_field
+from otel_flight.sources.base import SourceDescription, Surroundings, current_ids, halves
 from otel_flight.sources.hooks.chained_hook import ChainedHook
 from otel_flight.sources.hooks.exception_facts import (
     exception_attributes,
@@ -36,6 +39,15 @@ _OF_THREADS: Final = "Exception ignored in thread started by"
 _LONGEST_TEXT: Final = 256
 _NO_ERRORS: Final = (KeyboardInterrupt, SystemExit)
 """Requests to end: nothing is wrong."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExceptionSettings(SettingsGroup):
+    """Whether unhandled exceptions are recorded."""
+
+    exceptions: bool = setting_field("EXCEPTIONS", True, kinds.flag())
+    """Whether unhandled exceptions are recorded: those of the main thread, of other threads, of
+    asyncio, of finalizers."""
 
 
 class UnhandledExceptions:
@@ -181,3 +193,16 @@ def _name_of(thing: object) -> str:
     if isinstance(thing, FunctionType):
         return thing.__qualname__[:_LONGEST_TEXT]
     return type(thing).__qualname__[:_LONGEST_TEXT]
+
+
+def _build(settings: ExceptionSettings, surroundings: Surroundings) -> UnhandledExceptions | None:
+    return UnhandledExceptions(surroundings) if settings.exceptions else None
+
+
+SOURCE: Final = SourceDescription(
+    name=source_names.EXCEPTIONS,
+    settings=ExceptionSettings,
+    build=_build,
+    lane="exceptions",
+    docs="explanation/runtime-events.md",
+)

@@ -10,6 +10,7 @@ import gc
 import sys
 from collections import deque
 from collections.abc import Mapping
+from dataclasses import dataclass
 from threading import get_ident
 from typing import Any, Final, NamedTuple
 
@@ -19,7 +20,9 @@ from otel_flight.interpreter.places import Place
 from otel_flight.names import attributes as names
 from otel_flight.names import event_names, source_names
 from otel_flight.records.records import RuntimeEvent
-from otel_flight.sources.base import Surroundings, current_ids, halves, places_of
+from otel_flight.settings import kinds
+from otel_flight.settings.declaration import SettingsGroup, setting_field
+from otel_flight.sources.base import SourceDescription, Surroundings, current_ids, halves, places_of
 
 MOST_WAITING: Final = 256
 """Pauses over the limit that may wait for the ticker, the oldest making room."""
@@ -38,6 +41,14 @@ class _Pause(NamedTuple):
     places: tuple[Place, ...]
 
 
+@dataclass(frozen=True, kw_only=True)
+class GcPauseSettings(SettingsGroup):
+    """Which pauses by garbage collection are recorded."""
+
+    gc_pause_seconds: float | None = setting_field("GC_PAUSE", 0.01, kinds.limit())
+    """How long a garbage collection must take to be recorded; all are counted."""
+
+
 class GcPauses:
     """Record each collection that takes longer than the limit, and count all of them.
 
@@ -49,9 +60,7 @@ class GcPauses:
 
     name = source_names.GC
 
-    def __init__(self, surroundings: Surroundings) -> None:
-        limit_seconds = surroundings.settings.gc_pause_seconds
-        assert limit_seconds is not None
+    def __init__(self, limit_seconds: float, surroundings: Surroundings) -> None:
         self._limit_ns = int(limit_seconds * 1e9)
         self._events = surroundings.events
         self._guard = surroundings.guard
@@ -139,3 +148,17 @@ class GcPauses:
                 )
         except Exception as error:  # noqa: BLE001
             self._guard.note(self.name, error)
+
+
+def _build(settings: GcPauseSettings, surroundings: Surroundings) -> GcPauses | None:
+    limit = settings.gc_pause_seconds
+    return None if limit is None else GcPauses(limit, surroundings)
+
+
+SOURCE: Final = SourceDescription(
+    name=source_names.GC,
+    settings=GcPauseSettings,
+    build=_build,
+    lane="gc",
+    docs="explanation/runtime-events.md",
+)

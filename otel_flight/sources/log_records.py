@@ -8,15 +8,18 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
+from dataclasses import dataclass
 from threading import get_ident
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from otel_flight.clock import ClockPair
 from otel_flight.names import event_names, source_names
 from otel_flight.names import log_attributes as names
 from otel_flight.names.attributes import FILE, FUNCTION, LINE
 from otel_flight.records.records import RuntimeEvent
-from otel_flight.sources.base import Surroundings, current_ids, halves
+from otel_flight.settings import kinds
+from otel_flight.settings.declaration import SettingsGroup, setting_field
+from otel_flight.sources.base import SourceDescription, Surroundings, current_ids, halves
 from otel_flight.sources.hooks.exception_facts import exception_attributes, traceback_places
 from otel_flight.sources.hooks.lane_share import LaneShare
 from otel_flight.sources.hooks.log_tap import LOG_TAP, message_of
@@ -32,20 +35,26 @@ _IN_WINDOW: Final = 0.5
 """Parts of the runtime lane; the last quarter is for the other sources, however much is logged."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class LogSettings(SettingsGroup):
+    """Which log records are recorded."""
+
+    log_level: str | None = setting_field("LOG_LEVEL", "WARNING", kinds.or_off(kinds.log_level()))
+    """From which level on log records are recorded, as far as their loggers let them through."""
+
+
 class LogRecords:
     """Record what is logged, up to a rate that leaves room for the other sources."""
 
     name = source_names.LOGS
 
-    def __init__(self, surroundings: Surroundings) -> None:
-        settings = surroundings.settings
-        named = (settings.log_level, settings.log_trigger_level)
-        self._level = min(int(logging.getLevelName(level)) for level in named if level is not None)
+    def __init__(self, level: int, surroundings: Surroundings) -> None:
+        self._level = level
         self._events = surroundings.events
         self._guard = surroundings.guard
         self._clock = surroundings.clock
         self._share = LaneShare(
-            settings,
+            surroundings.settings,
             at_once=_AT_ONCE,
             in_window=_IN_WINDOW,
             now_ns=surroundings.clock.monotonic_ns(),
@@ -144,3 +153,28 @@ def _is_own(record: logging.LogRecord) -> bool:
 
 def _cut(text: str, longest: int) -> str:
     return text if len(text) <= longest else f"{text[:longest]}…[+{len(text) - longest} characters]"
+
+
+class _Levels(Protocol):
+    """The settings that ask for log records: this source's, and the one of their trigger."""
+
+    @property
+    def log_level(self) -> str | None: ...
+
+    @property
+    def log_trigger_level(self) -> str | None: ...
+
+
+def _build(settings: _Levels, surroundings: Surroundings) -> LogRecords | None:
+    named = (settings.log_level, settings.log_trigger_level)
+    levels = [int(logging.getLevelName(level)) for level in named if level is not None]
+    return LogRecords(min(levels), surroundings) if levels else None
+
+
+SOURCE: Final = SourceDescription(
+    name=source_names.LOGS,
+    settings=LogSettings,
+    build=_build,
+    lane="logs",
+    docs="explanation/runtime-events.md",
+)

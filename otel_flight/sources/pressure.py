@@ -6,13 +6,14 @@ program that suffers.
 
 from __future__ import annotations
 
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, Protocol
 
 from otel_flight.clock import ClockPair
 from otel_flight.names import event_names, source_names
 from otel_flight.names import process_attributes as names
 from otel_flight.records.records import RuntimeEvent
-from otel_flight.sources.base import Surroundings
+from otel_flight.settings.declaration import SettingsGroup
+from otel_flight.sources.base import SourceDescription, Surroundings
 from otel_flight.sources.kernel.control_group import find_control_group
 from otel_flight.sources.kernel.files import number_in, read_text
 
@@ -124,3 +125,23 @@ def _read(file: str) -> _Stalled | None:
             if number is not None:
                 totals[kind] = number * 1000
     return _Stalled(totals["some"], totals.get("full", 0)) if "some" in totals else None
+
+
+class _Switch(Protocol):
+    """The setting of throttling, which turns this source on as well."""
+
+    @property
+    def throttling(self) -> bool: ...
+
+
+def _build(settings: _Switch, surroundings: Surroundings) -> Pressure | None:
+    return Pressure(surroundings) if settings.throttling else None
+
+
+SOURCE: Final = SourceDescription(
+    name=source_names.PRESSURE,
+    settings=SettingsGroup,
+    build=_build,
+    lane="pressure",
+    docs="explanation/runtime-events.md",
+)

@@ -11,12 +11,16 @@ import os
 import resource
 import threading
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, Final
 
 from otel_flight.clock import process_time_ns
+from otel_flight.names import event_names, source_names
 from otel_flight.names import process_attributes as names
 from otel_flight.records.records import RuntimeEvent
-from otel_flight.sources.base import Surroundings
+from otel_flight.settings import kinds
+from otel_flight.settings.declaration import SettingsGroup, setting_field
+from otel_flight.sources.base import SourceDescription, Surroundings
 from otel_flight.sources.kernel.files import read_text
 from otel_flight.sources.kernel.memory_limit import MemoryLimit
 
@@ -31,6 +35,17 @@ _TASK_SETS: Final = ("_all_tasks", "_scheduled_tasks", "_eager_tasks")
 """Where asyncio keeps its tasks: the first up to Python 3.11, the others from then on."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class ProcessSettings(SettingsGroup):
+    """How often the use of resources is noted."""
+
+    process_seconds: float | None = setting_field(
+        "PROCESS", 1.0, kinds.or_off(kinds.duration(0.1, 3600))
+    )
+    """How often memory, CPU time, threads, tasks and open files of the process are noted; five
+    times less often in a process that does nothing."""
+
+
 class ProcessVitals:
     """Record an event every `process_seconds`, less often while nothing goes on.
 
@@ -40,16 +55,15 @@ class ProcessVitals:
         used_ns: reads the processor time that the process has used.
     """
 
-    name = "process"
+    name = source_names.PROCESS
 
     def __init__(
         self,
+        seconds: float,
         surroundings: Surroundings,
         proc: str = "/proc",
         used_ns: Callable[[], int] = process_time_ns,
     ) -> None:
-        seconds = surroundings.settings.process_seconds
-        assert seconds is not None
         self._period_ns = int(seconds * 1e9)
         self._events = surroundings.events
         self._clock = surroundings.clock
@@ -77,7 +91,9 @@ class ProcessVitals:
         wall_ns = self._clock.wall_ns()
         attributes = self._vitals(now_ns)
         self._events_made += 1
-        event = RuntimeEvent(self.name, "process vitals", wall_ns, wall_ns, attributes=attributes)
+        event = RuntimeEvent(
+            self.name, event_names.PROCESS_VITALS, wall_ns, wall_ns, attributes=attributes
+        )
         self._events.record(event)
 
     def _is_due(self, elapsed_ns: int) -> bool:
@@ -167,3 +183,17 @@ def _switches() -> dict[str, int]:
 def _processors() -> int:
     allowed = getattr(os, "sched_getaffinity", None)
     return (len(allowed(0)) if allowed is not None else os.cpu_count()) or 1
+
+
+def _build(settings: ProcessSettings, surroundings: Surroundings) -> ProcessVitals | None:
+    limit = settings.process_seconds
+    return None if limit is None else ProcessVitals(limit, surroundings)
+
+
+SOURCE: Final = SourceDescription(
+    name=source_names.PROCESS,
+    settings=ProcessSettings,
+    build=_build,
+    lane="process",
+    docs="explanation/runtime-events.md",
+)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 from threading import get_ident
 from types import CodeType
@@ -20,7 +21,9 @@ from otel_flight.interpreter.places import Place
 from otel_flight.names import event_names, source_names
 from otel_flight.names import exception_attributes as names
 from otel_flight.records.records import RuntimeEvent
-from otel_flight.sources.base import Surroundings, current_ids, halves, places_of
+from otel_flight.settings import kinds
+from otel_flight.settings.declaration import SettingsGroup, setting_field
+from otel_flight.sources.base import SourceDescription, Surroundings, current_ids, halves, places_of
 from otel_flight.sources.hooks.exception_facts import message_of, place_attributes, type_name
 from otel_flight.sources.hooks.lane_share import LaneShare
 
@@ -64,6 +67,15 @@ class _Raised:
         self.places = places
         self.caught: Place | None = None
         self.times = 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class RaisedExceptionSettings(SettingsGroup):
+    """Whether handled exceptions are recorded."""
+
+    raised_exceptions: bool = setting_field("RAISED_EXCEPTIONS", False, kinds.flag())
+    """Whether exceptions that are raised and caught within requests are recorded too. From Python
+    3.12 on."""
 
 
 class RaisedExceptions:
@@ -215,3 +227,18 @@ def _warn(why: str) -> None:
     if why not in _warned:
         _warned.add(why)
         _logger.warning("otel-flight does not record raised exceptions: %s.", why)
+
+
+def _build(
+    settings: RaisedExceptionSettings, surroundings: Surroundings
+) -> RaisedExceptions | None:
+    return RaisedExceptions(surroundings) if settings.raised_exceptions else None
+
+
+SOURCE: Final = SourceDescription(
+    name=source_names.RAISED_EXCEPTIONS,
+    settings=RaisedExceptionSettings,
+    build=_build,
+    lane="",
+    docs="explanation/runtime-events.md",
+)

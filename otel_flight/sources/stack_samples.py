@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
 from otel_flight.clock import SYSTEM_CLOCK, ClockPair, monotonic_ns
@@ -16,7 +17,9 @@ from otel_flight.interpreter.places import Place
 from otel_flight.names import event_names, source_names
 from otel_flight.recording.open_spans import OpenRoot
 from otel_flight.records.records import RuntimeEvent
-from otel_flight.sources.base import Surroundings, halves
+from otel_flight.settings import kinds
+from otel_flight.settings.declaration import SettingsGroup, setting_field
+from otel_flight.sources.base import SourceDescription, Surroundings, halves
 from otel_flight.sources.kernel.run_queue import RunQueues
 from otel_flight.sources.stacks.sightings import Sighting, Sightings
 
@@ -40,6 +43,14 @@ class _Sample(NamedTuple):
     places: Sequence[Place]
 
 
+@dataclass(frozen=True, kw_only=True)
+class StackSettings(SettingsGroup):
+    """Which local roots have their stacks sampled."""
+
+    stacks_after_seconds: float | None = setting_field("STACKS_AFTER", 0.25, kinds.limit())
+    """How long a local root must be open before the stacks of its threads and tasks are sampled."""
+
+
 class StackSamples:
     """Record what the slow local roots are doing.
 
@@ -53,9 +64,9 @@ class StackSamples:
 
     name = source_names.STACKS
 
-    def __init__(self, surroundings: Surroundings, proc: str = "/proc") -> None:
-        limit_seconds = surroundings.settings.stacks_after_seconds
-        assert limit_seconds is not None
+    def __init__(
+        self, limit_seconds: float, surroundings: Surroundings, proc: str = "/proc"
+    ) -> None:
         self._limit_ns = int(limit_seconds * 1e9)
         self._events = surroundings.events
         self._open_spans = surroundings.open_spans
@@ -166,3 +177,17 @@ def _start_ns(span: Any) -> int:
     """Return when a span started by the wall clock; 0 when it does not say."""
     start = span.start_time
     return start if type(start) is int else 0
+
+
+def _build(settings: StackSettings, surroundings: Surroundings) -> StackSamples | None:
+    limit = settings.stacks_after_seconds
+    return None if limit is None else StackSamples(limit, surroundings)
+
+
+SOURCE: Final = SourceDescription(
+    name=source_names.STACKS,
+    settings=StackSettings,
+    build=_build,
+    lane="",
+    docs="explanation/runtime-events.md",
+)

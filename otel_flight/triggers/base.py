@@ -1,68 +1,29 @@
-"""What a trigger says when it fires, and the bounded box through which it says it."""
+"""What a trigger is: how it describes itself, what it is given, what it wants to be called with.
+
+A trigger is one file: its settings, what it looks at, and a `TRIGGER` that the assembly lists.
+"""
 
 from __future__ import annotations
 
 import fnmatch
 import re
-from collections import deque
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
 from opentelemetry.sdk.trace import ReadableSpan
 
-from otel_flight.records.sanitize import Sanitizer, as_text
-from otel_flight.records.shorten import Shortener
+from otel_flight.recording.open_spans import OpenSpans
+from otel_flight.recording.runtime_events import EventHook
+from otel_flight.recording.span_processor import unwatched
+from otel_flight.records.sanitize import as_text
+from otel_flight.settings.declaration import SettingsGroup
+from otel_flight.triggers.gate.firing import Firing, FiringInbox
 
-_LONGEST_TEXT: Final = 2048
-MAX_WAITING: Final = 64
-"""Firings that may wait for the ticker; what comes on top is counted and gone."""
-
-
-@dataclass(frozen=True)
-class Firing:
-    """A trigger's claim that something is wrong now.
-
-    Attributes:
-        trigger: name of the trigger.
-        reason: what went wrong in a few words, of low cardinality.
-        subject: what it happened to: a span's name, or empty.
-        fingerprint: what makes this cause the same as another; cooldown goes by it.
-        time_ns: when, wall clock.
-        trace_id: of the span it belongs to; 0: none.
-        span_id: of the span it belongs to; 0: none.
-        attributes: more about it, to be shown.
-        origin: the name of the span below the subject in which it happened; empty: the subject.
-        told_by: id of the span whose own firing, if it comes, tells this better; 0: none.
-    """
-
-    trigger: str
-    reason: str
-    subject: str
-    fingerprint: tuple[str, ...]
-    time_ns: int
-    trace_id: int = 0
-    span_id: int = 0
-    attributes: dict[str, Any] = field(default_factory=dict)
-    origin: str = ""
-    told_by: int = 0
-
-    def cleaned(self) -> Firing:
-        """Return the firing as a file can hold it: short, and of nothing but JSON's types.
-
-        It may come from anywhere: an exception's message with half a character in it, a program's
-        own objects, a span whose times are floats.
-        """
-        attributes = Sanitizer().clean(self.attributes)
-        return replace(
-            self,
-            reason=_text(self.reason),
-            subject=_text(self.subject),
-            origin=_text(self.origin),
-            time_ns=_whole(self.time_ns),
-            attributes=Shortener().shorten_value(attributes, _LONGEST_TEXT),
-        )
-
+FAILURE: Final = "failure"
+SLOWNESS: Final = "slowness"
+OTHER: Final = "other"
+"""What the firings of a trigger are about; findings explain a failure otherwise than slowness."""
 
 Fire = Callable[[Firing], dict[str, Any]]
 """Asks the gate about a firing; returns `outcome` and `incident_id`, to be sent elsewhere."""
@@ -80,38 +41,135 @@ class RequestBox(Protocol):
         ...
 
 
-class FiringInbox:
-    """Firings on their way from any thread, or a signal handler, to the ticker.
+class Installed(Protocol):
+    """A trigger that installs something in the process and removes it again."""
 
-    No lock: a deque and a set, whose single operations are atomic. The same cause waits only once.
+    def start(self) -> None:
+        """Install it."""
+        ...
+
+    def stop(self) -> None:
+        """Remove it."""
+        ...
+
+
+RootEndHook = Callable[[ReadableSpan], None]
+"""Called with a local root that ended, on the application's thread, under the hot-path law."""
+SpanEndHook = Callable[[ReadableSpan, bool], None]
+"""Called in the same way with a span that ended, and whether it is a local root."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Hooks:
+    """What a trigger that is on wants to be called with; None where it wants nothing.
+
+    Attributes:
+        root_ended: each local root that ended.
+        span_ended: each span that ended with a status.
+        wants_events: shows spans without a status that have events to `span_ended` as well.
+        event_recorded: each runtime event, on the thread that records it.
+        watch: called by the ticker at each tick.
+        installed: started and stopped with the recorder.
+        manual_firing: makes the firing of `trigger(reason, attributes)`.
+        answer_request: takes a request of another process, fires and answers. Ticker only.
     """
 
-    def __init__(self) -> None:
-        self._waiting: deque[Firing] = deque()
-        self._fingerprints: set[tuple[str, ...]] = set()
-        self.repeated = 0
-        self.dropped = 0
+    root_ended: RootEndHook | None = None
+    span_ended: SpanEndHook | None = None
+    wants_events: bool = False
+    event_recorded: EventHook | None = None
+    watch: Callable[[], None] | None = None
+    installed: Installed | None = None
+    manual_firing: Callable[[str, Mapping[str, Any]], Firing] | None = None
+    answer_request: Callable[[RequestBox, Fire], None] | None = None
 
-    def offer(self, firing: Firing) -> None:
-        """Leave a firing for the ticker. Never waits, never raises."""
-        if firing.fingerprint in self._fingerprints:
-            self.repeated += 1
-        elif len(self._waiting) >= MAX_WAITING:
-            self.dropped += 1
-        else:
-            self._fingerprints.add(firing.fingerprint)
-            self._waiting.append(firing)
 
-    def take_all(self) -> list[Firing]:
-        """Return what waits, in the order it came. Ticker only."""
-        taken = []
-        while self._waiting:
-            taken.append(self._waiting.popleft())
-        # Also when nothing waited: a signal handler may have raised after a fingerprint was added
-        # and before its firing was, and that cause would never be heard of again.
-        if self._fingerprints:
-            self._fingerprints = set()
-        return [firing.cleaned() for firing in taken]
+@dataclass(frozen=True)
+class TriggerContext:
+    """What a trigger is given besides its settings.
+
+    Attributes:
+        open_spans: what is being served; read it only.
+        inbox: where its firings go.
+    """
+
+    open_spans: OpenSpans
+    inbox: FiringInbox
+
+
+@dataclass(frozen=True, kw_only=True)
+class TriggerDescription:
+    """A trigger, as the assembly lists it.
+
+    Attributes:
+        name: what the causes of incidents have as their trigger.
+        about: `FAILURE`, `SLOWNESS` or `OTHER`.
+        settings: the group of settings that it reads.
+        build: returns its hooks, or None where the settings, of that group, turn it off.
+        docs: its page in the documentation.
+    """
+
+    name: str
+    about: str
+    settings: type[SettingsGroup]
+    build: Callable[[Any, TriggerContext], Hooks | None]
+    docs: str
+
+
+@dataclass(frozen=True)
+class TriggerSet:
+    """The triggers of one run that are on, as the recorder calls them.
+
+    Attributes:
+        root_ended: see `Hooks`; does nothing when no trigger asks for it, as the next one.
+        span_ended: see `Hooks`.
+        wants_events: whether any trigger does.
+        event_hooks: see `Hooks.event_recorded`.
+        watches: see `Hooks.watch`, with the trigger's name for error reports.
+        installed: see `Hooks`.
+        manual_firing: see `Hooks`; None when that trigger is off, as the next one.
+        answer_request: see `Hooks`.
+    """
+
+    root_ended: RootEndHook
+    span_ended: SpanEndHook
+    wants_events: bool
+    event_hooks: tuple[EventHook, ...]
+    watches: tuple[tuple[str, Callable[[], None]], ...]
+    installed: tuple[Installed, ...]
+    manual_firing: Callable[[str, Mapping[str, Any]], Firing] | None
+    answer_request: Callable[[RequestBox, Fire], None] | None
+
+
+def build_triggers(
+    descriptions: Iterable[TriggerDescription], settings: SettingsGroup, context: TriggerContext
+) -> TriggerSet:
+    """Return those of the triggers that the settings turn on."""
+    built = ((each.name, each.build(settings, context)) for each in descriptions)
+    on = [(name, hooks) for name, hooks in built if hooks is not None]
+    hooks = [each for _, each in on]
+    return TriggerSet(
+        root_ended=_all_of([each.root_ended for each in hooks if each.root_ended is not None]),
+        span_ended=_all_of([each.span_ended for each in hooks if each.span_ended is not None]),
+        wants_events=any(each.wants_events for each in hooks),
+        event_hooks=tuple(each.event_recorded for each in hooks if each.event_recorded is not None),
+        watches=tuple((name, each.watch) for name, each in on if each.watch is not None),
+        installed=tuple(each.installed for each in hooks if each.installed is not None),
+        manual_firing=next(filter(None, (each.manual_firing for each in hooks)), None),
+        answer_request=next(filter(None, (each.answer_request for each in hooks)), None),
+    )
+
+
+def _all_of(hooks: Sequence[Callable[..., None]]) -> Callable[..., None]:
+    """Return one hook for all; the only one itself, as it is called for every request."""
+    if len(hooks) < 2:
+        return hooks[0] if hooks else unwatched
+
+    def call_all(*arguments: object) -> None:
+        for hook in hooks:
+            hook(*arguments)
+
+    return call_all
 
 
 def glob_matcher(globs: Sequence[str]) -> Callable[[str], bool]:
@@ -132,16 +190,3 @@ def ids_of(span: ReadableSpan) -> tuple[int, int]:
     """Return a span's trace id and span id, zeros when it has no context."""
     context = span.get_span_context()
     return (context.trace_id, context.span_id) if context is not None else (0, 0)
-
-
-def _text(value: object) -> str:
-    text: str = Shortener().shorten_value(as_text(value), _LONGEST_TEXT)
-    return text
-
-
-def _whole(time_ns: object) -> int:
-    try:
-        whole = int(time_ns)  # type: ignore[call-overload]
-    except (TypeError, ValueError, OverflowError):
-        return 0
-    return whole if abs(whole) < 1 << 63 else 0

@@ -12,7 +12,8 @@ it asks for the root's firing to go first in the incident.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Final
+from dataclasses import dataclass
+from typing import Any, Final, Literal
 
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.trace import StatusCode
@@ -21,10 +22,43 @@ from otel_flight.names import attributes as names
 from otel_flight.names import exception_attributes as exceptions
 from otel_flight.names import trigger_names
 from otel_flight.recording.open_spans import OpenSpans
-from otel_flight.settings.fields import Settings
-from otel_flight.triggers.base import Firing, FiringInbox, glob_matcher, ids_of, name_of
+from otel_flight.settings import kinds
+from otel_flight.settings.declaration import SettingsGroup, setting_field
+from otel_flight.triggers.base import (
+    FAILURE,
+    Hooks,
+    TriggerContext,
+    TriggerDescription,
+    glob_matcher,
+    ids_of,
+    name_of,
+)
+from otel_flight.triggers.gate.firing import Firing, FiringInbox
 
 _EXCEPTION: Final = "exception"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ErrorSpanSettings(SettingsGroup):
+    """Which spans make an incident by ending with an error."""
+
+    error_span: Literal["all", "root", "off"] = setting_field(
+        "ERROR_SPAN", "all", kinds.choice("all", "root", "off")
+    )
+    """Which spans make an incident by ending with an error: all, only local roots (the spans that
+    enter this process), or none."""
+
+    error_span_names: tuple[str, ...] = setting_field("ERROR_SPAN_NAMES", ("*",), kinds.globs())
+    """The names of the spans that `error_span` is about."""
+
+    error_ignore_exceptions: tuple[str, ...] = setting_field(
+        "ERROR_IGNORE_EXCEPTIONS", (), kinds.globs()
+    )
+    """Exception types (the attribute `exception.type`) that make no incident."""
+
+    error_cancelled: bool = setting_field("ERROR_CANCELLED", False, kinds.flag())
+    """Whether an exception recorded on a span that ended without an error status counts as an
+    error too, as cancellation leaves it."""
 
 
 class ErrorSpanTrigger:
@@ -32,7 +66,9 @@ class ErrorSpanTrigger:
 
     name: Final = trigger_names.ERROR_SPAN
 
-    def __init__(self, settings: Settings, open_spans: OpenSpans, inbox: FiringInbox) -> None:
+    def __init__(
+        self, settings: ErrorSpanSettings, open_spans: OpenSpans, inbox: FiringInbox
+    ) -> None:
         self._open_spans = open_spans
         self._inbox = inbox
         self._is_roots_only = settings.error_span == "root"
@@ -99,3 +135,19 @@ def _top_frame(stacktrace: str) -> str:
     line = stacktrace[start : start + 300].split("\n", 1)[0]
     parts = line.removeprefix('  File "').replace('", line ', ":").replace(", in ", " in ")
     return parts.strip()
+
+
+def _build(settings: ErrorSpanSettings, context: TriggerContext) -> Hooks | None:
+    if settings.error_span == "off":
+        return None
+    trigger = ErrorSpanTrigger(settings, context.open_spans, context.inbox)
+    return Hooks(span_ended=trigger.span_ended, wants_events=settings.error_cancelled)
+
+
+TRIGGER: Final = TriggerDescription(
+    name=trigger_names.ERROR_SPAN,
+    about=FAILURE,
+    settings=ErrorSpanSettings,
+    build=_build,
+    docs="how-to/triggers/error-span.md",
+)

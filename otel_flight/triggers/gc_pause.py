@@ -2,12 +2,29 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Final
 
 from otel_flight.names import attributes as names
 from otel_flight.names import source_names, trigger_names
 from otel_flight.records.records import RuntimeEvent
-from otel_flight.triggers.base import Firing, FiringInbox
+from otel_flight.settings import kinds
+from otel_flight.settings.declaration import SettingsGroup, setting_field
+from otel_flight.triggers.base import (
+    OTHER,
+    Hooks,
+    TriggerContext,
+    TriggerDescription,
+)
+from otel_flight.triggers.gate.firing import Firing, FiringInbox
+
+
+@dataclass(frozen=True, kw_only=True)
+class GcPauseTriggerSettings(SettingsGroup):
+    """Which pause by garbage collection makes an incident."""
+
+    gc_pause_trigger_seconds: float | None = setting_field("GC_PAUSE_TRIGGER", 1.0, kinds.limit())
+    """How long a garbage collection must take to make an incident."""
 
 
 class GcPauseTrigger:
@@ -44,3 +61,19 @@ class GcPauseTrigger:
                 },
             )
         )
+
+
+def _build(settings: GcPauseTriggerSettings, context: TriggerContext) -> Hooks | None:
+    if settings.gc_pause_trigger_seconds is None:
+        return None
+    trigger = GcPauseTrigger(settings.gc_pause_trigger_seconds, context.inbox)
+    return Hooks(event_recorded=trigger.event_recorded)
+
+
+TRIGGER: Final = TriggerDescription(
+    name=trigger_names.GC_PAUSE,
+    about=OTHER,
+    settings=GcPauseTriggerSettings,
+    build=_build,
+    docs="how-to/triggers/gc-pause.md",
+)

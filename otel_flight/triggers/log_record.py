@@ -3,13 +3,32 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import dataclass
 from typing import Final
 
 from otel_flight.names import log_attributes as names
 from otel_flight.names import source_names, trigger_names
 from otel_flight.names.attributes import FILE, LINE
 from otel_flight.records.records import RuntimeEvent
-from otel_flight.triggers.base import Firing, FiringInbox
+from otel_flight.settings import kinds
+from otel_flight.settings.declaration import SettingsGroup, setting_field
+from otel_flight.triggers.base import (
+    FAILURE,
+    Hooks,
+    TriggerContext,
+    TriggerDescription,
+)
+from otel_flight.triggers.gate.firing import Firing, FiringInbox
+
+
+@dataclass(frozen=True, kw_only=True)
+class LogRecordTriggerSettings(SettingsGroup):
+    """Which log record makes an incident."""
+
+    log_trigger_level: str | None = setting_field(
+        "LOG_TRIGGER", None, kinds.or_off(kinds.log_level())
+    )
+    """From which level on a log record makes an incident. Such records are recorded in any case."""
 
 
 class LogRecordTrigger:
@@ -47,3 +66,19 @@ class LogRecordTrigger:
                 attributes=dict(attributes),
             )
         )
+
+
+def _build(settings: LogRecordTriggerSettings, context: TriggerContext) -> Hooks | None:
+    if settings.log_trigger_level is None:
+        return None
+    trigger = LogRecordTrigger(settings.log_trigger_level, context.inbox)
+    return Hooks(event_recorded=trigger.event_recorded)
+
+
+TRIGGER: Final = TriggerDescription(
+    name=trigger_names.LOG_RECORD,
+    about=FAILURE,
+    settings=LogRecordTriggerSettings,
+    build=_build,
+    docs="how-to/triggers/log-record.md",
+)

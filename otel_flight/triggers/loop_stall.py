@@ -2,12 +2,31 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Final
 
 from otel_flight.names import attributes as names
 from otel_flight.names import source_names, trigger_names
 from otel_flight.records.records import RuntimeEvent
-from otel_flight.triggers.base import Firing, FiringInbox
+from otel_flight.settings import kinds
+from otel_flight.settings.declaration import SettingsGroup, setting_field
+from otel_flight.triggers.base import (
+    OTHER,
+    Hooks,
+    TriggerContext,
+    TriggerDescription,
+)
+from otel_flight.triggers.gate.firing import Firing, FiringInbox
+
+
+@dataclass(frozen=True, kw_only=True)
+class LoopStallTriggerSettings(SettingsGroup):
+    """Which stall of an event loop makes an incident."""
+
+    loop_stall_trigger_seconds: float | None = setting_field(
+        "LOOP_STALL_TRIGGER", 1.0, kinds.limit()
+    )
+    """How long an event loop must be blocked to make an incident."""
 
 
 class LoopStallTrigger:
@@ -54,3 +73,19 @@ class LoopStallTrigger:
                 },
             )
         )
+
+
+def _build(settings: LoopStallTriggerSettings, context: TriggerContext) -> Hooks | None:
+    if settings.loop_stall_trigger_seconds is None:
+        return None
+    trigger = LoopStallTrigger(settings.loop_stall_trigger_seconds, context.inbox)
+    return Hooks(event_recorded=trigger.event_recorded)
+
+
+TRIGGER: Final = TriggerDescription(
+    name=trigger_names.LOOP_STALL,
+    about=OTHER,
+    settings=LoopStallTriggerSettings,
+    build=_build,
+    docs="how-to/triggers/loop-stall.md",
+)

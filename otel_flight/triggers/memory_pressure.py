@@ -2,15 +2,34 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Final
 
 from otel_flight.names import process_attributes as names
 from otel_flight.names import source_names, trigger_names
 from otel_flight.records.records import RuntimeEvent
-from otel_flight.triggers.base import Firing, FiringInbox
+from otel_flight.settings import kinds
+from otel_flight.settings.declaration import SettingsGroup, setting_field
+from otel_flight.triggers.base import (
+    OTHER,
+    Hooks,
+    TriggerContext,
+    TriggerDescription,
+)
+from otel_flight.triggers.gate.firing import Firing, FiringInbox
 
 _ARMED_BELOW: Final = 0.9
 """Of the share that fires: memory that goes up and down around it is one incident, not many."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class MemoryPressureTriggerSettings(SettingsGroup):
+    """How much memory in use makes an incident."""
+
+    memory_trigger_share: float | None = setting_field(
+        "MEMORY_TRIGGER", 0.95, kinds.or_off(kinds.share(0.1, 1))
+    )
+    """The part of the container's memory limit that makes an incident when it is in use."""
 
 
 class MemoryPressureTrigger:
@@ -56,3 +75,19 @@ class MemoryPressureTrigger:
                 },
             )
         )
+
+
+def _build(settings: MemoryPressureTriggerSettings, context: TriggerContext) -> Hooks | None:
+    if settings.memory_trigger_share is None:
+        return None
+    trigger = MemoryPressureTrigger(settings.memory_trigger_share, context.inbox)
+    return Hooks(event_recorded=trigger.event_recorded)
+
+
+TRIGGER: Final = TriggerDescription(
+    name=trigger_names.MEMORY_PRESSURE,
+    about=OTHER,
+    settings=MemoryPressureTriggerSettings,
+    build=_build,
+    docs="how-to/triggers/memory-pressure.md",
+)

@@ -5,14 +5,31 @@ from __future__ import annotations
 import logging
 import signal
 import threading
+from dataclasses import dataclass
 from types import FrameType
 from typing import Any, Final
 
 from otel_flight.clock import wall_ns
 from otel_flight.names import trigger_names
-from otel_flight.triggers.base import Firing, FiringInbox
+from otel_flight.settings import kinds
+from otel_flight.settings.declaration import SettingsGroup, setting_field
+from otel_flight.triggers.base import (
+    OTHER,
+    Hooks,
+    TriggerContext,
+    TriggerDescription,
+)
+from otel_flight.triggers.gate.firing import Firing, FiringInbox
 
 _logger = logging.getLogger("otel_flight")
+
+
+@dataclass(frozen=True, kw_only=True)
+class SignalSettings(SettingsGroup):
+    """Which signal makes an incident."""
+
+    signal: str | None = setting_field("SIGNAL", None, kinds.or_off(kinds.signal_name()))
+    """The signal that makes an incident. A handler the application has set is called as well."""
 
 
 class SignalTrigger:
@@ -73,3 +90,18 @@ class SignalTrigger:
             )
         if callable(self._previous):
             self._previous(number, frame)
+
+
+def _build(settings: SignalSettings, context: TriggerContext) -> Hooks | None:
+    if settings.signal is None:
+        return None
+    return Hooks(installed=SignalTrigger(settings.signal, context.inbox))
+
+
+TRIGGER: Final = TriggerDescription(
+    name=trigger_names.SIGNAL,
+    about=OTHER,
+    settings=SignalSettings,
+    build=_build,
+    docs="how-to/triggers/signal.md",
+)

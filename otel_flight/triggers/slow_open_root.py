@@ -2,14 +2,33 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Final
 
 from otel_flight.clock import SYSTEM_CLOCK, Clock
 from otel_flight.names import trigger_names
 from otel_flight.recording.open_spans import OpenSpans
-from otel_flight.triggers.base import FiringInbox, name_of
+from otel_flight.settings import kinds
+from otel_flight.settings.declaration import setting_field
+from otel_flight.triggers.base import (
+    SLOWNESS,
+    Hooks,
+    TriggerContext,
+    TriggerDescription,
+    name_of,
+)
+from otel_flight.triggers.gate.firing import FiringInbox
 from otel_flight.triggers.roots.open_ages import OpenAges
-from otel_flight.triggers.roots.route_limits import RouteLimits, slow_firing
+from otel_flight.triggers.roots.route_limits import RouteLimits, SlowRootSettings, slow_firing
+
+
+@dataclass(frozen=True, kw_only=True)
+class SlowOpenRootSettings(SlowRootSettings):
+    """Whether the limits count for local roots that are still open."""
+
+    slow_open_root: bool = setting_field("SLOW_OPEN_ROOT", True, kinds.flag())
+    """Whether a local root over its limit makes its incident while it is still open: one that hangs
+    never ends."""
 
 
 class SlowOpenRootTrigger:
@@ -44,3 +63,19 @@ class SlowOpenRootTrigger:
                 self._fired.add(span_id)
                 wall_ns = self._clock.wall_ns()
                 self._inbox.offer(slow_firing(self.name, span, wall_ns, age_ns, limit_ns))
+
+
+def _build(settings: SlowOpenRootSettings, context: TriggerContext) -> Hooks | None:
+    limits = RouteLimits(settings)
+    if not (limits.is_any and settings.slow_open_root):
+        return None
+    return Hooks(watch=SlowOpenRootTrigger(limits, context.open_spans, context.inbox).watch)
+
+
+TRIGGER: Final = TriggerDescription(
+    name=trigger_names.SLOW_OPEN_ROOT,
+    about=SLOWNESS,
+    settings=SlowOpenRootSettings,
+    build=_build,
+    docs="how-to/triggers/slow-open-root.md",
+)

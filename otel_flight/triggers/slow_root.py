@@ -11,8 +11,15 @@ from typing import Final
 from opentelemetry.sdk.trace import ReadableSpan
 
 from otel_flight.names import trigger_names
-from otel_flight.triggers.base import FiringInbox, name_of
-from otel_flight.triggers.roots.route_limits import RouteLimits, slow_firing
+from otel_flight.triggers.base import (
+    SLOWNESS,
+    Hooks,
+    TriggerContext,
+    TriggerDescription,
+    name_of,
+)
+from otel_flight.triggers.gate.firing import FiringInbox
+from otel_flight.triggers.roots.route_limits import RouteLimits, SlowRootSettings, slow_firing
 
 
 class SlowRootTrigger:
@@ -36,3 +43,19 @@ class SlowRootTrigger:
         if duration_ns > limit_ns:
             end_ns = span.end_time or 0
             self._inbox.offer(slow_firing(self.name, span, end_ns, duration_ns, limit_ns))
+
+
+def _build(settings: SlowRootSettings, context: TriggerContext) -> Hooks | None:
+    limits = RouteLimits(settings)
+    if not limits.is_any:
+        return None
+    return Hooks(root_ended=SlowRootTrigger(limits, context.inbox).root_ended)
+
+
+TRIGGER: Final = TriggerDescription(
+    name=trigger_names.SLOW_ROOT,
+    about=SLOWNESS,
+    settings=SlowRootSettings,
+    build=_build,
+    docs="how-to/triggers/slow-root.md",
+)

@@ -6,19 +6,40 @@ it: a consumer's poll, a background job, a child whose parent has ended long ago
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any, Final
 
 from otel_flight.clock import SYSTEM_CLOCK, Clock
 from otel_flight.names import attributes as names
 from otel_flight.names import trigger_names
 from otel_flight.recording.open_spans import OpenSpans
-from otel_flight.triggers.base import Firing, FiringInbox, ids_of, name_of
+from otel_flight.settings import kinds
+from otel_flight.settings.declaration import SettingsGroup, setting_field
+from otel_flight.triggers.base import (
+    OTHER,
+    Hooks,
+    TriggerContext,
+    TriggerDescription,
+    ids_of,
+    name_of,
+)
+from otel_flight.triggers.gate.firing import Firing, FiringInbox
 from otel_flight.triggers.roots.open_ages import OpenAges
 
 _LOOKS: Final = 20
 """So often an open span is looked at until it is stuck: there may be ten thousand of them."""
 _LONGEST_NS: Final = 10_000_000_000
 """Between two looks."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class StuckSpanSettings(SettingsGroup):
+    """How long any span may be open."""
+
+    stuck_span_seconds: float | None = setting_field(
+        "STUCK_SPAN", None, kinds.or_off(kinds.duration(0.1, 24 * 3600))
+    )
+    """How long any span must be open to make an incident, once."""
 
 
 class StuckSpanTrigger:
@@ -80,3 +101,19 @@ class StuckSpanTrigger:
                 },
             )
         )
+
+
+def _build(settings: StuckSpanSettings, context: TriggerContext) -> Hooks | None:
+    if settings.stuck_span_seconds is None:
+        return None
+    trigger = StuckSpanTrigger(settings.stuck_span_seconds, context.open_spans, context.inbox)
+    return Hooks(watch=trigger.watch)
+
+
+TRIGGER: Final = TriggerDescription(
+    name=trigger_names.STUCK_SPAN,
+    about=OTHER,
+    settings=StuckSpanSettings,
+    build=_build,
+    docs="how-to/triggers/stuck-span.md",
+)

@@ -3,18 +3,38 @@
 from __future__ import annotations
 
 from collections import deque
+from dataclasses import dataclass
 from typing import Final
 
 from otel_flight.names import process_attributes as names
 from otel_flight.names import source_names, trigger_names
 from otel_flight.recording.open_spans import OpenSpans
 from otel_flight.records.records import RuntimeEvent
-from otel_flight.triggers.base import Firing, FiringInbox
+from otel_flight.settings import kinds
+from otel_flight.settings.declaration import SettingsGroup, setting_field
+from otel_flight.triggers.base import (
+    OTHER,
+    Hooks,
+    TriggerContext,
+    TriggerDescription,
+)
+from otel_flight.triggers.gate.firing import Firing, FiringInbox
 
 WINDOW_NS: Final = 5_000_000_000
 _ARMED_BELOW: Final = 0.5
 """Of the share that fires: a process that is held back all the time is one incident."""
 _MOST_EVENTS: Final = 64
+
+
+@dataclass(frozen=True, kw_only=True)
+class ThrottlingTriggerSettings(SettingsGroup):
+    """How much throttling makes an incident."""
+
+    throttling_trigger_share: float | None = setting_field(
+        "THROTTLING_TRIGGER", 0.5, kinds.or_off(kinds.share(0.01, 1))
+    )
+    """The part of five seconds that the container's CPU limit must hold the process back to make an
+    incident."""
 
 
 class ThrottlingTrigger:
@@ -72,3 +92,21 @@ class ThrottlingTrigger:
                 },
             )
         )
+
+
+def _build(settings: ThrottlingTriggerSettings, context: TriggerContext) -> Hooks | None:
+    if settings.throttling_trigger_share is None:
+        return None
+    trigger = ThrottlingTrigger(
+        settings.throttling_trigger_share, context.open_spans, context.inbox
+    )
+    return Hooks(event_recorded=trigger.event_recorded)
+
+
+TRIGGER: Final = TriggerDescription(
+    name=trigger_names.THROTTLING,
+    about=OTHER,
+    settings=ThrottlingTriggerSettings,
+    build=_build,
+    docs="how-to/triggers/throttling.md",
+)

@@ -5,13 +5,30 @@ Not for exceptions of finalizers: those happen in healthy processes, and nothing
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Final
 
 from otel_flight.names import event_names, source_names, trigger_names
 from otel_flight.names import exception_attributes as names
 from otel_flight.names.attributes import FILE, FUNCTION
 from otel_flight.records.records import RuntimeEvent
-from otel_flight.triggers.base import Firing, FiringInbox
+from otel_flight.settings import kinds
+from otel_flight.settings.declaration import SettingsGroup, setting_field
+from otel_flight.triggers.base import (
+    FAILURE,
+    Hooks,
+    TriggerContext,
+    TriggerDescription,
+)
+from otel_flight.triggers.gate.firing import Firing, FiringInbox
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExceptionTriggerSettings(SettingsGroup):
+    """Whether unhandled exceptions make incidents."""
+
+    exception_trigger: bool = setting_field("EXCEPTION_TRIGGER", True, kinds.flag())
+    """Whether an unhandled exception makes an incident; those of finalizers never do."""
 
 
 class UnhandledExceptionTrigger:
@@ -42,3 +59,18 @@ class UnhandledExceptionTrigger:
                 attributes=dict(attributes),
             )
         )
+
+
+def _build(settings: ExceptionTriggerSettings, context: TriggerContext) -> Hooks | None:
+    if not settings.exception_trigger:
+        return None
+    return Hooks(event_recorded=UnhandledExceptionTrigger(context.inbox).event_recorded)
+
+
+TRIGGER: Final = TriggerDescription(
+    name=trigger_names.UNHANDLED_EXCEPTION,
+    about=FAILURE,
+    settings=ExceptionTriggerSettings,
+    build=_build,
+    docs="how-to/triggers/unhandled-exception.md",
+)

@@ -9,6 +9,7 @@ import click
 import pytest
 
 from otel_flight import self_metrics
+from otel_flight.assembly import Settings
 from otel_flight.cli import command_line
 from otel_flight.names import (
     attributes,
@@ -17,7 +18,7 @@ from otel_flight.names import (
     process_attributes,
     sent_attributes,
 )
-from otel_flight.settings.fields import all_settings
+from otel_flight.settings.declaration import settings_in
 
 DOCS = Path(__file__).parents[2] / "docs"
 REFERENCE = DOCS / "reference"
@@ -86,7 +87,7 @@ def test_every_metric_is_documented() -> None:
 
 def test_defaults_that_are_told_again_are_right() -> None:
     """Where a page names a setting with its default after it, that is its default."""
-    defaults = {each.variable: each.write(each.default) for each in all_settings()}
+    defaults = {each.variable: each.write(each.default) for each in settings_in(Settings)}
     pages = [path for path in DOCS.glob("**/*.md") if "_build" not in path.parts]
     said = [
         (path.name, variable, default.replace(" ", ""))

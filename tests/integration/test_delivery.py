@@ -16,11 +16,11 @@ import pytest
 from opentelemetry.exporter.otlp.proto.common.trace_encoder import encode_spans
 from opentelemetry.trace import set_span_in_context
 
+from otel_flight.assembly import Settings
 from otel_flight.delivery.backoff import Backoff
 from otel_flight.delivery.flusher import Flusher
 from otel_flight.guard import Guard
 from otel_flight.incidents.spool import Spool, SpoolEntry
-from otel_flight.settings.fields import Settings
 from tests.support.certificates import (
     AUTHORITY,
     CLIENT_CERTIFICATE,

@@ -22,15 +22,15 @@ from opentelemetry import context, trace
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from opentelemetry.trace import Link, SpanContext, StatusCode
 
+from otel_flight.assembly import Settings
 from otel_flight.clock import wall_ns
 from otel_flight.recording.session import RecordingSession
+from otel_flight.recording.span_processor import unwatched
 from otel_flight.records import records
 from otel_flight.records.records import Span
 from otel_flight.ring import lane_writer
 from otel_flight.ring.layout import LANE_SPANS
 from otel_flight.ring.reader import RingReader
-from otel_flight.settings.fields import Settings
-from otel_flight.triggers.trigger_set import unwatched
 from tests.support.hot_paths import HOT_PATHS
 from tests.support.recording_rig import UNLIMITED, RecordingRig, resolved
 from tests.support.span_strategies import silent_sdk

@@ -10,13 +10,13 @@ from typing import Any
 
 import pytest
 
+from otel_flight.assembly import Settings
 from otel_flight.delivery.flusher import Flusher
 from otel_flight.delivery.log_chunks import MOST_RECORDS
 from otel_flight.guard import Guard
 from otel_flight.incidents.flight_file import read_incident
 from otel_flight.incidents.spool import Spool, SpoolEntry
 from otel_flight.ring.layout import LANE_RUNTIME, LANE_SPANS
-from otel_flight.settings.fields import Settings
 from tests.support.logging_rig import LoggingRig
 from tests.support.otlp_messages import (
     UNAUTHENTICATED,

@@ -10,13 +10,13 @@ from typing import Any
 import msgspec
 import pytest
 
+from otel_flight.assembly import Settings
 from otel_flight.delivery.backoff import Backoff
 from otel_flight.delivery.chunk_sending import MOST_UNTAKEN_SPANS, PATIENCE
 from otel_flight.delivery.pacing import Pacer
 from otel_flight.delivery.spool_delivery import SpoolDelivery
 from otel_flight.guard import Guard
 from otel_flight.incidents.spool import DeliveryState, Spool
-from otel_flight.settings.fields import Settings
 from tests.support.otlp_messages import (
     BAD_REQUEST,
     TOO_LARGE,

@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from otel_flight.assembly import Settings
 from otel_flight.errors import InvalidSetting
-from otel_flight.settings.fields import Setting, all_settings
+from otel_flight.settings.declaration import Setting, settings_in
 from otel_flight.settings.sources import find_settings
 
 KIB, GIB = 1024, 1024**3
@@ -34,7 +35,7 @@ ANYTHING = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner),
     max_leaves=5,
 )
-SETTINGS = {setting.name: setting for setting in all_settings()}
+SETTINGS = {setting.name: setting for setting in settings_in(Settings)}
 
 
 @pytest.mark.parametrize("name", sorted(VALUES))
@@ -48,7 +49,7 @@ def test_what_is_written_reads_as_the_same(name: str, data: st.DataObject) -> No
     assert setting.read(value) == value
 
 
-@given(st.sampled_from(all_settings()), ANYTHING)
+@given(st.sampled_from(settings_in(Settings)), ANYTHING)
 def test_any_value_is_read_or_refused(setting: Setting, value: object) -> None:
     """Nothing but `InvalidSetting` comes out of reading a setting."""
     try:
@@ -60,14 +61,14 @@ def test_any_value_is_read_or_refused(setting: Setting, value: object) -> None:
 
 
 @given(
-    st.dictionaries(st.sampled_from([each.variable for each in all_settings()]), st.text()),
+    st.dictionaries(st.sampled_from([each.variable for each in settings_in(Settings)]), st.text()),
     st.dictionaries(st.sampled_from(sorted(SETTINGS)) | st.text(max_size=5), ANYTHING),
 )
 def test_no_environment_and_no_file_makes_finding_settings_fail(
     environment: dict[str, str], file_options: dict[str, object]
 ) -> None:
     """Whatever was deployed with an application, there are settings for it."""
-    found = find_settings(file_options=file_options, environment=environment)
+    found = find_settings(Settings, file_options=file_options, environment=environment)
 
     assert set(found.origins) == set(SETTINGS)
     assert all("\n" not in problem for problem in found.problems)

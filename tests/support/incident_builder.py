@@ -23,6 +23,7 @@ from opentelemetry.trace import (
     TraceFlags,
 )
 
+from otel_flight.assembly import Settings
 from otel_flight.clock import ClockPair
 from otel_flight.guard import Guard
 from otel_flight.incidents.completion import complete
@@ -34,11 +35,9 @@ from otel_flight.incidents.open_spans_segment import capture_open_spans
 from otel_flight.incidents.window import Window
 from otel_flight.interpreter.places import Place
 from otel_flight.recording.session import RecordingSession
-from otel_flight.recording.span_processor import RecordingSpanProcessor
+from otel_flight.recording.span_processor import RecordingSpanProcessor, unwatched
 from otel_flight.records.records import RuntimeEvent
 from otel_flight.ring.ring import Ring
-from otel_flight.settings.fields import Settings
-from otel_flight.triggers.trigger_set import unwatched
 
 START_NS: Final = 1_767_261_600_000_000_000
 """2026-01-01 10:00:00 UTC."""

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from otel_flight.sources.base import Surroundings
-from otel_flight.sources.log_records import LogRecords
+from otel_flight.sources.log_records import SOURCE
 from tests.support.recording_rig import RecordingRig
 
 
@@ -25,14 +25,15 @@ class LoggingRig(RecordingRig):
     def __init__(self, directory: Path, **settings: Any) -> None:
         super().__init__(directory, **settings)
         self.collect_ended()
-        self._source = LogRecords(
-            Surroundings(
-                settings=self.settings,
-                events=self.session.runtime,
-                open_spans=self.session.open_spans,
-                guard=self.guard,
-            )
+        surroundings = Surroundings(
+            settings=self.settings,
+            events=self.session.runtime,
+            open_spans=self.session.open_spans,
+            guard=self.guard,
         )
+        source = SOURCE.build(self.settings, surroundings)
+        assert source is not None
+        self._source = source
         self._source.start()
         root = logging.RootLogger(logging.DEBUG)
         root.addHandler(logging.NullHandler())

@@ -12,6 +12,7 @@ from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import ReadableSpan, SpanLimits, SpanProcessor, TracerProvider
 from typing_extensions import Self
 
+from otel_flight.assembly import Settings
 from otel_flight.guard import Guard
 from otel_flight.recording.session import RecordingSession
 from otel_flight.recording.span_processor import RecordingSpanProcessor
@@ -27,7 +28,6 @@ from otel_flight.records.records import (
 from otel_flight.ring.layout import LANE_SPANS
 from otel_flight.ring.reader import RingImage, Segment
 from otel_flight.ring.ring import Ring
-from otel_flight.settings.fields import Settings
 
 UNLIMITED = SpanLimits(
     max_attributes=SpanLimits.UNSET,
@@ -87,7 +87,12 @@ class RecordingRig:
         self.tracer = self.provider.get_tracer("rig", "1.0")
         self.session = RecordingSession(self.settings)
         self.ring: Ring = self.session.open_ring({"service": "rig"})[0]
-        self.processor.record_into(self.session, self.root_ends.append, self._note)
+        self.processor.record_into(
+            self.session,
+            self.root_ends.append,
+            self._note,
+            shows_events=self.settings.error_cancelled,
+        )
 
     def _note(self, span: ReadableSpan, is_local_root: bool) -> None:
         self.notable.append((span, is_local_root))
@@ -103,7 +108,12 @@ class RecordingRig:
             self.session.abandon()
             self.session = RecordingSession(self.settings)
             self.ring = self.session.open_ring({"service": "child"})[0]
-            self.processor.record_into(self.session, self.root_ends.append, self._note)
+            self.processor.record_into(
+                self.session,
+                self.root_ends.append,
+                self._note,
+                shows_events=self.settings.error_cancelled,
+            )
 
     def tick(self) -> None:
         """Drain, beat and checkpoint once."""

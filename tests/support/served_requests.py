@@ -16,8 +16,7 @@ from opentelemetry.trace import Tracer
 
 from otel_flight.clock import SYSTEM_CLOCK, Clock
 from otel_flight.incidents.window import WindowEvent
-from otel_flight.recording.span_processor import RecordingSpanProcessor
-from otel_flight.triggers.trigger_set import unwatched
+from otel_flight.recording.span_processor import RecordingSpanProcessor, unwatched
 from tests.support.source_rig import SourceRig
 
 DEADLINE_SECONDS = 20.0

@@ -7,14 +7,14 @@ from typing import Any
 
 from typing_extensions import Self
 
+from otel_flight.assembly import Settings
 from otel_flight.clock import SYSTEM_CLOCK, Clock
 from otel_flight.guard import Guard
 from otel_flight.incidents.window import Window, WindowEvent, WindowSegment
 from otel_flight.recording.session import RecordingSession
 from otel_flight.records.records import RuntimeEvent
 from otel_flight.ring.layout import LANE_RUNTIME
-from otel_flight.settings.fields import Settings
-from otel_flight.sources.base import Surroundings
+from otel_flight.sources.base import SourceDescription, Surroundings
 
 
 class SourceRig:
@@ -43,6 +43,12 @@ class SourceRig:
             guard=self.guard,
             clock=clock,
         )
+
+    def build(self, description: SourceDescription) -> Any:
+        """Return the source as a recorder with these settings has it."""
+        source = description.build(self.settings, self.surroundings)
+        assert source is not None
+        return source
 
     def events(self) -> list[WindowEvent]:
         """Return what the ring holds, oldest first; what cannot be decoded fails the test."""

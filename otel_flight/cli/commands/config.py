@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 from rich.text import Text
 
+from otel_flight.assembly import Settings
 from otel_flight.cli.base import (
     Invocation,
     directory_options,
@@ -14,7 +15,7 @@ from otel_flight.cli.base import (
 )
 from otel_flight.delivery.receiver.exporters import Destination, destination
 from otel_flight.report.terminal.page import Page
-from otel_flight.settings.fields import Setting, all_settings
+from otel_flight.settings.declaration import Setting, settings_in
 
 
 @click.command()
@@ -33,7 +34,7 @@ def config(invocation: Invocation, as_json: bool) -> None:
     if as_json:
         print_json(
             {
-                "settings": [_as_json(setting, invocation) for setting in all_settings()],
+                "settings": [_as_json(setting, invocation) for setting in settings_in(Settings)],
                 "problems": list(in_force.problems),
                 "spool_directory": str(invocation.spool_directory),
                 "ring_directories": [str(path) for path in invocation.ring_directories],
@@ -44,7 +45,7 @@ def config(invocation: Invocation, as_json: bool) -> None:
     page = Page(invocation.console)
     page.table(
         ("setting", "value", "from", "variable"),
-        [_row(setting, invocation) for setting in all_settings()],
+        [_row(setting, invocation) for setting in settings_in(Settings)],
         flexible=3,
     )
     page.line()

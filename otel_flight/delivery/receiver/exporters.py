@@ -29,7 +29,7 @@ from opentelemetry.sdk.trace.export import SpanExporter
 from otel_flight.delivery.receiver.attempt import Exporter
 from otel_flight.delivery.wire.encoding_exporter import encoding_exporter
 from otel_flight.errors import DeliveryFailed, MissingExtra
-from otel_flight.settings.fields import Settings
+from otel_flight.settings.fields import CoreSettings
 
 _logger = logging.getLogger("otel_flight")
 
@@ -74,12 +74,12 @@ class Destination:
     endpoint: str = ""
 
 
-def is_endpoint_configured(settings: Settings) -> bool:
+def is_endpoint_configured(settings: CoreSettings) -> bool:
     """Whether anything says where to send by OTLP; the exporters' default does not count."""
     return bool(_configured_endpoint(settings))
 
 
-def destination(settings: Settings) -> Destination:
+def destination(settings: CoreSettings) -> Destination:
     """Return where incidents go, by the settings and the environment as it is now."""
     if settings.export == "off":
         return Destination("off")
@@ -90,7 +90,7 @@ def destination(settings: Settings) -> Destination:
     return Destination("otlp", protocol, _shown(endpoint or _DEFAULT_ENDPOINTS[protocol]))
 
 
-def logs_destination(settings: Settings) -> Destination:
+def logs_destination(settings: CoreSettings) -> Destination:
     """Return where the log records of incidents go besides, which only a setting says."""
     endpoint = settings.logs_endpoint
     if endpoint is None or settings.export == "off":
@@ -99,7 +99,7 @@ def logs_destination(settings: Settings) -> Destination:
     return Destination("otlp", protocol, _shown(endpoint))
 
 
-def preload(settings: Settings) -> None:
+def preload(settings: CoreSettings) -> None:
     """Import the exporter that will be needed, without making one. Blocks for up to 0.2 s.
 
     To be called when the service starts: the import would slow down requests during an incident.
@@ -118,7 +118,7 @@ def preload(settings: Settings) -> None:
         _import_late_ones(logs.protocol)
 
 
-def build_exporter(settings: Settings, timeout_seconds: float | None = None) -> SpanExporter:
+def build_exporter(settings: CoreSettings, timeout_seconds: float | None = None) -> SpanExporter:
     """Return a new official OTLP exporter, encoding recorded spans our way.
 
     Not before a fork: gRPC channels do not survive one.
@@ -139,7 +139,7 @@ def build_exporter(settings: Settings, timeout_seconds: float | None = None) -> 
     return encoding_exporter(make)(**options)
 
 
-def build_log_exporter(settings: Settings, timeout_seconds: float | None = None) -> Exporter:
+def build_log_exporter(settings: CoreSettings, timeout_seconds: float | None = None) -> Exporter:
     """Return a new official OTLP exporter of log records; otherwise as `build_exporter`.
 
     Raises:
@@ -190,13 +190,13 @@ def build_json_log_exporter(stream: IO[str]) -> Exporter:
     return cast("Exporter", make(stream=stream))
 
 
-def _configured_endpoint(settings: Settings) -> str:
+def _configured_endpoint(settings: CoreSettings) -> str:
     variables = (OTEL_EXPORTER_OTLP_TRACES_ENDPOINT, OTEL_EXPORTER_OTLP_ENDPOINT)
     found = (os.environ.get(variable, "").strip() for variable in variables)
     return settings.endpoint or next(filter(None, found), "")
 
 
-def _protocol(settings: Settings, endpoint: str, signal_variable: str) -> Protocol:
+def _protocol(settings: CoreSettings, endpoint: str, signal_variable: str) -> Protocol:
     if settings.protocol:
         return settings.protocol
     for variable in (signal_variable, OTEL_EXPORTER_OTLP_PROTOCOL):

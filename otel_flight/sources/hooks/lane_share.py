@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from otel_flight.settings.fields import Settings
+from otel_flight.settings.fields import CoreSettings
 
 
 class LaneShare:
@@ -22,7 +22,7 @@ class LaneShare:
     """
 
     def __init__(
-        self, settings: Settings, *, at_once: float, in_window: float, now_ns: int
+        self, settings: CoreSettings, *, at_once: float, in_window: float, now_ns: int
     ) -> None:
         lane_bytes = settings.runtime_lane_bytes
         self._most = lane_bytes * at_once

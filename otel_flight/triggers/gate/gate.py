@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from otel_flight.clock import Clock
-from otel_flight.settings.fields import Settings
-from otel_flight.triggers.base import Firing
+from otel_flight.settings.fields import CoreSettings
+from otel_flight.triggers.gate.firing import Firing
 
 OPENED: Final = "opened"
 JOINED: Final = "joined"
@@ -43,7 +43,7 @@ class Gate:
     the manual trigger asks from application threads.
     """
 
-    def __init__(self, settings: Settings, clock: Clock, new_id: Callable[[], str]) -> None:
+    def __init__(self, settings: CoreSettings, clock: Clock, new_id: Callable[[], str]) -> None:
         self._cooldown_ns = int(settings.cooldown_seconds * 1e9)
         self._budget = settings.incidents_per_hour
         self._clock = clock

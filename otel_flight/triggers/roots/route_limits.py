@@ -8,17 +8,34 @@ from __future__ import annotations
 
 import fnmatch
 import re
+from dataclasses import dataclass
 from typing import Final
 
 from opentelemetry.sdk.trace import ReadableSpan
 
 from otel_flight.names import attributes as names
 from otel_flight.names import trigger_names
-from otel_flight.settings.fields import Settings
-from otel_flight.triggers.base import Firing, ids_of, name_of
+from otel_flight.settings import kinds
+from otel_flight.settings.declaration import SettingsGroup, setting_field
+from otel_flight.triggers.base import ids_of, name_of
+from otel_flight.triggers.gate.firing import Firing
 
 _MAX_CACHED_NAMES: Final = 1024
 _NEVER_NS: Final = 1 << 62
+
+
+@dataclass(frozen=True, kw_only=True)
+class SlowRootSettings(SettingsGroup):
+    """How long local roots may take."""
+
+    slow_root_seconds: float | None = setting_field("SLOW_ROOT", 1.0, kinds.limit())
+    """How long a local root (a request, a job) may take before it makes an incident."""
+
+    slow_root_routes: tuple[tuple[str, float | None], ...] = setting_field(
+        "SLOW_ROOT_ROUTES", (), kinds.routes(kinds.limit())
+    )
+    """Limits for local roots by span name, instead of `slow_root_seconds`; the first pattern that
+    fits decides. Example: `GET /report*=5s,POST /bulk=off`."""
 
 
 class RouteLimits:
@@ -28,7 +45,7 @@ class RouteLimits:
         least_ns: the least of all limits.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: SlowRootSettings) -> None:
         self._routes = [
             (re.compile(fnmatch.translate(glob)), _limit_ns(seconds))
             for glob, seconds in settings.slow_root_routes

@@ -16,12 +16,12 @@ from opentelemetry import context as otel_context
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 
+from otel_flight.assembly import Settings
 from otel_flight.delivery.backoff import Backoff
 from otel_flight.delivery.flusher import Flusher
 from otel_flight.guard import Guard
 from otel_flight.incidents.incident import Incident
 from otel_flight.incidents.spool import Spool, SpoolEntry
-from otel_flight.settings.fields import Settings
 from tests.support.recording_rig import RecordingRig
 from tests.support.rig_incidents import incident_of
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from opentelemetry.sdk.trace import TracerProvider
 
+from otel_flight.assembly import Settings
 from otel_flight.guard import Guard
 from otel_flight.incidents.completion import new_incident_id
 from otel_flight.incidents.flight_file import read_incident
@@ -15,12 +16,10 @@ from otel_flight.incidents.incident import Incident
 from otel_flight.incidents.keeper import MAX_UNWRITTEN, IncidentKeeper
 from otel_flight.incidents.spool import Spool
 from otel_flight.recording.session import RecordingSession
-from otel_flight.recording.span_processor import RecordingSpanProcessor
+from otel_flight.recording.span_processor import RecordingSpanProcessor, unwatched
 from otel_flight.ring.layout import LANE_SPANS
-from otel_flight.settings.fields import Settings
-from otel_flight.triggers.base import Firing
+from otel_flight.triggers.gate.firing import Firing
 from otel_flight.triggers.gate.gate import Gate
-from otel_flight.triggers.trigger_set import unwatched
 from tests.support.fake_clock import FakeClock
 
 

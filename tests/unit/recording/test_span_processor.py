@@ -19,11 +19,10 @@ from opentelemetry.trace import (
     TraceFlags,
 )
 
+from otel_flight.assembly import Settings
 from otel_flight.guard import Guard
 from otel_flight.recording.session import RecordingSession
-from otel_flight.recording.span_processor import RecordingSpanProcessor
-from otel_flight.settings.fields import Settings
-from otel_flight.triggers.trigger_set import unwatched
+from otel_flight.recording.span_processor import RecordingSpanProcessor, unwatched
 from tests.support.hot_paths import HOT_PATHS
 from tests.support.recording_rig import RecordingRig
 

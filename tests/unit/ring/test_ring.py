@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from otel_flight.assembly import Settings
 from otel_flight.clock import wall_ns
 from otel_flight.recording.encoding.scope_table import ScopeTable
 from otel_flight.ring import layout
@@ -18,7 +19,6 @@ from otel_flight.ring.lane_writer import LaneWriter
 from otel_flight.ring.layout import LANE_RUNTIME, LANE_SPANS
 from otel_flight.ring.reader import RingReader
 from otel_flight.ring.ring import Ring, boot_id
-from otel_flight.settings.fields import Settings
 from tests.support.lane_bench import start_record
 
 SEGMENTS = (5, 2)

@@ -10,9 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from otel_flight import environment_variables
+from otel_flight.assembly import Settings
 from otel_flight.errors import InvalidSetting, UnknownSetting
-from otel_flight.settings import variables
-from otel_flight.settings.fields import Setting, Settings, all_settings
+from otel_flight.settings.declaration import Setting, settings_in
 from otel_flight.settings.sources import find_settings, warn_once
 
 DOCS = Path(__file__).parents[3] / "docs"
@@ -76,13 +77,13 @@ DEFAULTS = {
 
 def setting_named(name: str) -> Setting:
     """Return the description of a field."""
-    return next(setting for setting in all_settings() if setting.name == name)
+    return next(setting for setting in settings_in(Settings) if setting.name == name)
 
 
 def problems_of(**variables: str) -> tuple[str, ...]:
     """Return the problems found in an environment of these variables, given without the prefix."""
     environment = {f"OTEL_FLIGHT_{name}": text for name, text in variables.items()}
-    return find_settings(environment=environment).problems
+    return find_settings(Settings, environment=environment).problems
 
 
 class TestSettings:
@@ -92,7 +93,7 @@ class TestSettings:
         """Changing a default or a variable's name is a change for users, so it is written twice."""
         found = {
             each.name: (each.default, each.variable.removeprefix("OTEL_FLIGHT_"))
-            for each in all_settings()
+            for each in settings_in(Settings)
         }
 
         assert found == DEFAULTS
@@ -292,16 +293,17 @@ class TestSources:
 
     def test_nothing_said_means_the_defaults(self) -> None:
         """Without any source, all settings are at their defaults and say so."""
-        found = find_settings(environment={})
+        found = find_settings(Settings, environment={})
 
         assert found.settings == Settings()
         assert set(found.origins.values()) == {"default"}
-        assert list(found.origins) == [setting.name for setting in all_settings()]
+        assert list(found.origins) == [setting.name for setting in settings_in(Settings)]
         assert found.problems == ()
 
     def test_each_source_wins_over_the_next(self) -> None:
         """A value is taken from the first source that has one, and its origin is remembered."""
         found = find_settings(
+            Settings,
             arguments={"tail_seconds": 1},
             file_options={"tail_seconds": 2, "cooldown_seconds": 20},
             environment={
@@ -321,7 +323,7 @@ class TestSources:
         """Without an environment given, the process's own counts, as it is at that moment."""
         monkeypatch.setenv("OTEL_FLIGHT_TAIL", "7s")
 
-        assert find_settings().settings.tail_seconds == 7
+        assert find_settings(Settings).settings.tail_seconds == 7
 
     def test_every_setting_can_come_from_its_variable(self) -> None:
         """Each field reads the variable it is documented with."""
@@ -381,10 +383,10 @@ class TestSources:
         }
         environment = {setting_named(name).variable: text for name, text in others.items()}
 
-        found = find_settings(environment=environment)
+        found = find_settings(Settings, environment=environment)
 
         assert found.problems == ()
-        for setting in all_settings():
+        for setting in settings_in(Settings):
             assert found.origins[setting.name] == f"environment {setting.variable}"
             assert getattr(found.settings, setting.name) != setting.default
             assert setting.write(getattr(found.settings, setting.name)) == others[setting.name]
@@ -392,7 +394,7 @@ class TestSources:
     @pytest.mark.parametrize("text", ["", " "])
     def test_an_empty_variable_is_the_same_as_none(self, text: str) -> None:
         """As everywhere in OpenTelemetry, setting a variable to nothing unsets it."""
-        found = find_settings(environment={"OTEL_FLIGHT_TAIL": text})
+        found = find_settings(Settings, environment={"OTEL_FLIGHT_TAIL": text})
 
         assert found.settings == Settings()
         assert found.origins["tail_seconds"] == "default"
@@ -402,7 +404,9 @@ class TestSources:
     def test_an_empty_option_is_the_same_as_none(self, option: object) -> None:
         """An option whose substituted variable is unset leaves the setting to the other sources."""
         found = find_settings(
-            file_options={"slow_root_seconds": option}, environment={"OTEL_FLIGHT_SLOW_ROOT": "3s"}
+            Settings,
+            file_options={"slow_root_seconds": option},
+            environment={"OTEL_FLIGHT_SLOW_ROOT": "3s"},
         )
 
         assert found.settings.slow_root_seconds == 3
@@ -429,7 +433,7 @@ class TestSources:
     def test_a_bad_option_is_a_problem_and_the_next_source_is_used(self) -> None:
         """The problem of a configuration file says which other source was used instead."""
         found = find_settings(
-            file_options={"tail_seconds": "soon"}, environment={"OTEL_FLIGHT_TAIL": "3s"}
+            Settings, file_options={"tail_seconds": "soon"}, environment={"OTEL_FLIGHT_TAIL": "3s"}
         )
 
         assert found.settings.tail_seconds == 3
@@ -444,6 +448,7 @@ class TestSources:
     def test_a_variable_or_option_that_does_not_exist_is_a_problem(self) -> None:
         """A misspelt name is reported with the names that are close to it."""
         found = find_settings(
+            Settings,
             file_options={"window": 5},
             environment={"OTEL_FLIGHT_SLOWROOT": "5s", "OTEL_SERVICE_NAME": "shop", "PATH": ""},
         )
@@ -462,7 +467,7 @@ class TestSources:
     def test_a_bad_variable_that_does_not_count_is_no_problem(self) -> None:
         """Where an argument wins, nobody needs to know that the variable is wrong."""
         found = find_settings(
-            arguments={"tail_seconds": 1}, environment={"OTEL_FLIGHT_TAIL": "soon"}
+            Settings, arguments={"tail_seconds": 1}, environment={"OTEL_FLIGHT_TAIL": "soon"}
         )
 
         assert found.problems == ()
@@ -470,15 +475,16 @@ class TestSources:
     def test_a_bad_argument_raises(self) -> None:
         """Arguments are code, and a mistake in code is to be seen at once."""
         with pytest.raises(InvalidSetting, match="tail_seconds cannot be 'soon'"):
-            find_settings(arguments={"tail_seconds": "soon"})
+            find_settings(Settings, arguments={"tail_seconds": "soon"})
         with pytest.raises(UnknownSetting, match="did you mean tail_seconds"):
-            find_settings(arguments={"tail_second": 1})
+            find_settings(Settings, arguments={"tail_second": 1})
         with pytest.raises(UnknownSetting, match="did you mean tail_seconds"):
-            find_settings(Settings(), {"tail_second": 1})
+            find_settings(Settings, Settings(), {"tail_second": 1})
 
     def test_complete_settings_are_not_mixed_with_the_environment(self) -> None:
         """A `Settings` object means what it says on every machine; only arguments change it."""
         found = find_settings(
+            Settings,
             Settings(tail_seconds=1),
             {"cooldown_seconds": "5s"},
             environment={"OTEL_FLIGHT_WINDOW": "40s", "OTEL_FLIGHT_NONSENSE": "1"},
@@ -494,7 +500,7 @@ class TestSources:
         self, caplog: pytest.LogCaptureFixture
     ) -> None:
         """`otel-flight config` shows the problems in its own way."""
-        find_settings(environment={"OTEL_FLIGHT_WINDOW": "quiet"})
+        find_settings(Settings, environment={"OTEL_FLIGHT_WINDOW": "quiet"})
 
         assert caplog.records == []
 
@@ -516,11 +522,11 @@ class TestDocumentation:
 
     def test_the_environment_variables_plugin_names_them_all(self) -> None:
         """`opentelemetry-instrument` has a flag for each setting, and for nothing else."""
-        names = {name for name in dir(variables) if name.startswith("OTEL_")}
+        names = {name for name in dir(environment_variables) if name.startswith("OTEL_")}
 
-        assert names == {setting.variable for setting in all_settings()}
-        assert all(getattr(variables, name) == name for name in names)
-        assert sorted(names) == variables.__all__
+        assert names == {setting.variable for setting in settings_in(Settings)}
+        assert all(getattr(environment_variables, name) == name for name in names)
+        assert sorted(names) == environment_variables.__all__
 
     def test_the_configuration_page_is_the_generated_one(self) -> None:
         """The committed reference is what its generator makes of the settings now."""
@@ -533,6 +539,6 @@ class TestDocumentation:
         """No setting is missing from the reference, with its values, its default and a sentence."""
         page = (DOCS / "reference" / "configuration.md").read_text(encoding="utf-8")
 
-        for setting in all_settings():
+        for setting in settings_in(Settings):
             assert f"`{setting.variable}`" in page
             assert f"`{setting.name}`" in page

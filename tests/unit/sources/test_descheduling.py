@@ -33,7 +33,7 @@ class Watched:
 
     def __init__(self, rig: SourceRig, tasks: Callable[[], None] = lambda: None) -> None:
         self.rig = rig
-        self.source = Descheduling(rig.surroundings)
+        self.source = Descheduling(rig.settings.descheduled_seconds or 0, rig.surroundings)
         self.source.start()
         self.ticked = threading.Semaphore(0)
         self.ticker = Ticker(
@@ -175,7 +175,7 @@ def test_a_wait_in_time_is_nothing(tmp_path: Path) -> None:
     """Also just below the limit."""
     clock = FakeClock()
     with SourceRig(tmp_path / "ring", clock, descheduled_seconds=0.05) as rig:
-        source = Descheduling(rig.surroundings)
+        source = Descheduling(rig.settings.descheduled_seconds or 0, rig.surroundings)
         for late_seconds in (0, 0.01, 0.049):
             source.wait_begins(0.1)
             clock.advance(0.1 + late_seconds)
@@ -188,7 +188,7 @@ def test_a_process_that_stood_still(tmp_path: Path) -> None:
     """From when the ticker should have woken until it did, and no thread is blamed."""
     clock = FakeClock()
     with SourceRig(tmp_path / "ring", clock, descheduled_seconds=0.05) as rig:
-        source = Descheduling(rig.surroundings)
+        source = Descheduling(rig.settings.descheduled_seconds or 0, rig.surroundings)
         source.wait_begins(0.1)
         clock.advance(3.1)
         source.wait_is_over()
@@ -205,7 +205,7 @@ def test_a_wall_clock_that_is_set_is_nothing(tmp_path: Path) -> None:
     """Forward or back, the process did not stand still."""
     clock = FakeClock()
     with SourceRig(tmp_path / "ring", clock, descheduled_seconds=0.05) as rig:
-        source = Descheduling(rig.surroundings)
+        source = Descheduling(rig.settings.descheduled_seconds or 0, rig.surroundings)
         for seconds in (3600, -3600):
             source.wait_begins(0.1)
             clock.advance(0.1)
@@ -221,7 +221,10 @@ def test_a_wall_clock_that_is_set_is_nothing(tmp_path: Path) -> None:
 
 def test_stop_takes_the_watcher_out(rig: SourceRig) -> None:
     """Others go on watching; a second stop is as good as the first."""
-    first, second = Descheduling(rig.surroundings), Descheduling(rig.surroundings)
+    first, second = (
+        Descheduling(rig.settings.descheduled_seconds or 0, rig.surroundings),
+        Descheduling(rig.settings.descheduled_seconds or 0, rig.surroundings),
+    )
     first.start()
     second.start()
 
@@ -237,7 +240,9 @@ def test_without_the_kernels_files(tmp_path: Path) -> None:
     """The run queue is left out, the rest is as it was."""
     clock = FakeClock()
     with SourceRig(tmp_path / "ring", clock, descheduled_seconds=0.05) as rig:
-        source = Descheduling(rig.surroundings, str(tmp_path / "nowhere"))
+        source = Descheduling(
+            rig.settings.descheduled_seconds or 0, rig.surroundings, str(tmp_path / "nowhere")
+        )
         source.wait_begins(0.1)
         clock.advance(1)
         source.wait_is_over()

@@ -40,7 +40,7 @@ def rig(own_environment: Path) -> Iterator[ServingRig]:
 @pytest.fixture
 def source(rig: ServingRig) -> Iterator[EventLoops]:
     """Return the source, and stop it in the end."""
-    source = EventLoops(rig.surroundings)
+    source = EventLoops(rig.settings.loop_stall_seconds or 0, rig.surroundings)
     source.start()
     yield source
     source.stop()

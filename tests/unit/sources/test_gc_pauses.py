@@ -29,7 +29,7 @@ class Collections:
     def __init__(self, directory: Path) -> None:
         self.clock = FakeClock()
         self.rig = SourceRig(directory, self.clock, gc_pause_seconds=LIMIT_SECONDS)
-        self.source = GcPauses(self.rig.surroundings)
+        self.source = GcPauses(self.rig.settings.gc_pause_seconds or 0, self.rig.surroundings)
         self.seconds = 0.0
         self.during: Callable[[], object] = lambda: None
 

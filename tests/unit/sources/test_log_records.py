@@ -20,7 +20,7 @@ from opentelemetry.sdk.trace import TracerProvider
 
 from otel_flight.incidents.window import WindowEvent
 from otel_flight.names.log_attributes import LEFT_OUT, LEVEL, LOGGER, MESSAGE, SEVERITY
-from otel_flight.sources.log_records import LONGEST_MESSAGE, LogRecords
+from otel_flight.sources.log_records import LONGEST_MESSAGE, SOURCE
 from tests.support.fake_clock import FakeClock
 from tests.support.source_rig import SourceRig
 
@@ -38,7 +38,7 @@ class Log:
     def __init__(self, directory: Path, **settings: Any) -> None:
         self.clock = FakeClock()
         self.rig = SourceRig(directory, self.clock, **settings)
-        self.source = LogRecords(self.rig.surroundings)
+        self.source = self.rig.build(SOURCE)
         self.parent = logging.RootLogger(logging.DEBUG)
         self.logger = logging.Manager(self.parent).getLogger("shop.orders")
         self.source.start()

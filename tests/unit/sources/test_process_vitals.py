@@ -51,7 +51,7 @@ def test_memory_and_counts_are_those_of_psutil(rig: SourceRig) -> None:
         thread.start()
 
     switches = process.num_ctx_switches()  # of the main thread alone
-    ProcessVitals(rig.surroundings).tick()
+    ProcessVitals(rig.settings.process_seconds or 0, rig.surroundings).tick()
     with process.oneshot():
         memory, times = process.memory_info(), process.cpu_times()
         counted = process.num_threads(), process.num_fds()
@@ -74,7 +74,9 @@ def test_memory_and_counts_are_those_of_psutil(rig: SourceRig) -> None:
 
 def test_an_event_every_period(rig: SourceRig, clock: FakeClock) -> None:
     """However often the ticker ticks; it is a moment, of the process and no thread."""
-    source = ProcessVitals(rig.surroundings, used_ns=clock.monotonic_ns)
+    source = ProcessVitals(
+        rig.settings.process_seconds or 0, rig.surroundings, used_ns=clock.monotonic_ns
+    )
     began = clock.wall_ns()
 
     for _ in range(25):
@@ -90,7 +92,9 @@ def test_an_event_every_period(rig: SourceRig, clock: FakeClock) -> None:
 def test_less_often_while_nothing_goes_on(rig: SourceRig, clock: FakeClock) -> None:
     """Every fifth period, and at the next tick once it works again or serves a request."""
     used_ns = 0
-    source = ProcessVitals(rig.surroundings, used_ns=lambda: used_ns)
+    source = ProcessVitals(
+        rig.settings.process_seconds or 0, rig.surroundings, used_ns=lambda: used_ns
+    )
     began = clock.wall_ns()
 
     for tick in range(150):
@@ -107,7 +111,7 @@ def test_less_often_while_nothing_goes_on(rig: SourceRig, clock: FakeClock) -> N
 
 def test_utilization_is_of_the_time_since_the_last_event(rig: SourceRig, clock: FakeClock) -> None:
     """Of all processors that may be used; the first event has none."""
-    source = ProcessVitals(rig.surroundings)
+    source = ProcessVitals(rig.settings.process_seconds or 0, rig.surroundings)
     source.tick()
     before = os.times()
     while sum(os.times()[:2]) - sum(before[:2]) < 0.1:
@@ -124,7 +128,7 @@ def test_utilization_is_of_the_time_since_the_last_event(rig: SourceRig, clock: 
 
 def test_tasks_are_counted_without_being_copied(rig: SourceRig) -> None:
     """Those of all loops, as long as they are alive; none is no attribute."""
-    source = ProcessVitals(rig.surroundings)
+    source = ProcessVitals(rig.settings.process_seconds or 0, rig.surroundings)
     before = count_tasks()
 
     async def many() -> int:
@@ -151,7 +155,7 @@ def test_the_container_is_told_of(rig: SourceRig, tmp_path: Path) -> None:
     (group / "memory.stat").write_text("active_file 300\n")
     tree.write("proc/self/stat", "4711 (odd) name) S 1 2\n")
 
-    ProcessVitals(rig.surroundings, str(tree.proc)).tick()
+    ProcessVitals(rig.settings.process_seconds or 0, rig.surroundings, str(tree.proc)).tick()
 
     (found,) = vitals(rig)
     assert found["container.memory.usage"] == 1000
@@ -162,7 +166,9 @@ def test_the_container_is_told_of(rig: SourceRig, tmp_path: Path) -> None:
 
 def test_where_there_is_no_such_file_system(rig: SourceRig, tmp_path: Path) -> None:
     """What the interpreter itself knows is still noted, and nothing raises."""
-    source = ProcessVitals(rig.surroundings, str(tmp_path / "nowhere"))
+    source = ProcessVitals(
+        rig.settings.process_seconds or 0, rig.surroundings, str(tmp_path / "nowhere")
+    )
 
     source.start()
     source.tick()
@@ -180,7 +186,7 @@ def test_a_name_with_a_parenthesis_moves_no_field(rig: SourceRig, tmp_path: Path
     tree = KernelTree(tmp_path)
     tree.write("proc/self/stat", f"4711 (a) b) 7) {fields}\n")
 
-    ProcessVitals(rig.surroundings, str(tree.proc)).tick()
+    ProcessVitals(rig.settings.process_seconds or 0, rig.surroundings, str(tree.proc)).tick()
 
     (found,) = vitals(rig)
     assert found["process.thread.count"] == 117

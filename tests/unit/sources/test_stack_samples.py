@@ -42,7 +42,7 @@ def rig(own_environment: Path, clock: FakeClock) -> Iterator[ServingRig]:
 @pytest.fixture
 def source(rig: ServingRig) -> StackSamples:
     """Return the source."""
-    return StackSamples(rig.surroundings)
+    return StackSamples(rig.settings.stacks_after_seconds or 0, rig.surroundings)
 
 
 def look(source: StackSamples, clock: FakeClock, rig: ServingRig) -> list[WindowEvent]:
@@ -639,7 +639,9 @@ def test_our_own_callback_is_no_part_of_what_a_request_does(
 ) -> None:
     """Who is seen within it runs the function that it interrupted, and waits for nothing."""
     shown: SimpleQueue[int] = SimpleQueue()
-    collections = GcPauses(replace(rig.surroundings, clock=SlowClock(shown)))
+    collections = GcPauses(
+        rig.settings.gc_pause_seconds or 0, replace(rig.surroundings, clock=SlowClock(shown))
+    )
 
     def fill_cache() -> None:
         collections.start()

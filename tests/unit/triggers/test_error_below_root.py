@@ -10,8 +10,8 @@ from opentelemetry import trace
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.trace import NonRecordingSpan, SpanContext, Status, StatusCode, TraceFlags
 
-from otel_flight.triggers.base import Firing, FiringInbox
 from otel_flight.triggers.error_span import ErrorSpanTrigger
+from otel_flight.triggers.gate.firing import Firing, FiringInbox
 from tests.support.recording_rig import RecordingRig
 
 FAILED = Status(StatusCode.ERROR)

@@ -9,10 +9,10 @@ import pytest
 from opentelemetry.sdk.trace import Event, ReadableSpan
 from opentelemetry.trace import Status, StatusCode
 
+from otel_flight.assembly import Settings
 from otel_flight.recording.open_spans import OpenSpans
-from otel_flight.settings.fields import Settings
-from otel_flight.triggers.base import Firing, FiringInbox
 from otel_flight.triggers.error_span import ErrorSpanTrigger
+from otel_flight.triggers.gate.firing import Firing, FiringInbox
 from tests.support.made_span import SECOND, SPAN_ID, TRACE_ID, exception_event, made_span
 
 ERROR = Status(StatusCode.ERROR, "ValueError: no")

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from otel_flight.triggers.base import Firing
 from otel_flight.triggers.external import answer_external_request
+from otel_flight.triggers.gate.firing import Firing
 
 
 class Box:

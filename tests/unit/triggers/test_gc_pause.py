@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from otel_flight.records.records import RuntimeEvent
-from otel_flight.triggers.base import Firing, FiringInbox
+from otel_flight.triggers.gate.firing import Firing, FiringInbox
 from otel_flight.triggers.gc_pause import GcPauseTrigger
 from tests.support.made_span import SECOND, SPAN_ID, TRACE_ID
 

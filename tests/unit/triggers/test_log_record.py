@@ -9,7 +9,7 @@ import pytest
 from otel_flight.names import event_names, source_names
 from otel_flight.names import log_attributes as names
 from otel_flight.records.records import RuntimeEvent
-from otel_flight.triggers.base import Firing, FiringInbox
+from otel_flight.triggers.gate.firing import Firing, FiringInbox
 from otel_flight.triggers.log_record import LogRecordTrigger
 from tests.support.made_span import SECOND, SPAN_ID, TRACE_ID
 

@@ -8,7 +8,7 @@ import msgspec
 
 from otel_flight.names import attributes as names
 from otel_flight.records.records import RuntimeEvent
-from otel_flight.triggers.base import FiringInbox
+from otel_flight.triggers.gate.firing import FiringInbox
 from otel_flight.triggers.loop_stall import LoopStallTrigger
 
 MS = 1_000_000

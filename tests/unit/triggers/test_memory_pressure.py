@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from otel_flight.records.records import RuntimeEvent
-from otel_flight.triggers.base import Firing, FiringInbox
+from otel_flight.triggers.gate.firing import Firing, FiringInbox
 from otel_flight.triggers.memory_pressure import MemoryPressureTrigger
 
 LIMIT = 1000

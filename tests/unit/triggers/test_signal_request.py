@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from otel_flight.triggers.base import FiringInbox
+from otel_flight.triggers.gate.firing import FiringInbox
 from otel_flight.triggers.signal_request import SignalTrigger
 
 

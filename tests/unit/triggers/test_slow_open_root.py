@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
+from otel_flight.assembly import Settings
 from otel_flight.recording.open_spans import OpenSpans
-from otel_flight.settings.fields import Settings
-from otel_flight.triggers.base import Firing, FiringInbox
+from otel_flight.triggers.gate.firing import Firing, FiringInbox
 from otel_flight.triggers.roots.route_limits import RouteLimits
 from otel_flight.triggers.slow_open_root import SlowOpenRootTrigger
 from tests.support.fake_clock import FakeClock

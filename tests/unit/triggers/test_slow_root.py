@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from opentelemetry.sdk.trace import ReadableSpan
 
-from otel_flight.settings.fields import Settings
-from otel_flight.triggers.base import Firing, FiringInbox
+from otel_flight.assembly import Settings
+from otel_flight.triggers.gate.firing import Firing, FiringInbox
 from otel_flight.triggers.roots.route_limits import RouteLimits
 from otel_flight.triggers.slow_root import SlowRootTrigger
 from tests.support.made_span import SECOND, SPAN_ID, TRACE_ID, made_span

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from otel_flight.settings.fields import all_settings
+from otel_flight.assembly import Settings
+from otel_flight.settings.declaration import settings_in
 from tests.support.command_line import run
 
 
@@ -19,7 +20,7 @@ def test_every_setting_is_listed_with_its_origin(
 
     output = run("config", "--spool-directory", str(tmp_path / "other")).output
 
-    for setting in all_settings():
+    for setting in settings_in(Settings):
         assert re.search(rf"^{setting.name} .* {setting.variable}$", output, re.MULTILINE)
     assert re.search(r"^slow_root_seconds +250ms +environment ", output, re.MULTILINE)
     assert re.search(r"^spool_directory +/\S*/other +option ", output, re.MULTILINE)

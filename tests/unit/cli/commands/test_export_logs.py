@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
+from otel_flight.assembly import Settings
 from otel_flight.delivery.flusher import Flusher
 from otel_flight.guard import Guard
 from otel_flight.incidents.spool import Spool
 from otel_flight.ring.layout import LANE_RUNTIME, LANE_SPANS
-from otel_flight.settings.fields import Settings
 from tests.support.command_line import run
 from tests.support.logging_rig import LoggingRig
 from tests.support.otlp_messages import UNAUTHENTICATED, PartialSuccess, Transport

@@ -11,6 +11,7 @@ from typing import Any, Final
 import pytest
 from opentelemetry.sdk.trace.export import SpanExporter
 
+from otel_flight.assembly import Settings
 from otel_flight.delivery.receiver.exporters import (
     Destination,
     build_exporter,
@@ -23,7 +24,6 @@ from otel_flight.delivery.receiver.exporters import (
 )
 from otel_flight.delivery.receiver.log import tap_log
 from otel_flight.errors import DeliveryFailed, MissingExtra
-from otel_flight.settings.fields import Settings
 from tests.support.otlp_receiver import OtlpReceiver
 from tests.support.service_process import ServiceProcess
 
@@ -212,7 +212,7 @@ import sys
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.trace import SpanContext
 from otel_flight.delivery.receiver.exporters import build_exporter, preload
-from otel_flight.settings.fields import Settings
+from otel_flight.assembly import Settings
 settings = Settings(export="otlp", endpoint=sys.argv[1], protocol=sys.argv[2])
 preload(settings)
 before = set(sys.modules)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from otel_flight.settings.fields import Settings
+from otel_flight.assembly import Settings
 from otel_flight.sources.hooks.lane_share import LaneShare
 
 LANE = Settings().runtime_lane_bytes

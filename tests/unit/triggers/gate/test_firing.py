@@ -9,7 +9,8 @@ import msgspec
 import pytest
 from opentelemetry.sdk.trace import TracerProvider
 
-from otel_flight.triggers.base import MAX_WAITING, Firing, FiringInbox, glob_matcher, name_of
+from otel_flight.triggers.base import glob_matcher, name_of
+from otel_flight.triggers.gate.firing import MAX_WAITING, Firing, FiringInbox
 from otel_flight.triggers.manual import manual_firing
 from tests.support.made_span import made_span
 from tests.support.recording_rig import EndedSpans

@@ -1,0 +1,32 @@
+"""The span processor that an application registers, alone or through `install()`."""
+
+from __future__ import annotations
+
+from otel_flight.recorder import FlightRecorder
+from otel_flight.recording.span_processor import RecordingSpanProcessor
+
+
+class FlightSpanProcessor(RecordingSpanProcessor):
+    """The span processor that feeds a recorder. Register it before or after exporting processors.
+
+    Spans that the sampler drops never reach a span processor: wrap the provider's sampler in
+    `FlightSampler`, or use `install()`, which does.
+
+    Args:
+        recorder: which recorder to feed, started if need be; None: a new one, with settings from
+            the environment, that stops when the provider is shut down.
+    """
+
+    def __init__(self, recorder: FlightRecorder | None = None) -> None:
+        self.recorder: FlightRecorder = FlightRecorder() if recorder is None else recorder
+        super().__init__(self.recorder._begin_in_child, self.recorder._guard)
+        self.recorder.connect(self)
+        self.recorder.start()
+
+    def shutdown(self) -> None:
+        """Stop the recorder: finish or spool what is open, within `shutdown_seconds`."""
+        self.recorder.stop()
+
+    def force_flush(self, timeout_millis: int = 30000) -> bool:
+        """Return True: what is recorded is in the window at once, there is nothing to flush."""
+        return True
