@@ -88,7 +88,7 @@ class Run:
             spool=self.spool,
             guard=guard,
             clock=clock,
-            hand_over=self.flusher.submit,
+            submit=self.flusher.submit,
             is_pipeline_exporting=is_pipeline_exporting,
         )
         self._ticker = Ticker(settings.tick_seconds, self._tasks(), guard, self._activity, waits)

@@ -1,6 +1,8 @@
 """Turns firings into incidents: opens, freezes, waits for the tail, closes, hands over.
 
-`fire` is for any thread; everything else runs on the ticker, so that drafts need no lock.
+`fire` and `snapshot` are for any thread; everything else runs on the ticker, and the fields are its
+own, so that drafts need no lock. A closed incident is given to the writer, whose work is a job for
+the worker's thread; what became of it comes back as a value, which the ticker takes.
 """
 
 from __future__ import annotations
@@ -8,7 +10,8 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Callable
-from typing import Any, Final
+from functools import partial
+from typing import Any, Final, NamedTuple
 
 import msgspec
 
@@ -23,6 +26,7 @@ from otel_flight.incidents.manifest import Losses, Manifest
 from otel_flight.incidents.open_spans_segment import capture_open_spans
 from otel_flight.incidents.spool import Spool
 from otel_flight.incidents.window import Window
+from otel_flight.incidents.writer import IncidentWriter
 from otel_flight.recording.session import RecordingSession
 from otel_flight.ring.layout import LANE_SPANS
 from otel_flight.ring.reader import RingHeader
@@ -31,15 +35,23 @@ from otel_flight.triggers.gate.firing import Firing
 from otel_flight.triggers.gate.gate import OPENED, Gate, Verdict
 
 MAX_UNWRITTEN: Final = 2
-"""Closed incidents that may wait in memory for the flusher to write them."""
-_MAX_UNFINISHED: Final = 20_000
+"""At most so many closed incidents wait in memory to be written; one more counts as failed."""
+
+
+class _Exported(NamedTuple):
+    """What the incidents closed so far hold: where the next one begins."""
+
+    records: dict[int, int]
+    """The first record of each lane that none of them holds."""
+    last_id: str
+    """The id of the last of them."""
 
 
 class IncidentKeeper:
     """The incidents of one recording session.
 
     Args:
-        hand_over: runs a job on the flusher's thread, soon.
+        submit: runs a job on the worker's thread, soon.
         is_pipeline_exporting: tells whether another processor exports sampled spans.
     """
 
@@ -52,25 +64,33 @@ class IncidentKeeper:
         spool: Spool,
         guard: Guard,
         clock: Clock,
-        hand_over: Callable[[Callable[[], None]], None],
+        submit: Callable[[Callable[[], None]], None],
         is_pipeline_exporting: Callable[[], bool],
     ) -> None:
         self._settings = settings
         self._session = session
         self._gate = gate
-        self._spool = spool
         self._guard = guard
         self._clock = clock
-        self._hand_over = hand_over
+        self._submit = submit
         self._is_pipeline_exporting = is_pipeline_exporting
         self._accepted: deque[tuple[Verdict, Firing]] = deque()
         self._draft: Draft | None = None
-        self._exported: dict[int, int] = {}
-        self._last_id = ""
-        self._unfinished: dict[int, None] = {}
-        self._unwritten = 0
-        self.written = 0
-        self.failed = 0
+        self._exported = _Exported({}, "")
+        # By their ids, the closed incidents that are being written, each with what was so before.
+        self._unwritten: dict[str, _Exported] = {}
+        self._writer = IncidentWriter(spool, guard, _let_others_run)
+        self._not_frozen = 0
+
+    @property
+    def written(self) -> int:
+        """How many incidents reached the spool. Any thread."""
+        return self._writer.written
+
+    @property
+    def failed(self) -> int:
+        """How many incidents could not be frozen or written. Any thread."""
+        return self._not_frozen + self._writer.failed
 
     @property
     def has_open_incident(self) -> bool:
@@ -92,6 +112,7 @@ class IncidentKeeper:
         """Freeze the window of an incident that was opened, close one whose tail is over."""
         if self._session.ring is None:  # being made, in a forked child
             return
+        self._take_results()
         while self._accepted:
             verdict, firing = self._accepted.popleft()
             if verdict.outcome == OPENED and verdict.incident_id is not None:
@@ -124,7 +145,7 @@ class IncidentKeeper:
             self._close(self._draft)
         ring = self._session.ring
         moment = ClockPair.now(self._clock)
-        if ring is None or self._unwritten >= MAX_UNWRITTEN:
+        if ring is None or len(self._unwritten) >= MAX_UNWRITTEN:
             self._fail(incident_id)
             return
         self._draft = Draft(
@@ -148,40 +169,30 @@ class IncidentKeeper:
             incident.manifest,
             causes=causes,
             opened_ns=causes[0].time_ns if causes else incident.manifest.opened_ns,
-            exported_to={str(lane): record for lane, record in self._exported.items()},
-            previous_incident_id=self._last_id,
+            exported_to={str(lane): record for lane, record in self._exported.records.items()},
+            previous_incident_id=self._exported.last_id,
             is_pipeline_exporting=self._is_pipeline_exporting(),
         )
         incident = Incident(manifest, incident.window)
-        before, last_id = dict(self._exported), self._last_id
-        for lane, record in draft.window.end_records().items():
-            self._exported[lane] = record
+        self._unwritten[draft.incident_id] = self._exported
+        ends = draft.window.end_records()
+        self._exported = _Exported({**self._exported.records, **ends}, draft.incident_id)
+        for lane, record in ends.items():
             ring.set_exported(lane, record)
-        self._last_id = draft.incident_id
-        self._unwritten += 1
-        self._hand_over(lambda: self._write(incident, before, last_id))
+        self._submit(partial(self._writer.write, incident))
 
-    def _write(self, incident: Incident, exported_before: dict[int, int], last_id: str) -> None:
-        """Complete and write an incident; on the flusher's thread."""
-        try:
-            finished = complete(incident, self._guard, set(self._unfinished), _let_others_run)
-            self._spool.add(finished)
-        except Exception as error:  # noqa: BLE001
-            self._fail(incident.manifest.incident_id)
-            if self._last_id == incident.manifest.incident_id:
-                self._exported, self._last_id = exported_before, last_id
-            self._guard.note("write incident", error)
-            return
-        finally:
-            self._unwritten -= 1
-        for span in finished.window.unfinished():
-            self._unfinished[span.record.span_id] = None
-        while len(self._unfinished) > _MAX_UNFINISHED:
-            del self._unfinished[next(iter(self._unfinished))]
-        self.written += 1
+    def _take_results(self) -> None:
+        """Let the next incident begin where one that could not be written did."""
+        for result in self._writer.take_results():
+            before = self._unwritten.pop(result.incident_id)
+            if result.is_written:
+                continue
+            self._gate.give_back()
+            if self._exported.last_id == result.incident_id:
+                self._exported = before
 
     def _fail(self, incident_id: str) -> None:
-        self.failed += 1
+        self._not_frozen += 1
         self._gate.closed(incident_id)
         self._gate.give_back()
 

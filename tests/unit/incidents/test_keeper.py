@@ -24,7 +24,7 @@ from tests.support.fake_clock import FakeClock
 
 
 class Bench:
-    """A keeper with everything real but the clock and the flusher's thread."""
+    """A keeper with everything real but the clock and the worker's thread."""
 
     def __init__(self, spool: Path, ring: Path) -> None:
         self.settings = Settings(
@@ -54,7 +54,7 @@ class Bench:
             spool=self.spool,
             guard=self.guard,
             clock=self.clock,
-            hand_over=self.jobs.append,
+            submit=self.jobs.append,
             is_pipeline_exporting=lambda: False,
         )
 
@@ -80,7 +80,7 @@ class Bench:
         return read_incident(max(self.spool.entries(), key=lambda entry: entry.written_ns).path)
 
     def run_jobs(self) -> None:
-        """Do what the flusher would."""
+        """Do what the worker would."""
         while self.jobs:
             self.jobs.pop(0)()
 
@@ -255,7 +255,7 @@ def test_an_incident_that_cannot_be_written_gives_its_budget_back(
 
 
 def test_unwritten_incidents_are_bounded(bench: Bench) -> None:
-    """A flusher that hangs keeps two windows in memory, not more."""
+    """A worker that hangs keeps two windows in memory, not more."""
     for number in range(MAX_UNWRITTEN + 1):
         assert bench.fire(f"cause {number}")
         bench.keeper.advance()

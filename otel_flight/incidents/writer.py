@@ -1,0 +1,81 @@
+"""Writes closed incidents to the spool, which takes too long for the ticker.
+
+The ticker closes an incident and gives it away; the worker's thread writes it, and gives back a
+value that says what became of it. The two threads share nothing else.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Final
+
+from otel_flight.guard import Guard
+from otel_flight.incidents.completion import complete
+from otel_flight.incidents.incident import Incident
+from otel_flight.incidents.spool import Spool
+
+_MOST_UNFINISHED: Final = 20_000
+"""The writer remembers at most so many unfinished spans, and forgets the oldest beyond that: if one
+of those is in a later incident, it goes out under its own id a second time."""
+
+
+@dataclass(frozen=True)
+class WriteResult:
+    """What became of an incident that was to be written."""
+
+    incident_id: str
+    is_written: bool
+
+
+class IncidentWriter:
+    """Completes closed incidents and writes them, in the order they were closed.
+
+    Its fields belong to the thread that calls `write`: the worker's, or the one that stands in for
+    it, of which one runs at a time. The counts may be read by any thread.
+
+    Args:
+        spool: where to.
+        guard: notes incidents that could not be written.
+        pause: called now and then, to let other threads run.
+
+    Attributes:
+        written: incidents that reached the spool.
+        failed: incidents that did not.
+    """
+
+    def __init__(self, spool: Spool, guard: Guard, pause: Callable[[], None]) -> None:
+        self._spool = spool
+        self._guard = guard
+        self._pause = pause
+        self._unfinished: dict[int, None] = {}
+        self._results: deque[WriteResult] = deque()
+        self.written = 0
+        self.failed = 0
+
+    def write(self, incident: Incident) -> None:
+        """Complete an incident and write it; the result waits for `take_results`."""
+        is_written = False
+        try:
+            finished = complete(incident, self._guard, set(self._unfinished), self._pause)
+            self._spool.add(finished)
+            is_written = True
+            self._remember_unfinished(finished)
+        except Exception as error:  # noqa: BLE001  (a full disk, above all)
+            self._guard.note("write incident", error)
+        finally:
+            self.written += is_written
+            self.failed += not is_written
+            self._results.append(WriteResult(incident.manifest.incident_id, is_written))
+
+    def take_results(self) -> Iterator[WriteResult]:
+        """Yield what became of incidents since this was called last. One other thread may."""
+        while self._results:
+            yield self._results.popleft()
+
+    def _remember_unfinished(self, incident: Incident) -> None:
+        for span in incident.window.unfinished():
+            self._unfinished[span.record.span_id] = None
+        while len(self._unfinished) > _MOST_UNFINISHED:
+            del self._unfinished[next(iter(self._unfinished))]
