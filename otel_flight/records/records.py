@@ -1,11 +1,11 @@
 """The kinds of record and their fields: the one place that says what the bytes mean.
 
-A record is a msgpack array whose first element is its kind. `span_encoder` builds plain tuples in
-the order given here; these classes are what `decoder` gives back. New fields are only ever
-added at the end, so that an older reader still understands a newer ring.
+A record is a msgpack array of its kind and its fields, in the order given here; `layout` says where
+each stands. A new field is only ever added at the end and with a default, so that an older reader
+still understands a newer ring, and the other way round.
 
-Garbage collection does not track them (they cannot form cycles), and empty sequences are tuples,
-which are shared: decoding a full window makes no collection run in the host.
+Garbage collection does not track these objects (they cannot form cycles), and empty sequences are
+tuples, which are shared: decoding a full window starts no collection in the host.
 """
 
 from __future__ import annotations
@@ -25,37 +25,54 @@ STACK: Final = 7
 FLAG_SAMPLED: Final = 0x01
 """The low eight bits of a record's flags are the W3C trace flags of the span's own context."""
 FLAG_PARENT_IS_REMOTE: Final = 0x100
+"""The bit of a record's flags that says that the span's parent is in another process."""
 
 EXTRA_TRACE_STATE: Final = "trace_state"
+"""This key of `extras` holds the W3C trace state, as its header has it."""
 EXTRA_DROPPED_ATTRIBUTES: Final = "dropped_attributes"
+"""This key of `extras` holds how many attributes the SDK's limits and the record's left out."""
 EXTRA_DROPPED_EVENTS: Final = "dropped_events"
+"""This key of `extras` holds how many events the SDK's limits and the record's left out."""
 EXTRA_DROPPED_LINKS: Final = "dropped_links"
+"""This key of `extras` holds how many links the SDK's limits and the record's left out."""
 EXTRA_CONVERTED: Final = "converted"
-"""How many values msgpack could not hold and were converted to text, and how many names and times
-were none and had to be put right."""
+"""This key of `extras` holds how many values msgpack could not hold, which became text, and how
+many names and times were of a wrong type, which were converted."""
 EXTRA_CUT_BYTES: Final = "cut_bytes"
-"""How many bytes the record limit took from this record's strings, lists and maps."""
+"""This key of `extras` holds how many bytes the record limit took from the record's strings, lists
+and maps."""
 
 
 class Event(msgspec.Struct, array_like=True, frozen=True, gc=False):
     """A span event."""
 
     name: str
+    """The event's name, such as `exception`."""
     time_ns: int
+    """When it happened, by the clock of the application."""
     attributes: dict[str, Any]
+    """The event's attributes."""
     dropped_attributes: int = 0
+    """How many attributes the SDK's limits left out."""
 
 
 class Link(msgspec.Struct, array_like=True, frozen=True, gc=False):
     """A span link."""
 
     trace_id_high: int
+    """The upper 64 bits of the linked span's trace id."""
     trace_id_low: int
+    """The lower 64 bits of it."""
     span_id: int
+    """The linked span's id."""
     flags: int
+    """As the flags of a span, of the linked span's context."""
     attributes: dict[str, Any]
+    """The link's attributes."""
     dropped_attributes: int = 0
+    """How many attributes the SDK's limits left out."""
     trace_state: str = ""
+    """The W3C trace state of the linked span's context, as its header has it."""
 
     @property
     def trace_id(self) -> int:
@@ -65,17 +82,23 @@ class Link(msgspec.Struct, array_like=True, frozen=True, gc=False):
 
 class _SpanFields(msgspec.Struct, array_like=True, gc=False):
     trace_id_high: int
+    """The upper 64 bits of the trace id."""
     trace_id_low: int
+    """The lower 64 bits of the trace id."""
     span_id: int
+    """The span's id."""
     parent_span_id: int
-    """0: no parent."""
+    """The parent's span id; 0: the span has no parent."""
     flags: int
+    """The lower eight bits are the W3C trace flags of the span; bit 0x100: its parent is remote."""
     scope: int
-    """Number of the scope record of the same segment; 0: none."""
+    """The number of the span's `ScopeDefinition` in the same segment; 0: none."""
     name: str
+    """The span's name."""
     kind: int
-    """Value of `opentelemetry.trace.SpanKind`."""
+    """The value of `opentelemetry.trace.SpanKind`."""
     start_ns: int
+    """When the span started, by the clock of the application."""
 
     @property
     def trace_id(self) -> int:
@@ -97,12 +120,17 @@ class Span(_SpanFields, array_like=True, tag=SPAN, gc=False):
     """A span that ended."""
 
     end_ns: int
+    """When the span ended, by the clock of the application."""
     attributes: dict[str, Any]
+    """The span's attributes."""
     events: tuple[Event, ...]
+    """The span's events, oldest first."""
     links: tuple[Link, ...]
+    """The span's links, in their order."""
     status: int | tuple[int, str | None]
-    """Value of `StatusCode`, with the description when there is one."""
+    """The value of `StatusCode`; with its description as a pair, when there is one."""
     extras: dict[str, Any] | None = None
+    """What only few spans have: trace state, and counts of what is missing."""
 
     @property
     def status_code(self) -> int:
@@ -116,75 +144,92 @@ class Span(_SpanFields, array_like=True, tag=SPAN, gc=False):
 
 
 class SpanStart(_SpanFields, array_like=True, tag=SPAN_START, gc=False):
-    """A local root that started, or a span that the ticker found open."""
+    """A local root that started, or a span that the ticker found open for more than a tick."""
 
     thread_id: int = 0
-    """`threading.get_ident()` of the starting thread; 0: not known."""
+    """`threading.get_ident()` of the thread that started it; 0: not known."""
     attributes: dict[str, Any] | None = None
+    """The attributes so far of a span that was found open; nil for a start."""
 
 
 class OpenSpan(Span, array_like=True, tag=OPEN_SPAN, gc=False):
-    """A span still open when its incident closed; `end_ns` is that moment."""
+    """A span that was open when its incident closed, which is its `end_ns`; only in `open.seg`."""
 
 
 class ResourceDefinition(msgspec.Struct, array_like=True, tag=RESOURCE, gc=False):
     """A resource, numbered; valid in the segment it stands in."""
 
     number: int
+    """What scopes of the same segment refer to it by."""
     attributes: dict[str, Any]
+    """The resource's attributes."""
     schema_url: str = ""
+    """The resource's schema URL."""
 
 
 class ScopeDefinition(msgspec.Struct, array_like=True, tag=SCOPE, gc=False):
     """An instrumentation scope with its resource, numbered; valid in the segment it stands in."""
 
     number: int
+    """What spans of the same segment refer to it by."""
     resource: int
+    """The number of the `ResourceDefinition` in the same segment."""
     name: str
+    """The scope's name: that of the instrumenting library."""
     version: str | None = None
+    """The library's version."""
     schema_url: str | None = None
+    """The scope's schema URL."""
     attributes: dict[str, Any] | None = None
+    """The scope's attributes."""
 
 
 class Frame(msgspec.Struct, array_like=True, frozen=True, gc=False):
-    """A place in the program that a stack or a chain of awaits goes through."""
+    """A frame of a recorded stack: which function it is in, and at which line."""
 
     function: str
-    """Qualified name, as far as the interpreter knows it (from Python 3.11 on)."""
+    """The qualified name, as far as the interpreter knows it (from Python 3.11 on). For what has no
+    code, such as a lock that is waited for, a text that names it."""
     file: str
+    """The path of the source file; empty for what has no code."""
     line: int
+    """The line number; 0: not known."""
 
 
 class StackDefinition(msgspec.Struct, array_like=True, tag=STACK, gc=False):
     """A stack, numbered; valid in the segment it stands in."""
 
     number: int
+    """What runtime events of the same segment refer to it by."""
     frames: tuple[Frame, ...]
-    """Outermost first."""
+    """The stack's frames, outermost first."""
     left_out: int = 0
-    """Frames between the outermost and the innermost ones that had no room."""
+    """How many frames between the outermost and the innermost ones had no room."""
 
 
 class RuntimeEvent(msgspec.Struct, array_like=True, tag=RUNTIME, gc=False):
-    """What one of the sources saw happen in the process."""
+    """What one of the sources saw happen in the process; in the runtime lane."""
 
     source: str
     """The source's name: `gc`, `event_loop`, `logs`, …"""
     name: str
     """What happened, of low cardinality: `gc pause`, `event loop blocked`, …"""
     start_ns: int
-    """Wall clock."""
+    """When it began, by the wall clock."""
     end_ns: int
-    """The same as `start_ns` for what has no duration."""
+    """When it was over; the same as `start_ns` for what has no duration."""
     thread_id: int = 0
     """`threading.get_ident()` of the thread it happened on; 0: none, or not known."""
     trace_id_high: int = 0
+    """The upper 64 bits of the trace id of the span it belongs to."""
     trace_id_low: int = 0
+    """The lower 64 bits of it; both 0: none, or not known."""
     span_id: int = 0
     """The span it belongs to; 0: none, or not known."""
     attributes: dict[str, Any] = {}
+    """The event's attributes, which each source has its own of."""
     stack: int = 0
-    """Number of the stack definition of the same segment; 0: none."""
+    """The number of a `StackDefinition` in the same segment; 0: none."""
 
     @property
     def trace_id(self) -> int:
