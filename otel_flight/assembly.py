@@ -51,7 +51,7 @@ SOURCES: Final[tuple[SourceDescription, ...]] = (
     cpu_throttling.SOURCE,
     pressure.SOURCE,
 )
-"""The sources of runtime events, in the order of their lanes in an incident's trace."""
+"""The sources of runtime events stand in the order of their lanes in an incident's trace."""
 
 TRIGGERS: Final[tuple[TriggerDescription, ...]] = (
     error_span.TRIGGER,
@@ -68,7 +68,7 @@ TRIGGERS: Final[tuple[TriggerDescription, ...]] = (
     external.TRIGGER,
     signal_request.TRIGGER,
 )
-"""The triggers, in the order of their settings in the configuration reference."""
+"""The triggers stand in the order of their settings in the configuration reference."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -95,7 +95,7 @@ class FlightSpanExporter(SpanExporter):
     """What `OTEL_TRACES_EXPORTER=otel_flight` names: incidents only, nothing else is exported.
 
     The SDK puts every exporter behind a batch processor with a queue and a thread. This one
-    installs the recorder instead, and takes that batch processor out again.
+    installs the recorder instead, and removes that batch processor again.
     """
 
     is_flight_recorder: Final = True
@@ -104,7 +104,7 @@ class FlightSpanExporter(SpanExporter):
         _install_quietly({})
 
     def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
-        """Take the batch processor out, which is only still there when no hook ran after it."""
+        """Remove the batch processor, which is only still there when no hook ran after it."""
         _retire_batch_processors(trace.get_tracer_provider())
         return SpanExportResult.SUCCESS
 
@@ -168,7 +168,7 @@ def _install_quietly(options: dict[str, Any], tracer_provider: Any = None) -> No
 
 
 def _retire_batch_processors(provider: Any) -> None:
-    """Take out the batch processors around `FlightSpanExporter`, and stop their threads."""
+    """Remove the batch processors around `FlightSpanExporter`, and stop their threads."""
     pipeline = getattr(provider, "_active_span_processor", None)
     processors = getattr(pipeline, "_span_processors", ())
     if not isinstance(provider, TracerProvider) or pipeline is None:

@@ -28,7 +28,7 @@ def install(
     tracer_provider: trace.TracerProvider | None = None,
     **overrides: Any,
 ) -> FlightRecorder | None:
-    """Put a recorder into a tracer provider: span processor, sampler, triggers.
+    """Install a recorder in a tracer provider: span processor, sampler, triggers.
 
     Does nothing but return the same recorder when called again for the same provider.
 
@@ -76,12 +76,12 @@ def install_with(in_force: SettingsInForce[Settings], provider: Any) -> FlightRe
 
 
 def get_recorder() -> FlightRecorder | None:
-    """Return the recorder that `install` put in last, None when there is none."""
+    """Return the recorder that `install` installed last, None when there is none."""
     return _installed
 
 
 def uninstall() -> None:
-    """Stop the installed recorder; take its processor out and give the samplers back."""
+    """Stop the installed recorder; remove its span processor and restore the samplers."""
     global _installed, _provider
     with _install_lock:
         recorder, _installed = _installed, None

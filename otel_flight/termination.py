@@ -36,7 +36,7 @@ class TerminationHandler:
             signal.signal(signal.SIGTERM, self._handle)
 
     def stop(self) -> None:
-        """Take the handler out, unless someone replaced it since."""
+        """Remove the handler, unless someone replaced it since."""
         if threading.current_thread() is not threading.main_thread():
             return
         if signal.getsignal(signal.SIGTERM) == self._handle:

@@ -40,7 +40,7 @@ class Draft:
 
 
 def _tells(firing: Firing, opener: Firing) -> bool:
-    is_asked_to = opener.told_by != 0 and firing.span_id == opener.told_by
+    is_asked_to = opener.yields_to != 0 and firing.span_id == opener.yields_to
     return is_asked_to and firing.trigger == opener.trigger
 
 

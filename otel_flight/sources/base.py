@@ -19,13 +19,14 @@ from otel_flight.settings.declaration import SettingsGroup
 from otel_flight.settings.fields import CoreSettings
 
 MOST_PLACES: Final = 256
-"""Of one stack that are looked at, the innermost ones: recursion can go a thousand deep."""
+"""At most this many frames of a stack are read, from the innermost one on: recursion can go a
+thousand deep."""
 
 
 class Source(Protocol):
     """Sees one kind of thing happen in the process.
 
-    What it puts into the process, a callback or a hook, follows the hot-path law: never raise,
+    What it installs in the process, a callback or a hook, follows the hot-path law: never raise,
     block, lock, log or do I/O there. Everything else belongs into `tick`.
 
     Attributes:
@@ -35,11 +36,11 @@ class Source(Protocol):
     name: str
 
     def start(self) -> None:
-        """Put in what it needs, chaining what was there before. Any thread; once."""
+        """Install what it needs, chaining what was there before. Any thread; once."""
         ...
 
     def stop(self) -> None:
-        """Take it out again, unless someone has replaced it since. Idempotent; never blocks.
+        """Remove it again, unless someone has replaced it since. Idempotent; never blocks.
 
         It also runs in a forked child, where the locks of other threads are held for ever.
         """

@@ -1,4 +1,4 @@
-"""The times in which the container's processor limit held the process back.
+"""The times in which the container's CPU limit held the process back.
 
 The kernel lets a control group use its quota in each period, usually 100 ms, and stops it for the
 rest of that period. To the program this looks like code that is slow for no reason.
@@ -20,9 +20,9 @@ from otel_flight.sources.kernel.control_group import ControlGroup, find_control_
 from otel_flight.sources.kernel.files import number_in, read_number, read_numbers, read_text
 
 _LOOK_AGAIN_NS: Final = 30_000_000_000
-"""Time after which limits are looked for anew: they can be changed while a container runs."""
+"""Limits are read again after so many nanoseconds: they can be changed while a container runs."""
 _LONGEST_NS: Final = 1_000_000_000
-"""Of one event: throttling that goes on is several."""
+"""One event covers at most so many nanoseconds; throttling that goes on becomes several events."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class Quota:
 
     Attributes:
         level: its directory.
-        quota_ns: processor time in each period.
+        quota_ns: CPU time in each period.
         period_ns: how long a period is.
     """
 
@@ -41,15 +41,15 @@ class Quota:
 
     @property
     def processors(self) -> float:
-        """The limit as a number of processors."""
+        """The limit as a number of CPUs."""
         return self.quota_ns / self.period_ns
 
     def held_back_ns(self, periods: int, throttled_ns: int) -> int:
         """Return about how long work was held back, by the clock on the wall.
 
-        What the kernel counts is a sum over processors: work that ran on four of them and was
+        What the kernel counts is a sum over CPUs: work that ran on four of them and was
         stopped for 30 ms counts 120 ms. In a period in which the quota was used up, work ran on
-        `k` processors for `t` and was held back on as many for the rest: `k * t` is the quota and
+        `k` CPUs for `t` and was held back on as many for the rest: `k * t` is the quota and
         `k * (period - t)` what was counted.
 
         Args:
@@ -105,10 +105,10 @@ class CpuThrottling:
         self._last_ns = 0
 
     def start(self) -> None:
-        """Nothing to put in."""
+        """Nothing to install."""
 
     def stop(self) -> None:
-        """Nothing to take out."""
+        """Nothing to remove."""
 
     def tick(self) -> None:
         """Compare what was counted with the last tick."""

@@ -1,4 +1,4 @@
-"""Times in which the process got no processor, or one thread did not let go of the interpreter.
+"""Times in which the process got no CPU, or one thread did not release the GIL.
 
 The ticker's thread wants nothing but to be woken in time and to do a little work, so when it is
 late something held it up, and with it every other thread that had something to do.
@@ -75,7 +75,7 @@ class Descheduling:
     def tick(self) -> None:
         """Note the run queue now and then; the rest happens between tasks and around waits.
 
-        Reading a file lets others have the interpreter, who may then hold it: best not too often.
+        Reading a file releases the GIL, which another thread may then hold: best not too often.
         """
         self._ticks += 1
         if self._ticks % _TICKS_BETWEEN_READINGS == 1:
@@ -151,7 +151,7 @@ class Descheduling:
         )
 
     def _run_queue_ns(self) -> int | None:
-        """Return how long this thread was ready to run without a processor, since it began."""
+        """Return how long this thread was ready to run without a CPU, since it began."""
         scheduled = read_scheduled(self._proc)
         return scheduled.queued_ns if scheduled is not None else None
 

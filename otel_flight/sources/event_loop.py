@@ -35,16 +35,17 @@ from otel_flight.sources.stacks.loop_samples import (
 
 MOST_LOOPS: Final = 64
 _NEWEST_ROOTS: Final = 32
-"""The open local roots whose tasks are asked for their loop at each tick."""
+"""At each tick, the tasks of at most this many open local roots are asked for their loop."""
 MOST_SAMPLES: Final = 32
-"""Of one stall that are kept, the newest ones."""
+"""At most this many samples of one stall are kept, the newest ones."""
 SAMPLED_FROM_NS: Final = 50_000_000
-"""How late a beat must be for the loop's thread to be looked at, unless the limit is lower."""
+"""A loop's thread is sampled when its beat is late by so many nanoseconds, or by half the limit."""
 _SECOND_LOOK_SECONDS: Final = 0.005
-"""After the first look: a task that is still running then is one that runs for long."""
+"""The second sample is taken so many seconds after the first: a task that still runs then is one
+that runs for long."""
 _SCAN_NS: Final = 1_000_000_000
 _WORKING_SHARE: Final = 0.02
-"""Of a processor that the process must use for its loops to be looked for and after."""
+"""Loops are looked for while the process uses at least this share of a CPU."""
 _GROWTH: Final = 1.25
 """A stall that goes on is recorded again each time it has become so many times longer."""
 _MOST_PARENTS: Final = 20
@@ -92,7 +93,7 @@ class EventLoops:
         self.stalls = 0
 
     def start(self) -> None:
-        """Nothing to put in: loops are found by the ticker."""
+        """Nothing to install: loops are found by the ticker."""
 
     def stop(self) -> None:
         """Let the beats end."""

@@ -34,11 +34,11 @@ from otel_flight.sources.hooks.exception_facts import (
 from otel_flight.sources.hooks.log_tap import LOG_TAP, message_of
 
 MOST_WAITING: Final = 64
-"""Exceptions of finalizers that may wait for the ticker; more are counted."""
+"""At most this many exceptions of finalizers wait for the ticker; more are counted and lost."""
 _OF_THREADS: Final = "Exception ignored in thread started by"
 _LONGEST_TEXT: Final = 256
 _NO_ERRORS: Final = (KeyboardInterrupt, SystemExit)
-"""Requests to end: nothing is wrong."""
+"""These ask a thread or the process to end: nothing is wrong."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,14 +66,14 @@ class UnhandledExceptions:
         self._unhandled = self._unraisable = self._dropped = 0
 
     def start(self) -> None:
-        """Put in the hooks."""
+        """Install the hooks."""
         self._main.add(self._main_failed)
         self._thread.add(self._thread_failed)
         self._finalizer.add(self._finalizer_failed)
         LOG_TAP.add(self._logged)
 
     def stop(self) -> None:
-        """Take them out again."""
+        """Remove them again."""
         self._main.remove(self._main_failed)
         self._thread.remove(self._thread_failed)
         self._finalizer.remove(self._finalizer_failed)

@@ -25,7 +25,7 @@ from otel_flight.settings.declaration import SettingsGroup, setting_field
 from otel_flight.sources.base import SourceDescription, Surroundings, current_ids, halves, places_of
 
 MOST_WAITING: Final = 256
-"""Pauses over the limit that may wait for the ticker, the oldest making room."""
+"""At most this many pauses over the limit wait for the ticker; the oldest make room."""
 GENERATIONS: Final = 3
 _MOST_PLACES: Final = 32
 
@@ -77,7 +77,7 @@ class GcPauses:
         gc.callbacks.append(self._collecting)
 
     def stop(self) -> None:
-        """Take the callback out."""
+        """Remove the callback."""
         if self._collecting in gc.callbacks:
             gc.callbacks.remove(self._collecting)
 

@@ -29,10 +29,11 @@ _LONGEST_NAME: Final = 256
 _OWN_LOGGER: Final = "otel_flight"
 _OWN_THREADS: Final = "otel-flight"
 _RECORD_BYTES: Final = 320
-"""About what a record takes besides its message."""
+"""A record takes about so many bytes besides its message."""
 _AT_ONCE: Final = 0.25
 _IN_WINDOW: Final = 0.5
-"""Parts of the runtime lane; the last quarter is for the other sources, however much is logged."""
+"""Log records may fill these parts of the runtime lane at any moment, and during a window besides;
+the last quarter is for the other sources, however much is logged."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,4 +1,4 @@
-"""Pressure stall information: how long work waited for a processor, for memory or for a disk.
+"""Pressure stall information: how long work waited for a CPU, for memory or for a disk.
 
 Of the container where the kernel accounts for it, else of the whole machine: then it may be another
 program that suffers.
@@ -23,7 +23,7 @@ RESOURCES: Final = {
     "io": event_names.IO_PRESSURE,
 }
 LEAST_SHARE: Final = 0.1
-"""Of a second that something must have waited for it to be recorded."""
+"""A second is recorded in which something waited for at least this share of it."""
 _PERIOD_NS: Final = 1_000_000_000
 _TOTAL: Final = "total="
 
@@ -52,10 +52,10 @@ class Pressure:
         self._last_ns = 0
 
     def start(self) -> None:
-        """Nothing to put in."""
+        """Nothing to install."""
 
     def stop(self) -> None:
-        """Nothing to take out."""
+        """Nothing to remove."""
 
     def tick(self) -> None:
         """Compare the totals with those of a second ago."""

@@ -1,4 +1,4 @@
-"""What the process as a whole uses, now and then: memory, processor, threads, files, tasks.
+"""What the process as a whole uses, now and then: memory, CPU, threads, files, tasks.
 
 Read from a few small files of Linux. Where there is no /proc, what the interpreter itself can tell
 is noted, and the rest is left out.
@@ -26,13 +26,14 @@ from otel_flight.sources.kernel.memory_limit import MemoryLimit
 
 _PAGE_BYTES: Final = os.sysconf("SC_PAGE_SIZE") if hasattr(os, "sysconf") else 4096
 _COUNT_FILES_EVERY: Final = 10
-"""On kernels before 6.2, which tell the number of open files only by listing them all."""
+"""Open files are listed with every tenth event only, on kernels before 6.2, which tell their number
+in no other way."""
 _QUIET_FACTOR: Final = 5
-"""How many times less often in a process that does nothing."""
+"""A process that does nothing is noted so many times less often."""
 _WORKING_SHARE: Final = 0.02
-"""Of a processor; a process that uses less, and serves no request, does nothing."""
+"""A process that uses less than this share of a CPU, and serves no request, does nothing."""
 _TASK_SETS: Final = ("_all_tasks", "_scheduled_tasks", "_eager_tasks")
-"""Where asyncio keeps its tasks: the first up to Python 3.11, the others from then on."""
+"""asyncio keeps its tasks in these: the first up to Python 3.11, the others from then on."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,7 +53,7 @@ class ProcessVitals:
     Args:
         surroundings: what a source is given.
         proc: where the process file system is mounted.
-        used_ns: reads the processor time that the process has used.
+        used_ns: reads the CPU time that the process has used.
     """
 
     name = source_names.PROCESS
@@ -77,10 +78,10 @@ class ProcessVitals:
         self._last: tuple[int, float] | None = None
 
     def start(self) -> None:
-        """Nothing to put in."""
+        """Nothing to install."""
 
     def stop(self) -> None:
-        """Nothing to take out."""
+        """Nothing to remove."""
 
     def tick(self) -> None:
         """Record the vitals when it is time to."""

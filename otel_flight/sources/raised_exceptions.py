@@ -34,7 +34,7 @@ _RECORD_BYTES: Final = 400
 _AT_ONCE: Final = 0.1
 _IN_WINDOW: Final = 0.15
 _TOOL_IDS: Final = (4, 3)
-"""Those that are not set apart for debuggers, coverage, profilers and optimizers."""
+"""These are not set apart for debuggers, coverage, profilers and optimizers."""
 _OUR_DIRECTORY: Final = str(Path(__file__).parent.parent)
 _FLOW: Final = (
     StopIteration,
@@ -44,7 +44,7 @@ _FLOW: Final = (
     SystemExit,
     asyncio.CancelledError,
 )
-"""How iterations end and work is stopped: nothing is wrong."""
+"""Iterations end and work is stopped by these: nothing is wrong."""
 
 _logger = logging.getLogger("otel_flight")
 _monitoring: Final[Any] = getattr(sys, "monitoring", None)

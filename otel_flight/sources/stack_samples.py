@@ -21,16 +21,17 @@ from otel_flight.settings import kinds
 from otel_flight.settings.declaration import SettingsGroup, setting_field
 from otel_flight.sources.base import SourceDescription, Surroundings, halves
 from otel_flight.sources.kernel.run_queue import RunQueues
-from otel_flight.sources.stacks.sightings import Sighting, Sightings
+from otel_flight.sources.stacks.stack_reader import RootStack, StackReader
 
 OLDEST_ROOTS: Final = 2_000
-"""That are looked through for those due; younger ones must wait until there are fewer."""
+"""At most this many open local roots are looked through for those due; younger ones must wait until
+there are fewer."""
 MOST_SAMPLES: Final = 20
-"""With one tick."""
+"""At most this many samples are taken with one tick."""
 BUDGET_NS: Final = 10_000_000
-"""After which no more samples are begun with one tick."""
+"""No more samples are begun with one tick after so many nanoseconds."""
 _WAIT_SHARE: Final = 0.05
-"""Of its age that a root waits between two samples."""
+"""A root waits this share of its age between two samples."""
 
 
 class _Sample(NamedTuple):
@@ -38,7 +39,7 @@ class _Sample(NamedTuple):
 
     root: OpenRoot
     moment_ns: int
-    sighting: Sighting
+    seen: RootStack
     attributes: Mapping[str, Any]
     places: Sequence[Place]
 
@@ -78,10 +79,10 @@ class StackSamples:
         self.samples = 0
 
     def start(self) -> None:
-        """Nothing to put in."""
+        """Nothing to install."""
 
     def stop(self) -> None:
-        """Nothing to take out."""
+        """Nothing to remove."""
 
     def tick(self) -> None:
         """Sample the roots that are due, the oldest first."""
@@ -101,7 +102,7 @@ class StackSamples:
             return
         self._due_ns = {key: when for key, when in self._due_ns.items() if key in roots}
         self._run_queues.keep(roots)
-        # All are seen before anything lets others have the interpreter, who would go on.
+        # All are seen before anything releases the GIL, and others go on.
         for sample in self._samples(due[:MOST_SAMPLES], now):
             self._record(sample, self._scheduling(sample, now))
 
@@ -128,7 +129,7 @@ class StackSamples:
         return {key: now.monotonic_ns - began_ns for key, began_ns in self._began_ns.items()}
 
     def _samples(self, due: Sequence[tuple[OpenRoot, int]], now: ClockPair) -> Sequence[_Sample]:
-        sightings = Sightings(self._open_spans)
+        reader = StackReader(self._open_spans)
         newest_of_thread = {root[1]: root for root, _ in due if root[2] is None}
         samples = []
         for root, age_ns in due:
@@ -138,19 +139,19 @@ class StackSamples:
                 continue  # one root within another: the thread is in the inner one
             span_id = root[0].get_span_context().span_id
             self._due_ns[span_id] = now.monotonic_ns + int(age_ns * _WAIT_SHARE)
-            sighting = sightings.of(root)
-            if sighting is not None:
-                attributes = sightings.attributes(sighting)
-                places = places_in(sighting.stack)
-                samples.append(_Sample(root, self._clock.wall_ns(), sighting, attributes, places))
+            seen = reader.read(root)
+            if seen is not None:
+                attributes = reader.attributes(seen)
+                places = places_in(seen.stack)
+                samples.append(_Sample(root, self._clock.wall_ns(), seen, attributes, places))
         return samples
 
     def _scheduling(self, sample: _Sample, now: ClockPair) -> Mapping[str, int]:
-        """Return what a running thread got of the processors since it was last seen running."""
-        if sample.sighting.wait is not None or self._is_late(now):
+        """Return what a running thread got of the CPUs since it was last seen running."""
+        if sample.seen.wait is not None or self._is_late(now):
             return {}
         span_id = sample.root[0].get_span_context().span_id
-        return self._run_queues.since_last(span_id, sample.sighting.thread_id)
+        return self._run_queues.since_last(span_id, sample.seen.thread_id)
 
     def _is_late(self, now: ClockPair) -> bool:
         return self._clock is SYSTEM_CLOCK and monotonic_ns() - now.monotonic_ns > BUDGET_NS
@@ -161,10 +162,10 @@ class StackSamples:
         self._events.record(
             RuntimeEvent(
                 self.name,
-                event_names.RUNNING if sample.sighting.wait is None else event_names.WAITING,
+                event_names.RUNNING if sample.seen.wait is None else event_names.WAITING,
                 sample.moment_ns,
                 sample.moment_ns,
-                sample.sighting.thread_id,
+                sample.seen.thread_id,
                 *halves(context.trace_id),
                 context.span_id,
                 {**sample.attributes, **scheduling},

@@ -23,10 +23,11 @@ from otel_flight.triggers.gate.firing import Firing, FiringInbox
 FAILURE: Final = "failure"
 SLOWNESS: Final = "slowness"
 OTHER: Final = "other"
-"""What the firings of a trigger are about; findings explain a failure otherwise than slowness."""
+"""These say what the firings of a trigger are about; findings explain a failure otherwise than
+slowness."""
 
 Fire = Callable[[Firing], dict[str, Any]]
-"""Asks the gate about a firing; returns `outcome` and `incident_id`, to be sent elsewhere."""
+"""It asks the gate about a firing; it returns `outcome` and `incident_id`, to be sent elsewhere."""
 
 
 class RequestBox(Protocol):
@@ -54,9 +55,10 @@ class Installed(Protocol):
 
 
 RootEndHook = Callable[[ReadableSpan], None]
-"""Called with a local root that ended, on the application's thread, under the hot-path law."""
+"""It is called with a local root that ended, on the application's thread, under the hot-path
+law."""
 SpanEndHook = Callable[[ReadableSpan, bool], None]
-"""Called in the same way with a span that ended, and whether it is a local root."""
+"""It is called in the same way with a span that ended, and whether it is a local root."""
 
 
 @dataclass(frozen=True, kw_only=True)

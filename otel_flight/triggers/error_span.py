@@ -115,7 +115,7 @@ class ErrorSpanTrigger:
                 span_id=span_id,
                 attributes={key: value for key, value in attributes.items() if value},
                 origin="" if root is None else name,
-                told_by=0 if root is None or exception else ids_of(root)[1],
+                yields_to=0 if root is None or exception else ids_of(root)[1],
             )
         )
 

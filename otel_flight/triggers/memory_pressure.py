@@ -19,7 +19,8 @@ from otel_flight.triggers.base import (
 from otel_flight.triggers.gate.firing import Firing, FiringInbox
 
 _ARMED_BELOW: Final = 0.9
-"""Of the share that fires: memory that goes up and down around it is one incident, not many."""
+"""The trigger is armed again below this part of its share: memory that goes up and down around it
+is one incident, not many."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -27,9 +27,9 @@ from otel_flight.triggers.gate.firing import Firing, FiringInbox
 from otel_flight.triggers.roots.open_ages import OpenAges
 
 _LOOKS: Final = 20
-"""So often an open span is looked at until it is stuck: there may be ten thousand of them."""
+"""An open span is looked at so often until it is stuck: there may be ten thousand of them."""
 _LONGEST_NS: Final = 10_000_000_000
-"""Between two looks."""
+"""At most so many nanoseconds pass between two looks."""
 
 
 @dataclass(frozen=True, kw_only=True)

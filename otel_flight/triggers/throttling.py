@@ -1,4 +1,4 @@
-"""Fires when the container's processor limit holds the process back for much of five seconds."""
+"""Fires when the container's CPU limit holds the process back for much of five seconds."""
 
 from __future__ import annotations
 
@@ -22,7 +22,8 @@ from otel_flight.triggers.gate.firing import Firing, FiringInbox
 
 WINDOW_NS: Final = 5_000_000_000
 _ARMED_BELOW: Final = 0.5
-"""Of the share that fires: a process that is held back all the time is one incident."""
+"""The trigger is armed again below this part of its share: a process that is held back all the time
+is one incident."""
 _MOST_EVENTS: Final = 64
 
 

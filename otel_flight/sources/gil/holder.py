@@ -1,4 +1,4 @@
-"""Which thread did not let go of the interpreter, what it was doing, and for which request."""
+"""Which thread did not release the GIL, what it was doing, and for which request."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from otel_flight.sources.stacks.culprits import culprit_attributes
 from otel_flight.sources.stacks.requests import running_task
 
 _HOLDER_SHARE: Final = 0.7
-"""Of the processor time of all threads that one must have used to be the one."""
+"""A thread is the holder when it used at least this share of the CPU time of all threads."""
 _BUSY_SHARE: Final = 0.25
-"""Of the time that threads must have had a processor for that to say anything: on a busy machine
-they do not have it all the while."""
+"""The threads must have had a CPU for at least this share of the time for that to say anything: on
+a busy machine they do not have it all the while."""
 _IDLE_SHARE: Final = 0.1
-"""And no more than that when the holder itself waited for something."""
+"""A holder that itself waited for something used at most this share of the time."""
 _CONTENDER_SHARE: Final = 0.1
 
 
@@ -50,10 +50,10 @@ class Holder:
 
 
 def find_holder(clocks: ThreadClocks, open_spans: OpenSpans, late_ns: int, cpu_ns: int) -> Holder:
-    """Return who held the interpreter until just now.
+    """Return who held the GIL until just now.
 
     To be called at once by the thread that waited for it, before it lets go of it again: then the
-    holder stands where it let go, at the end of a call of a function written in C or just after.
+    holder stands where it released the GIL, at the end of a native call or just after.
 
     Args:
         clocks: noted before.
@@ -81,14 +81,14 @@ def find_holder(clocks: ThreadClocks, open_spans: OpenSpans, late_ns: int, cpu_n
 
 
 def choose(used: Sequence[Used], late_ns: int, cpu_ns: int) -> int:
-    """Return the thread that alone had a processor, 0 when that is in doubt.
+    """Return the thread that alone had a CPU, 0 when that is in doubt.
 
-    Who waits for something without letting go of the interpreter uses no processor: then it is only
+    Who waits for something without releasing the GIL uses no CPU: then it is only
     known when nobody did, and there is no other thread.
 
     Args:
         used: what threads used that can have been the one.
-        late_ns: for how long the interpreter was held.
+        late_ns: for how long the GIL was held.
         cpu_ns: what they used together with those that have ended.
     """
     if cpu_ns < late_ns * _IDLE_SHARE:

@@ -1,7 +1,7 @@
-"""Why the ticker is late: it waited for the interpreter, or got no processor.
+"""Why the ticker is late: it waited for the GIL, or got no CPU.
 
-While a thread waits for the interpreter, it asks for it every 5 ms and sleeps in between, which the
-kernel counts as a voluntary switch each; a thread that gets no processor, or is stopped, does not
+While a thread waits for the GIL, it asks for it every 5 ms and sleeps in between, which the
+kernel counts as a voluntary switch each; a thread that gets no CPU, or is stopped, does not
 switch at all. That tells the two apart, also when it was short.
 """
 
@@ -14,9 +14,9 @@ from otel_flight.clock import Clock, process_time_ns, thread_time_ns
 from otel_flight.names import event_names
 
 _OWN_SWITCHES: Final = 2
-"""Of a wait that is over in time."""
+"""A wait that is over in time makes at most this many voluntary switches."""
 _LONGEST_INTERVAL_SECONDS: Final = 0.02
-"""Of `sys.setswitchinterval`, for the switches to be worth counting."""
+"""The switches say nothing where `sys.setswitchinterval` is longer than so many seconds."""
 _OF_THREAD: Final[int | None] = getattr(resource, "RUSAGE_THREAD", None)  # Linux
 
 
@@ -32,7 +32,7 @@ class Reading(NamedTuple):
 
     @classmethod
     def now(cls, clock: Clock) -> Reading:
-        """Read everything, in about 2 µs, without letting go of the interpreter."""
+        """Read everything, in about 2 µs, without releasing the GIL."""
         return cls(
             clock.monotonic_ns(),
             clock.wall_ns(),
@@ -50,7 +50,7 @@ class Stretch(NamedTuple):
     asked_ns: int | None
     """How long the wait should have been; None: this was work, which takes its own time."""
     queued_ns: int | None = None
-    """How long this thread was ready to run and had no processor, where the kernel tells."""
+    """How long this thread was ready to run and had no CPU, where the kernel tells."""
 
     @property
     def late_ns(self) -> int:
@@ -75,7 +75,7 @@ class Stretch(NamedTuple):
         """Return why it took longer, empty when in doubt.
 
         Args:
-            interval_seconds: after which a thread that wants the interpreter asks for it again.
+            interval_seconds: after which a thread that wants the GIL asks for it again.
         """
         if self.asked_ns is None:
             return self._verdict_of_work(interval_seconds)
@@ -85,7 +85,7 @@ class Stretch(NamedTuple):
                 return event_names.GIL_HELD
         elif asking_ns >= self.late_ns / 2:
             return event_names.GIL_HELD
-        # Or other threads of this process had a processor: it is this one alone that had none.
+        # Or other threads of this process had a CPU: it is this one alone that had none.
         return (
             event_names.DESCHEDULED
             if self.others_cpu_ns - self.asked_ns <= self.late_ns / 2
@@ -100,7 +100,7 @@ class Stretch(NamedTuple):
         return event_names.DESCHEDULED if (self.queued_ns or 0) >= self.late_ns / 2 else ""
 
     def _asking_ns(self, interval_seconds: float) -> int | None:
-        """Return how long it asked for the interpreter; None when that cannot be counted."""
+        """Return how long it asked for the GIL; None when that cannot be counted."""
         before, after = self.before.switches, self.after.switches
         if before is None or after is None or interval_seconds > _LONGEST_INTERVAL_SECONDS:
             return None

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 See = Callable[..., None]
-"""Is shown the arguments of each call; must not raise."""
+"""It is shown the arguments of each call, and must not raise."""
 
 
 class ChainedHook:

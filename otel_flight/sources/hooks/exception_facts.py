@@ -16,7 +16,7 @@ from otel_flight.recording.encoding.stack_table import MOST_FRAMES
 
 LONGEST_MESSAGE: Final = 1024
 _MOST_LINKS: Final = 8
-"""Exceptions of one chain that are looked at."""
+"""At most this many exceptions of one chain are described."""
 _LONGEST_TYPE: Final = 256
 _PLAIN_TYPES: Final = (str, bytes, int, float, bool, type(None))
 _HALF: Final = MOST_FRAMES // 2

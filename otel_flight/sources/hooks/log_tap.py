@@ -23,7 +23,8 @@ from typing import Final
 from otel_flight.sources.hooks.chained_hook import ChainedHook
 
 LOG_TAP: Final = ChainedHook(logging.Logger, "callHandlers", is_seen_last=True)
-"""Shows logger and record, on the thread that logs: level first, as this is called for each."""
+"""It shows logger and record, on the thread that logs. Test the level first: it is called for each
+record."""
 
 
 def message_of(record: logging.LogRecord) -> str:

@@ -14,9 +14,9 @@ from otel_flight.sources.kernel.control_group import ControlGroup, find_control_
 from otel_flight.sources.kernel.files import read_number, read_numbers
 
 _UNLIMITED: Final = 1 << 60
-"""Version 1 says `no limit` by a number near 2**63."""
+"""Version 1 says `no limit` by a number near 2**63; what is above this counts as one."""
 _LOOK_AGAIN: Final = 30
-"""Readings after which limits are looked for anew: they can be changed while a container runs."""
+"""Limits are read again after so many readings: they can be changed while a container runs."""
 _CACHE: Final = {
     1: ("total_active_file", "total_inactive_file"),
     2: ("active_file", "inactive_file", "slab_reclaimable"),

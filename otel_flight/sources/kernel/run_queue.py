@@ -1,4 +1,4 @@
-"""How long a thread was ready to run and had no processor, as the scheduler of Linux counts it."""
+"""How long a thread was ready to run and had no CPU, as the scheduler of Linux counts it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from otel_flight.sources.kernel.files import number_in, read_text
 
 OWN_THREAD: Final = "thread-self"
 _FEWEST_FIELDS: Final = 2
-"""Of `schedstat`: nanoseconds on a processor, and nanoseconds ready without one."""
+"""`schedstat` has at least two fields: nanoseconds on a CPU, and nanoseconds ready without one."""
 
 
 class Scheduled(NamedTuple):

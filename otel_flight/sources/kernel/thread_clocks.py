@@ -1,4 +1,4 @@
-"""How much processor time each Python thread used, without a file, a lock or its cooperation."""
+"""How much CPU time each Python thread used, without a file, a lock or its cooperation."""
 
 from __future__ import annotations
 
@@ -9,10 +9,11 @@ from typing import Final, NamedTuple
 from otel_flight.clock import clock_gettime_ns, monotonic_ns
 
 MOST_THREADS: Final = 64
-"""Whose clocks are read at a time (0.4 µs each); of more, these come round in turn."""
+"""At most this many threads' clocks are read at a time (0.4 µs each); of more, these come round in
+turn."""
 _APART_NS: Final = 50_000
-"""Between two looks at a clock that tell whether its thread is running: for half of it at least,
-since one that waits for the interpreter wakes now and then to ask for it."""
+"""Two readings of a clock, so many nanoseconds apart, tell whether its thread is running: then it
+ran for at least half of that, as one that waits for the GIL wakes now and then to ask for it."""
 _PER_THREAD_CLOCK: Final = 6  # CPUCLOCK_PERTHREAD_MASK | CPUCLOCK_SCHED
 
 
@@ -22,7 +23,7 @@ class Used(NamedTuple):
     thread_id: int
     cpu_ns: int
     is_running: bool = False
-    """Just now, while the calling thread holds the interpreter: it does without."""
+    """Just now, while the calling thread holds the GIL: it does without."""
 
 
 class ThreadClocks:
@@ -55,7 +56,7 @@ class ThreadClocks:
     def used(self) -> list[Used]:
         """Return what threads used since they were noted.
 
-        Takes 50 µs. To be called by a thread that holds the interpreter and has not let go of it
+        Takes 50 µs. To be called by a thread that holds the GIL and has not released it
         since it got it: who is running all the same was not holding it before.
         """
         threads = {thread.native_id or 0: thread.ident or 0 for thread in _alive()}

@@ -26,7 +26,7 @@ from otel_flight.interpreter.opcodes import (
 ACQUIRE: Final = "acquire"
 RELEASE: Final = "release"
 MOST_INSTRUCTIONS: Final = 5_000
-"""Of a function that is looked through; one takes some microseconds."""
+"""At most this many instructions of a function are searched, which takes some milliseconds."""
 _NO_WAY_ON: Final = frozenset(
     {
         "RETURN_VALUE",
@@ -39,7 +39,7 @@ _NO_WAY_ON: Final = frozenset(
         "JUMP_BACKWARD_NO_INTERRUPT",
     }
 )
-"""Behind which the next instruction does not follow."""
+"""The next instruction does not follow these."""
 
 
 class _Ways(NamedTuple):

@@ -24,7 +24,7 @@ from otel_flight.sources.locks.acquisitions import (
 )
 
 MOST_FRAMES: Final = 60
-"""Of one stack that are searched, from the innermost one on."""
+"""At most this many frames of one stack are searched, from the innermost one on."""
 _NOTHING: Final = object()
 _REENTRANT: Final = type(threading.RLock())
 _OWNER: Final = re.compile(r" owner=(\d+) ")

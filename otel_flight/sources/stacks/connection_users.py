@@ -15,13 +15,14 @@ from otel_flight.interpreter.frames import local_of, locals_of
 from otel_flight.sources.locks.locks import attribute_of
 
 MOST_FRAMES: Final = 40
-"""Of one stack that are looked through, from the innermost one on."""
+"""At most this many frames of one stack are searched, from the innermost one on."""
 _PACKAGES: Final = frozenset({"sqlalchemy", "urllib3"})
 _WORKS_WITH_ONE: Final = ("urllib3/connectionpool.py", "_make_request")
 _LEADS_ON: Final = ("_dbapi_connection", "_transaction")
-"""From a connection of SQLAlchemy to what its pool has given out, and from a session inwards."""
+"""These lead from a connection of SQLAlchemy to what its pool has given out, and from a session
+inwards."""
 _GIVEN_BACK: Final = ("dbapi_connection", "_connection")
-"""Of SQLAlchemy and of urllib3: None when the connection is in the pool again."""
+"""These, of SQLAlchemy and of urllib3, are None when the connection is in the pool again."""
 _MOST_STEPS: Final = 4
 
 

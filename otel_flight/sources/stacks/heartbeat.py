@@ -13,11 +13,12 @@ from otel_flight.guard import Guard
 from otel_flight.names import source_names
 
 BUSY_SECONDS: Final = 0.02
-"""Between two beats of a loop that works, so that a stall is measured to within that."""
+"""A loop that works has a beat every so many seconds, and its stalls are measured to within
+that."""
 QUIET_BEATS: Final = 50
-"""Of a loop that does nothing, after which it is let rest: each wakes the process."""
+"""A loop that does nothing is let rest after this many beats: each wakes the process."""
 _BUSY_SHARE: Final = 0.02
-"""Of a processor that the loop's thread must use to count as working; the beat takes 0.2 %."""
+"""A loop works when its thread uses at least this share of a CPU; the beat takes 0.2 %."""
 _MOST_WAITING: Final = 64
 
 
@@ -41,7 +42,7 @@ class Heartbeat:
     Attributes:
         late: beats that were late, for the ticker to take.
         thread_id: of the thread that runs the loop.
-        due_ns: when the next beat should come; 0: none is to come, the loop rests or stands still.
+        due_ns: when the next beat should come; 0: none is to come, the loop rests or has stopped.
         last_ns: when the last one came.
         run: counts how often the loop was seen to have stopped, as a timer waits then, too.
         is_serving: a request is open, so that the loop counts as working; the ticker sets it.
@@ -70,7 +71,7 @@ class Heartbeat:
         return None if loop is None or loop.is_closed() else loop
 
     def keep_beating(self, loop: asyncio.AbstractEventLoop, *, is_wanted: bool) -> None:
-        """Let the beat begin if it rests, or end if the loop stands still. Ticker only.
+        """Let the beat begin if it rests, or end if the loop has stopped. Ticker only.
 
         Args:
             loop: the loop.
@@ -118,7 +119,7 @@ class Heartbeat:
             self._guard.note(source_names.EVENT_LOOP, error)
 
     def _is_quiet(self, elapsed_ns: int) -> bool:
-        """Return whether the loop does nothing, by the processor time that its thread used."""
+        """Return whether the loop does nothing, by the CPU time that its thread used."""
         cpu_ns = thread_time_ns()
         used_ns, self._cpu_ns = cpu_ns - self._cpu_ns, cpu_ns
         if self.is_serving or used_ns > elapsed_ns * _BUSY_SHARE:

@@ -16,7 +16,7 @@ from otel_flight.sources.stacks.waits import call_of_thread
 
 _HANDLE_RUN: Final = asyncio.Handle.__dict__["_run"].__code__
 _IS_BLOCKED_SHARE: Final = 0.75
-"""Of the samples that must be in the same task or callback to say that it blocks the loop."""
+"""A task or callback blocks the loop when at least this share of the samples is in it."""
 
 
 class LoopSample(NamedTuple):
@@ -24,11 +24,11 @@ class LoopSample(NamedTuple):
 
     Attributes:
         step: the task or callback it was in, as a number that another one does not have while this
-            one runs; 0: in none, so it waited for the processor or the interpreter.
+            one runs; 0: in none, so it waited for a CPU or for the GIL.
         places: the whole stack, outermost first.
         trace_id: of the span that is current in the task; 0: none, or not known.
         span_id: as well.
-        call: the function written in C that the innermost function is in.
+        call: the native function that the innermost function is in.
     """
 
     step: int
@@ -69,7 +69,7 @@ def middle_of(samples: Sequence[LoopSample]) -> LoopSample:
 
 
 def call_of(samples: Sequence[LoopSample]) -> str:
-    """Return the function written in C that a loop was in nearly all the time, or nothing."""
+    """Return the native function that a loop was in nearly all the time, or nothing."""
     (call, count), *_ = Counter(sample.call for sample in samples).most_common(1)
     return call if count >= _IS_BLOCKED_SHARE * len(samples) else ""
 

@@ -23,7 +23,8 @@ THREAD_POOL: Final = "thread pool"
 
 _APPLICATION: Final = "application"
 _MOST_LOOKED_AT: Final = 12
-"""Frames, from the innermost one on: a driver has a few between the socket and the application."""
+"""At most this many frames are looked at, from the innermost one on: a driver has a few between the
+socket and the application."""
 
 _POOLS: Final = re.compile(
     r"sqlalchemy/pool/impl\.py:_do_get$|psycopg_pool/pool(?:_async)?\.py:getconn$"
@@ -72,7 +73,7 @@ _CALLED: Final = {
     "waitpid": "process",
     "result": "future",
 }
-"""Functions written in C, and what is waited for in them."""
+"""These native functions tell what is waited for in them."""
 
 
 class Wait(NamedTuple):
@@ -119,7 +120,7 @@ def wait_of_thread(stack: Sequence[FrameType]) -> Wait | None:
 
 
 def call_of_thread(stack: Sequence[FrameType]) -> str:
-    """Return the function written in C that a thread is in, as the program names it, or nothing."""
+    """Return the native function that a thread is in, as the program names it, or nothing."""
     if not stack or is_ours(stack[-1].f_code.co_filename):
         return ""
     step = step_at(stack[-1].f_code, stack[-1].f_lasti)

@@ -20,9 +20,9 @@ from otel_flight.interpreter.frames import local_of, stack_of
 from otel_flight.sources.stacks.requests import ids_in
 
 MOST_THREADS: Final = 256
-"""That are looked at."""
+"""At most this many threads are looked at."""
 MOST_QUEUED: Final = 10_000
-"""Pieces of work in a pool's queue among which one is looked for."""
+"""A piece of work is looked for among at most this many in a pool's queue."""
 ANYIO_POOL: Final = "AnyIO worker thread"
 
 _WORKER: Final = thread.__dict__["_worker"].__code__

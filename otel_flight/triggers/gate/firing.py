@@ -11,7 +11,7 @@ from otel_flight.records.shorten import Shortener
 
 _LONGEST_TEXT: Final = 2048
 MAX_WAITING: Final = 64
-"""Firings that may wait for the ticker; what comes on top is counted and gone."""
+"""At most this many firings wait for the ticker; more are counted and lost."""
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class Firing:
         span_id: of the span it belongs to; 0: none.
         attributes: more about it, to be shown.
         origin: the name of the span below the subject in which it happened; empty: the subject.
-        told_by: id of the span whose own firing, if it comes, tells this better; 0: none.
+        yields_to: id of the span whose firing, if it comes, goes first in the incident; 0: none.
     """
 
     trigger: str
@@ -40,7 +40,7 @@ class Firing:
     span_id: int = 0
     attributes: dict[str, Any] = field(default_factory=dict)
     origin: str = ""
-    told_by: int = 0
+    yields_to: int = 0
 
     def cleaned(self) -> Firing:
         """Return the firing as a file can hold it: short, and of nothing but JSON's types.

@@ -155,16 +155,16 @@ def test_two_firings_before_the_first_tick_are_one_incident(bench: Bench) -> Non
     assert len(bench.finish().manifest.causes) == 2
 
 
-def failure(subject: str, span_id: int, *, origin: str = "", told_by: int = 0) -> Firing:
+def failure(subject: str, span_id: int, *, origin: str = "", yields_to: int = 0) -> Firing:
     """Return the firing of a span that failed."""
     fingerprint = ("error_span", origin or subject)
-    ids = {"trace_id": 1, "span_id": span_id, "told_by": told_by}
+    ids = {"trace_id": 1, "span_id": span_id, "yields_to": yields_to}
     return Firing("error_span", "error span", subject, fingerprint, span_id, origin=origin, **ids)
 
 
 def test_a_request_that_failed_goes_before_what_failed_in_it_and_says_less(bench: Bench) -> None:
     """The incident is about the request then; what fired first is there, behind it."""
-    bench.keeper.fire(failure("GET /x", 7, origin="GET /x http send", told_by=8))
+    bench.keeper.fire(failure("GET /x", 7, origin="GET /x http send", yields_to=8))
     bench.keeper.fire(failure("GET /y", 9))
     bench.keeper.fire(failure("GET /x", 8))
     manifest = bench.finish().manifest
@@ -179,7 +179,7 @@ def test_a_request_that_failed_goes_before_what_failed_in_it_and_says_less(bench
 
 def test_a_request_that_went_well_leaves_the_incident_to_what_failed_in_it(bench: Bench) -> None:
     """As it does when another request failed, and when it is slow as well."""
-    bench.keeper.fire(failure("GET /x", 7, origin="GET /x http send", told_by=8))
+    bench.keeper.fire(failure("GET /x", 7, origin="GET /x http send", yields_to=8))
     bench.keeper.fire(failure("GET /y", 9))
     bench.keeper.fire(Firing("slow_root", "slow", "GET /x", ("slow_root",), 8, 1, 8))
     manifest = bench.finish().manifest

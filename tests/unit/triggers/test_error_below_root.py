@@ -89,7 +89,7 @@ def test_a_status_alone_is_told_better_by_the_root(rig: TriggeringRig) -> None:
     assert list(found) == ["load", "GET /x http send", "GET /x"]
     root_id = root.get_span_context().span_id
     assert found["GET /x"].span_id == root_id
-    assert [firing.told_by for firing in found.values()] == [0, root_id, 0]
+    assert [firing.yields_to for firing in found.values()] == [0, root_id, 0]
 
 
 def test_a_root_of_a_remote_parent_is_the_request(rig: TriggeringRig) -> None:
@@ -106,7 +106,7 @@ def test_a_root_of_a_remote_parent_is_the_request(rig: TriggeringRig) -> None:
 
 
 @pytest.mark.parametrize("ended", ["root", "between"])
-def test_a_child_without_an_open_way_up_is_told_by_itself(rig: TriggeringRig, ended: str) -> None:
+def test_a_child_without_an_open_way_up_is_yields_to_itself(rig: TriggeringRig, ended: str) -> None:
     """A background task that outlives its request, or whatever began it."""
     root = rig.tracer.start_span("GET /x")
     between = rig.tracer.start_span("begin task", trace.set_span_in_context(root))

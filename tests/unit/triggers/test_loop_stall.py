@@ -49,7 +49,7 @@ def test_a_long_stall_fires_for_the_span_that_makes_it() -> None:
             "flight_recorder.call": "sleep",
         },
         "origin": "",
-        "told_by": 0,
+        "yields_to": 0,
     }
 
 

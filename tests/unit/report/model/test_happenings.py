@@ -116,7 +116,7 @@ def test_equal_log_records_are_told_once(builder: IncidentBuilder) -> None:
     assert (found.events, found.left_out) == (41, 0)
 
 
-def test_measurements_are_told_by_what_changed(builder: IncidentBuilder) -> None:
+def test_measurements_are_yields_to_what_changed(builder: IncidentBuilder) -> None:
     """From the first to the last, in natural units; what hardly changed is not mentioned."""
     for second in range(5):
         builder.event(

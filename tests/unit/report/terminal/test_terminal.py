@@ -124,7 +124,7 @@ def test_a_pause_is_drawn_differently_and_called_one(
     assert ": 1 span, 1 pause" in text
 
 
-def test_what_else_happened_is_told_by_time(builder: IncidentBuilder) -> None:
+def test_what_else_happened_is_yields_to_time(builder: IncidentBuilder) -> None:
     """When it was on the timeline's axis, what it was, what it said, and in which span."""
     log = {
         "flight_recorder.log.logger": "shop.bank",

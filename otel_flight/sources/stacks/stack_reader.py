@@ -30,12 +30,13 @@ from otel_flight.sources.stacks.waits import (
 from otel_flight.sources.stacks.workers import ANYIO_POOL, Worker, Workers
 
 MOST_SEARCHED: Final = 64
-"""Threads, and open local roots, among which the holder of a lock is looked for."""
+"""The holder of a lock is looked for among at most this many threads, and as many open local
+roots."""
 MOST_BUSY: Final = 16
-"""Threads of a pool that are named."""
+"""At most this many threads of a pool are named."""
 
 
-class Sighting(NamedTuple):
+class RootStack(NamedTuple):
     """What was seen of one root.
 
     Attributes:
@@ -59,8 +60,8 @@ class _Having(NamedTuple):
     innermost: FrameType
 
 
-class Sightings:
-    """Looks at local roots; one for each tick, as it holds the frames of that moment.
+class StackReader:
+    """Reads what local roots are doing; one for each tick, as it holds the frames of that moment.
 
     Args:
         open_spans: where the holder of a lock, or the user of a pool, is looked for.
@@ -73,26 +74,26 @@ class Sightings:
         self._known_roots: Sequence[OpenRoot] | None = None
         self._known_having: dict[int, Sequence[_Having]] = {}
 
-    def of(self, root: OpenRoot) -> Sighting | None:
+    def read(self, root: OpenRoot) -> RootStack | None:
         """Return what is going on for a root; None when that cannot be told."""
         _, thread_id, task = root
         if task is None:
             return self._of_thread(thread_id)
         return None if task.done() else self._of_task(task, thread_id)
 
-    def attributes(self, sighting: Sighting) -> Mapping[str, Any]:
-        """Return what can be said of a sighting besides its stack."""
-        wait = sighting.wait
+    def attributes(self, seen: RootStack) -> Mapping[str, Any]:
+        """Return what can be said of a root besides its stack."""
+        wait = seen.wait
         if wait is None:
-            call = call_of_thread(sighting.stack)
+            call = call_of_thread(seen.stack)
             return {names.CALL: call} if call else {}
         found: dict[str, Any] = {names.WAIT_KIND: wait.kind, names.WAIT_ON: wait.text}
         if wait.kind == LOCK:
-            found |= self._holder(wait, sighting)
+            found |= self._holder(wait, seen)
         if wait.kind == CONNECTION_POOL and wait.object is not None:
-            found |= self._connection_users(wait.object, sighting)
-        if sighting.pool:
-            found |= self._busy(sighting.pool)
+            found |= self._connection_users(wait.object, seen)
+        if seen.pool:
+            found |= self._busy(seen.pool)
         return found
 
     @property
@@ -111,21 +112,21 @@ class Sightings:
                 self._known_roots = ()
         return self._known_roots
 
-    def _of_thread(self, thread_id: int) -> Sighting | None:
+    def _of_thread(self, thread_id: int) -> RootStack | None:
         innermost = self._frames.get(thread_id)
         stack = stack_of(innermost)
         # A root that began in a callback of a loop: whatever that loop does now is not for it.
         if not stack or any(frame.f_code in OUTSIDE_STEPS for frame in stack):
             return None
-        return Sighting(stack, thread_id, wait_of_thread(stack))
+        return RootStack(stack, thread_id, wait_of_thread(stack))
 
-    def _of_task(self, task: asyncio.Task[Any], thread_id: int) -> Sighting | None:
+    def _of_task(self, task: asyncio.Task[Any], thread_id: int) -> RootStack | None:
         running = running_task(task.get_loop())
         if running is task:
-            return Sighting(stack_of(self._frames.get(thread_id)), thread_id, None)
+            return RootStack(stack_of(self._frames.get(thread_id)), thread_id, None)
         chain = chain_of(task)
         if running is not None and running in chain.tasks:
-            return Sighting(stack_of(self._frames.get(thread_id)), thread_id, None)
+            return RootStack(stack_of(self._frames.get(thread_id)), thread_id, None)
         if not chain.frames:
             return None
         work = chain.work
@@ -133,15 +134,15 @@ class Sightings:
         if worker is not None:
             inner = worker.stack[worker.work_from :]
             stack = [*chain.frames, *inner]
-            return Sighting(stack, worker.thread_id, wait_of_thread(inner))
+            return RootStack(stack, worker.thread_id, wait_of_thread(inner))
         pool = self._workers.pool_holding_up(work) if work is not None else None
         if pool is not None:
-            return Sighting(chain.frames, thread_id, Wait(THREAD_POOL, pool), pool)
+            return RootStack(chain.frames, thread_id, Wait(THREAD_POOL, pool), pool)
         wait = wait_of_task(chain.frames, chain.awaited)
         is_limit = wait.kind == THREAD_POOL
-        return Sighting(chain.frames, thread_id, wait, ANYIO_POOL if is_limit else "")
+        return RootStack(chain.frames, thread_id, wait, ANYIO_POOL if is_limit else "")
 
-    def _holder(self, wait: Wait, sighting: Sighting) -> Mapping[str, Any]:
+    def _holder(self, wait: Wait, seen: RootStack) -> Mapping[str, Any]:
         if wait.frame is None or not wait.path:
             return {}
         lock = wait.object if wait.object is not None else value_of(wait.frame, wait.path)
@@ -153,7 +154,7 @@ class Sightings:
             is_possible = owner in (0, thread_id)
             return frame_holding(lock, stack, is_owner=owner != 0) if is_possible else None
 
-        found = self._having(lock, held_in, sighting)
+        found = self._having(lock, held_in, seen)
         if len(found) != 1:  # only one can have it: where two seem to, neither is named
             return {}
         return _holder_attributes(found[0].place, found[0].thread_id, *found[0].ids)
@@ -162,7 +163,7 @@ class Sightings:
         self,
         thing: object,
         search: Callable[[Sequence[FrameType], int], FrameType | None],
-        sighting: Sighting,
+        seen: RootStack,
     ) -> Sequence[_Having]:
         """Return who but the one seen has a lock or a connection; looked for once for all who wait.
 
@@ -177,7 +178,7 @@ class Sightings:
                     place = described(places_in(stack[stack.index(frame) :]))
                     by_frame[frame] = _Having(place, thread_id, ids, stack[-1])
             known = self._known_having[id(thing)] = list(by_frame.values())
-        return [each for each in known if each.innermost is not sighting.stack[-1]]
+        return [each for each in known if each.innermost is not seen.stack[-1]]
 
     def _stacks(self) -> Iterator[tuple[Sequence[FrameType], int, tuple[int, int]]]:
         """Yield the stacks of all threads and of the tasks that wait, and whom they serve."""
@@ -215,11 +216,11 @@ class Sightings:
                     return _ids_of(root)
         return 0, 0
 
-    def _connection_users(self, pool: object, sighting: Sighting) -> Mapping[str, Any]:
+    def _connection_users(self, pool: object, seen: RootStack) -> Mapping[str, Any]:
         def used_in(stack: Sequence[FrameType], _: int) -> FrameType | None:
             return stack[0] if has_connection(stack, pool) else None
 
-        users = self._having(pool, used_in, sighting)[:MOST_BUSY]
+        users = self._having(pool, used_in, seen)[:MOST_BUSY]
         traces = [trace_text(each.ids[0]) for each in users]
         places = [each.place for each in users]
         return {names.POOL_BUSY: places, names.POOL_TRACE_IDS: traces} if users else {}
