@@ -94,8 +94,8 @@ EXAMPLES: Final[Mapping[str, Example]] = {
         "The event loop was blocked", blocked_loop.waiting_request("asyncio")
     ),
     "gc_pause": Example("Garbage was collected", standstill.LARGE_HEAP),
-    "cpu_starved": Example("It got no processor", standstill.BUSY_NEIGHBOURS),
-    "gil_held": Example("One thread held the interpreter", standstill.COSTLY_PATTERN),
+    "cpu_starved": Example("It got no CPU", standstill.BUSY_NEIGHBOURS),
+    "gil_held": Example("One thread held the GIL", standstill.COSTLY_PATTERN),
     "memory_growth": Example(
         "Memory grew", standstill.GROWING_CACHE, group=("memory", standstill.MEMORY_LIMIT)
     ),
