@@ -13,7 +13,8 @@ INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 .DEFAULT_GOAL := help
 # Two installations into one environment at the same time break it.
 .NOTPARALLEL:
-.PHONY: help demo test backends test-backends lint format bench docs test-matrix clean
+.PHONY: help demo test backends test-backends lint format bench docs test-matrix sanitize coverage \
+  wheel test-wheel hooks clean
 
 help: ## Show this list
 	@sed -nE 's/^([a-z-]+):.*## (.*)$$/  make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "%-20s %s\n", $$1, $$2}'
@@ -49,6 +50,29 @@ docs: $(VENV)/.docs-installed ## Build the documentation; a warning is an error
 test-matrix: $(VENV)/.dev-installed ## Run the tests on every Python found, and on the oldest SDK
 	$(BIN)/nox $(if $(SESSIONS),--session $(SESSIONS)) $(if $(ARGS),-- $(ARGS))
 
+# A memory error or undefined behaviour ends the process with a report, which pytest must not capture.
+SANITIZERS := -O1 -g -UNDEBUG -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all
+sanitize: $(VENV)/.dev-installed ## Run the tests of the hot path in C under ASan and UBSan (needs gcc)
+	rm -rf build/sanitized
+	OTEL_FLIGHT_BUILD=compiled OTEL_FLIGHT_CFLAGS="$(SANITIZERS)" $(INSTALL) --no-deps --target build/sanitized .
+	cp -R tests pyproject.toml build/sanitized/
+	cd build/sanitized && LD_PRELOAD="$$(gcc -print-file-name=libasan.so)" ASAN_OPTIONS=detect_leaks=0 \
+	  UBSAN_OPTIONS=print_stacktrace=1 PYTHONMALLOC=malloc PYTHONPATH="$$PWD" \
+	  ../../$(BIN)/python -m pytest --capture=sys tests/unit/recording tests/unit/ring \
+	  tests/property/test_codec.py tests/property/test_ring_model.py tests/integration/test_hostile.py $(ARGS)
+
+wheel: $(VENV)/.dev-installed ## Build a wheel and an sdist into dist/
+	rm -rf dist
+	OTEL_FLIGHT_BUILD=compiled $(BIN)/python -m build .
+
+test-wheel: wheel ## Install that wheel into an empty environment elsewhere, and run the unit tests there
+	set -e; folder=$$(mktemp -d); trap 'rm -rf "$$folder"' EXIT; mkdir "$$folder/source"; \
+	$(BIN)/python -m venv --upgrade-deps "$$folder/venv"; \
+	"$$folder/venv/bin/python" -m pip install --quiet --disable-pip-version-check "$$(echo dist/*.whl)[test]"; \
+	tar -xzf dist/*.tar.gz -C "$$folder/source" --strip-components=1; cd "$$folder"; \
+	mv source/tests source/docs source/pyproject.toml .; rm -r source; \
+	OTEL_FLIGHT_REQUIRE_WHEEL=1 venv/bin/python -m pytest tests/unit tests/wheel $(ARGS)
+
 clean: ## Remove everything that was built or installed here, except the backends
 	rm -rf $(VENV) .nox .hypothesis .mypy_cache .pytest_cache .ruff_cache build dist docs/_build
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
@@ -56,7 +80,8 @@ clean: ## Remove everything that was built or installed here, except the backend
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || \
 	  { echo "$(PYTHON) is missing or older than 3.10; name another: make PYTHON=python3.12 ..." >&2; exit 1; }
-	@$(PYTHON) -m venv $(VENV) || \
+# The pip that an older Python brings finds no solution while a release of OpenTelemetry is half published.
+	@$(PYTHON) -m venv --upgrade-deps $(VENV) || \
 	  { rm -rf $(VENV); echo "$(PYTHON) cannot make a virtual environment; on Debian and Ubuntu: apt-get install python3-venv" >&2; exit 1; }
 
 # One stamp for each set of extras: a second run does nothing until what is built changes.

@@ -67,9 +67,15 @@ nox.options.download_python = "never"
 nox.options.error_on_missing_interpreters = False
 
 
+def upgrade_pip(session: nox.Session) -> None:
+    """Bring a pip that solves a half published release of OpenTelemetry; an old one gives up."""
+    session.install("--upgrade", "pip")
+
+
 @nox.session(python=PYTHONS)
 def tests(session: nox.Session) -> None:
     """Run the tests with the newest of everything."""
+    upgrade_pip(session)
     session.install("--editable", ".[demo,test]", "opentelemetry-configuration")
     session.run("python", "-m", "pytest", *session.posargs)
 
@@ -77,5 +83,6 @@ def tests(session: nox.Session) -> None:
 @nox.session(python=PYTHONS_OF_OLDEST_SDK)
 def oldest(session: nox.Session) -> None:
     """Run the tests with the oldest SDK and dependencies that are supported."""
+    upgrade_pip(session)
     session.install("--editable", ".[test]", *OLDEST)
     session.run("python", "-m", "pytest", *NOT_WITH_OLDEST, *session.posargs)

@@ -1,0 +1,1 @@
+"""What only an installed wheel shows; `make test-wheel` installs one."""
