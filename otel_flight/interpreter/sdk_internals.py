@@ -13,6 +13,7 @@ from opentelemetry.attributes import BoundedAttributes
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import Event, ReadableSpan
 from opentelemetry.sdk.util import BoundedList
+from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from opentelemetry.trace import Link, SpanContext, SpanKind, Status, StatusCode, TraceFlags
 from opentelemetry.trace.span import TraceState
 
@@ -32,6 +33,34 @@ _SPAN_FIELDS: Final = (
 )
 
 
+def sample_span() -> ReadableSpan:
+    """Return a span of this SDK in which every field is set, no two alike."""
+    trace_id = 0xA1 << 64 | 0xB2
+    event = Event("event", _full(BoundedAttributes(attributes={"of": "event"}), 13), 14)
+    linked = SpanContext(0xC3 << 64 | 0xD4, 0xE5, True, TraceFlags(1), TraceState([("c", "d")]))
+    link = Link(linked, _full(BoundedAttributes(attributes={"of": "link"}), 15))
+    return ReadableSpan(
+        "probe",
+        context=SpanContext(trace_id, 0xF6, False, TraceFlags(1), TraceState([("a", "b")])),
+        parent=SpanContext(trace_id, 0xF7, True, TraceFlags(0)),
+        resource=Resource({"service.name": "probe"}),
+        attributes=_full(BoundedAttributes(attributes={"of": "span"}), 16),
+        events=_full(BoundedList.from_seq(1, [event]), 17),
+        links=_full(BoundedList.from_seq(1, [link]), 18),
+        kind=SpanKind.CONSUMER,
+        status=Status(StatusCode.ERROR, "why"),
+        start_time=20,
+        end_time=30,
+        instrumentation_scope=InstrumentationScope("scope", "1.0"),
+    )
+
+
+def _full(container: Any, dropped: int) -> Any:
+    """Let a container of the SDK look as if it had dropped items; it would log that otherwise."""
+    container.dropped = dropped
+    return container
+
+
 def _sample_context() -> SpanContext:
     return SpanContext(1, 2, True, TraceFlags(1), TraceState([("a", "b")]))
 
@@ -44,7 +73,7 @@ def _context_is_plain_tuple() -> bool:
 
 
 def _span_has_fields() -> bool:
-    span = ReadableSpan("probe", resource=Resource.get_empty(), context=_sample_context())
+    span = sample_span()
     return all(hasattr(span, field) for field in _SPAN_FIELDS)
 
 

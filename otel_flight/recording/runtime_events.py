@@ -8,9 +8,9 @@ from typing import Final
 import msgspec
 
 from otel_flight.interpreter.places import Place
-from otel_flight.recording.encoding.careful import REFUSED, encode_within
+from otel_flight.recording.encoding.record_limit import REFUSED, encode_within
 from otel_flight.recording.encoding.stack_table import StackTable
-from otel_flight.records.records import RUNTIME, RuntimeEvent
+from otel_flight.records.records import RuntimeEvent
 from otel_flight.ring.lane_writer import LaneWriter
 
 EventHook = Callable[[RuntimeEvent], None]
@@ -62,10 +62,9 @@ class RuntimeEvents:
             hook(event)
 
     def _encode_carefully(self, event: RuntimeEvent) -> bytes:
-        fields = (RUNTIME, *msgspec.structs.astuple(event))
-        data, _, was_cut = encode_within(fields, self._limit_bytes)
+        data, _, was_cut = encode_within(event, self._limit_bytes)
         if len(data) > self._limit_bytes:
-            without = (*fields[:9], {}, event.stack)
-            data, _, was_cut = *encode_within(without, self._limit_bytes)[:2], True
+            without_attributes = msgspec.structs.replace(event, attributes={})
+            data, _, was_cut = *encode_within(without_attributes, self._limit_bytes)[:2], True
         self.cut_records += was_cut
         return data

@@ -10,8 +10,8 @@ from typing import Any
 
 from otel_flight.errors import RingUnavailable
 from otel_flight.recording.encoding.compiled import IS_AVAILABLE, SpanWriters, span_writers
+from otel_flight.recording.encoding.fast_encoder import span_encoder
 from otel_flight.recording.encoding.scope_table import ScopeTable
-from otel_flight.recording.encoding.span_encoder import SpanEncoder
 from otel_flight.recording.encoding.stack_table import StackTable
 from otel_flight.recording.open_spans import OpenSpans
 from otel_flight.recording.runtime_events import RuntimeEvents
@@ -38,7 +38,7 @@ class RecordingSession:
             LaneWriter(layout.LANE_RUNTIME, stacks := StackTable()),
         )
         self.runtime = RuntimeEvents(self.lanes[layout.LANE_RUNTIME], stacks, settings.record_bytes)
-        self.encoder = SpanEncoder(self.scopes, settings.record_bytes)
+        self.encoder = span_encoder(self.scopes, settings.record_bytes)
         self.open_spans = OpenSpans(settings.open_spans)
         self.writers: SpanWriters | None = None
         if settings.compiled and IS_AVAILABLE:

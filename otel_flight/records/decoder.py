@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, get_args
 
 import msgspec
 
 from otel_flight.records import records
-from otel_flight.records.records import Record
+from otel_flight.records.layout import kind_of, position
+from otel_flight.records.records import Event, Record, Span, SpanStart
 
 _ARRAY32: Final = b"\xdd"
 _decoder: msgspec.msgpack.Decoder[list[Record]] = msgspec.msgpack.Decoder(list[Record])
-_NAME, _START, _END, _EVENTS, _EXTRAS = 7, 9, 10, 12, 15
 _UNREADABLE: Final = (
     msgspec.MsgspecError,
     ValueError,
@@ -20,15 +20,7 @@ _UNREADABLE: Final = (
     OverflowError,
     RecursionError,
 )
-_CLASSES: Final[dict[int, Any]] = {
-    records.SPAN: records.Span,
-    records.SPAN_START: records.SpanStart,
-    records.OPEN_SPAN: records.OpenSpan,
-    records.RESOURCE: records.ResourceDefinition,
-    records.SCOPE: records.ScopeDefinition,
-    records.RUNTIME: records.RuntimeEvent,
-    records.STACK: records.StackDefinition,
-}
+_TYPES: Final[dict[int, Any]] = {kind_of(each): each for each in get_args(Record)}
 
 
 class Decoded(NamedTuple):
@@ -64,26 +56,29 @@ def _decode_one_by_one(message: bytes, count: int) -> Decoded:
 
 def _convert(raw: Any) -> Record | None:
     try:
-        kind = _CLASSES[raw[0]]
-        if issubclass(kind, records.SpanStart | records.Span):
-            _repair_span(raw)
-        return msgspec.convert(raw, kind)  # type: ignore[no-any-return]
+        record_type = _TYPES[raw[0]]
+        if issubclass(record_type, Span | SpanStart):
+            _repair_span(raw, record_type)
+        return msgspec.convert(raw, record_type)  # type: ignore[no-any-return]
     except _UNREADABLE:
         return None
 
 
-def _repair_span(raw: list[Any]) -> None:
+def _repair_span(raw: list[Any], record_type: type[Span | SpanStart]) -> None:
     """Make names strings and times integers: the SDK takes whatever its caller passes."""
-    repairs = _repair(raw, _NAME, str) + _repair(raw, _START, int)
-    if raw[0] == records.SPAN_START:
+    repairs = _repair(raw, position(record_type, "name"), str)
+    repairs += _repair(raw, position(record_type, "start_ns"), int)
+    if not issubclass(record_type, Span):
         return
-    repairs += _repair(raw, _END, int)
-    for event in raw[_EVENTS]:
-        repairs += _repair(event, 0, str) + _repair(event, 1, int)
+    repairs += _repair(raw, position(Span, "end_ns"), int)
+    for event in raw[position(Span, "events")]:
+        repairs += _repair(event, position(Event, "name"), str)
+        repairs += _repair(event, position(Event, "time_ns"), int)
     if repairs:
-        extras = dict(raw[_EXTRAS] or {})
+        at = position(Span, "extras")
+        extras = dict(raw[at] or {})
         extras[records.EXTRA_CONVERTED] = extras.get(records.EXTRA_CONVERTED, 0) + repairs
-        raw[_EXTRAS] = extras
+        raw[at] = extras
 
 
 def _repair(fields: list[Any], index: int, wanted: type[str | int]) -> int:

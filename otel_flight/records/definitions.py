@@ -7,6 +7,7 @@ records refer to it.
 from __future__ import annotations
 
 import itertools
+from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 import msgspec
@@ -63,7 +64,7 @@ class Definitions:
         return True
 
 
-def encode_bounded(fields: tuple[Any, ...], limit_bytes: int) -> bytes:
+def encode_bounded(fields: Iterable[Any], limit_bytes: int) -> bytes:
     """Encode a definition within `limit_bytes`: strings are cut, then attributes left out."""
     sanitizer, shortener = Sanitizer(), Shortener()
     cleaned = [sanitizer.clean(field) for field in fields]

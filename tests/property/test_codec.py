@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from otel_flight.interpreter import sdk_internals
+from otel_flight.recording.encoding.fast_encoder import IS_FAST
 from otel_flight.records import records
 from otel_flight.records.decoder import decode_records
 from otel_flight.records.records import Record, SpanStart
@@ -75,7 +76,7 @@ def test_every_encoder_says_the_same(rig: RecordingRig, plan: SpanPlan) -> None:
     span = plan.perform()
 
     fast, scope = encoder.encode_end(span)
-    careful, other_scope = encoder.encode_carefully(span, records.SPAN, span.end_time)
+    careful, other_scope = encoder.encode_carefully(span, records.Span, span.end_time)
     opened, _ = encoder.encode_open(span, 77)
 
     assert scope == other_scope
@@ -93,8 +94,9 @@ def comparable(data: bytes) -> Any:
 
 
 def test_the_fast_encoder_is_in_use() -> None:
-    """Every supported SDK has the fields that the fast encoder reads."""
+    """Every supported SDK has the fields that it reads, and it writes them in the right order."""
     assert sdk_internals.HAS_KNOWN_FIELDS
+    assert IS_FAST
 
 
 odd_times = st.one_of(

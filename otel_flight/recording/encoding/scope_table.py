@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
 
-from otel_flight.records import records
 from otel_flight.records.definitions import Definition, Definitions, encode_bounded
+from otel_flight.records.layout import as_fields
+from otel_flight.records.records import ResourceDefinition, ScopeDefinition
 from otel_flight.records.sanitize import as_text
 from otel_flight.ring.layout import MAX_RESOURCE_BYTES, MAX_SCOPE_BYTES
 
@@ -49,19 +50,20 @@ class ScopeTable(Definitions):
 
     def _number(self, scope: Any, resource: Any) -> int:
         parent = self._resource(resource)
-        fields = (
-            parent.number,
-            _text(getattr(scope, "name", None)) or "",
-            _text(getattr(scope, "version", None)),
-            _text(getattr(scope, "schema_url", None)),
-            _plain(getattr(scope, "attributes", None)),
+        definition = ScopeDefinition(
+            number=0,
+            resource=parent.number,
+            name=_text(getattr(scope, "name", None)) or "",
+            version=_text(getattr(scope, "version", None)),
+            schema_url=_text(getattr(scope, "schema_url", None)),
+            attributes=_plain(getattr(scope, "attributes", None)),
         )
-        key = encode_bounded((records.SCOPE, 0, *fields), MAX_SCOPE_BYTES)
+        key = encode_bounded(as_fields(definition), MAX_SCOPE_BYTES)
         known = self._known_numbers.get(key)
         if known is not None:
             return known
-        number = self._next_number()
-        record = encode_bounded((records.SCOPE, number, *fields), MAX_SCOPE_BYTES)
+        number = definition.number = self._next_number()
+        record = encode_bounded(as_fields(definition), MAX_SCOPE_BYTES)
         self._put(Definition(number, record, parent))
         self._known_numbers[key] = number
         return number
@@ -76,13 +78,12 @@ class ScopeTable(Definitions):
         if known is not None and known[0] is resource:
             return known[1]
         number = self._next_number()
-        fields = (
-            records.RESOURCE,
-            number,
-            _plain(getattr(resource, "attributes", None)) or {},
-            _text(getattr(resource, "schema_url", None)) or "",
+        definition = ResourceDefinition(
+            number=number,
+            attributes=_plain(getattr(resource, "attributes", None)) or {},
+            schema_url=_text(getattr(resource, "schema_url", None)) or "",
         )
-        found = Definition(number, encode_bounded(fields, MAX_RESOURCE_BYTES))
+        found = Definition(number, encode_bounded(as_fields(definition), MAX_RESOURCE_BYTES))
         self._resources[id(resource)] = (resource, found)
         return found
 

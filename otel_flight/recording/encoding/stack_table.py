@@ -12,8 +12,8 @@ from typing import Final
 import msgspec
 
 from otel_flight.interpreter.places import Place, qualified_name
-from otel_flight.records import records
 from otel_flight.records.definitions import Definition, Definitions, encode_bounded
+from otel_flight.records.records import Frame, StackDefinition
 from otel_flight.ring.layout import MAX_RESOURCE_BYTES
 
 MOST_FRAMES: Final = 64
@@ -59,16 +59,18 @@ class StackTable(Definitions):
 def _encoded(number: int, places: Sequence[Place]) -> bytes:
     left_out = max(0, len(places) - MOST_FRAMES)
     kept = [*places[:_HALF], *places[-_HALF:]] if left_out else places
-    frames = [_frame(where, line) for where, line in kept]
-    fields = (records.STACK, number, frames, left_out)
+    stack = StackDefinition(number, tuple(map(_frame, kept)), left_out)
     try:
-        data: bytes = _encode(fields)
+        data: bytes = _encode(stack)
+        if len(data) <= MAX_RESOURCE_BYTES:
+            return data
     except ValueError:  # half a character in a file's name, say
-        return encode_bounded(fields, MAX_RESOURCE_BYTES)
-    return data if len(data) <= MAX_RESOURCE_BYTES else encode_bounded(fields, MAX_RESOURCE_BYTES)
+        pass
+    return encode_bounded(msgspec.to_builtins(stack), MAX_RESOURCE_BYTES)
 
 
-def _frame(where: CodeType | str, line: int) -> tuple[str, str, int]:
+def _frame(place: Place) -> Frame:
+    where, line = place
     if isinstance(where, str):
-        return where, "", line
-    return qualified_name(where), where.co_filename, line
+        return Frame(function=where, file="", line=line)
+    return Frame(function=qualified_name(where), file=where.co_filename, line=line)

@@ -15,8 +15,8 @@ from opentelemetry import trace
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.trace import Link, NonRecordingSpan, SpanContext, Status, StatusCode, TraceFlags
 
+from otel_flight.recording.encoding.fast_encoder import span_encoder
 from otel_flight.recording.encoding.scope_table import ScopeTable
-from otel_flight.recording.encoding.span_encoder import SpanEncoder
 from otel_flight.records import records
 from otel_flight.records.decoder import decode_records
 from otel_flight.records.records import OpenSpan, Record, Span, SpanStart
@@ -32,7 +32,7 @@ class Bench:
 
     def __init__(self) -> None:
         self.scopes = ScopeTable()
-        self.encoder = SpanEncoder(self.scopes, LIMIT)
+        self.encoder = span_encoder(self.scopes, LIMIT)
         self.ended = EndedSpans()
         self.provider = TracerProvider(span_limits=UNLIMITED, shutdown_on_exit=False)
         self.provider.add_span_processor(self.ended)
@@ -128,7 +128,7 @@ def test_what_the_sdk_dropped_is_said(bench: Bench) -> None:
         span.add_event("event", {"a": 1, "b": 2} if number < 130 else dict.fromkeys(KEYS, 1))
     span.end()
 
-    record = decode(SpanEncoder(bench.scopes, 1 << 20).encode_end(ended.spans[0])[0])
+    record = decode(span_encoder(bench.scopes, 1 << 20).encode_end(ended.spans[0])[0])
     assert isinstance(record, Span)
 
     assert record.extras == {

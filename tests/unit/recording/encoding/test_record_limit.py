@@ -1,19 +1,17 @@
-"""The slow path: values msgpack refuses, records over their limit, spans of any shape."""
+"""The slow path: values msgpack refuses, and records over their limit."""
 
 from __future__ import annotations
 
 from typing import Any
 
-import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from opentelemetry.attributes import BoundedAttributes
 
-from otel_flight.recording.encoding.careful import encode_within, portable_fields
+from otel_flight.recording.encoding.record_limit import encode_within
 from otel_flight.records import records
 from otel_flight.records.decoder import decode_records
-from otel_flight.records.records import Event, Link, Span
+from otel_flight.records.records import Event, Link, Span, SpanStart
 
 LIMIT = 4096
 _VALUES = (
@@ -27,7 +25,7 @@ _ATTRIBUTES = st.dictionaries(st.text(st.characters(), min_size=1, max_size=300)
 _EVENTS = st.lists(st.tuples(st.text(), st.integers(0, 9), _ATTRIBUTES, st.just(0)), max_size=60)
 
 
-def fields(
+def span_of(
     attributes: dict[str, Any],
     *,
     events: Any = (),
@@ -35,10 +33,10 @@ def fields(
     status: Any = 0,
     name: str = "name",
     extras: dict[str, Any] | None = None,
-) -> tuple[Any, ...]:
-    """Return the fields of a span's record."""
-    start = (records.SPAN, 0, 1, 2, 0, 1, 0, name, 0, 10, 20)
-    return (*start, attributes, events, links, status, extras)
+) -> Span:
+    """Return a span's record."""
+    start = (0, 1, 2, 0, 1, 0, name, 0, 10, 20)
+    return Span(*start, attributes, events, links, status, extras)
 
 
 def decode(data: bytes) -> Span:
@@ -52,7 +50,7 @@ def decode(data: bytes) -> Span:
 
 def test_a_record_that_fits_is_not_touched() -> None:
     """What needs nothing gets nothing: no mark, no count."""
-    data, converted, was_cut = encode_within(fields({"a": [1, None, {"b": b"c"}]}), LIMIT)
+    data, converted, was_cut = encode_within(span_of({"a": [1, None, {"b": b"c"}]}), LIMIT)
 
     assert (converted, was_cut) == (0, False)
     assert decode(data).attributes == {"a": [1, None, {"b": b"c"}]}
@@ -61,7 +59,7 @@ def test_a_record_that_fits_is_not_touched() -> None:
 
 def test_conversions_are_marked_on_the_record() -> None:
     """The record itself says how many of its values are not what they were."""
-    data, converted, was_cut = encode_within(fields({"big": 1 << 64, "bad": "\ud800"}), LIMIT)
+    data, converted, was_cut = encode_within(span_of({"big": 1 << 64, "bad": "\ud800"}), LIMIT)
 
     assert (converted, was_cut) == (2, False)
     assert decode(data).attributes == {"big": "0x10000000000000000", "bad": "\\ud800"}
@@ -71,7 +69,7 @@ def test_conversions_are_marked_on_the_record() -> None:
 def test_strings_are_cut_no_more_than_needed() -> None:
     """The longest strings lose, short ones stay whole, and the lost bytes are marked."""
     attributes = {"sql": "x" * 10_000, "route": "/items/{id}", "body": "y" * 700}
-    data, converted, was_cut = encode_within(fields(attributes), LIMIT)
+    data, converted, was_cut = encode_within(span_of(attributes), LIMIT)
 
     span = decode(data)
     assert (converted, was_cut) == (0, True)
@@ -88,7 +86,7 @@ def test_every_string_of_a_record_may_be_cut() -> None:
     event = (long, 1, {long: long}, 0)
     extras = {records.EXTRA_TRACE_STATE: long}
     data, _, was_cut = encode_within(
-        fields({long: long}, events=[event], status=(2, long), name=long, extras=extras), 1024
+        span_of({long: long}, events=[event], status=(2, long), name=long, extras=extras), 1024
     )
 
     assert was_cut
@@ -100,7 +98,7 @@ def test_very_many_attributes_are_left_out_and_counted() -> None:
     """When cutting does not help, the later attributes go, and how many is said."""
     attributes = {f"key {number}": number for number in range(10_000)}
     data, _, was_cut = encode_within(
-        fields(attributes, extras={records.EXTRA_DROPPED_ATTRIBUTES: 5}), LIMIT
+        span_of(attributes, extras={records.EXTRA_DROPPED_ATTRIBUTES: 5}), LIMIT
     )
 
     span = decode(data)
@@ -117,7 +115,7 @@ def test_of_very_many_events_and_links_the_newest_stay() -> None:
     """The last event is often the exception, which explains the span."""
     events: list[Any] = [(f"event {number}", number, {}, 0) for number in range(3000)]
     links: list[Any] = [(0, number, 1, 0, {}, 0, "") for number in range(3000)]
-    data, _, _ = encode_within(fields({"route": "/"}, events=events, links=links), LIMIT)
+    data, _, _ = encode_within(span_of({"route": "/"}, events=events, links=links), LIMIT)
 
     span = decode(data)
     assert span.attributes == {"route": "/"}
@@ -131,7 +129,7 @@ def test_of_very_many_events_and_links_the_newest_stay() -> None:
 def test_what_takes_most_is_left_out_first() -> None:
     """Very many attributes cost no event, and the other way round."""
     attributes = {f"key {number}": number for number in range(5000)}
-    data, _, _ = encode_within(fields(attributes, events=[("exception", 1, {"a": "b"}, 0)]), LIMIT)
+    data, _, _ = encode_within(span_of(attributes, events=[("exception", 1, {"a": "b"}, 0)]), LIMIT)
 
     assert decode(data).events == (Event("exception", 1, {"a": "b"}),)
 
@@ -139,7 +137,7 @@ def test_what_takes_most_is_left_out_first() -> None:
 def test_one_long_list_costs_only_itself() -> None:
     """A vector of 100000 numbers is cut; the attributes beside it stay."""
     attributes = {"embedding": [0.5] * 100_000, "route": "/", "user": "u"}
-    data, _, was_cut = encode_within(fields(attributes), LIMIT)
+    data, _, was_cut = encode_within(span_of(attributes), LIMIT)
 
     span = decode(data)
     assert was_cut
@@ -153,7 +151,7 @@ def test_deep_nesting_that_is_also_too_long_is_cut() -> None:
     value: Any = "x" * 10_000
     for _ in range(900):
         value = [value]
-    data, _, was_cut = encode_within(fields({"deep": value, "long": "y" * 10_000}), LIMIT)
+    data, _, was_cut = encode_within(span_of({"deep": value, "long": "y" * 10_000}), LIMIT)
 
     assert was_cut
     assert len(data) <= LIMIT
@@ -162,9 +160,9 @@ def test_deep_nesting_that_is_also_too_long_is_cut() -> None:
 
 def test_the_attributes_of_a_start_are_bounded_too() -> None:
     """A start record has no room for marks, and keeps its limit all the same."""
-    start = (records.SPAN_START, 0, 1, 2, 0, 1, 0, "n" * 9000, 0, 10, 77)
     many = {f"key {number}": "\ud800" for number in range(10_000)}
-    data, converted, was_cut = encode_within((*start, many), LIMIT)
+    start = SpanStart(0, 1, 2, 0, 1, 0, "n" * 9000, 0, 10, 77, many)
+    data, converted, was_cut = encode_within(start, LIMIT)
 
     assert was_cut
     assert converted > 0
@@ -177,7 +175,7 @@ def test_any_record_fits_and_is_marked_when_it_lost_something(
     attributes: dict[str, Any], events: list[Any], limit: int
 ) -> None:
     """Whatever a span holds, its record is within the limit, readable, and honest about losses."""
-    data, converted, was_cut = encode_within(fields(attributes, events=events), limit)
+    data, converted, was_cut = encode_within(span_of(attributes, events=events), limit)
 
     span = decode(data)
     assert len(data) <= limit
@@ -190,78 +188,10 @@ def test_any_record_fits_and_is_marked_when_it_lost_something(
     assert len(span.events) + dropped == len(events)
 
 
-class ForeignSpan:
-    """A span of another SDK: nothing but the public properties, some of them odd."""
-
-    name: Any = None
-    kind: Any = None
-    parent = None
-    start_time: Any = 10.5
-    attributes: Any = None
-    events: Any = ()
-    links: Any = ()
-    status = None
-    dropped_attributes = dropped_events = dropped_links = 0
-
-    _attributes: Any
-
-    class Context:
-        """Ids that are too long."""
-
-        trace_id = (1 << 130) + 5
-        span_id = (1 << 70) + 6
-        trace_flags = 0x1FF
-        trace_state = None
-
-    def get_span_context(self) -> Context:
-        """Return the context."""
-        return self.Context()
-
-
-def test_a_span_that_is_nothing_like_the_sdks_is_recorded() -> None:
-    """Odd kinds, names, times and ids give a readable record."""
-    data, _, _ = encode_within(portable_fields(ForeignSpan(), records.SPAN, 0, None), LIMIT)
-
-    span = decode(data)
-    assert (span.trace_id, span.span_id, span.flags) == (5, 6, 0xFF)
-    assert (span.name, span.kind, span.start_ns, span.end_ns) == ("None", 0, 10, 0)
-    assert span.extras == {records.EXTRA_CONVERTED: 3}
-
-
-def test_attributes_are_copied_without_their_lock() -> None:
-    """A collection may end a span while its own thread holds the attributes' lock."""
-    span = ForeignSpan()
-    span.attributes = attributes = BoundedAttributes(attributes={"a": 1}, immutable=False)
-    span._attributes = attributes
-
-    with attributes._lock:
-        fields = portable_fields(span, records.SPAN, 0, 1)
-    attributes["b"] = 2
-
-    assert msgspec.msgpack.decode(encode_within(fields, LIMIT)[0])[11] == {"a": 1}
-
-
-def test_attributes_that_vanish_while_they_are_copied_cost_nothing() -> None:
-    """An SDK whose attributes can only be iterated may drop some meanwhile."""
-
-    class Shrinking(dict[str, int]):
-        def __iter__(self) -> Any:
-            keys = list(super().keys())
-            self.pop("a", None)
-            return iter(keys)
-
-    span = ForeignSpan()
-    span.attributes = Shrinking(a=1, b=2)
-
-    fields = portable_fields(span, records.SPAN, 0, 1)
-
-    assert fields[11]["b"] == 2
-
-
 @pytest.mark.parametrize("size", [10_000_000, 1_000_000])
 def test_a_huge_string_is_cut(size: int) -> None:
     """Ten megabytes become a few kilobytes, surrogates included."""
-    data, _, was_cut = encode_within(fields({"a": "x" * size + "\ud800", "b": 1}), LIMIT)
+    data, _, was_cut = encode_within(span_of({"a": "x" * size + "\ud800", "b": 1}), LIMIT)
 
     span = decode(data)
     assert was_cut
