@@ -119,7 +119,8 @@ def unstamped(item: ReceivedSpan) -> Span:
     kept = [each for each in span.attributes if not each.key.startswith(OURS)]
     del span.attributes[:]
     span.attributes.extend(sorted(kept, key=lambda each: each.key))
-    for part in (*span.events, *span.links):
+    parts: list[Span.Event | Span.Link] = [*span.events, *span.links]
+    for part in parts:
         sorted_attributes = sorted(part.attributes, key=lambda each: each.key)
         del part.attributes[:]
         part.attributes.extend(sorted_attributes)

@@ -146,9 +146,10 @@ def kept_by_tempo(item: ReceivedSpan) -> Span:
     Once it is in a block, it has no flags any more, nor have its links; long texts are cut.
     """
     span = unstamped(item)
-    for part in (span, *span.links):
-        part.ClearField("flags")
-    for part in (span, *span.events, *span.links):
+    for flagged in (span, *span.links):
+        flagged.ClearField("flags")
+    parts: list[Span | Span.Event | Span.Link] = [span, *span.events, *span.links]
+    for part in parts:
         for attribute in part.attributes:
             text = attribute.value.string_value.encode()
             if len(text) > TEMPO_TEXT_BYTES:

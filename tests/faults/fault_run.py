@@ -185,7 +185,7 @@ class _Service:
         return Spool(self.directory / "spool", 1 << 30, 100)
 
     def send(self, fault: Fault) -> list[Future[int]]:
-        answers = []
+        answers: list[Future[int]] = []
         for path in fault.requests:
             if answers:
                 threading.Event().wait(fault.apart_seconds)

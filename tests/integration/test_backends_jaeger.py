@@ -90,7 +90,7 @@ def test_a_span_sent_twice_is_seen_twice(jaeger: JaegerProcess) -> None:
     exporter = OTLPSpanExporter(endpoint=f"{jaeger.http_endpoint}/v1/traces")
     for _ in range(2):
         exporter.export([span])
-    exporter.shutdown()
+    exporter.shutdown()  # type: ignore[no-untyped-call]
 
     trace_id = f"{span.get_span_context().trace_id:032x}"
     shown = jaeger.trace(trace_id)

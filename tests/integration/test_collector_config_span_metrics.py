@@ -12,6 +12,7 @@ from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
 )
 from opentelemetry.proto.metrics.v1.metrics_pb2 import (
     Gauge,
+    HistogramDataPoint,
     Metric,
     NumberDataPoint,
     ResourceMetrics,
@@ -75,12 +76,12 @@ def counts(metrics: OtlpReceiver, metric_name: str) -> Counter[tuple[str, str]]:
     for received in metrics.metrics():
         if received.metric.name != metric_name:
             continue
-        for point in [
-            *received.metric.sum.data_points,
-            *received.metric.histogram.data_points,
-        ]:
+        points: list[tuple[NumberDataPoint | HistogramDataPoint, int]] = [
+            *((point, point.as_int) for point in received.metric.sum.data_points),
+            *((point, point.count) for point in received.metric.histogram.data_points),
+        ]
+        for point, value in points:
             values = {each.key: each.value.string_value for each in point.attributes}
-            value = point.count if metric_name == DURATION else point.as_int
             series = (values["service.name"], values["span.name"], str(sorted(values.items())))
             found[series] = value
     sums: Counter[tuple[str, str]] = Counter()

@@ -158,7 +158,7 @@ def test_the_next_process_delivers_what_the_last_one_could_not(
             )
 
     assert "healthy" not in {item.span.name for item in receiver.spans()}
-    assert spool_of(tmp_path).find(left.incident_id)
+    assert spool_of(tmp_path).find(left.incident_id).path.exists()
 
 
 CRASHES = """

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from typing import Final
 
 import pytest
 from opentelemetry import trace
@@ -14,6 +15,7 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import Link, SpanContext, SpanKind, StatusCode, TraceFlags
 from opentelemetry.trace.span import TraceState
+from opentelemetry.util.types import Attributes
 
 import otel_flight
 from tests.support.otlp_messages import ReceivedSpan, spans_in
@@ -27,7 +29,7 @@ REMOTE = SpanContext(
     trace_flags=TraceFlags(1),
     trace_state=TraceState([("vendor", "x:1"), ("other", "y")]),
 )
-ATTRIBUTES = {
+ATTRIBUTES: Final[Attributes] = {
     "text": "größe ✓",
     "int": -(1 << 63),
     "big": (1 << 63) - 1,
@@ -49,7 +51,7 @@ def make_spans(provider: TracerProvider, rounds: int) -> None:
         )
         remote = trace.set_span_in_context(trace.NonRecordingSpan(REMOTE))
         with tracer.start_as_current_span(
-            "server", remote if number % 2 else None, SpanKind.SERVER, dict(ATTRIBUTES)
+            "server", remote if number % 2 else None, SpanKind.SERVER, ATTRIBUTES
         ) as root:
             root.set_attribute("number", number)
             link = Link(REMOTE, {"why": "batch"})

@@ -32,7 +32,7 @@ from otel_flight.ring import lane_writer
 from otel_flight.ring.layout import LANE_SPANS
 from otel_flight.ring.reader import RingReader
 from tests.support.hot_paths import HOT_PATHS
-from tests.support.recording_rig import UNLIMITED, RecordingRig, resolved
+from tests.support.recording_rig import UNLIMITED, Recorded, RecordingRig, resolved
 from tests.support.span_strategies import silent_sdk
 
 ROOT = Path(__file__).parents[2]
@@ -336,7 +336,7 @@ class TestThreads:
         threads = [threading.Thread(target=work, args=(f"scope {i}",)) for i in range(4)]
         for thread in threads:
             thread.start()
-        found = []
+        found: list[Recorded] = []
         for number in range(20):
             session = RecordingSession(
                 Settings(ring_directory=str(tmp_path / "ring"), window_bytes=1 << 20)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from opentelemetry.sdk.trace import ReadableSpan
 
 from otel_flight.assembly import Settings
 from otel_flight.delivery.flusher import Flusher
@@ -90,7 +91,7 @@ def bodies(receiver: OtlpReceiver) -> list[str]:
 def attributes(item: ReceivedLog) -> dict[str, Any]:
     """Return a record's attributes, whatever kind their values are."""
     return {
-        each.key: getattr(each.value, each.value.WhichOneof("value"))
+        each.key: getattr(each.value, each.value.WhichOneof("value") or "")
         for each in item.record.attributes
     }
 
@@ -107,7 +108,7 @@ def test_a_record_arrives_as_it_was_logged(
     """With its ids, time, severity, message, exception, logger and resource."""
     with rig.tracer.start_as_current_span("GET /") as span:
         try:
-            {}["x"]
+            dict[str, int]()["x"]
         except KeyError:
             rig.logger.exception("no order %d", 7)
     rig.logger.log(logging.CRITICAL, "outside")
@@ -117,6 +118,7 @@ def test_a_record_arrives_as_it_was_logged(
     deliver(spool, export="json", logs_endpoint=endpoint, protocol=transport)
 
     first, second = receiver.logs()
+    assert isinstance(span, ReadableSpan)
     context = span.get_span_context()
     assert first.record.trace_id == context.trace_id.to_bytes(16, "big")
     assert first.record.span_id == context.span_id.to_bytes(8, "big")

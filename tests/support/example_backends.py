@@ -18,7 +18,7 @@ HOST: Final = "127.0.0.1"
 class ExampleJaeger(JaegerProcess):
     """Jaeger, started with the example's file."""
 
-    port_names = ("grpc", "query", "query_grpc")
+    port_names: tuple[str, ...] = ("grpc", "query", "query_grpc")
 
     def configuration(self) -> str:
         """Return the file as it is."""
@@ -41,7 +41,7 @@ class ExampleJaeger(JaegerProcess):
 class ExampleTempo(TempoProcess):
     """Tempo, started with the example's file."""
 
-    port_names = ("grpc", "query", "internal", "members")
+    port_names: tuple[str, ...] = ("grpc", "query", "internal", "members")
 
     def configuration(self) -> str:
         """Return the file as it is."""
@@ -67,7 +67,7 @@ class ExampleCollector(BackendProcess):
     """The gateway, with the example's file laid over it."""
 
     name = "collector"
-    port_names = ("grpc", "http", "health", "metrics")
+    port_names: tuple[str, ...] = ("grpc", "http", "health", "metrics")
 
     def __init__(self, folder: Path, jaeger: JaegerProcess, tempo: TempoProcess) -> None:
         super().__init__(folder)

@@ -61,7 +61,7 @@ class JaegerProcess(BackendProcess):
     """
 
     name = "jaeger"
-    port_names = ("grpc", "http", "query", "query_grpc")
+    port_names: tuple[str, ...] = ("grpc", "http", "query", "query_grpc")
 
     def __init__(self, folder: Path, *, max_traces: int = 100_000) -> None:
         super().__init__(folder)

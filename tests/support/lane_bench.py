@@ -11,7 +11,12 @@ from typing_extensions import Self
 
 from otel_flight.recording.encoding.scope_table import ScopeTable
 from otel_flight.records import records
-from otel_flight.records.records import Record, ResourceDefinition, ScopeDefinition
+from otel_flight.records.records import (
+    Record,
+    ResourceDefinition,
+    ScopeDefinition,
+    StackDefinition,
+)
 from otel_flight.ring import layout
 from otel_flight.ring.lane_writer import LaneWriter
 from otel_flight.ring.layout import LANE_SPANS
@@ -69,7 +74,7 @@ class LaneBench:
         return [
             record.span_id
             for record in self.records()
-            if not isinstance(record, (ResourceDefinition, ScopeDefinition))
+            if not isinstance(record, (ResourceDefinition, ScopeDefinition, StackDefinition))
         ]
 
     def header(self) -> LaneHeader:

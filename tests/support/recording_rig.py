@@ -169,6 +169,7 @@ def resolved_segment(segment: Segment) -> Iterator[Recorded]:
             assert record.resource in resources, "a scope stands before its resource"
             scopes[record.number] = record
         else:
+            assert isinstance(record, (Span, SpanStart, OpenSpan)), "not a record about a span"
             scope = scopes[record.scope] if record.scope else None
             yield Recorded(record, scope, resources[scope.resource] if scope else None)
     assert len(scopes) + len(resources) == segment.definitions

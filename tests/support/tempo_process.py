@@ -83,7 +83,7 @@ class TempoProcess(BackendProcess):
     """
 
     name = "tempo"
-    port_names = ("grpc", "http", "query", "internal", "members")
+    port_names: tuple[str, ...] = ("grpc", "http", "query", "internal", "members")
 
     def __init__(
         self, folder: Path, *, idle_seconds: int = 1, max_bytes_per_trace: int = 5_000_000

@@ -25,8 +25,7 @@ def serve(path: str) -> None:
     with tracer.start_as_current_span(f"GET {path}"):
         if path == "/orders":
             for number in range(children):
-                attributes = {"number": number, "text": child_text}
-                tracer.start_span("query", attributes=attributes).end()
+                tracer.start_span("query", attributes={"number": number, "text": child_text}).end()
         elif path.startswith("/large/"):
             large = text[: int(path.rpartition("/")[2])]
             tracer.start_span("large", attributes={"text": large}).end()

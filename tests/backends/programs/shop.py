@@ -185,7 +185,7 @@ def large() -> Shop:
     with contextlib.suppress(LookupError), tracer.start_as_current_span("GET /export"):
         with tracer.start_as_current_span("write"):
             for number in range(8000):
-                row = {"number": number, "row": "abcdefghi " * 100}
+                row: dict[str, AttributeValue] = {"number": number, "row": "abcdefghi " * 100}
                 tracer.start_span("write row", attributes=row).end()
         raise LookupError("no more room: " + "0123456789" * 500)
     shop.wait_for_incident(1)

@@ -33,8 +33,7 @@ def main(how: str) -> None:
             raise LookupError("no such order")
     except LookupError:
         pass
-    provider = trace.get_tracer_provider()
-    pipeline = getattr(provider, "_active_span_processor", None)
+    pipeline = getattr(trace.get_tracer_provider(), "_active_span_processor", None)
     names = [type(p).__name__ for p in getattr(pipeline, "_span_processors", ())]
     print("processors:", " ".join(names) or "none")
 

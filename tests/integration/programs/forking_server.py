@@ -47,7 +47,9 @@ def main(how: str) -> None:
     threads = [threading.Thread(target=background) for _ in range(3 if how == "hooks" else 0)]
     for thread in threads:
         thread.start()
-    while how != "hooks" and not recorder._run._ticker.ticks:
+    run = recorder._run
+    assert run is not None
+    while how != "hooks" and not run._ticker.ticks:
         time.sleep(0.001)
     pid = os.fork() if how == "hooks" else ctypes.PyDLL(None).fork()
     if pid == 0:
