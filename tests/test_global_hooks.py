@@ -43,7 +43,7 @@ def _excepthook() -> Iterator[None]:
 @contextmanager
 def _call_handlers() -> Iterator[None]:
     old = logging.Logger.callHandlers
-    logging.Logger.callHandlers = lambda *_: None  # type: ignore[method-assign, assignment]
+    logging.Logger.callHandlers = lambda *_: None  # type: ignore[method-assign]
     yield
     logging.Logger.callHandlers = old  # type: ignore[method-assign]
 

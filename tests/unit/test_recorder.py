@@ -38,18 +38,19 @@ def record(recorder: FlightRecorder, *names: str) -> None:
 
 def test_start_and_stop_may_be_repeated(recorder: FlightRecorder, own_environment: Path) -> None:
     """Both are idempotent; the ring is there while it records and gone afterwards."""
-    assert not recorder.enabled
+    enabled = [recorder.enabled]
     recorder.start()
     ring = Path(recorder.statistics().ring_path)
     recorder.start()
-    assert recorder.enabled
+    enabled.append(recorder.enabled)
     assert recorder.statistics().ring_path == str(ring)
     assert ring.parent == own_environment
 
     recorder.stop()
     recorder.stop()
+    enabled.append(recorder.enabled)
 
-    assert not recorder.enabled
+    assert enabled == [False, True, False]
     assert not ring.exists()
 
 
@@ -78,8 +79,9 @@ def test_the_window_is_never_larger_than_its_setting(recorder: FlightRecorder) -
 def test_as_a_context_manager(own_environment: Path) -> None:
     """It records inside the block and leaves nothing behind it."""
     with FlightRecorder(metrics=False) as recorder:
-        assert recorder.enabled
-    assert not recorder.enabled
+        enabled = recorder.enabled
+
+    assert (enabled, recorder.enabled) == (True, False)
     assert list(own_environment.iterdir()) == []
 
 

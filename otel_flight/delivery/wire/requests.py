@@ -7,7 +7,7 @@ usual one; so is everything, if the official encoder's result for a sample is no
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Final, NamedTuple
 
 from opentelemetry.sdk.trace import ReadableSpan
@@ -23,7 +23,7 @@ from otel_flight.incidents.window import WindowSpan
 from otel_flight.records import records
 from otel_flight.records.records import Event, Link, ResourceDefinition, ScopeDefinition, Span
 
-OfficialEncoder = Callable[[Iterable[ReadableSpan]], Any]
+OfficialEncoder = Callable[[Sequence[ReadableSpan]], Any]
 """`encode_spans` of the official exporters; returns an ExportTraceServiceRequest."""
 
 _MOST_ENVELOPES: Final = 4096

@@ -158,8 +158,17 @@ def test_two_firings_before_the_first_tick_are_one_incident(bench: Bench) -> Non
 def failure(subject: str, span_id: int, *, origin: str = "", yields_to: int = 0) -> Firing:
     """Return the firing of a span that failed."""
     fingerprint = ("error_span", origin or subject)
-    ids = {"trace_id": 1, "span_id": span_id, "yields_to": yields_to}
-    return Firing("error_span", "error span", subject, fingerprint, span_id, origin=origin, **ids)
+    return Firing(
+        "error_span",
+        "error span",
+        subject,
+        fingerprint,
+        span_id,
+        origin=origin,
+        trace_id=1,
+        span_id=span_id,
+        yields_to=yields_to,
+    )
 
 
 def test_a_request_that_failed_goes_before_what_failed_in_it_and_says_less(bench: Bench) -> None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import contextlib
 import sys
 import threading
-from collections.abc import Callable, Generator, Iterator
-from types import FrameType
+from collections.abc import Callable, Generator
+from types import FrameType, GeneratorType
 from typing import Any
 
 import pytest
@@ -91,7 +91,7 @@ def enter_what_a_call_returned(holder: Holder) -> None:
         pass
 
 
-def choose(holder: Holder) -> None:
+def choose(holder: Any) -> None:
     """Call with an argument that is one of two: which instructions ran cannot be told."""
     holder.lock.acquire(1 if holder else 2)
 
@@ -155,9 +155,11 @@ def test_blocks_around_an_instruction() -> None:
         second = threading.Lock()
 
     running = blocks(Two, contextlib.nullcontext())
+    assert isinstance(running, GeneratorType)
     seen = []
     for expected in running:
         frame = running.gi_frame
+        assert frame is not None
         found = blocks_around(frame.f_code, frame.f_lasti)
         seen.append((expected, " ".join(".".join(path) for path in found)))
 
@@ -168,7 +170,7 @@ def test_blocks_around_an_instruction() -> None:
 class Once:
     """Is awaited once."""
 
-    def __await__(self) -> Iterator[None]:
+    def __await__(self) -> Generator[None, None, None]:
         yield None
 
 

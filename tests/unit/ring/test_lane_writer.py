@@ -9,6 +9,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from types import FrameType
+from typing import Any
 
 import pytest
 from opentelemetry.sdk.resources import Resource
@@ -272,7 +273,7 @@ class TestInterruptions:
         scopes = [bench.new_scope("first"), bench.new_scope("second")]
         found: list[int] = []
 
-        def look(frame: FrameType, event: str, argument: object) -> object:
+        def look(frame: FrameType, event: str, argument: object) -> Any:
             if frame.f_code.co_filename != lane_writer.__file__:
                 return None
             frame.f_trace_opcodes = True

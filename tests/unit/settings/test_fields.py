@@ -118,7 +118,7 @@ class TestSettings:
     def test_settings_are_given_by_name(self) -> None:
         """Positional settings would change their meaning when a field is added."""
         with pytest.raises(TypeError):
-            Settings(True)  # type: ignore[call-arg]
+            Settings(True)  # type: ignore[call-arg, arg-type]
 
     @pytest.mark.parametrize(
         ("name", "value", "held"),

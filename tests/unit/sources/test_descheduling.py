@@ -231,9 +231,9 @@ def test_stop_takes_the_watcher_out(rig: SourceRig) -> None:
     first.stop()
     first.stop()
 
-    assert rig.surroundings.waits.watchers == (second,)
+    assert list(rig.surroundings.waits.watchers) == [second]
     second.stop()
-    assert rig.surroundings.waits.watchers == ()
+    assert list(rig.surroundings.waits.watchers) == []
 
 
 def test_without_the_kernels_files(tmp_path: Path) -> None:

@@ -86,7 +86,7 @@ def rig(tmp_path: Path, quiet: Quiet) -> Iterator[Rig]:
 def consume() -> None:
     """Fail with a wrapped exception."""
     try:
-        {}["order"]
+        dict[str, int]()["order"]
     except KeyError as error:
         message = "no order"
         raise RuntimeError(message) from error

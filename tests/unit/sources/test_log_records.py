@@ -117,7 +117,7 @@ def test_an_exception_is_recorded_with_its_stack_and_chain(log: Log) -> None:
     """What it is, what it came from, and where, without the text of a traceback."""
     try:
         try:
-            {}["x"]
+            dict[str, int]()["x"]
         except KeyError as error:
             raise RuntimeError("no order") from error
     except RuntimeError:

@@ -10,7 +10,7 @@ import weakref
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import pytest
 from opentelemetry.sdk.trace import TracerProvider
@@ -25,6 +25,7 @@ from tests.support.source_rig import SourceRig
 needs_monitoring = pytest.mark.skipif(
     sys.version_info < (3, 12), reason="sys.monitoring is new in Python 3.12"
 )
+monitoring: Final[Any] = getattr(sys, "monitoring", None)
 tracer = TracerProvider(shutdown_on_exit=False).get_tracer("test")
 
 
@@ -63,7 +64,7 @@ def rig(tmp_path: Path) -> Iterator[Rig]:
 
 def look_up(key: object = "x") -> None:
     """Raise."""
-    {}[key]
+    dict[object, int]()[key]
 
 
 def swallow() -> None:
@@ -272,13 +273,13 @@ def test_nothing_is_kept_alive(rig: Rig) -> None:
 @needs_monitoring
 def test_the_tool_id_is_given_back(rig: Rig) -> None:
     """And taken anew at the next start; no callback is left behind."""
-    taken = [tool_id for tool_id in range(6) if sys.monitoring.get_tool(tool_id) == "otel-flight"]
+    taken = [tool_id for tool_id in range(6) if monitoring.get_tool(tool_id) == "otel-flight"]
 
     rig.source.stop()
     rig.source.stop()
 
     assert len(taken) == 1
-    assert sys.monitoring.get_tool(taken[0]) is None
+    assert monitoring.get_tool(taken[0]) is None
     rig.request(swallow)
     assert rig.records() == []
     rig.source.start()
@@ -292,7 +293,7 @@ def test_other_tools_are_left_alone(rig: Rig) -> None:
     warnings = listen_to_warnings()
     rig.source.stop()
     for tool_id in (3, 4):
-        sys.monitoring.use_tool_id(tool_id, "other")
+        monitoring.use_tool_id(tool_id, "other")
     raised_exceptions._warned.clear()
     try:
         rig.source.start()
@@ -300,7 +301,7 @@ def test_other_tools_are_left_alone(rig: Rig) -> None:
         rig.request(swallow)
     finally:
         for tool_id in (3, 4):
-            sys.monitoring.free_tool_id(tool_id)
+            monitoring.free_tool_id(tool_id)
         stop_listening(warnings)
 
     assert rig.records() == []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
@@ -94,9 +95,14 @@ def test_a_wall_clock_that_is_set_disturbs_nothing(seconds: float) -> None:
 def test_open_spans_are_looked_at_now_and_then() -> None:
     """There may be ten thousand of them: twenty times until one is stuck, and not at each tick."""
     watch = Watch()
-    looks = []
+    looks: list[int] = []
     look = watch.trigger._ages.look
-    watch.trigger._ages.look = lambda spans: looks.append(len(spans)) or look(spans)  # type: ignore[func-returns-value, method-assign]
+
+    def look_and_count(spans: Mapping[int, Any]) -> dict[int, int]:
+        looks.append(len(spans))
+        return look(spans)
+
+    watch.trigger._ages.look = look_and_count  # type: ignore[method-assign]
     watch.start()
 
     watch.after(10)

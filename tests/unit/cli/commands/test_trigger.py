@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -43,7 +44,7 @@ def test_a_running_service_makes_an_incident(tmp_path: Path) -> None:
             "trigger", "--service", "shop", "--reason", "health check failed",
             "--attribute", "check=/live", "--attribute", "by=cron=1",
         )  # fmt: skip
-        process.send_signal(15)
+        process.send_signal(signal.SIGTERM)
         process.wait()
 
     assert outcome.exit_code == 0, outcome.output

@@ -56,8 +56,8 @@ def request(rig: RecordingRig, name: str, start_ms: int, end_ms: int) -> None:
     rig.tracer.start_span(name, start_time=start_ms * MS).end(end_ms * MS)
 
 
-def texts(span: RecordedSpan) -> dict[str, Any]:
-    """Return a span's attributes."""
+def texts(span: RecordedSpan | Event) -> dict[str, Any]:
+    """Return the attributes of a span or an event."""
     return dict(span.attributes or {})
 
 

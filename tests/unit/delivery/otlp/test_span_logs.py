@@ -175,7 +175,7 @@ def test_both_encodings_agree(rig: LoggingRig) -> None:
     """A span with logs goes the cheap way as well, and is the same as the official encoder's."""
     with rig.tracer.start_as_current_span("GET /", attributes={"a": [1, 2]}):
         try:
-            {}["x"]
+            dict[str, int]()["x"]
         except KeyError:
             rig.logger.exception("failed")
         rig.logger.warning("ö" * 5000)
@@ -192,7 +192,7 @@ def test_an_exception_has_its_stacktrace(rig: LoggingRig) -> None:
     """As Python prints it, less the lines of the program: those are not recorded."""
     with rig.tracer.start_as_current_span("GET /"):
         try:
-            {}["x"]
+            dict[str, int]()["x"]
         except KeyError:
             rig.logger.exception("failed")
 

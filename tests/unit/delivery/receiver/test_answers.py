@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import grpc  # type: ignore[import-untyped]
+import grpc
 import pytest
-from google.protobuf.duration_pb2 import Duration  # type: ignore[import-untyped]
+from google.protobuf.duration_pb2 import Duration
 from google.rpc.error_details_pb2 import RetryInfo  # type: ignore[import-untyped]
 from google.rpc.status_pb2 import Status  # type: ignore[import-untyped]
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceResponse
@@ -24,7 +24,7 @@ from otel_flight.delivery.receiver.answers import (
 PROTOBUF = {"content-type": "application/x-protobuf"}
 
 
-class RpcError(grpc.RpcError):  # type: ignore[misc]
+class RpcError(grpc.RpcError):
     """How grpcio says that a call failed."""
 
     def __init__(self, code: str, details: str | None, metadata: Sequence[Any] | None = ()) -> None:
@@ -39,7 +39,7 @@ class RpcError(grpc.RpcError):  # type: ignore[misc]
         """Return the message that came with it."""
         return self._answer[1]
 
-    def trailing_metadata(self) -> Sequence[Any] | None:
+    def trailing_metadata(self) -> Sequence[Any] | None:  # type: ignore[override]
         """Return what came besides."""
         return self._answer[2]
 

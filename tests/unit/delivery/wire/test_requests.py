@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -54,7 +54,7 @@ class Encoder:
     def __init__(self) -> None:
         self.names: list[str] = []
 
-    def __call__(self, spans: Iterable[ReadableSpan]) -> ExportTraceServiceRequest:
+    def __call__(self, spans: Sequence[ReadableSpan]) -> ExportTraceServiceRequest:
         """Encode the spans."""
         given = list(spans)
         self.names += [span.name for span in given if span.name]
@@ -63,7 +63,7 @@ class Encoder:
 
 def encoded(
     incident: Incident,
-    official: Callable[[Iterable[ReadableSpan]], Any] = encode_spans,
+    official: Callable[[Sequence[ReadableSpan]], ExportTraceServiceRequest] = encode_spans,
     guard: Guard | None = None,
 ) -> ExportTraceServiceRequest:
     """Return the request with all spans of an incident."""

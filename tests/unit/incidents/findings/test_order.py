@@ -108,7 +108,7 @@ def test_parents_in_a_circle_do_not_hang(builder: IncidentBuilder) -> None:
     """Span ids come from outside: a parent that is its own descendant ends every walk."""
     root = builder.open("GET /a", 0)
     child = builder.open("child", 0, root)
-    root._parent = child.get_span_context()  # type: ignore[misc]
+    root._parent = child.get_span_context()
     builder.end(child, 2000, error="no")
     builder.end(root, 2000, error="no")
     incident = builder.incident(builder.slow(root, 2000), closed_ms=4000)

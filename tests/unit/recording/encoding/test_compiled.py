@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -242,11 +242,12 @@ def test_segments_follow_each_other(rig: RecordingRig) -> None:
 
 def test_only_ordinary_spans_go_this_way(rig: RecordingRig) -> None:
     """Events, links, a status or dropped attributes: the record has them all the same."""
-    for change in (
+    changes: tuple[Callable[[trace.Span], None], ...] = (
         lambda span: span.add_event("e"),
         lambda span: span.set_status(StatusCode.ERROR, "no"),
         lambda span: span.record_exception(ValueError("x")),
-    ):
+    )
+    for change in changes:
         span = rig.tracer.start_span("odd")
         change(span)
         span.end()
@@ -279,7 +280,7 @@ def test_a_wrong_call_is_an_error(rig: RecordingRig) -> None:
         writers.write(1, 2)
     with pytest.raises(TypeError, match="8 fields"):
         writers.write_start(1, 2)
-    unmade = type(writers.write.__self__)  # type: ignore[attr-defined]
+    unmade: Any = type(writers.write.__self__)  # type: ignore[attr-defined]
     with pytest.raises(TypeError):
         unmade.__new__(unmade).write(*range(9))
     with pytest.raises(TypeError):

@@ -297,7 +297,7 @@ def test_parents_in_a_circle_are_drawn_once(builder: IncidentBuilder) -> None:
     """Span ids come from outside: a parent that is its own descendant is no endless tree."""
     root = builder.open("GET /a", 0)
     child = builder.open("child", 0, root)
-    root._parent = child.get_span_context()  # type: ignore[misc]
+    root._parent = child.get_span_context()
     builder.end(child, 2000)
     builder.end(root, 2000)
 

@@ -138,7 +138,7 @@ def test_a_chain_in_a_circle_ends() -> None:
     long = error = ValueError(0)
     for number in range(1, 100):
         error.__cause__ = ValueError(number)
-        error = error.__cause__  # type: ignore[assignment]
+        error = error.__cause__
 
     assert exception_attributes(first)[CHAIN] == ["ValueError: 2"]
     assert len(exception_attributes(long)[CHAIN]) == 8

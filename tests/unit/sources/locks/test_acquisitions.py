@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterator
-from types import CodeType
+from collections.abc import Callable, Generator
+from types import CoroutineType, FrameType, GeneratorType
 from typing import Any
 
 import pytest
@@ -162,10 +162,9 @@ def released_without_a_name(shop: Shop) -> Steps:
 def test_only_what_is_held_on_every_way_there(function: Callable[[Shop], Steps]) -> None:
     """A lock that may have been released, or not acquired, is none that a function holds."""
     running = function(Shop())
+    assert isinstance(running, GeneratorType)
 
-    seen = [
-        (expected, _names_at(running.gi_code, running.gi_frame.f_lasti)) for expected in running
-    ]
+    seen = [(expected, _names_at(running.gi_frame)) for expected in running]
 
     assert seen
     assert [names for _, names in seen] == [expected for expected, _ in seen]
@@ -174,7 +173,7 @@ def test_only_what_is_held_on_every_way_there(function: Callable[[Shop], Steps])
 class Once:
     """Is awaited once."""
 
-    def __await__(self) -> Iterator[None]:
+    def __await__(self) -> Generator[None, None, None]:
         yield None
 
 
@@ -200,10 +199,11 @@ async def change(lock: AwaitedLock) -> None:
 def test_a_lock_that_is_awaited_is_not_held_yet() -> None:
     """Who waits for `acquire` has not got it; who waits for something later has."""
     running = change(AwaitedLock())
+    assert isinstance(running, CoroutineType)
     seen = []
     for _ in range(3):
         running.send(None)
-        seen.append(_names_at(running.cr_code, running.cr_frame.f_lasti))
+        seen.append(_names_at(running.cr_frame))
     running.close()
 
     assert seen == ["", "lock", ""]
@@ -220,13 +220,15 @@ def test_a_cancelled_wait_has_acquired_nothing() -> None:
             await Once()
 
     running = give_up(AwaitedLock())
+    assert isinstance(running, CoroutineType)
     running.send(None)
     running.throw(KeyError("given up"))
 
-    names = _names_at(running.cr_code, running.cr_frame.f_lasti)
+    names = _names_at(running.cr_frame)
     running.close()
     assert names == ""
 
 
-def _names_at(code: CodeType, offset: int) -> str:
-    return " ".join(sorted(".".join(path) for path in acquired_at(code, offset)))
+def _names_at(frame: FrameType | None) -> str:
+    assert frame is not None
+    return " ".join(sorted(".".join(path) for path in acquired_at(frame.f_code, frame.f_lasti)))

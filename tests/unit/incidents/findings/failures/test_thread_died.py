@@ -65,7 +65,8 @@ def fired(builder: IncidentBuilder, at_ms: float, ended: str = names.THREAD) -> 
 def test_the_thread_that_fired_is_named(builder: IncidentBuilder) -> None:
     """With the application's function that failed, and the exception that began it all."""
     link = "KeyError: 'order' in look_up (/srv/shop/orders.py:7)"
-    die(builder, 100, **{names.CHAIN: [link, "ValueError: x"]})
+    chain: dict[str, Any] = {names.CHAIN: [link, "ValueError: x"]}
+    die(builder, 100, **chain)
 
     finding = find(builder, fired(builder, 100))
 
