@@ -13,7 +13,9 @@ from typing import Any
 
 from otel_flight.assembly import Assembly, Settings
 from otel_flight.clock import Clock, monotonic_ns
-from otel_flight.delivery.flusher import Flusher
+from otel_flight.delivery.delivery import Delivery
+from otel_flight.delivery.pacing import Pacer
+from otel_flight.delivery.receiver.signals import LOGS, SPANS
 from otel_flight.guard import Guard
 from otel_flight.incidents.completion import new_incident_id
 from otel_flight.incidents.keeper import IncidentKeeper
@@ -28,12 +30,13 @@ from otel_flight.statistics import Statistics
 from otel_flight.triggers.base import TriggerContext, build_triggers
 from otel_flight.triggers.gate.firing import Firing, FiringInbox
 from otel_flight.triggers.gate.gate import Gate, Verdict
+from otel_flight.worker import Worker
 
 _logger = logging.getLogger("otel_flight")
 
 
 class Run:
-    """Session, sources, triggers, gate, keeper, ticker and flusher, from a start to a stop.
+    """Session, sources, triggers, gate, keeper, ticker and worker, from a start to a stop.
 
     Args:
         assembly: which sources and triggers there are.
@@ -80,7 +83,11 @@ class Run:
             settings.spool_bytes,
             settings.spool_incidents,
         )
-        self.flusher = Flusher(self.spool, settings, guard)
+        pacer = Pacer(settings.flush_cpu_share)
+        self.delivery = Delivery(self.spool, settings, guard, pacer, signal=SPANS)
+        self.log_delivery = Delivery(self.spool, settings, guard, pacer, signal=LOGS)
+        # In this order: log records that cannot be delivered do not hold up spans.
+        self.worker = Worker((self.delivery, self.log_delivery), guard, pacer)
         self.keeper = IncidentKeeper(
             settings=settings,
             session=self.session,
@@ -88,7 +95,7 @@ class Run:
             spool=self.spool,
             guard=guard,
             clock=clock,
-            submit=self.flusher.submit,
+            submit=self.worker.submit,
             is_pipeline_exporting=is_pipeline_exporting,
         )
         self._ticker = Ticker(settings.tick_seconds, self._tasks(), guard, self._activity, waits)
@@ -108,7 +115,7 @@ class Run:
         self._ticker.start()
 
     def finish(self, deadline_seconds: float) -> None:
-        """Close what is open, and give the flusher what is left of the time.
+        """Close what is open, and give the worker what is left of the time.
 
         The ring stays, for the last statistics; `session.close` removes it.
         """
@@ -123,8 +130,8 @@ class Run:
             self.session.drain()
             self._collect_firings()
             self.keeper.close_now()
-        with self._guard.swallow("stop flusher"):
-            self.flusher.stop(deadline_seconds)
+        with self._guard.swallow("stop worker"):
+            self.worker.stop(deadline_seconds)
         self._guard.report()
 
     def abandon(self) -> None:
@@ -171,8 +178,8 @@ class Run:
             dropped_firings=self.inbox.dropped,
             incidents_written=self.keeper.written,
             incidents_failed=self.keeper.failed,
-            delivery=self.flusher.statistics(),
-            log_delivery=self.flusher.log_statistics(),
+            delivery=self.delivery.statistics,
+            log_delivery=self.log_delivery.statistics,
             sources={
                 source.name: source.counts()
                 for source in self.sources
@@ -240,7 +247,7 @@ class Run:
         if ring.backing.path is not None:
             remove_old_dead_rings(ring.backing.path.parent)
         if any(not entry.state.delivered for entry in self.spool.entries()):
-            self.flusher.start()
+            self.worker.start()
 
     def _collect_firings(self) -> None:
         for firing in self.inbox.take_all():

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from otel_flight.delivery.flusher import DeliveryStatistics
+from otel_flight.delivery.delivery import DeliveryStatistics
 from otel_flight.guard import NotedError
 from otel_flight.ring.lane_writer import LaneCounts
 
@@ -31,7 +31,7 @@ class Statistics:
         dropped_firings: too many different causes before the ticker looked.
         incidents_written: incidents that reached the spool.
         incidents_failed: incidents that could not be written; their budget was given back.
-        delivery: what the flusher did.
+        delivery: what was delivered of incidents' spans.
         log_delivery: the same for log records that go to a logs endpoint, counted as its spans.
         sources: what the sources of runtime events count, by the source's name and the count's:
             `sources["gc"]["collections.2"]`.

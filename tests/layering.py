@@ -28,6 +28,7 @@ LAYERS: Final[tuple[tuple[str, ...], ...]] = (
     ("environment_variables",),
     ("delivery",),
     ("report",),
+    ("job_queue", "worker"),
     ("run", "recorder", "flight_processor", "self_metrics", "statistics", "termination"),
     ("installation",),
     ("auto_instrumentation",),
@@ -44,6 +45,7 @@ BESIDE: Final[tuple[tuple[str, ...], ...]] = (
 """Layers of the same height: none may import another of its row."""
 
 LIVE: Final = (
+    "worker",
     "run",
     "recorder",
     "self_metrics",

@@ -77,8 +77,8 @@ def test_imports_that_go_down_are_allowed(tmp_path: Path) -> None:
             id="sources-to-triggers",
         ),
         pytest.param(
-            {"report/html.py": "import otel_flight.delivery.flusher\n", "delivery/flusher.py": ""},
-            "report.html line 1 imports delivery.flusher: it is in the layer beside",
+            {"report/html.py": "import otel_flight.delivery.sender\n", "delivery/sender.py": ""},
+            "report.html line 1 imports delivery.sender: it is in the layer beside",
             id="report-to-delivery",
         ),
         pytest.param(

@@ -16,7 +16,8 @@ import msgspec
 from rich.console import Console
 
 from otel_flight.assembly import Settings
-from otel_flight.delivery.receiver.exporters import logs_destination
+from otel_flight.delivery.receiver.exporters import destination
+from otel_flight.delivery.receiver.signals import LOGS
 from otel_flight.errors import (
     AmbiguousIncident,
     DeliveryFailed,
@@ -174,7 +175,7 @@ class Invocation:
         By the file that a service has left, as its settings need not be those of this command.
         """
         state = self.spool().of_logs().state_of(entry)
-        is_off = logs_destination(self.settings).kind == "off"
+        is_off = destination(LOGS, self.settings).kind == "off"
         return None if is_off and state == DeliveryState() else state
 
     @cached_property

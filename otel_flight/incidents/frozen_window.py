@@ -20,7 +20,7 @@ class FrozenWindow:
     """Copies of the ring's segments that reach back `window_seconds` from a moment.
 
     Copying the full 16 MiB takes some milliseconds, a segment at a time, on the ticker's thread. It
-    is held in memory until the flusher has written it: at most one window and its tail.
+    is held in memory until the worker has written it: at most one window and its tail.
 
     Args:
         image: the ring.

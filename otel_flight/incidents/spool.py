@@ -37,18 +37,18 @@ class DeliveryState(msgspec.Struct, frozen=True):
     """How far the delivery of an incident is; that of its log records has records for spans."""
 
     delivered: bool = False
-    division: str = ""
+    chunking: str = msgspec.field(default="", name="division")
     """What divided it into chunks: a release and its limits."""
     chunks: int = 0
-    """Chunks dealt with so far, in the deterministic order of `delivery.span_chunks`."""
+    """Chunks dealt with so far, in an order that the file alone decides."""
     chunk_spans: int = 0
     """Spans dealt with of the next chunk, where the receiver did not take it as a whole."""
     chunk_length: int = 0
     """Spans in that chunk; with other settings it may have others, and is begun again."""
     attempts: int = 0
     last_error: str = ""
-    is_in_doubt: bool = False
-    """Whether a request is on its way, or was and may have arrived, of which no answer is known."""
+    may_have_arrived: bool = msgspec.field(default=False, name="is_in_doubt")
+    """Whether there is a request that no answer is known of: it is on its way, or lost."""
     resent_chunks: int = 0
     """Requests sent again that may have arrived the first time."""
     has_taken: bool = False

@@ -66,7 +66,7 @@ def test_a_process_killed_over_a_request_costs_no_span(
             restarted.load.wait_for_more(10)
 
             restarted.assert_unharmed()
-    assert (killed_at.delivered, killed_at.chunks, killed_at.is_in_doubt) == (False, 3, True)
+    assert (killed_at.delivered, killed_at.chunks, killed_at.may_have_arrived) == (False, 3, True)
     assert (state.resent_chunks, state.undeliverable_spans) == (1, 0)
     after = copies_in(jaeger, name, incident)
     assert window_of(incident) - set(after) == set()

@@ -83,7 +83,7 @@ def test_a_collector_without_memory_is_waited_for(
 
                 service.assert_unharmed()
     assert "data refused due to high memory usage" in failing.last_error
-    assert (failing.chunks, failing.is_in_doubt) == (0, False)
+    assert (failing.chunks, failing.may_have_arrived) == (0, False)
     assert (state.undeliverable_spans, state.resent_chunks) == (0, 0)
     assert_whole_and_once(jaeger, service, incident_id)
 

@@ -18,7 +18,6 @@ from opentelemetry.trace import set_span_in_context
 
 from otel_flight.assembly import Settings
 from otel_flight.delivery.backoff import Backoff
-from otel_flight.delivery.flusher import Flusher
 from otel_flight.guard import Guard
 from otel_flight.incidents.spool import Spool, SpoolEntry
 from tests.support.certificates import (
@@ -27,6 +26,7 @@ from tests.support.certificates import (
     CLIENT_KEY,
     ServerCertificates,
 )
+from tests.support.deliverer import Deliverer
 from tests.support.otlp_messages import BAD_REQUEST, UNAVAILABLE, ReceivedSpan, Transport, spans_in
 from tests.support.otlp_receiver import OtlpReceiver
 from tests.support.recording_rig import RecordingRig
@@ -73,32 +73,32 @@ def add_incident(rig: RecordingRig, spool: Spool, **manifest: Any) -> SpoolEntry
     return spool.add(incident_of(rig, causes=[cause_of(rig.ended.spans[-1])], **manifest))
 
 
-def deliver(spool: Spool, seconds: float = SECONDS, **settings: Any) -> Flusher:
-    """Do what a process does that finds the spool; return its flusher, stopped."""
-    flusher = Flusher(
+def deliver(spool: Spool, seconds: float = SECONDS, **settings: Any) -> Deliverer:
+    """Do what a process does that finds the spool; return it, stopped."""
+    deliverer = Deliverer(
         spool,
         Settings(**{"flush_cpu_share": 1.0, **settings}),
         Guard(),
         backoff=Backoff(lambda low, high: 0.05),
     )
-    flusher.start()
-    assert flusher.wait_idle(seconds)
-    assert flusher.stop(SECONDS)
-    return flusher
+    deliverer.worker.start()
+    assert deliverer.worker.wait_idle(seconds)
+    assert deliverer.worker.stop(SECONDS)
+    return deliverer
 
 
 def fail_to_deliver(spool: Spool, monkeypatch: pytest.MonkeyPatch, **settings: Any) -> None:
     """Do what a process does whose backend is down, and that ends soon after."""
     with monkeypatch.context() as patch:
         patch.setenv("OTEL_EXPORTER_OTLP_TIMEOUT", "1")
-        flusher = Flusher(
+        deliverer = Deliverer(
             spool, Settings(**settings), Guard(), backoff=Backoff(lambda low, high: 3600.0)
         )
-        flusher.start()
+        deliverer.worker.start()
         # Old exporters go on trying for a minute, and take a moment to notice the shutdown.
-        flusher.wait_idle(1.5)
-        flusher.stop(0.3)
-        assert flusher.stop(SECONDS)
+        deliverer.worker.wait_idle(1.5)
+        deliverer.worker.stop(0.3)
+        assert deliverer.worker.stop(SECONDS)
 
 
 def kept(item: ReceivedSpan) -> tuple[bytes, bytes, bytes]:
@@ -137,7 +137,7 @@ def test_every_span_arrives_once_and_unchanged(
     make_traces(rig, 150)
     entry = add_incident(rig, spool)
 
-    flusher = deliver(spool, endpoint=receiver.endpoint(transport), protocol=transport)
+    deliverer = deliver(spool, endpoint=receiver.endpoint(transport), protocol=transport)
 
     assert_all_there(rig, receiver.spans())
     assert {request.transport for request in receiver.requests} == {transport}
@@ -150,7 +150,7 @@ def test_every_span_arrives_once_and_unchanged(
     root = spans_in(receiver.requests[1].message)[0].span
     assert root.name == "incident: error span GET /"
     assert spool.find(entry.incident_id).state.delivered
-    assert flusher.statistics().delivered_spans == len(receiver.spans())
+    assert deliverer.spans.statistics.delivered_spans == len(receiver.spans())
 
 
 @by_transport
@@ -241,7 +241,9 @@ def test_an_interrupted_delivery_goes_on_where_it_was(
     make_traces(rig, 60)
     entry = add_incident(rig, spool)
     where: dict[str, Any] = {"endpoint": receiver.http_endpoint, "protocol": "http/protobuf"}
-    flusher = Flusher(spool, Settings(**where), Guard(), backoff=Backoff(lambda low, high: 3600.0))
+    deliverer = Deliverer(
+        spool, Settings(**where), Guard(), backoff=Backoff(lambda low, high: 3600.0)
+    )
 
     def refuse_the_third() -> bool:
         if len(receiver.requests) == 2 and not receiver.refused:
@@ -249,10 +251,10 @@ def test_an_interrupted_delivery_goes_on_where_it_was(
         return bool(receiver.refused)
 
     receiver.answer_after(0.02)
-    flusher.start()
+    deliverer.worker.start()
     receiver.wait_for(refuse_the_third, SECONDS)
-    assert flusher.wait_idle(SECONDS)
-    assert flusher.stop(SECONDS)
+    assert deliverer.worker.wait_idle(SECONDS)
+    assert deliverer.worker.stop(SECONDS)
     between = spool.find(entry.incident_id).state
     receiver.answer_after(0)
     deliver(spool, **where)
@@ -271,15 +273,15 @@ def test_two_processes_deliver_an_incident_once(
     make_traces(rig, 60)
     add_incident(rig, spool)
     settings = Settings(endpoint=receiver.grpc_endpoint, flush_cpu_share=1.0)
-    flushers = [Flusher(spool, settings, Guard()) for _ in range(3)]
+    deliverers = [Deliverer(spool, settings, Guard()) for _ in range(3)]
 
-    for flusher in flushers:
-        flusher.start()
-    assert all(flusher.wait_idle(SECONDS) for flusher in flushers)
-    assert all(flusher.stop(SECONDS) for flusher in flushers)
+    for deliverer in deliverers:
+        deliverer.worker.start()
+    assert all(deliverer.worker.wait_idle(SECONDS) for deliverer in deliverers)
+    assert all(deliverer.worker.stop(SECONDS) for deliverer in deliverers)
 
     assert_all_there(rig, receiver.spans())
-    assert sum(flusher.statistics().delivered_incidents for flusher in flushers) == 1
+    assert sum(deliverer.spans.statistics.delivered_incidents for deliverer in deliverers) == 1
 
 
 @by_transport
@@ -291,17 +293,17 @@ def test_a_hanging_receiver_does_not_hold_up_the_stop(
     entry = add_incident(rig, spool)
     receiver.hold()
     settings = Settings(endpoint=receiver.endpoint(transport), protocol=transport)
-    flusher = Flusher(spool, settings, Guard())
-    flusher.start()
+    deliverer = Deliverer(spool, settings, Guard())
+    deliverer.worker.start()
     done = threading.Event()
-    flusher.submit(done.set)
+    deliverer.worker.submit(done.set)
     assert done.wait(SECONDS)
 
-    flusher.stop(0.5)
+    deliverer.worker.stop(0.5)
 
     assert not spool.find(entry.incident_id).state.delivered
     receiver.release()
-    assert flusher.stop(SECONDS)
+    assert deliverer.worker.stop(SECONDS)
 
 
 def test_a_transient_refusal_costs_nothing(
@@ -312,10 +314,10 @@ def test_a_transient_refusal_costs_nothing(
     add_incident(rig, spool)
     receiver.refuse_next(1, UNAVAILABLE)
 
-    flusher = deliver(spool, endpoint=receiver.grpc_endpoint)
+    deliverer = deliver(spool, endpoint=receiver.grpc_endpoint)
 
     assert_all_there(rig, receiver.spans())
-    assert flusher.statistics().failed_attempts == 0
+    assert deliverer.spans.statistics.failed_attempts == 0
 
 
 def test_an_unreachable_endpoint_fails_and_is_named(

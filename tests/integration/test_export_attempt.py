@@ -19,6 +19,7 @@ from otel_flight.delivery.chunks import SpanChunk
 from otel_flight.delivery.pacing import Pacer
 from otel_flight.delivery.receiver.attempt import Attempt, attempt_export
 from otel_flight.delivery.receiver.exporters import build_exporter
+from otel_flight.delivery.receiver.signals import SPANS
 from tests.support.otlp_messages import (
     BAD_REQUEST,
     THROTTLED,
@@ -55,7 +56,7 @@ def chunk_of(count: int, text: str = "") -> SpanChunk:
 
 def exporter_to(endpoint: str, transport: Transport, timeout_seconds: float = 5) -> SpanExporter:
     """Return the official exporter for the transport."""
-    return build_exporter(Settings(endpoint=endpoint, protocol=transport), timeout_seconds)
+    return build_exporter(SPANS, Settings(endpoint=endpoint, protocol=transport), timeout_seconds)
 
 
 def attempt(endpoint: str, transport: Transport, chunk: SpanChunk, seconds: float = 5) -> Attempt:
@@ -104,7 +105,7 @@ def test_a_request_that_is_too_large_is_told_at_once(transport: Transport) -> No
         seconds = (monotonic_ns() - started_ns) / 1e9
 
     assert result.answer.is_too_large
-    assert not result.is_uncertain
+    assert not result.may_have_arrived
     assert "413" in result.failure or "larger than max" in result.failure
     assert seconds < 5
 
@@ -122,7 +123,7 @@ def test_a_refusal_is_told_in_the_receivers_words(
     word = refusal.grpc_code if transport == "grpc" else str(refusal.http_status)
     assert result.failure.startswith(word)
     assert result.answer.is_invalid == (refusal is BAD_REQUEST)
-    assert not result.is_uncertain
+    assert not result.may_have_arrived
 
 
 @by_transport
@@ -176,7 +177,7 @@ def test_nobody_there_is_certain(transport: Transport) -> None:
         result = attempt(endpoint, transport, chunk_of(1), 1)
 
     assert "refused" in result.failure
-    assert not result.is_uncertain
+    assert not result.may_have_arrived
     assert result.repeats == 0
 
 
@@ -190,7 +191,7 @@ def test_an_answer_that_does_not_come_is_uncertain(
     result = attempt(receiver.endpoint(transport), transport, chunk_of(1), 1)
 
     assert result.failure
-    assert result.is_uncertain
+    assert result.may_have_arrived
     receiver.release()
 
 
@@ -234,7 +235,7 @@ def test_what_cannot_have_arrived_is_no_repetition() -> None:
     result = attempt_export(exporter, chunk_of(1))
 
     assert len(sent) > 1
-    assert (result.is_uncertain, result.repeats) == (True, 0)
+    assert (result.may_have_arrived, result.repeats) == (True, 0)
     exporter.shutdown()
 
 
@@ -247,5 +248,5 @@ def test_an_exporter_of_an_unknown_kind_works_as_ever() -> None:
     refused = attempt_export(exporter, chunk_of(2))
 
     assert taken == Attempt()
-    assert refused.is_uncertain
+    assert refused.may_have_arrived
     assert "without a reason" in refused.failure

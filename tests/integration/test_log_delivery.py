@@ -12,12 +12,12 @@ import pytest
 from opentelemetry.sdk.trace import ReadableSpan
 
 from otel_flight.assembly import Settings
-from otel_flight.delivery.flusher import Flusher
 from otel_flight.delivery.log_chunks import MOST_RECORDS
 from otel_flight.guard import Guard
 from otel_flight.incidents.flight_file import read_incident
 from otel_flight.incidents.spool import Spool, SpoolEntry
 from otel_flight.ring.layout import LANE_RUNTIME, LANE_SPANS
+from tests.support.deliverer import Deliverer
 from tests.support.logging_rig import LoggingRig
 from tests.support.otlp_messages import (
     UNAUTHENTICATED,
@@ -67,20 +67,20 @@ def add_incident(rig: LoggingRig, spool: Spool, **manifest: Any) -> SpoolEntry:
     return spool.add(incident_of(rig, causes=[cause_of(rig.ended.spans[-1])], **manifest))
 
 
-def started(spool: Spool, **settings: Any) -> Flusher:
-    """Return a flusher that has done what it can."""
+def started(spool: Spool, **settings: Any) -> Deliverer:
+    """Return what that has done what it can."""
     usual = {"flush_cpu_share": 1.0, "protocol": "http/protobuf"}
-    flusher = Flusher(spool, Settings(**{**usual, **settings}), Guard())
-    flusher.start()
-    assert flusher.wait_idle(SECONDS)
-    return flusher
+    deliverer = Deliverer(spool, Settings(**{**usual, **settings}), Guard())
+    deliverer.worker.start()
+    assert deliverer.worker.wait_idle(SECONDS)
+    return deliverer
 
 
-def deliver(spool: Spool, **settings: Any) -> Flusher:
-    """Do what a process does that finds the spool; return its flusher, stopped."""
-    flusher = started(spool, **settings)
-    assert flusher.stop(SECONDS)
-    return flusher
+def deliver(spool: Spool, **settings: Any) -> Deliverer:
+    """Do what a process does that finds the spool; return it, stopped."""
+    deliverer = started(spool, **settings)
+    assert deliverer.worker.stop(SECONDS)
+    return deliverer
 
 
 def bodies(receiver: OtlpReceiver) -> list[str]:
@@ -155,7 +155,7 @@ def test_spans_and_records_each_arrive_once(
     endpoint = receiver.endpoint(transport)
     settings = {"endpoint": endpoint, "logs_endpoint": endpoint, "protocol": transport}
 
-    flusher = deliver(spool, **settings)
+    deliverer = deliver(spool, **settings)
     requests = len(receiver.requests)
     deliver(spool, **settings)
 
@@ -164,8 +164,8 @@ def test_spans_and_records_each_arrive_once(
     events = [event for item in receiver.spans() for event in item.span.events]
     assert Counter(event.name for event in events)["log record"] == len(expected)
     assert len(receiver.requests) == requests
-    assert flusher.log_statistics().delivered_spans == len(expected)
-    assert flusher.log_statistics().delivered_incidents == 1
+    assert deliverer.logs.statistics.delivered_spans == len(expected)
+    assert deliverer.logs.statistics.delivered_incidents == 1
 
 
 def test_without_a_logs_endpoint_none_go_out(
@@ -191,7 +191,7 @@ def test_records_that_cannot_be_delivered_hold_up_no_spans(
     first = add_incident(rig, spool)
     with OtlpReceiver() as logs:
         logs.judge_by(lambda request: UNAUTHENTICATED)
-        flusher = started(spool, endpoint=receiver.http_endpoint, logs_endpoint=logs.http_endpoint)
+        service = started(spool, endpoint=receiver.http_endpoint, logs_endpoint=logs.http_endpoint)
         assert {item.span.name for item in receiver.spans()} >= {f"GET /{n}" for n in range(3)}
         assert spool.find(first.incident_id).state.delivered
         assert not spool.of_logs().find(first.incident_id).state.delivered
@@ -203,19 +203,19 @@ def test_records_that_cannot_be_delivered_hold_up_no_spans(
             incident_id="20260101-110000-3f9a1c",
             exported_to=records_so_far(first),
         )
-        flusher.wake()
-        assert flusher.wait_idle(SECONDS)
+        service.worker.wake()
+        assert service.worker.wait_idle(SECONDS)
         assert spool.find(second.incident_id).state.delivered
         logs.judge_by(lambda request: None)
-        flusher.wake()
-        assert flusher.wait_idle(SECONDS)
-        assert flusher.stop(SECONDS)
+        service.worker.wake()
+        assert service.worker.wait_idle(SECONDS)
+        assert service.worker.stop(SECONDS)
 
         assert sorted(bodies(logs)) == [f"record {number}" for number in range(4)]
     names = Counter(item.span.name for item in receiver.spans() if not is_ours(item))
     assert [names[f"GET /{number}"] for number in range(4)] == [1, 1, 1, 1]
-    assert flusher.statistics().failed_attempts == 0
-    assert flusher.log_statistics().failed_attempts >= 1
+    assert service.spans.statistics.failed_attempts == 0
+    assert service.logs.statistics.failed_attempts >= 1
 
 
 def records_so_far(entry: SpoolEntry) -> dict[str, int]:
@@ -288,16 +288,16 @@ def test_an_endpoint_where_nobody_listens(
     entry = add_incident(rig, spool)
     endpoint = f"http://127.0.0.1:{free_port()}"
 
-    flusher = Flusher(
+    deliverer = Deliverer(
         spool,
         Settings(endpoint=receiver.http_endpoint, logs_endpoint=endpoint, protocol="http/protobuf"),
         Guard(),
     )
-    flusher.start()
+    deliverer.worker.start()
     receiver.wait_for(lambda: any(item.span.name == "GET /0" for item in receiver.spans()))
-    flusher.stop(1.0)
+    deliverer.worker.stop(1.0)
 
-    assert flusher.stop(SECONDS)
+    assert deliverer.worker.stop(SECONDS)
     warnings = [record.getMessage() for record in caplog.records if record.name == "otel_flight"]
     assert len(warnings) <= 1
     assert spool.find(entry.incident_id).state.delivered

@@ -12,9 +12,11 @@ import pytest
 
 from otel_flight.assembly import Settings
 from otel_flight.delivery.backoff import Backoff
-from otel_flight.delivery.chunk_sending import MOST_UNTAKEN_SPANS, PATIENCE
+from otel_flight.delivery.delivery import Delivery
 from otel_flight.delivery.pacing import Pacer
-from otel_flight.delivery.spool_delivery import SpoolDelivery
+from otel_flight.delivery.receiver.exporters import build_exporter
+from otel_flight.delivery.receiver.signals import SPANS
+from otel_flight.delivery.sender import MOST_UNTAKEN_SPANS, PATIENCE
 from otel_flight.guard import Guard
 from otel_flight.incidents.spool import DeliveryState, Spool
 from tests.support.otlp_messages import (
@@ -50,15 +52,14 @@ class Station:
             self._rig.tracer.start_span(name, attributes={"text": "x" * size}).end()
         self.spool.add(incident_of(self._rig))
 
-    def process(
-        self, receiver: OtlpReceiver, transport: Transport, **settings: Any
-    ) -> SpoolDelivery:
+    def process(self, receiver: OtlpReceiver, transport: Transport, **settings: Any) -> Delivery:
         """Return what a new process would deliver with."""
-        return SpoolDelivery(
+        return Delivery(
             self.spool,
             Settings(endpoint=receiver.endpoint(transport), protocol=transport, **settings),
             Guard(),
             Pacer(1.0),
+            build=lambda settings, _: build_exporter(SPANS, settings, 2.0),
             backoff=Backoff(lambda low, high: low),
         )
 
@@ -68,9 +69,13 @@ class Station:
         return self.spool.find(INCIDENT_ID).state
 
 
-def deliver(process: SpoolDelivery, go_on: Callable[[], bool] = lambda: True) -> float | None:
-    """Let a process go through the spool once; return when it wants to come again."""
-    return process.deliver_pending(lambda entry: True, lambda entry: go_on(), 2.0)
+def deliver(process: Delivery, go_on: Callable[[], bool] = lambda: True) -> float | None:
+    """Let a process go through the spool once; return when it wants to come again.
+
+    It begins with the incident in any case, and ends when `go_on` says no before a request.
+    """
+    checks_before = iter((True, True))  # before the incident, and for the exporter's timeout
+    return process.deliver_due(lambda: None if next(checks_before, False) or go_on() else 0.0)
 
 
 def names_of(receiver: OtlpReceiver) -> list[str]:
@@ -194,13 +199,13 @@ def test_another_release_begins_again(station: Station) -> None:
         deliver(process, lambda: len(names_of(receiver)) < 15)
         entry = station.spool.find(INCIDENT_ID)
         assert (entry.state.chunks, entry.state.chunk_spans) == (1, 15)
-        other = msgspec.structs.replace(entry.state, division="0.0.1 64 1000")
+        other = msgspec.structs.replace(entry.state, chunking="0.0.1 64 1000")
         station.spool.save_state(entry, other)
         deliver(station.process(receiver, "grpc"))
 
         assert names_of(receiver) == sorted([*NAMES, *NAMES[-15:]])
     assert (station.state.delivered, station.state.resent_chunks) == (True, 2)
-    assert station.state.division == entry.state.division
+    assert station.state.chunking == entry.state.chunking
 
 
 @by_transport
@@ -343,8 +348,8 @@ def test_a_lost_answer_leaves_a_doubt(station: Station, transport: Transport) ->
         refused = station.state
         deliver(process)
 
-    assert (lost.is_in_doubt, lost.resent_chunks) == (True, 0)
-    assert (refused.is_in_doubt, refused.resent_chunks) == (False, 1)
+    assert (lost.may_have_arrived, lost.resent_chunks) == (True, 0)
+    assert (refused.may_have_arrived, refused.resent_chunks) == (False, 1)
     assert (station.state.delivered, station.state.resent_chunks) == (True, 1)
     assert process.statistics.resent_chunks == 1
 
@@ -358,8 +363,8 @@ def test_a_doubt_outlives_a_process_that_sends_nothing(station: Station) -> None
         receiver.release()
         deliver(station.process(receiver, "http/protobuf"), lambda: False)
 
-        assert station.state.is_in_doubt
+        assert station.state.may_have_arrived
         assert station.state.attempts == 1
         deliver(station.process(receiver, "http/protobuf"))
     assert station.state.resent_chunks == 1
-    assert not station.state.is_in_doubt
+    assert not station.state.may_have_arrived

@@ -14,6 +14,7 @@ from otel_flight.cli.base import (
     print_json,
 )
 from otel_flight.delivery.receiver.exporters import Destination, destination
+from otel_flight.delivery.receiver.signals import SPANS
 from otel_flight.report.terminal.page import Page
 from otel_flight.settings.declaration import Setting, settings_in
 
@@ -30,7 +31,7 @@ def config(invocation: Invocation, as_json: bool) -> None:
     """
     in_force = invocation.in_force
     invocation.warn(in_force.problems)
-    target = destination(in_force.settings)
+    target = destination(SPANS, in_force.settings)
     if as_json:
         print_json(
             {

@@ -6,6 +6,7 @@ it one lane for each source of what was going on. The traces of the application 
 
 from __future__ import annotations
 
+import functools
 import importlib.metadata
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -85,6 +86,7 @@ LaneBuilder = Callable[[LaneMaterial], Lane | None]
 """Makes a lane; None when its source has nothing to say about this incident."""
 
 
+@functools.cache
 def own_scope() -> InstrumentationScope:
     """Return the instrumentation scope of the spans that this package makes itself."""
     return InstrumentationScope(_SCOPE_NAME, _version())

@@ -23,7 +23,7 @@ _MESSAGES: Final[Mapping[str, str]] = {
 }
 _INVALID_STATUSES: Final = (400, 422)
 _TOO_LARGE_STATUS: Final = 413
-_UNCERTAIN_STATUSES: Final = (408, 500, 502, 504)
+_MAYBE_ARRIVED_STATUSES: Final = (408, 500, 502, 504)
 """A proxy gives these when it has passed the request on and got no answer."""
 _REJECTED: Final = ("rejected_spans", "rejected_log_records")
 _INVALID_CODE: Final = "INVALID_ARGUMENT"
@@ -63,7 +63,7 @@ class Answer(NamedTuple):
         failure: why the receiver did not take it; empty: it did.
         is_too_large: it would take a smaller one.
         is_invalid: it does not take something that is in it.
-        is_uncertain: it may have taken it all the same, as when the answer was lost.
+        may_have_arrived: it may have taken it all the same, as when the answer was lost.
         rejected_spans: how many of the spans it did not take, of a request that it took.
         rejection: why not those.
         retry_after_seconds: how long it wants to be left alone.
@@ -72,7 +72,7 @@ class Answer(NamedTuple):
     failure: str = ""
     is_too_large: bool = False
     is_invalid: bool = False
-    is_uncertain: bool = False
+    may_have_arrived: bool = False
     rejected_spans: int = 0
     rejection: str = ""
     retry_after_seconds: float = 0.0
@@ -95,7 +95,7 @@ def answer_of_http(status: int, reason: str, headers: Mapping[str, str], body: b
         _shortened(f"{status} {reason}: {said}"),
         is_too_large=is_too_large,
         is_invalid=is_invalid and not is_too_large,
-        is_uncertain=status in _UNCERTAIN_STATUSES,
+        may_have_arrived=status in _MAYBE_ARRIVED_STATUSES,
         retry_after_seconds=_retry_after(headers.get("retry-after", "")),
     )
 
@@ -114,7 +114,7 @@ def answer_of_grpc_error(error: Any) -> Answer:
         _shortened(f"{code}: {details}"),
         is_too_large=is_too_large,
         is_invalid=code == _INVALID_CODE and not is_too_large,
-        is_uncertain=not is_refused and not is_too_large,
+        may_have_arrived=not is_refused and not is_too_large,
         retry_after_seconds=_grpc_retry_after(error),
     )
 
@@ -123,7 +123,7 @@ def answer_of_broken_http(error: Exception) -> Answer:
     """Read what happened instead of an HTTP answer."""
     failure = _shortened(f"{type(error).__name__}: {error}")
     was_connected = not _NOT_CONNECTED.search(f"{type(error).__name__}: {error}")
-    return Answer(failure, is_uncertain=was_connected)
+    return Answer(failure, may_have_arrived=was_connected)
 
 
 def _taken(response: Any) -> Answer:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Sequence, Sized
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -46,14 +47,14 @@ class Attempt:
         failure: why it failed; empty when it did not.
         answer: the last of the receiver's; without a content when none is known.
         rejected_spans: of a request that was taken, the spans that were not.
-        is_uncertain: whether it may have arrived although it failed.
+        may_have_arrived: whether it may have arrived although it failed.
         repeats: requests the exporter sent again that may have arrived the first time.
     """
 
     failure: str = ""
     answer: Answer = _UNKNOWN
     rejected_spans: int = 0
-    is_uncertain: bool = False
+    may_have_arrived: bool = False
     repeats: int = 0
 
 
@@ -91,7 +92,7 @@ def attempt_export(exporter: Exporter, chunk: Sized) -> Attempt:
     return Attempt(
         failure=_last(answers).failure or raised or log.last_message,
         answer=_last(answers),
-        is_uncertain=not answers or any(answer.is_uncertain for answer in answers),
+        may_have_arrived=not answers or any(answer.may_have_arrived for answer in answers),
         repeats=repeats,
     )
 
@@ -102,6 +103,6 @@ def _last(answers: Sequence[Answer]) -> Answer:
 
 def _repeats(answers: Sequence[Answer]) -> int:
     """Return how many requests may have arrived besides an earlier one that also may have."""
-    may_be_there = [answer.is_uncertain or not answer.failure for answer in answers]
-    first = next((index for index, each in enumerate(answers) if each.is_uncertain), len(answers))
-    return sum(may_be_there[first + 1 :])
+    after_first = itertools.dropwhile(lambda answer: not answer.may_have_arrived, answers)
+    may_be_there = sum(answer.may_have_arrived or not answer.failure for answer in after_first)
+    return max(0, may_be_there - 1)

@@ -1,4 +1,4 @@
-"""Where incidents go, and the official exporter that takes them there.
+"""Where the signals of incidents go, and the official exporters that take them there.
 
 Headers, TLS, compression and timeouts are read from the `OTEL_EXPORTER_OTLP_*` variables by the
 exporters themselves; only what they cannot know is decided here: which of them, and our overrides.
@@ -19,49 +19,34 @@ from urllib.parse import urlsplit, urlunsplit
 
 from opentelemetry.sdk.environment_variables import (
     OTEL_EXPORTER_OTLP_ENDPOINT,
-    OTEL_EXPORTER_OTLP_LOGS_PROTOCOL,
     OTEL_EXPORTER_OTLP_PROTOCOL,
     OTEL_EXPORTER_OTLP_TRACES_ENDPOINT,
-    OTEL_EXPORTER_OTLP_TRACES_PROTOCOL,
 )
-from opentelemetry.sdk.trace.export import SpanExporter
 
 from otel_flight.delivery.receiver.attempt import Exporter
+from otel_flight.delivery.receiver.signals import SPANS, Protocol, Signal
 from otel_flight.delivery.wire.encoding_exporter import encoding_exporter
 from otel_flight.errors import DeliveryFailed, MissingExtra
 from otel_flight.settings.fields import CoreSettings
 
 _logger = logging.getLogger("otel_flight")
 
-Protocol = Literal["grpc", "http/protobuf"]
-
 _HTTP_PORT: Final = 4318
-_TRACES_PATH: Final = "/v1/traces"
-_LOGS_PATH: Final = "/v1/logs"
+"""Receivers listen on this port for OTLP over HTTP, and on another one for gRPC."""
 _DEFAULT_ENDPOINTS: Final[Mapping[Protocol, str]] = {
     "grpc": "http://localhost:4317",
     "http/protobuf": "http://localhost:4318",
-}
-_MODULES: Final[Mapping[Protocol, str]] = {
-    "grpc": "opentelemetry.exporter.otlp.proto.grpc.trace_exporter",
-    "http/protobuf": "opentelemetry.exporter.otlp.proto.http.trace_exporter",
-}
-_LOG_MODULES: Final[Mapping[Protocol, str]] = {
-    "grpc": "opentelemetry.exporter.otlp.proto.grpc._log_exporter",
-    "http/protobuf": "opentelemetry.exporter.otlp.proto.http._log_exporter",
 }
 _IMPORTED_LATE: Final[Mapping[Protocol, Sequence[str]]] = {
     "grpc": ("grpc.experimental", "grpc._channel"),
     "http/protobuf": ("requests", "netrc"),
 }
-"""What the exporters import when one is made, or makes its first connection."""
-_JSON_MODULE: Final = "opentelemetry.exporter.otlp.json.file.trace_exporter"
-_JSON_LOG_MODULE: Final = "opentelemetry.exporter.otlp.json.file._log_exporter"
+"""The exporters import these when one is made, or makes its first connection."""
 
 
 @dataclass(frozen=True)
 class Destination:
-    """Where incidents go besides the spool.
+    """Where a signal goes besides the spool.
 
     Attributes:
         kind: `json` is the copy beside the incident's file.
@@ -76,54 +61,49 @@ class Destination:
 
 def is_endpoint_configured(settings: CoreSettings) -> bool:
     """Whether anything says where to send by OTLP; the exporters' default does not count."""
-    return bool(_configured_endpoint(settings))
+    return bool(_configured_endpoint(SPANS, settings))
 
 
-def destination(settings: CoreSettings) -> Destination:
-    """Return where incidents go, by the settings and the environment as it is now."""
+def destination(signal: Signal, settings: CoreSettings) -> Destination:
+    """Return where a signal goes, by the settings and the environment as it is now.
+
+    Log records go nowhere unless a setting says where, and never to a file.
+    """
     if settings.export == "off":
         return Destination("off")
-    endpoint = _configured_endpoint(settings)
-    if settings.export == "json" or (settings.export == "auto" and not endpoint):
+    endpoint = _configured_endpoint(signal, settings)
+    if signal is not SPANS and not endpoint:
+        return Destination("off")
+    is_json = settings.export == "json" or (settings.export == "auto" and not endpoint)
+    if signal is SPANS and is_json:
         return Destination("json")
-    protocol = _protocol(settings, endpoint, OTEL_EXPORTER_OTLP_TRACES_PROTOCOL)
+    protocol = _protocol(signal, settings, endpoint)
     return Destination("otlp", protocol, _shown(endpoint or _DEFAULT_ENDPOINTS[protocol]))
 
 
-def logs_destination(settings: CoreSettings) -> Destination:
-    """Return where the log records of incidents go besides, which only a setting says."""
-    endpoint = settings.logs_endpoint
-    if endpoint is None or settings.export == "off":
-        return Destination("off")
-    protocol = _protocol(settings, endpoint, OTEL_EXPORTER_OTLP_LOGS_PROTOCOL)
-    return Destination("otlp", protocol, _shown(endpoint))
-
-
-def preload(settings: CoreSettings) -> None:
+def preload(signal: Signal, settings: CoreSettings) -> None:
     """Import the exporter that will be needed, without making one. Blocks for up to 0.2 s.
 
     To be called when the service starts: the import would slow down requests during an incident.
     """
-    target = destination(settings)
-    if target.kind == "otlp":
-        make = _exporter_class(_MODULES[target.protocol], "OTLPSpanExporter")
-        if make is not None:
-            encoding_exporter(make)
-        _import_late_ones(target.protocol)
-    elif target.kind == "json":
-        _exporter_class(_JSON_MODULE, "FileSpanExporter")
-    logs = logs_destination(settings)
-    if logs.kind == "otlp":
-        _exporter_class(_LOG_MODULES[logs.protocol], "OTLPLogExporter")
-        _import_late_ones(logs.protocol)
+    target = destination(signal, settings)
+    if target.kind == "json":
+        _imported(signal.json_module, signal.json_exporter)
+    elif target.kind == "otlp":
+        _exporter_class(signal, target.protocol)
+        for module in _IMPORTED_LATE[target.protocol]:
+            _imported(module)
 
 
-def build_exporter(settings: CoreSettings, timeout_seconds: float | None = None) -> SpanExporter:
-    """Return a new official OTLP exporter, encoding recorded spans our way.
+def build_exporter(
+    signal: Signal, settings: CoreSettings, timeout_seconds: float | None = None
+) -> Exporter:
+    """Return a new official OTLP exporter; one of spans encodes recorded ones our way.
 
     Not before a fork: gRPC channels do not survive one.
 
     Args:
+        signal: what it takes.
         settings: which endpoint and protocol.
         timeout_seconds: for each chunk; None: what the environment says.
 
@@ -131,75 +111,49 @@ def build_exporter(settings: CoreSettings, timeout_seconds: float | None = None)
         DeliveryFailed: the exporter cannot be imported here.
         ValueError: a variable has a value the exporter does not take.
     """
-    target = destination(settings)
-    make = _exporter_class(_MODULES[target.protocol], "OTLPSpanExporter")
+    target = destination(signal, settings)
+    make = _exporter_class(signal, target.protocol)
     if make is None:
-        raise DeliveryFailed(target.endpoint, f"{_MODULES[target.protocol]} cannot be imported")
-    options = _options(settings.endpoint, target.protocol, _TRACES_PATH, timeout_seconds)
-    return encoding_exporter(make)(**options)
-
-
-def build_log_exporter(settings: CoreSettings, timeout_seconds: float | None = None) -> Exporter:
-    """Return a new official OTLP exporter of log records; otherwise as `build_exporter`.
-
-    Raises:
-        DeliveryFailed: the exporter cannot be imported here.
-        ValueError: a variable has a value the exporter does not take.
-    """
-    target = logs_destination(settings)
-    make = _exporter_class(_LOG_MODULES[target.protocol], "OTLPLogExporter")
-    if make is None:
-        raise DeliveryFailed(target.endpoint, f"{_LOG_MODULES[target.protocol]} cannot be imported")
-    options = _options(settings.logs_endpoint, target.protocol, _LOGS_PATH, timeout_seconds)
+        why = f"{signal.modules[target.protocol]} cannot be imported"
+        raise DeliveryFailed(target.endpoint, why)
+    options: dict[str, Any] = {}
+    if endpoint := _own_endpoint(signal, settings):
+        is_http = target.protocol == "http/protobuf"
+        options["endpoint"] = _with_path(endpoint, signal.path) if is_http else endpoint
+    if timeout_seconds is not None:
+        options["timeout"] = max(1, int(timeout_seconds))
     return cast("Exporter", make(**options))
 
 
-def _options(
-    endpoint: str | None, protocol: Protocol, path: str, timeout_seconds: float | None
-) -> dict[str, Any]:
-    options: dict[str, Any] = {}
-    if endpoint:
-        is_http = protocol == "http/protobuf"
-        options["endpoint"] = _signal_endpoint(endpoint, path) if is_http else endpoint
-    if timeout_seconds is not None:
-        options["timeout"] = max(1, int(timeout_seconds))
-    return options
-
-
-def build_json_exporter(stream: IO[str]) -> SpanExporter:
+def build_json_exporter(signal: Signal, stream: IO[str]) -> Exporter:
     """Return the official exporter that writes OTLP-JSON lines to a text stream.
 
     Raises:
         MissingExtra: it is not installed.
     """
-    make = _exporter_class(_JSON_MODULE, "FileSpanExporter")
+    make = _imported(signal.json_module, signal.json_exporter)
     if make is None:
-        raise MissingExtra("json", "the OTLP-JSON copy of an incident")
-    return cast("SpanExporter", make(stream=stream))
-
-
-def build_json_log_exporter(stream: IO[str]) -> Exporter:
-    """Return the official exporter that writes log records so; otherwise the same.
-
-    Raises:
-        MissingExtra: it is not installed.
-    """
-    make = _exporter_class(_JSON_LOG_MODULE, "FileLogExporter")
-    if make is None:
-        raise MissingExtra("json", "the log records of an incident as OTLP-JSON")
+        raise MissingExtra("json", signal.json_lines)
     return cast("Exporter", make(stream=stream))
 
 
-def _configured_endpoint(settings: CoreSettings) -> str:
-    variables = (OTEL_EXPORTER_OTLP_TRACES_ENDPOINT, OTEL_EXPORTER_OTLP_ENDPOINT)
-    found = (os.environ.get(variable, "").strip() for variable in variables)
-    return settings.endpoint or next(filter(None, found), "")
+def _own_endpoint(signal: Signal, settings: CoreSettings) -> str:
+    return (settings.endpoint if signal is SPANS else settings.logs_endpoint) or ""
 
 
-def _protocol(settings: CoreSettings, endpoint: str, signal_variable: str) -> Protocol:
+def _configured_endpoint(signal: Signal, settings: CoreSettings) -> str:
+    """Return what our settings name; of spans also what OpenTelemetry's variables name."""
+    named = [_own_endpoint(signal, settings)]
+    if signal is SPANS:
+        variables = (OTEL_EXPORTER_OTLP_TRACES_ENDPOINT, OTEL_EXPORTER_OTLP_ENDPOINT)
+        named += [os.environ.get(variable, "").strip() for variable in variables]
+    return next(filter(None, named), "")
+
+
+def _protocol(signal: Signal, settings: CoreSettings, endpoint: str) -> Protocol:
     if settings.protocol:
         return settings.protocol
-    for variable in (signal_variable, OTEL_EXPORTER_OTLP_PROTOCOL):
+    for variable in (signal.protocol_variable, OTEL_EXPORTER_OTLP_PROTOCOL):
         named = os.environ.get(variable, "").strip().lower()
         if named == "grpc":
             return "grpc"
@@ -215,7 +169,7 @@ def _port(endpoint: str) -> int | None:
         return None
 
 
-def _signal_endpoint(endpoint: str, path: str) -> str:
+def _with_path(endpoint: str, path: str) -> str:
     """Return where the HTTP exporter sends: it takes an endpoint it is given as it is."""
     parts = urlsplit(endpoint)
     return urlunsplit(parts._replace(path=path)) if parts.path in ("", "/") else endpoint
@@ -228,19 +182,16 @@ def _shown(endpoint: str) -> str:
     return urlunsplit(parts._replace(netloc=host, query="", fragment=""))
 
 
-def _import_late_ones(protocol: Protocol) -> None:
-    for module in _IMPORTED_LATE[protocol]:
-        try:
-            importlib.import_module(module)
-        except ImportError as error:
-            _logger.debug("otel-flight cannot import %s: %s", module, error)
+def _exporter_class(signal: Signal, protocol: Protocol) -> Callable[..., Any] | None:
+    found = _imported(signal.modules[protocol], signal.exporter)
+    return encoding_exporter(found) if found is not None and signal is SPANS else found
 
 
-def _exporter_class(module: str, name: str) -> Callable[..., Any] | None:
+def _imported(module: str, name: str = "") -> Callable[..., Any] | None:
     # Not imported at the top: gRPC alone takes 0.2 s and 20 MB, also where it is never used.
     try:
-        found: Callable[..., Any] = getattr(importlib.import_module(module), name)
+        found = importlib.import_module(module)
+        return cast("Callable[..., Any]", getattr(found, name)) if name else None
     except (ImportError, AttributeError) as error:
         _logger.debug("otel-flight cannot use %s: %s", module, error)
         return None
-    return found

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 import click
 
 from otel_flight.cli.base import ExitCode, Invocation, directory_options, pass_invocation
-from otel_flight.cli.commands.export.json_lines import write_json_lines
+from otel_flight.cli.commands.export.json_files import write_json_file
 from otel_flight.cli.commands.export.sending import send_incidents
-from otel_flight.delivery.cargo import LOGS, SPANS
-from otel_flight.delivery.receiver.exporters import is_endpoint_configured
+from otel_flight.delivery.receiver.exporters import destination, is_endpoint_configured
+from otel_flight.delivery.receiver.signals import LOGS, SPANS
 
 
 @click.command()
@@ -63,7 +63,7 @@ def export(
     given = {"endpoint": endpoint, "logs_endpoint": logs_endpoint, "protocol": protocol}
     invocation.overrides.update({name: value for name, value in given.items() if value})
     files = {SPANS: json_file, LOGS: json_logs_file}
-    named = {cargo: name for cargo, name in files.items() if name is not None}
+    named = {signal: name for signal, name in files.items() if name is not None}
     if not named:
         invocation.overrides["export"] = "otlp"
     entries = (
@@ -72,15 +72,15 @@ def export(
         else [invocation.find_incident(name) for name in incidents]
     )
     if named:
-        for cargo, name in named.items():
-            write_json_lines(entries, cargo, name, is_stdout_taken="-" in named.values())
+        for signal, name in named.items():
+            write_json_file(entries, signal, name, is_stdout_taken="-" in named.values())
         return ExitCode.OK
     if not is_endpoint_configured(invocation.settings):
         raise click.UsageError(
             "no endpoint is configured: give --endpoint or --json, or set "
             "OTEL_EXPORTER_OTLP_ENDPOINT"
         )
-    cargoes = [c for c in (SPANS, LOGS) if c.destination(invocation.settings).kind == "otlp"]
+    sent = [each for each in (SPANS, LOGS) if destination(each, invocation.settings).kind == "otlp"]
     # In this order, as a service does it: what fails of the one does not hold up the other.
-    codes = [send_incidents(invocation, entries, cargo, again=again) for cargo in cargoes]
+    codes = [send_incidents(invocation, entries, signal, again=again) for signal in sent]
     return max(codes)

@@ -9,11 +9,15 @@ from typing import Final
 import click
 
 from otel_flight.cli.base import ExitCode, Invocation
-from otel_flight.delivery.cargo import SPANS, Cargo
 from otel_flight.delivery.pacing import Pacer
 from otel_flight.delivery.receiver.attempt import Exporter
+from otel_flight.delivery.receiver.exporters import build_exporter, destination
+from otel_flight.delivery.receiver.signals import LOGS, SPANS, Signal
+from otel_flight.delivery.sender import Sender
+from otel_flight.delivery.signal_chunks import chunks_to_send
 from otel_flight.errors import DeliveryFailed, FlightError
 from otel_flight.guard import Guard
+from otel_flight.incidents.flight_file import read_incident
 from otel_flight.incidents.spool import DeliveryState, SpoolEntry
 from otel_flight.report.model.account import reservations
 from otel_flight.words import count
@@ -23,35 +27,35 @@ _GIVE_UP_AFTER: Final = 2
 
 
 def send_incidents(
-    invocation: Invocation, entries: Sequence[SpoolEntry], cargo: Cargo, *, again: bool
+    invocation: Invocation, entries: Sequence[SpoolEntry], signal: Signal, *, again: bool
 ) -> ExitCode:
-    """Send one part of every incident, and print a line for each.
+    """Send one signal of every incident, and print a line for each.
 
     Args:
         invocation: has the settings that say where to.
         entries: the incidents.
-        cargo: what of them.
+        signal: what of them.
         again: also what is there already.
 
     Returns:
         Whether all of it arrived, as an exit code.
     """
-    target = cargo.destination(invocation.settings).endpoint
-    exporter = cargo.build_exporter(invocation.settings, None)
+    target = destination(signal, invocation.settings).endpoint
+    exporter = build_exporter(signal, invocation.settings)
     failed = failed_in_a_row = 0
     try:
         for position, entry in enumerate(entries):
             try:
-                _send_one(invocation, entry, cargo, exporter, target, again=again)
+                _send_one(invocation, entry, signal, exporter, target, again=again)
                 failed_in_a_row = 0
             except (FlightError, OSError) as error:
-                what = f"{entry.incident_id}: {_whose(cargo)}{error}"
+                what = f"{entry.incident_id}: {_whose(signal)}{error}"
                 click.echo(f"otel-flight: {what}", err=True)
                 failed += 1
                 failed_in_a_row += 1
             left = len(entries) - position - 1
             if left and failed_in_a_row >= _GIVE_UP_AFTER:
-                what = f"{_whose(cargo)}{count(left, 'more incident')} not tried"
+                what = f"{_whose(signal)}{count(left, 'more incident')} not tried"
                 click.echo(f"otel-flight: {what}", err=True)
                 break
     finally:
@@ -62,28 +66,32 @@ def send_incidents(
 def _send_one(
     invocation: Invocation,
     entry: SpoolEntry,
-    cargo: Cargo,
+    signal: Signal,
     exporter: Exporter,
     target: str,
     *,
     again: bool,
 ) -> None:
-    spool = cargo.with_states(invocation.spool(entry.path.parent))
+    spool = invocation.spool(entry.path.parent)
+    if signal is LOGS:
+        spool = spool.of_logs()
     state = DeliveryState() if again else spool.state_of(entry)
     if state.delivered and state.endpoint == target:
-        it = "it" if cargo is SPANS else f"its {cargo.item}s"
+        it = "it" if signal is SPANS else f"its {signal.item}s"
         click.echo(f"{entry.incident_id}: {target} has {it} already")
         return
-    delivery = cargo.delivery(spool, invocation.settings, Guard(), Pacer(1.0))
     with spool.claim(entry) as is_ours:
         if not is_ours:
             raise DeliveryFailed(target, "another process is delivering it just now")
         with invocation.console.status(f"sending {entry.incident_id} to {target}"):
-            delivery.send(replace(entry, state=state), exporter, target)
-    sent = f"{entry.incident_id}: {count(delivery.delivered_spans, cargo.item)} sent to {target}"
-    click.echo(sent + reservations(delivery.state, cargo.item))
+            incident = read_incident(entry.path)
+            sender = Sender(spool, replace(entry, state=state), exporter, target)
+            settings = invocation.settings
+            sender.send(chunks_to_send(signal, incident, settings, Pacer(1.0), Guard()))
+    sent = f"{entry.incident_id}: {count(sender.delivered_spans, signal.item)} sent to {target}"
+    click.echo(sent + reservations(sender.state, signal.item))
 
 
-def _whose(cargo: Cargo) -> str:
+def _whose(signal: Signal) -> str:
     """Return what a line begins with that is not about the incident as a whole."""
-    return "" if cargo is SPANS else f"{cargo.item}s: "
+    return "" if signal is SPANS else f"{signal.item}s: "

@@ -10,11 +10,10 @@ from typing import Any
 import pytest
 
 from otel_flight.assembly import Settings
-from otel_flight.delivery.flusher import Flusher
-from otel_flight.guard import Guard
 from otel_flight.incidents.spool import Spool
 from otel_flight.ring.layout import LANE_RUNTIME, LANE_SPANS
 from tests.support.command_line import run
+from tests.support.deliverer import Deliverer
 from tests.support.logging_rig import LoggingRig
 from tests.support.otlp_messages import UNAUTHENTICATED, PartialSuccess, Transport
 from tests.support.otlp_receiver import OtlpReceiver
@@ -121,7 +120,7 @@ def test_what_a_service_has_delivered_is_not_sent_again(
     """Its states are those of the automatic delivery; `--again` sends all the same."""
     endpoint = receiver.http_endpoint
     settings = Settings(endpoint=endpoint, logs_endpoint=endpoint, protocol="http/protobuf")
-    service = Flusher(spool, settings, Guard())
+    service = Deliverer(spool, settings).worker
     service.start()
     assert service.wait_idle(SECONDS)
     assert service.stop(SECONDS)

@@ -46,7 +46,7 @@ class RpcError(grpc.RpcError):
 
 def kind(answer: Answer) -> str:
     """Return what an answer is, in the words of its attributes."""
-    names = ("is_too_large", "is_invalid", "is_uncertain")
+    names = ("is_too_large", "is_invalid", "may_have_arrived")
     return " ".join(name for name in names if getattr(answer, name))
 
 
@@ -86,10 +86,10 @@ def partial(rejected: int, message: str = "") -> ExportTraceServiceResponse:
         (429, b"", ""),
         (503, status_body("data refused due to high memory usage"), ""),
         (503, status_body("too large a backlog"), ""),
-        (408, b"", "is_uncertain"),
-        (500, b"", "is_uncertain"),
-        (502, b"", "is_uncertain"),
-        (504, b"", "is_uncertain"),
+        (408, b"", "may_have_arrived"),
+        (500, b"", "may_have_arrived"),
+        (502, b"", "may_have_arrived"),
+        (504, b"", "may_have_arrived"),
     ],
 )
 def test_http_refusals(status: int, body: bytes, expected: str) -> None:
@@ -152,10 +152,10 @@ def test_a_reason_has_an_end() -> None:
         ("UNIMPLEMENTED", "unknown service", ""),
         ("UNAVAILABLE", "data refused due to high memory usage", ""),
         ("UNAVAILABLE", "failed to connect to all addresses; last error: …", ""),
-        ("UNAVAILABLE", "Socket closed", "is_uncertain"),
-        ("DEADLINE_EXCEEDED", "Deadline Exceeded", "is_uncertain"),
-        ("CANCELLED", "Channel closed!", "is_uncertain"),
-        ("UNKNOWN", "", "is_uncertain"),
+        ("UNAVAILABLE", "Socket closed", "may_have_arrived"),
+        ("DEADLINE_EXCEEDED", "Deadline Exceeded", "may_have_arrived"),
+        ("CANCELLED", "Channel closed!", "may_have_arrived"),
+        ("UNKNOWN", "", "may_have_arrived"),
     ],
 )
 def test_grpc_refusals(code: str, details: str | None, expected: str) -> None:
@@ -174,9 +174,9 @@ def test_grpc_refusals(code: str, details: str | None, expected: str) -> None:
         (ConnectionError("(Caused by SSLError('[SSL] certificate verify failed: …'))"), ""),
         (ConnectionError("(Caused by SSLError('[SSL] alert certificate required'))"), ""),
         (ConnectionError("(Caused by SSLError('[SSL] wrong version number'))"), ""),
-        (ConnectionError("(Caused by SSLError(SSLEOFError('EOF occurred')))"), "is_uncertain"),
-        (ConnectionError("('Connection aborted.', RemoteDisconnected())"), "is_uncertain"),
-        (TimeoutError("Read timed out."), "is_uncertain"),
+        (ConnectionError("(Caused by SSLError(SSLEOFError('EOF occurred')))"), "may_have_arrived"),
+        (ConnectionError("('Connection aborted.', RemoteDisconnected())"), "may_have_arrived"),
+        (TimeoutError("Read timed out."), "may_have_arrived"),
     ],
 )
 def test_without_an_answer_it_depends_on_the_connection(error: Exception, expected: str) -> None:

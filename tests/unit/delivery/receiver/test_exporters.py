@@ -16,13 +16,12 @@ from otel_flight.delivery.receiver.exporters import (
     Destination,
     build_exporter,
     build_json_exporter,
-    build_log_exporter,
     destination,
     is_endpoint_configured,
-    logs_destination,
     preload,
 )
 from otel_flight.delivery.receiver.log import tap_log
+from otel_flight.delivery.receiver.signals import LOGS, SPANS
 from otel_flight.errors import DeliveryFailed, MissingExtra
 from tests.support.otlp_receiver import OtlpReceiver
 from tests.support.service_process import ServiceProcess
@@ -100,7 +99,7 @@ def test_destination(
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
 
-    assert destination(Settings(**settings)) == expected
+    assert destination(SPANS, Settings(**settings)) == expected
 
 
 @pytest.mark.parametrize(
@@ -132,7 +131,7 @@ def test_log_records_go_where_a_setting_says(
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
 
-    assert logs_destination(Settings(**settings)) == expected
+    assert destination(LOGS, Settings(**settings)) == expected
 
 
 @pytest.mark.parametrize(
@@ -141,7 +140,7 @@ def test_log_records_go_where_a_setting_says(
 )
 def test_the_logs_endpoint_gets_the_path(endpoint: str, expected: str) -> None:
     """As the exporter would add it to a common endpoint; a path that is given stays."""
-    exporter: Any = build_log_exporter(Settings(logs_endpoint=endpoint), 3.0)
+    exporter: Any = build_exporter(LOGS, Settings(logs_endpoint=endpoint), 3.0)
 
     assert exporter._endpoint == expected
     exporter.shutdown()
@@ -166,7 +165,7 @@ def test_the_exporters_default_is_no_configuration(monkeypatch: pytest.MonkeyPat
 )
 def test_our_http_endpoint_gets_the_path(endpoint: str, expected: str) -> None:
     """It is a base as in OTEL_EXPORTER_OTLP_ENDPOINT, unless it has a path."""
-    exporter: Any = build_exporter(Settings(endpoint=endpoint))
+    exporter: Any = build_exporter(SPANS, Settings(endpoint=endpoint))
 
     assert exporter._endpoint == expected
     exporter.shutdown()
@@ -175,7 +174,7 @@ def test_our_http_endpoint_gets_the_path(endpoint: str, expected: str) -> None:
 def test_a_deadline_overrides_the_configured_timeout() -> None:
     """When the process is about to end, no chunk may take longer than what is left."""
     settings = Settings(endpoint="http://own:4317")
-    exporter: Any = build_exporter(settings, timeout_seconds=3.5)
+    exporter: Any = build_exporter(SPANS, settings, timeout_seconds=3.5)
 
     assert exporter._timeout == 3
     exporter.shutdown()
@@ -186,7 +185,7 @@ def test_an_exporter_that_cannot_be_imported_is_a_failure(monkeypatch: pytest.Mo
     monkeypatch.setitem(sys.modules, GRPC_MODULE, None)
 
     with pytest.raises(DeliveryFailed, match="cannot be imported"):
-        build_exporter(Settings(endpoint="http://own:4317"))
+        build_exporter(SPANS, Settings(endpoint="http://own:4317"))
 
 
 def test_a_missing_json_exporter_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -194,7 +193,7 @@ def test_a_missing_json_exporter_says_what_to_install(monkeypatch: pytest.Monkey
     monkeypatch.setitem(sys.modules, JSON_MODULE, None)
 
     with pytest.raises(MissingExtra, match=r"otel-flight\[json\]"):
-        build_json_exporter(io.StringIO())
+        build_json_exporter(SPANS, io.StringIO())
 
 
 @pytest.mark.parametrize("settings", [{}, {"export": "off"}, {"endpoint": "http://own:4317"}])
@@ -202,7 +201,7 @@ def test_preloading_makes_nothing(settings: dict[str, Any]) -> None:
     """It only imports, also where there is nothing to import."""
     threads = threading.active_count()
 
-    preload(Settings(**settings))
+    preload(SPANS, Settings(**settings))
 
     assert threading.active_count() == threads
 
@@ -212,11 +211,12 @@ import sys
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.trace import SpanContext
 from otel_flight.delivery.receiver.exporters import build_exporter, preload
+from otel_flight.delivery.receiver.signals import SPANS
 from otel_flight.assembly import Settings
 settings = Settings(export="otlp", endpoint=sys.argv[1], protocol=sys.argv[2])
-preload(settings)
+preload(SPANS, settings)
 before = set(sys.modules)
-exporter = build_exporter(settings)
+exporter = build_exporter(SPANS, settings)
 exporter.export([ReadableSpan("work", SpanContext(1, 2, False), start_time=1, end_time=2)])
 exporter.shutdown()
 print(*sorted(set(sys.modules) - before))
@@ -256,8 +256,8 @@ def test_why_an_export_failed_is_overheard() -> None:
 
 def test_official_exporters_are_span_exporters() -> None:
     """What is built is what the SDK's own processors would call."""
-    grpc = build_exporter(Settings(endpoint="http://own:1", protocol="grpc"))
-    http = build_exporter(Settings(endpoint="http://own:1", protocol=HTTP))
+    grpc = build_exporter(SPANS, Settings(endpoint="http://own:1", protocol="grpc"))
+    http = build_exporter(SPANS, Settings(endpoint="http://own:1", protocol=HTTP))
 
     assert isinstance(grpc, SpanExporter)
     assert isinstance(http, SpanExporter)

@@ -1,7 +1,8 @@
-"""Jobs for the flusher that must not wait for a backend: writing an incident to disk, above all.
+"""Jobs for the worker that must not wait for a backend: writing an incident to disk, above all.
 
-They run on the flusher's thread, between two chunks. When that thread is held up within an exporter
-(a hanging backend holds it for ten seconds, an old exporter for a minute), another one stands in.
+They run on the worker's thread, between two requests. When that thread is held up within an
+exporter (a hanging backend holds it for ten seconds, an old exporter for a minute), another one
+stands in.
 """
 
 from __future__ import annotations
@@ -14,13 +15,15 @@ from typing import Final
 from otel_flight.guard import Guard
 
 PATIENCE_SECONDS: Final = 0.25
-"""How long a job waits for the flusher's thread before another one stands in."""
+"""A job waits so many seconds for the worker's thread before another one stands in."""
 
-Job = Callable[[], None]
+Job = Callable[[], object]
 
 
 class JobQueue:
     """Jobs in the order they came, run one at a time, by whichever thread gets to it.
+
+    So what a job changes belongs to that job's thread while it runs, and to the next job's then.
 
     Args:
         guard: notes jobs that fail.
@@ -52,7 +55,7 @@ class JobQueue:
                 self._is_running = True
                 job = self._jobs.popleft()
             try:
-                with self._guard.swallow("flusher job"):
+                with self._guard.swallow("worker's job"):
                     job()
             finally:
                 with self._changed:
@@ -60,7 +63,7 @@ class JobQueue:
                     self._changed.notify_all()
 
     def run_if_held_up(self, patience_seconds: float = PATIENCE_SECONDS) -> None:
-        """Wait for the flusher's thread to run the jobs; run them here if it does not in time."""
+        """Wait for the worker's thread to run the jobs; run them here if it does not in time."""
         with self._changed:
             self._changed.wait_for(
                 lambda: not self._jobs and not self._is_running, patience_seconds
@@ -68,7 +71,7 @@ class JobQueue:
         self.run_all()
 
     def stand_in(self) -> None:
-        """Let a thread of its own run the jobs if the flusher's does not in time."""
+        """Let a thread of its own run the jobs if the worker's does not in time."""
         with self._changed:
             if self._has_stand_in:
                 return
@@ -78,7 +81,7 @@ class JobQueue:
         )
         try:
             thread.start()
-        except RuntimeError:  # the interpreter is going down: `Flusher.stop` runs them itself
+        except RuntimeError:  # the interpreter is going down: `Worker.stop` runs them itself
             self._has_stand_in = False
 
     def _stand_in(self) -> None:

@@ -1,0 +1,281 @@
+"""Delivers one signal of the incidents in a spool: which is due, what after a failure, what to say.
+
+Incidents that were tried less often go first, among them the newest: that is the one someone is
+waiting for, and one that the backend refuses time and again does not hold up the others.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Final
+
+from otel_flight.delivery.backoff import Backoff
+from otel_flight.delivery.json_lines import SPANS_PER_LINE, json_lines, write_json_copy
+from otel_flight.delivery.pacing import Pacer
+from otel_flight.delivery.receiver.attempt import Exporter
+from otel_flight.delivery.receiver.exporters import (
+    Destination,
+    build_exporter,
+    destination,
+    preload,
+)
+from otel_flight.delivery.receiver.signals import LOGS, SPANS, Signal
+from otel_flight.delivery.sender import Sender
+from otel_flight.delivery.signal_chunks import chunks_to_send
+from otel_flight.errors import FlightError, IncidentNotFound, MissingExtra, NotAnIncident
+from otel_flight.guard import Guard
+from otel_flight.incidents.flight_file import read_incident
+from otel_flight.incidents.spool import DeliveryState, Spool, SpoolEntry
+from otel_flight.settings.fields import CoreSettings
+
+_logger = logging.getLogger("otel_flight")
+
+LOOK_AGAIN_SECONDS: Final = 60.0
+"""After so many seconds, what another process was delivering is looked at again: it may have died
+over it."""
+
+CheckIn = Callable[[], float | None]
+"""Is called before each incident and each request, does what cannot wait for them, and returns how
+many seconds are left until the process ends; None: it is not about to end."""
+
+
+@dataclass(frozen=True)
+class DeliveryStatistics:
+    """What was delivered.
+
+    Attributes:
+        delivered_incidents: handed over completely.
+        delivered_spans: handed over, those of unfinished deliveries included.
+        failed_attempts: deliveries of an incident that failed; it is tried again.
+        pending_incidents: in the spool and not delivered, when last looked at.
+        resent_chunks: requests sent again, as it is not known whether they had arrived.
+        undeliverable_spans: of delivered incidents, the spans that the backend does not take.
+        last_error: why the last attempt failed; empty when it did not.
+    """
+
+    delivered_incidents: int = 0
+    delivered_spans: int = 0
+    failed_attempts: int = 0
+    pending_incidents: int = 0
+    resent_chunks: int = 0
+    undeliverable_spans: int = 0
+    last_error: str = ""
+
+
+class Delivery:
+    """Delivers what is due, on one thread at a time; `abort` is for any thread.
+
+    An exporter exists only while something is delivered: no connection lingers, and no gRPC channel
+    is there when the process forks. Imports the exporter that will be needed right away, which
+    blocks for up to 0.2 s: during an incident it would slow down requests.
+
+    Args:
+        spool: what to deliver.
+        settings: where to, and what is left out.
+        guard: notes what fails for reasons nobody thought of.
+        pacer: keeps the work off the application's back.
+        signal: what of the incidents.
+        build: makes the OTLP exporter, with a timeout for each chunk or its own; None: the official
+            one.
+        backoff: how long to wait after a failure.
+
+    Attributes:
+        statistics: what was delivered so far; replaced as a whole, so that any thread may read it.
+    """
+
+    def __init__(
+        self,
+        spool: Spool,
+        settings: CoreSettings,
+        guard: Guard,
+        pacer: Pacer,
+        *,
+        signal: Signal = SPANS,
+        build: Callable[[CoreSettings, float | None], Exporter] | None = None,
+        backoff: Backoff | None = None,
+    ) -> None:
+        self._spool = spool.of_logs() if signal is LOGS else spool
+        self._settings = settings
+        self._guard = guard
+        self._pacer = pacer
+        self._signal = signal
+        self._build = build or partial(build_exporter, signal)
+        self._backoff = backoff or Backoff()
+        self._exporter: Exporter | None = None
+        self._unreadable: set[str] = set()
+        self._is_extra_missing = False
+        self.statistics = DeliveryStatistics()
+        with guard.swallow("preload exporter"):
+            preload(signal, settings)
+
+    def deliver_due(self, check_in: CheckIn) -> float | None:
+        """Deliver what is due, until nothing is left or something fails.
+
+        When the process is about to end, only incidents that it made itself are, and of these none
+        that failed already.
+
+        Returns:
+            In how many seconds to come again; None: when something new is in the spool.
+        """
+        target = destination(self._signal, self._settings)
+        if target.kind == "off" and self._signal is LOGS:
+            return None
+        deliver = self._copy_to_json if target.kind == "json" else self._send
+        skipped: set[str] = set()
+        wait_seconds: float | None = None
+        try:
+            while entry := self._next(target, skipped, check_in):
+                skipped.add(entry.incident_id)
+                try:
+                    with self._claimed(entry) as claimed:
+                        is_over = claimed is not None and deliver(claimed, target, check_in)
+                except NotAnIncident as error:
+                    self._unreadable.add(entry.incident_id)
+                    _logger.warning("otel-flight cannot deliver an incident: %s", error)
+                except Exception as error:  # noqa: BLE001  (any: the next attempt may go well)
+                    return self._failed(entry, target, error)
+                else:
+                    if is_over:
+                        self._succeeded(target)
+                    else:
+                        wait_seconds = LOOK_AGAIN_SECONDS
+        finally:
+            self._close_exporter()
+        return wait_seconds
+
+    def abort(self, timeout_seconds: float) -> None:
+        """Shut the exporter down, so that a hanging export returns. Any thread; bounded."""
+        exporter = self._exporter
+        if exporter is None:
+            return
+        # Old exporters wait here for the very call that hangs.
+        thread = threading.Thread(
+            target=self._shut_down, args=(exporter,), name="otel-flight-exporter-stop", daemon=True
+        )
+        try:
+            thread.start()
+        except RuntimeError:  # the interpreter is going down, and the hanging thread with it
+            return
+        thread.join(timeout_seconds)
+
+    def _next(self, target: Destination, skipped: set[str], check_in: CheckIn) -> SpoolEntry | None:
+        pending = [entry for entry in self._spool.entries() if not entry.state.delivered]
+        self.statistics = replace(self.statistics, pending_incidents=len(pending))
+        if target.kind == "off":
+            return None
+        pending.sort(key=lambda entry: (entry.state.attempts, -entry.written_ns))
+        for entry in pending:
+            if entry.incident_id not in skipped | self._unreadable:
+                seconds_left = check_in()
+                is_new = not entry.state.attempts and not self._backoff.failures
+                if self._may_go_on(entry, seconds_left) and (seconds_left is None or is_new):
+                    return entry
+        return None
+
+    def _may_go_on(self, entry: SpoolEntry, seconds_left: float | None) -> bool:
+        return seconds_left is None or (seconds_left > 0 and self._spool.has_added(entry))
+
+    @contextmanager
+    def _claimed(self, entry: SpoolEntry) -> Iterator[SpoolEntry | None]:
+        """Hold an incident, as it is now; None: another process has it, or has delivered it."""
+        with self._spool.claim(entry) as is_ours:
+            claimed = None
+            if is_ours:
+                with suppress(IncidentNotFound):  # evicted between our look and our claim
+                    claimed = self._spool.find(entry.incident_id)
+            yield None if claimed is None or claimed.state.delivered else claimed
+
+    def _send(self, entry: SpoolEntry, target: Destination, check_in: CheckIn) -> bool:
+        """Send an incident; return False when it is left for later."""
+        if self._exporter is None:
+            self._exporter = self._build(self._settings, check_in())
+        incident = read_incident(entry.path)
+        sender = Sender(
+            self._spool,
+            entry,
+            self._exporter,
+            target.endpoint,
+            lambda: self._may_go_on(entry, check_in()),
+        )
+        self._pacer.begin()
+        chunks = chunks_to_send(self._signal, incident, self._settings, self._pacer, self._guard)
+        try:
+            is_over = sender.send(chunks)
+        finally:
+            self._count(delivered_spans=sender.delivered_spans, resent_chunks=sender.resent_chunks)
+        if is_over and sender.state.undeliverable_spans:
+            self._warn_of_undeliverable(entry, sender.state)
+        return is_over
+
+    def _warn_of_undeliverable(self, entry: SpoolEntry, state: DeliveryState) -> None:
+        self._count(undeliverable_spans=state.undeliverable_spans)
+        _logger.warning(
+            "otel-flight: %s does not take %d of the %ss of incident %s: %s. They are in %s",
+            state.endpoint,
+            state.undeliverable_spans,
+            self._signal.item,
+            entry.incident_id,
+            state.undeliverable_reason or "it gives no reason",
+            entry.path,
+        )
+
+    def _copy_to_json(self, entry: SpoolEntry, target: Destination, check_in: CheckIn) -> bool:
+        """Write the OTLP-JSON copy of an incident; without the extra, say so once instead."""
+        incident = read_incident(entry.path)
+        self._pacer.begin()
+        lines = json_lines(self._signal, incident, self._pacer, self._guard, SPANS_PER_LINE)
+        try:
+            written = write_json_copy(
+                self._spool, entry, lines, lambda: self._may_go_on(entry, check_in())
+            )
+        except MissingExtra as error:
+            if not self._is_extra_missing:
+                _logger.warning("otel-flight: %s; %s itself is complete", error, entry.path)
+            self._is_extra_missing = True
+            return True
+        self._count(delivered_spans=written or 0)
+        return written is not None
+
+    def _succeeded(self, target: Destination) -> None:
+        self._count(delivered_incidents=1, pending_incidents=-1)
+        self.statistics = replace(self.statistics, last_error="")
+        if failures := self._backoff.succeeded():
+            _logger.info(
+                "otel-flight delivers to %s again, after %d failed attempts",
+                target.endpoint or target.kind,
+                failures,
+            )
+
+    def _failed(self, entry: SpoolEntry, target: Destination, error: Exception) -> float:
+        self._count(failed_attempts=1)
+        self.statistics = replace(self.statistics, last_error=str(error))
+        if not isinstance(error, FlightError | OSError):
+            self._guard.note("deliver", error)
+        if not self._backoff.failures:
+            _logger.warning(
+                "otel-flight could not deliver %s %s to %s: %s. It stays in the spool and is "
+                "tried again; from here on failures are only counted",
+                self._signal.of_incident,
+                entry.incident_id,
+                target.endpoint or target.kind,
+                getattr(error, "why", None) or error,
+            )
+        return self._backoff.failed(getattr(error, "retry_after_seconds", 0.0))
+
+    def _count(self, **more: int) -> None:
+        now = self.statistics
+        self.statistics = replace(now, **{key: getattr(now, key) + more[key] for key in more})
+
+    def _close_exporter(self) -> None:
+        exporter, self._exporter = self._exporter, None
+        if exporter is not None:
+            self._shut_down(exporter)
+
+    def _shut_down(self, exporter: Exporter) -> None:
+        with self._guard.swallow("shut down exporter"):
+            exporter.shutdown()

@@ -1,0 +1,111 @@
+"""Incidents as OTLP-JSON: one line is one chunk, as the official file exporter writes it.
+
+The Collector's `otlpjsonfile` receiver reads that. A file stands alone, and holds one signal. Where
+nothing is configured to export to, one is written beside each incident.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Iterator
+from io import StringIO
+from pathlib import Path
+from typing import Final, NamedTuple
+
+import msgspec
+
+from otel_flight.delivery.pacing import Pacer
+from otel_flight.delivery.receiver.attempt import attempt_export
+from otel_flight.delivery.receiver.exporters import build_json_exporter
+from otel_flight.delivery.receiver.signals import Signal
+from otel_flight.delivery.signal_chunks import standalone_chunks
+from otel_flight.delivery.span_chunks import MOST_SPANS
+from otel_flight.errors import DeliveryFailed, MissingExtra
+from otel_flight.guard import Guard
+from otel_flight.incidents.incident import Incident
+from otel_flight.incidents.spool import Spool, SpoolEntry
+
+SPANS_PER_LINE: Final = 32
+"""A service writes at most so many spans in a line: the call that puts it together lets no other
+thread run."""
+
+
+class JsonLine(NamedTuple):
+    """A line, its end included, and how many spans or log records are in it."""
+
+    text: str
+    items: int
+
+
+def json_lines(
+    signal: Signal, incident: Incident, pacer: Pacer, guard: Guard, most_spans: int = MOST_SPANS
+) -> Iterator[JsonLine]:
+    """Yield all of an incident.
+
+    By way of a buffer, as the exporter tells nobody why it could not write to a file.
+
+    Raises:
+        MissingExtra: the official exporter is not installed.
+        DeliveryFailed: it could not put a line together.
+    """
+    buffer = StringIO()
+    exporter = build_json_exporter(signal, buffer)
+    for chunk in standalone_chunks(signal, incident, pacer, guard, most_spans):
+        if why := attempt_export(exporter, chunk).failure:
+            raise DeliveryFailed("OTLP-JSON", why)
+        yield JsonLine(buffer.getvalue(), len(chunk))
+        buffer.seek(0)
+        buffer.truncate()
+
+
+def write_json_copy(
+    spool: Spool, entry: SpoolEntry, lines: Iterable[JsonLine], go_on: Callable[[], bool]
+) -> int | None:
+    """Write the copy beside an incident, and note that in the spool; the caller holds the claim.
+
+    Args:
+        spool: where the incident is.
+        entry: the incident.
+        lines: what to write.
+        go_on: asked before each line; when it says no, nothing is written.
+
+    Returns:
+        How many spans were written; None when `go_on` said no.
+
+    Raises:
+        MissingExtra: the exporter is not installed; the incident counts as delivered all the same.
+        DeliveryFailed, OSError: the copy could not be written.
+    """
+    path = spool.json_path(entry)
+    state = msgspec.structs.replace(entry.state, attempts=entry.state.attempts + 1)
+    spool.save_state(entry, state)
+    try:
+        written = _write_whole(path, lines, go_on)
+    except MissingExtra as error:
+        changes = {"delivered": True, "last_error": str(error)}
+        spool.save_state(entry, msgspec.structs.replace(state, **changes))
+        raise
+    if written is None:
+        spool.save_state(entry, entry.state)
+    else:
+        changes = {"delivered": True, "last_error": "", "endpoint": str(path)}
+        spool.save_state(entry, msgspec.structs.replace(state, **changes))
+    return written
+
+
+def _write_whole(path: Path, lines: Iterable[JsonLine], go_on: Callable[[], bool]) -> int | None:
+    """Write lines to a file that only the user can read, and that is whole or not there."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
+    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC
+    written = 0
+    try:
+        with os.fdopen(os.open(temporary, flags, 0o600), "w", encoding="utf-8") as stream:
+            for line in lines:
+                if not go_on():
+                    return None
+                stream.write(line.text)
+                written += line.items
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+    return written

@@ -1,0 +1,189 @@
+"""Sends one signal of an incident through one exporter, and notes in the spool how far it is.
+
+A receiver has limits that nobody knows here: the Collector takes 4 MiB by gRPC and 20 by HTTP, a
+proxy in front of it perhaps one. So a chunk that is too large goes out in halves, and these in
+halves, down to single spans. A span that is refused even alone is given up and counted: it would
+hold up all the others for ever. After a crash, at most one request is sent a second time: the one
+whose answer was not noted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any, Final
+
+import msgspec
+
+from otel_flight.delivery.chunks import Chunk
+from otel_flight.delivery.incident_trace.trace import own_scope
+from otel_flight.delivery.receiver.attempt import Attempt, Exporter, attempt_export
+from otel_flight.delivery.span_chunks import MOST_BYTES, MOST_SPANS
+from otel_flight.errors import DeliveryFailed
+from otel_flight.incidents.spool import DeliveryState, Spool, SpoolEntry
+
+PATIENCE: Final = 8
+"""A receiver may call a chunk invalid so many times in a row before something in the chunk is held
+to be wrong, and not the receiver: the last of them come after minutes. That a request is too large
+needs no patience, as it stays so."""
+MOST_UNTAKEN_SPANS: Final = 128
+"""When so many spans were refused one by one and none was taken, the receiver takes nothing, and
+more of them would only be a load on it."""
+
+
+class Sender:
+    """Sends what an endpoint does not have yet; the caller holds the claim on the incident.
+
+    For one thread. Of log records, what is said here of spans is true of records.
+
+    Args:
+        spool: keeps how far it is.
+        entry: the incident, and how far it was.
+        exporter: takes it there.
+        endpoint: where that is; what went elsewhere does not count.
+        go_on: asked before each request; when it says no, the delivery ends where it is.
+
+    Attributes:
+        state: how far it is, as noted last.
+        delivered_spans: taken by the receiver.
+        resent_chunks: requests sent again that may have arrived the first time.
+    """
+
+    def __init__(
+        self,
+        spool: Spool,
+        entry: SpoolEntry,
+        exporter: Exporter,
+        endpoint: str,
+        go_on: Callable[[], bool] = lambda: True,
+    ) -> None:
+        self._spool = spool
+        self._entry = entry
+        self._exporter = exporter
+        self._endpoint = endpoint
+        self._go_on = go_on
+        self.state = _resumed(entry.state, endpoint)
+        self._had_arrived_perhaps = self.state.may_have_arrived
+        self._is_first_request = True
+        self.delivered_spans = 0
+        self.resent_chunks = 0
+
+    def send(self, chunks: Iterable[Chunk[Any]]) -> bool:
+        """Send what is left of the chunks, which are the same ones each time.
+
+        Returns:
+            Whether all of it is there now that the receiver takes; False when `go_on` said no.
+
+        Raises:
+            DeliveryFailed: a request failed and may go well later, or the receiver takes nothing.
+            OSError: progress could not be noted.
+        """
+        self._note(attempts=self.state.attempts + 1)
+        for position, chunk in enumerate(chunks):
+            if position >= self.state.chunks and not self._send_chunk(position, chunk):
+                still = self._is_first_request and self._had_arrived_perhaps
+                self._note(attempts=self.state.attempts - 1, may_have_arrived=still)
+                return False
+        if self.state.undeliverable_spans and not self.state.has_taken:
+            raise self._nothing_taken()
+        self._note(delivered=True, may_have_arrived=False, last_error="")
+        return True
+
+    def _send_chunk(self, position: int, chunk: Chunk[Any]) -> bool:
+        length = len(chunk)
+        start = self.state.chunk_spans if self.state.chunk_length == length else 0
+        left = [(start, length)] if length else []
+        while left:
+            if not self._go_on():
+                return False
+            start, stop = left.pop()
+            self._note_request()
+            attempt = attempt_export(self._exporter, chunk.part(start, stop))
+            self._note_resent(attempt.repeats)
+            if not attempt.failure:
+                refused, reason = attempt.rejected_spans, attempt.answer.rejection
+                self.delivered_spans += stop - start - refused
+            elif not self._is_refused_for_its_content(attempt):
+                raise self._failed(attempt)
+            elif stop - start > 1:
+                middle = (start + stop) // 2
+                left += [(middle, stop), (start, middle)]
+                continue
+            else:
+                refused, reason = 1, attempt.failure
+            self._note_part(position, stop, length, refused, reason, is_taken=not attempt.failure)
+            if self.state.undeliverable_spans >= MOST_UNTAKEN_SPANS and not self.state.has_taken:
+                raise self._nothing_taken()
+        return True
+
+    def _is_refused_for_its_content(self, attempt: Attempt) -> bool:
+        """Tell whether the receiver would take the chunk if something else were in it."""
+        is_invalid = attempt.answer.is_invalid and self.state.refusals >= PATIENCE
+        return attempt.answer.is_too_large or is_invalid
+
+    def _note_request(self) -> None:
+        """Note before the first request that one is on its way, in case we are killed."""
+        if self._is_first_request:
+            self._is_first_request = False
+            self._note(may_have_arrived=True)
+            self._note_resent(int(self._had_arrived_perhaps))
+
+    def _note_resent(self, requests: int) -> None:
+        if requests:
+            self.resent_chunks += requests
+            self._note(resent_chunks=self.state.resent_chunks + requests)
+
+    def _note_part(
+        self, position: int, stop: int, length: int, refused: int, reason: str, *, is_taken: bool
+    ) -> None:
+        """Note that the first `stop` of the `length` spans of a chunk are dealt with."""
+        state = self.state
+        if stop < length:
+            changes: dict[str, object] = {"chunk_spans": stop, "chunk_length": length}
+        else:
+            changes = {"chunks": position + 1, "chunk_spans": 0, "chunk_length": 0, "refusals": 0}
+        self._note(
+            **changes,
+            has_taken=state.has_taken or is_taken,
+            undeliverable_spans=state.undeliverable_spans + refused,
+            undeliverable_reason=reason or state.undeliverable_reason,
+        )
+
+    def _failed(self, attempt: Attempt) -> DeliveryFailed:
+        self._note(
+            last_error=attempt.failure,
+            may_have_arrived=attempt.may_have_arrived,
+            refusals=self.state.refusals + attempt.answer.is_invalid,
+        )
+        return DeliveryFailed(self._endpoint, attempt.failure, attempt.answer.retry_after_seconds)
+
+    def _nothing_taken(self) -> DeliveryFailed:
+        """Forget that anything was dealt with; how often it was tried stays known."""
+        why = f"it takes none of the spans: {self.state.undeliverable_reason}"
+        self.state = _new_state(self._endpoint, self.state.attempts)
+        self._note(last_error=why)
+        return DeliveryFailed(self._endpoint, why)
+
+    def _note(self, **changes: object) -> None:
+        self.state = msgspec.structs.replace(self.state, **changes)
+        self._spool.save_state(self._entry, self.state)
+
+
+def _resumed(state: DeliveryState, endpoint: str) -> DeliveryState:
+    """Return where to go on from what is in the spool."""
+    if state.endpoint != endpoint:
+        return _new_state(endpoint)
+    begun = _new_state(endpoint, state.attempts)
+    if state.chunking == begun.chunking:
+        return state
+    # Another release began: its first chunks may hold other spans than ours, so that skipping them
+    # could lose some.
+    return msgspec.structs.replace(
+        begun,
+        may_have_arrived=state.may_have_arrived,
+        resent_chunks=state.resent_chunks + state.chunks + bool(state.chunk_spans),
+    )
+
+
+def _new_state(endpoint: str, attempts: int = 0) -> DeliveryState:
+    chunking = f"{own_scope().version or '?'} {MOST_SPANS} {MOST_BYTES}"
+    return DeliveryState(endpoint=endpoint, chunking=chunking, attempts=attempts)

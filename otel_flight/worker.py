@@ -1,0 +1,185 @@
+"""The one thread that does what takes long: jobs, and delivering.
+
+It stands above `incidents`, whose writer's work comes as jobs, and above `delivery`; it knows no
+incident.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Sequence
+from typing import Final
+
+from otel_flight.clock import SYSTEM_CLOCK, Clock
+from otel_flight.delivery.delivery import LOOK_AGAIN_SECONDS, Delivery
+from otel_flight.delivery.pacing import Pacer
+from otel_flight.delivery.receiver.attempt import suppressed_instrumentation
+from otel_flight.guard import Guard
+from otel_flight.job_queue import PATIENCE_SECONDS, Job, JobQueue
+
+THREAD_NAME: Final = "otel-flight-flusher"
+_ABORT_SHARE: Final = 0.1
+"""This part of a stop's timeout is kept for getting out of a hanging exporter."""
+
+
+class Worker:
+    """Runs jobs, and deliveries whenever something is due, on a daemon thread. Any thread.
+
+    The thread starts with the first job or `start`. In a forked child an inherited worker does
+    nothing; the child makes its own.
+
+    The deliveries belong to the worker's thread, but for what they say any thread may call. Jobs
+    run one at a time, mostly there, sometimes on a thread that stands in.
+
+    Args:
+        deliveries: what is done besides jobs, in this order.
+        guard: notes jobs and deliveries that fail for reasons nobody thought of.
+        pacer: what the deliveries are paced by.
+        clock: a fake one in tests.
+    """
+
+    def __init__(
+        self,
+        deliveries: Sequence[Delivery],
+        guard: Guard,
+        pacer: Pacer,
+        *,
+        clock: Clock = SYSTEM_CLOCK,
+    ) -> None:
+        self._pid = os.getpid()
+        self._deliveries = deliveries
+        self._guard = guard
+        self._pacer = pacer
+        self._clock = clock
+        # Guards the jobs, _thread, _is_woken, _is_idle, _is_stopping; notified when they change.
+        self._changed = threading.Condition()
+        self._jobs = JobQueue(guard, self._changed)
+        self._thread: threading.Thread | None = None
+        self._is_woken = False
+        self._is_idle = False
+        self._is_stopping = False
+        self._stop_at_ns = 0
+        self._is_delivering = False
+
+    def start(self) -> None:
+        """Begin to deliver what is in the spool. Idempotent; does nothing after `stop`."""
+        self.wake()
+
+    def wake(self) -> None:
+        """Look into the spool now, whatever failed before. Returns at once."""
+        if self._is_inherited():
+            return
+        with self._changed:
+            self._is_woken = True
+            self._changed.notify_all()
+        self._ensure_thread()
+
+    def submit(self, job: Job) -> None:
+        """Run a job on the worker's thread soon, between two requests if need be. Returns at once.
+
+        When that thread is held up within an exporter, a thread of its own runs the job; after
+        `stop`, the calling thread does.
+        """
+        if self._is_inherited():
+            return
+        self._jobs.add(job)
+        if self._is_stopping:
+            self._jobs.run_all()
+            return
+        self._ensure_thread()
+        if self._is_delivering:
+            self._jobs.stand_in()
+
+    def stop(self, timeout_seconds: float) -> bool:
+        """Run all jobs, deliver the incidents of this process while time is left, end the thread.
+
+        Jobs are run in any case, here if need be. What is not delivered by then stays in the spool,
+        as does at once what already failed. An exporter that hangs is shut down; if it does not
+        care, its thread is left alone. Idempotent.
+
+        Args:
+            timeout_seconds: after which this returns, apart from the time jobs take.
+
+        Returns:
+            Whether the thread has ended.
+        """
+        if self._is_inherited():
+            return True
+        self._pacer.hurry()
+        with self._changed:
+            self._is_stopping = True
+            self._stop_at_ns = self._clock.monotonic_ns() + int(timeout_seconds * 1e9)
+            self._changed.notify_all()
+        if self._thread is None:
+            if self._jobs:  # submitted when no thread could be started any more
+                self._run()
+            return True
+        self._jobs.run_if_held_up(min(timeout_seconds, PATIENCE_SECONDS))
+        self._thread.join(max(0.0, self._seconds_left() - timeout_seconds * _ABORT_SHARE))
+        if self._thread.is_alive():
+            for delivery in self._deliveries:
+                delivery.abort(self._seconds_left())
+            self._thread.join(self._seconds_left())
+        return not self._thread.is_alive()
+
+    def wait_idle(self, timeout_seconds: float) -> bool:
+        """Wait until everything is done that can be done now; what failed may be left.
+
+        Returns:
+            Whether that is so.
+        """
+        with self._changed:
+            return self._changed.wait_for(
+                lambda: self._thread is None or (self._is_idle and not self._has_work()),
+                timeout_seconds,
+            )
+
+    def _is_inherited(self) -> bool:
+        return os.getpid() != self._pid
+
+    def _ensure_thread(self) -> None:
+        with self._changed:
+            if self._thread is not None or self._is_stopping:
+                return
+            thread = threading.Thread(target=self._run, name=THREAD_NAME, daemon=True)
+            try:
+                thread.start()
+            except RuntimeError:  # the interpreter is going down: `stop` does the work itself
+                return
+            self._thread = thread
+
+    def _run(self) -> None:
+        """Work and wait in turn; when `stop` was called, work once more."""
+        is_last = False
+        while not is_last:
+            with self._changed:
+                self._is_idle = self._is_woken = False
+                is_last = self._is_stopping
+            with suppressed_instrumentation():
+                self._jobs.run_all()
+                self._is_delivering = True
+                waits = []
+                for delivery in self._deliveries:
+                    wait_seconds: float | None = LOOK_AGAIN_SECONDS
+                    with self._guard.swallow("deliver"):  # when the spool cannot be read, say
+                        wait_seconds = delivery.deliver_due(self._check_in)
+                    waits.append(wait_seconds)
+                self._is_delivering = False
+            with self._changed:
+                self._is_idle = True
+                self._changed.notify_all()
+                if not is_last:
+                    shortest = min((wait for wait in waits if wait is not None), default=None)
+                    self._changed.wait_for(self._has_work, shortest)
+
+    def _check_in(self) -> float | None:
+        """Run the jobs that wait; return the seconds left when `stop` was called, else None."""
+        self._jobs.run_all()
+        return self._seconds_left() if self._is_stopping else None
+
+    def _has_work(self) -> bool:
+        return self._is_stopping or self._is_woken or bool(self._jobs)
+
+    def _seconds_left(self) -> float:
+        return max(0.0, (self._stop_at_ns - self._clock.monotonic_ns()) / 1e9)

@@ -1,0 +1,35 @@
+"""What a process delivers its spool with, without the rest of a recorder."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from otel_flight.assembly import Settings
+from otel_flight.delivery.backoff import Backoff
+from otel_flight.delivery.delivery import Delivery
+from otel_flight.delivery.pacing import Pacer
+from otel_flight.delivery.receiver.attempt import Exporter
+from otel_flight.delivery.receiver.signals import LOGS
+from otel_flight.guard import Guard
+from otel_flight.incidents.spool import Spool
+from otel_flight.settings.fields import CoreSettings
+from otel_flight.worker import Worker
+
+
+class Deliverer:
+    """The deliveries of both signals, and the worker that runs them, as a recorder has them."""
+
+    def __init__(
+        self,
+        spool: Spool,
+        settings: Settings,
+        guard: Guard | None = None,
+        *,
+        build: Callable[[CoreSettings, float | None], Exporter] | None = None,
+        backoff: Backoff | None = None,
+    ) -> None:
+        guard = guard or Guard()
+        pacer = Pacer(settings.flush_cpu_share)
+        self.spans = Delivery(spool, settings, guard, pacer, build=build, backoff=backoff)
+        self.logs = Delivery(spool, settings, guard, pacer, signal=LOGS)
+        self.worker = Worker((self.spans, self.logs), guard, pacer)
