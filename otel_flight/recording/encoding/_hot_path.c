@@ -1,11 +1,14 @@
-/* The hot path in C: what span_encoder.py and lane_writer.py do for an ordinary span, without the
+/* The hot path in C: what fast_encoder.py and lane_writer.py do for an ordinary span, without the
  * interpreter. Optional: without it, or for a span that is not ordinary, the Python code does the
  * same, and it stays the one description of what is to happen.
  *
  * Why this needs no lock: from the look at the lane's lock to the commit, nothing here runs Python
- * code, lets go of the interpreter's lock or makes an object that garbage collection knows. So no
- * other thread, signal handler or finalizer can come between. Whatever could do so, such as an
- * attribute of another type, is left to the Python code before anything was changed.
+ * code, releases the GIL or makes an object that garbage collection knows. So no other thread,
+ * signal handler or finalizer can come between. Whatever could do so, such as an attribute of
+ * another type, is left to the Python code before anything was changed.
+ *
+ * What it writes by position is what the record types say: a writer is given their fields when it is
+ * made, and refuses to be made when they are not those that it writes.
  *
  * The record is written behind the last commit, straight into the ring; only the commit word, which
  * is stored last, makes it part of the lane (ring/layout.py). A record that turns out not to fit is
@@ -24,9 +27,21 @@
 #include <stdint.h>
 #include <string.h>
 
-enum { SCOPE_NUMBER, SCOPE_RESOURCE };                         /* of scope_table.ScopeEntry */
+enum { SCOPE_NUMBER, SCOPE_RESOURCE }; /* of scope_table.ScopeEntry */
 enum { CONTEXT_TRACE_ID, CONTEXT_SPAN_ID, CONTEXT_IS_REMOTE, CONTEXT_FLAGS, CONTEXT_STATE };
 enum { MAX_DEPTH = 4, SPAN_KINDS = 5 };
+
+/* The fields of the records that put_span writes, in its order; of a start all but the last. */
+static const char *const SPAN_FIELDS[] = {
+    "trace_id_high", "trace_id_low", "span_id", "parent_span_id", "flags", "scope", "name", "kind",
+    "start_ns", "end_ns", "attributes", "events", "links", "status", "extras"};
+static const char *const START_FIELDS[] = {
+    "trace_id_high", "trace_id_low", "span_id", "parent_span_id", "flags", "scope", "name", "kind",
+    "start_ns", "thread_id", "attributes"};
+static const char *const ENTRY_FIELDS[] = {"number", "resource", "scope"};
+
+#define LENGTH(names) ((Py_ssize_t)(sizeof(names) / sizeof(names)[0]))
+enum { START_FIELDS_LEFT_OUT = 1 };
 
 /* The slots of a lane_writer.LaneWriter that are used here. */
 #define SLOTS(X)                                                                                   \
@@ -39,6 +54,9 @@ typedef struct {
     PyObject *scope_entries;
     PyObject *default_state;
     PyObject *kinds; /* members of SpanKind by their value */
+    unsigned char span_number; /* what a record begins with */
+    unsigned char start_number;
+    unsigned long remote_parent; /* the flag of a span whose parent is remote */
     Py_ssize_t record_limit;
     Py_ssize_t payload_bytes;
     uint64_t length_mask;
@@ -296,13 +314,13 @@ put_map(Writer *out, PyObject *map, int depth)
 
 /* ---- a span --------------------------------------------------------------------------------- */
 
-/* What `write` is called with, in this order, and `write_start` up to the start. */
+/* What `write` is called with, in this order, and `write_start` up to the start time. */
 typedef struct {
     PyObject *context, *parent, *resource, *scope, *name, *kind, *start, *end, *attributes;
     PyObject *thread_id; /* of a start alone */
 } Fields;
 
-enum { END_FIELDS = 9, START_FIELDS = 8 };
+enum { WRITE_ARGUMENTS = 9, WRITE_START_ARGUMENTS = 8 };
 
 static inline int
 is_context(PyObject *context)
@@ -356,6 +374,16 @@ put_trace_id(Writer *out, PyObject *trace_id)
     return is_done && put_unsigned(out, PyLong_AsUnsignedLongLongMask(trace_id));
 }
 
+/* Begins a record: a list of its number and its fields. */
+static inline int
+put_record_head(SpanWriter *self, Writer *out, int is_start)
+{
+    Py_ssize_t fields = is_start ? LENGTH(START_FIELDS) - START_FIELDS_LEFT_OUT
+                                 : LENGTH(SPAN_FIELDS);
+    return put_head(out, (size_t)fields + 1, 0x90, 16, 0xdc)
+        && put_unsigned(out, is_start ? self->start_number : self->span_number);
+}
+
 static int
 put_span(SpanWriter *self, Writer *out, const Fields *fields, PyObject *scope)
 {
@@ -364,24 +392,14 @@ put_span(SpanWriter *self, Writer *out, const Fields *fields, PyObject *scope)
         PyLong_AsUnsignedLongMask(PyTuple_GET_ITEM(fields->context, CONTEXT_FLAGS)) & 0xff;
     if (fields->parent != Py_None) {
         parent_id = PyTuple_GET_ITEM(fields->parent, CONTEXT_SPAN_ID);
-        flags |= PyTuple_GET_ITEM(fields->parent, CONTEXT_IS_REMOTE) == Py_True ? 0x100 : 0;
+        flags |= PyTuple_GET_ITEM(fields->parent, CONTEXT_IS_REMOTE) == Py_True ? self->remote_parent : 0;
     }
     long kind = 0;
     while (kind < SPAN_KINDS && PyTuple_GET_ITEM(self->kinds, kind) != fields->kind) {
         kind++;
     }
-    if (kind == SPAN_KINDS || !has_room(out, 4)) {
-        return 0;
-    }
-    if (fields->thread_id != NULL) {
-        *out->at++ = 0x9b; /* a list of 11 fields: records.SpanStart, but for its last */
-        *out->at++ = 2;
-    } else {
-        *out->at++ = 0xdc; /* a list of 16 fields: records.Span */
-        put_big_endian(out, 16, 2);
-        *out->at++ = 1;
-    }
-    if (!put_trace_id(out, PyTuple_GET_ITEM(fields->context, CONTEXT_TRACE_ID))
+    if (kind == SPAN_KINDS || !put_record_head(self, out, fields->thread_id != NULL)
+        || !put_trace_id(out, PyTuple_GET_ITEM(fields->context, CONTEXT_TRACE_ID))
         || !put_value(out, PyTuple_GET_ITEM(fields->context, CONTEXT_SPAN_ID), MAX_DEPTH)
         || !(parent_id == NULL ? put_unsigned(out, 0) : put_value(out, parent_id, MAX_DEPTH))
         || !put_unsigned(out, flags)
@@ -490,10 +508,10 @@ static PyObject *
 SpanWriter_write(SpanWriter *self, PyObject *const *arguments, Py_ssize_t count)
 {
     Fields fields = {0};
-    if (!are_arguments(self, count, END_FIELDS)) {
+    if (!are_arguments(self, count, WRITE_ARGUMENTS)) {
         return NULL;
     }
-    memcpy(&fields, arguments, END_FIELDS * sizeof(PyObject *));
+    memcpy(&fields, arguments, WRITE_ARGUMENTS * sizeof(PyObject *));
     return answer(self, &fields);
 }
 
@@ -501,11 +519,11 @@ static PyObject *
 SpanWriter_write_start(SpanWriter *self, PyObject *const *arguments, Py_ssize_t count)
 {
     Fields fields = {0};
-    if (!are_arguments(self, count, START_FIELDS)) {
+    if (!are_arguments(self, count, WRITE_START_ARGUMENTS)) {
         return NULL;
     }
-    memcpy(&fields, arguments, (START_FIELDS - 1) * sizeof(PyObject *));
-    fields.thread_id = arguments[START_FIELDS - 1];
+    memcpy(&fields, arguments, (WRITE_START_ARGUMENTS - 1) * sizeof(PyObject *));
+    fields.thread_id = arguments[WRITE_START_ARGUMENTS - 1];
     return answer(self, &fields);
 }
 
@@ -526,6 +544,21 @@ find_slot(PyObject *type, const char *name, Py_ssize_t *offset)
     }
     Py_DECREF(descriptor);
     return is_slot ? 0 : -1;
+}
+
+/* Compares the names of fields with those known here. */
+static int
+agree(const char *what, PyObject *given, const char *const *known, Py_ssize_t count)
+{
+    int is_same = PyTuple_GET_SIZE(given) == count;
+    for (Py_ssize_t index = 0; is_same && index < count; index++) {
+        PyObject *name = PyTuple_GET_ITEM(given, index);
+        is_same = PyUnicode_Check(name) && PyUnicode_CompareWithASCIIString(name, known[index]) == 0;
+    }
+    if (!is_same) {
+        PyErr_Format(PyExc_TypeError, "other fields of %s than are known here: %R", what, given);
+    }
+    return is_same;
 }
 
 /* Finds the function behind the method `locked` of locks. */
@@ -553,17 +586,26 @@ SpanWriter_init(SpanWriter *self, PyObject *arguments, PyObject *keywords)
 {
     static char *names[] = {
         "lane", "scope_entries", "default_state", "kinds", "record_limit", "payload_bytes",
-        "length_mask", "one_record", NULL};
+        "length_mask", "one_record", "span_number", "span_fields", "start_number", "start_fields",
+        "entry_fields", "remote_parent", NULL};
     PyObject *lane, *scope_entries, *default_state, *kinds;
+    PyObject *span_fields, *start_fields, *entry_fields;
     unsigned long long length_mask, one_record;
     if (!PyArg_ParseTupleAndKeywords(
-            arguments, keywords, "$OO!OO!nnKK", names, &lane, &PyDict_Type, &scope_entries,
+            arguments, keywords, "$OO!OO!nnKKbO!bO!O!k", names, &lane, &PyDict_Type, &scope_entries,
             &default_state, &PyTuple_Type, &kinds, &self->record_limit, &self->payload_bytes,
-            &length_mask, &one_record)) {
+            &length_mask, &one_record, &self->span_number, &PyTuple_Type, &span_fields,
+            &self->start_number, &PyTuple_Type, &start_fields, &PyTuple_Type, &entry_fields,
+            &self->remote_parent)) {
+        return -1;
+    }
+    if (!agree("a span", span_fields, SPAN_FIELDS, LENGTH(SPAN_FIELDS))
+        || !agree("a span's start", start_fields, START_FIELDS, LENGTH(START_FIELDS))
+        || !agree("a scope's entry", entry_fields, ENTRY_FIELDS, LENGTH(ENTRY_FIELDS))) {
         return -1;
     }
     if (PyTuple_GET_SIZE(kinds) != SPAN_KINDS) {
-        PyErr_SetString(PyExc_ValueError, "another SpanKind than the one known here");
+        PyErr_SetString(PyExc_TypeError, "another SpanKind than the one known here");
         return -1;
     }
 #define FIND(name)                                                                                 \

@@ -1,20 +1,23 @@
 """The hot path in C, where it was built and knows this SDK; see `_hot_path.c`.
 
 A wheel for this platform has it, and an installation from source where a C compiler was found.
-Nothing but speed depends on it.
+Nothing but speed depends on it. It knows the layout of records by position: it is given the record
+types, and where it knows them otherwise, spans are recorded by the Python code.
 """
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
-from typing import Final, NamedTuple
+from collections.abc import Callable, Sequence
+from typing import Any, Final, NamedTuple
 
 from opentelemetry.trace import SpanKind
 from opentelemetry.trace.span import DEFAULT_TRACE_STATE
 
 from otel_flight.interpreter import sdk_internals
-from otel_flight.recording.encoding.scope_table import ScopeTable
+from otel_flight.recording.encoding.scope_table import ScopeEntry, ScopeTable
+from otel_flight.records.layout import kind_of
+from otel_flight.records.records import FLAG_PARENT_IS_REMOTE, Span, SpanStart
 from otel_flight.ring import layout
 from otel_flight.ring.lane_writer import LaneWriter
 
@@ -24,19 +27,9 @@ except ImportError:
     SpanWriter = None
 
 
-def _is_available() -> bool:
-    is_gil_enabled = getattr(sys, "_is_gil_enabled", lambda: True)()  # it relies on that lock
-    kinds = [kind.value for kind in SpanKind]
-    knows_sdk = sdk_internals.HAS_KNOWN_FIELDS and kinds == list(range(5))
-    return SpanWriter is not None and is_gil_enabled and knows_sdk
-
-
-IS_AVAILABLE: Final = _is_available()
-"""Whether it was built for this interpreter, and fits this SDK."""
-
 WriteSpan = Callable[..., bool]
-"""Takes context, parent, resource, scope, name, kind and start time, and more; records the span, or
-returns False without a trace."""
+"""It takes context, parent, resource, scope, name, kind and start time, and more; it records the
+span, or returns False without a trace."""
 
 
 class SpanWriters(NamedTuple):
@@ -52,13 +45,31 @@ class SpanWriters(NamedTuple):
     write_start: WriteSpan
 
 
+def record_layout() -> dict[str, Any]:
+    """Return what the hot path in C must know of records, and compares with what it was built for.
+
+    Fields are given in their order, by name.
+    """
+    return {
+        "span_number": kind_of(Span),
+        "span_fields": Span.__struct_fields__,
+        "start_number": kind_of(SpanStart),
+        "start_fields": SpanStart.__struct_fields__,
+        "entry_fields": ScopeEntry._fields,
+        "remote_parent": FLAG_PARENT_IS_REMOTE,
+    }
+
+
 def span_writers(lane: LaneWriter, scopes: ScopeTable, limit_bytes: int) -> SpanWriters:
     """Return what writes ordinary spans into a lane. Only where `IS_AVAILABLE`.
 
     Args:
         lane: written into while it is not locked and nothing waits.
         scopes: scopes that are not in it yet are left to the Python code.
-        limit_bytes: of one record.
+        limit_bytes: how long a record may be.
+
+    Raises:
+        TypeError: it was built for another layout of records, or for another lane, lock or SDK.
     """
     writer = SpanWriter(
         lane=lane,
@@ -69,5 +80,25 @@ def span_writers(lane: LaneWriter, scopes: ScopeTable, limit_bytes: int) -> Span
         payload_bytes=layout.PAYLOAD_BYTES,
         length_mask=layout.COMMIT_LENGTH_MASK,
         one_record=layout.COMMIT_ONE_RECORD,
+        **record_layout(),
     )
     return SpanWriters(writer.write, writer.write_start)
+
+
+def is_available() -> bool:
+    """Return whether the hot path was built, and can be used: it is tried on a lane of its own."""
+    is_gil_enabled = getattr(sys, "_is_gil_enabled", lambda: True)()  # it relies on the GIL
+    kinds: Sequence[int] = [kind.value for kind in SpanKind]
+    knows_sdk = sdk_internals.HAS_KNOWN_FIELDS and kinds == list(range(len(kinds)))
+    if SpanWriter is None or not is_gil_enabled or not knows_sdk:
+        return False
+    scopes = ScopeTable()
+    try:
+        span_writers(LaneWriter(layout.LANE_SPANS, scopes), scopes, layout.MAX_RECORD_BYTES)
+    except TypeError:
+        return False
+    return True
+
+
+IS_AVAILABLE: Final = is_available()
+"""Whether spans can be recorded by the hot path in C, in this interpreter and with this SDK."""

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from opentelemetry import trace
 from opentelemetry.sdk.trace import ReadableSpan
@@ -18,8 +19,13 @@ from opentelemetry.trace import (
     TraceFlags,
 )
 
-from otel_flight.recording.encoding.compiled import IS_AVAILABLE
+from otel_flight.recording.encoding import compiled
+from otel_flight.recording.encoding.compiled import IS_AVAILABLE, is_available, record_layout
+from otel_flight.recording.encoding.scope_table import ScopeTable
+from otel_flight.records.layout import position
+from otel_flight.records.records import Span, SpanStart
 from otel_flight.ring import layout
+from otel_flight.ring.lane_writer import LaneWriter
 from tests.support.recording_rig import RecordingRig
 
 pytestmark = pytest.mark.skipif(not IS_AVAILABLE, reason="the hot path in C is not built here")
@@ -293,3 +299,50 @@ def test_the_setting_turns_it_off(tmp_path: Path) -> None:
         assert rig.session.writers is None
         rig.tracer.start_span("pure").end()
         assert [span.name for span in rig.spans()] == ["pure"]
+
+
+@pytest.mark.parametrize(
+    ("name", "other"),
+    [
+        ("span_fields", lambda known: (*known[:9], known[10], known[9], *known[11:])),
+        ("span_fields", lambda known: known[:-1]),
+        ("span_fields", lambda known: (*known, "added")),
+        ("start_fields", lambda known: known[::-1]),
+        ("start_fields", lambda known: known[:-1]),
+        ("start_fields", lambda known: (*known[:-1], 5)),
+        ("entry_fields", lambda known: known[::-1]),
+        ("span_number", str),
+    ],
+)
+def test_another_layout_turns_it_off(
+    monkeypatch: pytest.MonkeyPatch, name: str, other: Callable[[Any], Any]
+) -> None:
+    """When a field was moved, added or removed, C that does not know it writes no wrong bytes."""
+    known = record_layout()
+    monkeypatch.setattr(compiled, "record_layout", lambda: {**known, name: other(known[name])})
+    scopes = ScopeTable()
+
+    assert not is_available()
+    with pytest.raises(TypeError):
+        compiled.span_writers(LaneWriter(layout.LANE_SPANS, scopes), scopes, 1024)
+
+
+def test_numbers_and_flags_are_those_it_is_given(
+    rig: RecordingRig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It knows neither the kinds of record nor the flag of a remote parent by itself."""
+    parent = SpanContext(5, 6, True, TraceFlags(1))
+    span = ended(rig, context=trace.set_span_in_context(NonRecordingSpan(parent)))
+    others = {**record_layout(), "span_number": 101, "start_number": 202, "remote_parent": 0x2000}
+    monkeypatch.setattr(compiled, "record_layout", lambda: others)
+    lane = rig.session.lanes[layout.LANE_SPANS]
+    rig.session.writers = compiled.span_writers(lane, rig.session.scopes, 4096)
+
+    assert write(rig, span)
+    assert write_start(rig, span)
+
+    (segment,) = list(rig.ring.image.segments(layout.LANE_SPANS))[-1:]
+    header = b"\xdd" + segment.records.to_bytes(4, "big")
+    end, start = msgspec.msgpack.decode(header + segment.payload)[-2:]
+    assert (end[0], end[position(Span, "flags")]) == (101, 0x2001)
+    assert (start[0], start[position(SpanStart, "flags")]) == (202, 0x2001)
