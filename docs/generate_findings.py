@@ -18,14 +18,14 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from otel_flight.incidents.evidence.view import Rule, rule_name
-from otel_flight.incidents.findings import CAUSES, CIRCUMSTANCES, FAILURES, PLACES, RULES
+from otel_flight.assembly import RULES
+from otel_flight.incidents.findings.rule import Kind, Rule
 from tests.faults import test_blocked_loop as blocked_loop
-from tests.faults import test_cut_off as cut_off
+from tests.faults import test_cancelled as cancelled
 from tests.faults import test_exceptions as exceptions
 from tests.faults import test_logged_error as logged_error
 from tests.faults import test_span_findings as spans
-from tests.faults import test_standstill as standstill
+from tests.faults import test_stopped_time as stopped_time
 from tests.faults import test_waiting as waiting
 from tests.faults.fault_run import PROGRAMS, Fault, run_with_fault
 from tests.support.command_line import run
@@ -57,60 +57,55 @@ before its last section, in a test that also runs the same service without the f
 incident. The programs are in `tests/faults/programs`.
 """
 
-SECTIONS: Final[tuple[tuple[str, str, Sequence[Rule]], ...]] = (
-    ("Why something failed", "Of a failure, these come first.", FAILURES),
-    ("What made it slow", "What did it, held it up, or was not to be had.", CAUSES),
-    ("Where the time went", "True whatever the cause was.", PLACES),
-    ("What else was so", "No explanation by itself, but a hint at one.", CIRCUMSTANCES),
-)
+SECTIONS: Final[Mapping[Kind, tuple[str, str]]] = {
+    Kind.FAILURE: ("Why something failed", "Of a failure, these come first."),
+    Kind.CAUSE: ("What made it slow", "What did it, held it up, or was not to be had."),
+    Kind.PLACE: ("Where the time went", "True whatever the cause was."),
+    Kind.CIRCUMSTANCE: ("What else was so", "No explanation by itself, but a hint at one."),
+}
+"""The heading and the first sentence of the sections of the page."""
 
 
 class Example(NamedTuple):
     """How a finding is brought about.
 
     Attributes:
-        title: the heading of its section.
         fault: a service with that fault.
         since: the Python from which on it can be brought about.
         group: a control group that it needs: what is limited, and the limit.
     """
 
-    title: str
     fault: Fault
     since: tuple[int, int] = (3, 10)
     group: tuple[str, str] | None = None
 
 
 EXAMPLES: Final[Mapping[str, Example]] = {
-    "cancelled_from_above": Example("It was cut off from above", cut_off.TIME_LIMIT),
-    "unhandled_exception": Example("Nobody handled an exception", exceptions.FORGOTTEN_TASK),
-    "logged": Example("It said so in the log", logged_error.LOGGED_ERROR),
-    "error_origin": Example("Where an error came from", spans.WRAPPED_ERROR),
-    "swallowed_exception": Example(
-        "An exception was swallowed before", exceptions.SWALLOWED_ERROR, since=(3, 12)
-    ),
-    "thread_died": Example("A thread died", exceptions.DYING_CONSUMER),
-    "event_loop_blocked": Example(
-        "The event loop was blocked", blocked_loop.waiting_request("asyncio")
-    ),
-    "gc_pause": Example("Garbage was collected", standstill.LARGE_HEAP),
-    "cpu_starved": Example("It got no CPU", standstill.BUSY_NEIGHBOURS),
-    "gil_held": Example("One thread held the GIL", standstill.COSTLY_PATTERN),
+    "cancelled_from_above": Example(cancelled.TIME_LIMIT),
+    "unhandled_exception": Example(exceptions.FORGOTTEN_TASK),
+    "logged": Example(logged_error.LOGGED_ERROR),
+    "error_origin": Example(spans.WRAPPED_ERROR),
+    "swallowed_exception": Example(exceptions.SWALLOWED_ERROR, since=(3, 12)),
+    "thread_died": Example(exceptions.DYING_CONSUMER),
+    "event_loop_blocked": Example(blocked_loop.waiting_request("asyncio")),
+    "gc_pause": Example(stopped_time.LARGE_HEAP),
+    "cpu_starved": Example(stopped_time.BUSY_NEIGHBOURS),
+    "gil_held": Example(stopped_time.COSTLY_PATTERN),
     "memory_growth": Example(
-        "Memory grew", standstill.GROWING_CACHE, group=("memory", standstill.MEMORY_LIMIT)
+        stopped_time.GROWING_CACHE, group=("memory", stopped_time.MEMORY_LIMIT)
     ),
-    "lock_wait": Example("It waited for a lock", waiting.HELD_LOCK),
-    "pool_exhausted": Example("A pool was exhausted", waiting.EXHAUSTED_THREADS),
-    "retries": Example("A call was tried again and again", spans.RETRIES),
-    "slow_downstream": Example("Another service became slow", spans.SLOW_INVENTORY),
-    "repeated_child": Example("One query a row", spans.N_PLUS_ONE),
-    "slow_child": Example("One step took most of the time", spans.LARGE_ARCHIVE),
-    "self_time": Example("The time passed outside of all spans", spans.COSTLY_HASH),
-    "ended_together": Example("Something else ended when the wait did", spans.STOCK_LOCK),
-    "unfinished": Example("It never ended", spans.LOST_REPLY),
-    "requests_in_flight": Example("Requests piled up", spans.PILE_UP),
+    "lock_wait": Example(waiting.HELD_LOCK),
+    "pool_exhausted": Example(waiting.EXHAUSTED_THREADS),
+    "retries": Example(spans.RETRIES),
+    "slow_downstream": Example(spans.SLOW_INVENTORY),
+    "repeated_child": Example(spans.N_PLUS_ONE),
+    "slow_child": Example(spans.LARGE_ARCHIVE),
+    "self_time": Example(spans.COSTLY_HASH),
+    "ended_together": Example(spans.STOCK_LOCK),
+    "unfinished": Example(spans.LOST_REPLY),
+    "requests_in_flight": Example(spans.PILE_UP),
 }
-"""By the names of the rules; each of them has one."""
+"""Each rule has one, by its name."""
 
 _LIMITS: Final = ("--rows", "14", "--requests", "4", "--events", "4")
 _FENCED: Final = re.compile(r"### [^\n]*\n\nRule `(\w+)`.*?\n```text\n(.*?)\n```\n", re.DOTALL)
@@ -186,20 +181,19 @@ def like_anywhere(output: str) -> str:
 
 
 def _parts(outputs: Mapping[str, str]) -> Iterator[str]:
-    for heading, words, rules in SECTIONS:
+    for kind, (heading, words) in SECTIONS.items():
         yield f"\n## {heading}\n\n{words}\n"
-        for rule in rules:
-            name = rule_name(rule)
-            example = EXAMPLES[name]
-            yield f"\n### {example.title}\n\nRule `{name}`. {_about(rule)}\n"
-            yield f"\n{_about_program(example.fault)}\n"
-            yield f"\n```text\n{outputs[name]}\n```\n"
+        for rule in RULES:
+            if rule.kind is kind:
+                yield f"\n### {rule.title}\n\nRule `{rule.name}`. {_about(rule)}\n"
+                yield f"\n{_about_program(EXAMPLES[rule.name].fault)}\n"
+                yield f"\n```text\n{outputs[rule.name]}\n```\n"
 
 
 def _about(rule: Rule) -> str:
     """Return what a rule's own docstrings say of it."""
-    module = sys.modules[rule.__module__]
-    brief = "\n>\n".join(f"> {each}" for each in _paragraphs(rule.__doc__))
+    module = sys.modules[rule.find.__module__]
+    brief = "\n>\n".join(f"> {each}" for each in _paragraphs(rule.find.__doc__))
     return f"{_paragraphs(module.__doc__)[0]}\n\n{brief}"
 
 
@@ -222,7 +216,7 @@ def main(names: Sequence[str]) -> None:
     """Make examples anew, all of them when none is named, and write the page."""
     page = PAGE.read_text(encoding="utf-8") if PAGE.exists() else ""
     outputs = outputs_in(page)
-    for rule in names or [rule_name(each) for each in RULES]:
+    for rule in names or [each.name for each in RULES]:
         if EXAMPLES[rule].since > sys.version_info[:2]:
             sys.stdout.write(f"{rule}: left as it is, this Python is too old\n")
             continue

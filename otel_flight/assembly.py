@@ -1,6 +1,6 @@
-"""The wiring: all sources, triggers and settings there are. Adding one is one line in each list.
+"""The wiring: all sources, triggers, rules and settings. Adding one is one line in its list.
 
-Only this module names concrete sources and triggers; it needs nothing that records.
+Only this module names concrete sources, triggers and rules; it needs nothing that records.
 """
 
 from __future__ import annotations
@@ -8,6 +8,33 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
+from otel_flight.incidents.findings.causes.cpu_starved import RULE as CPU_STARVED
+from otel_flight.incidents.findings.causes.event_loop_blocked import RULE as EVENT_LOOP_BLOCKED
+from otel_flight.incidents.findings.causes.gc_pause import RULE as GC_PAUSE
+from otel_flight.incidents.findings.causes.gil_held import RULE as GIL_HELD
+from otel_flight.incidents.findings.causes.lock_wait import RULE as LOCK_WAIT
+from otel_flight.incidents.findings.causes.memory_growth import RULE as MEMORY_GROWTH
+from otel_flight.incidents.findings.causes.pool_exhausted import RULE as POOL_EXHAUSTED
+from otel_flight.incidents.findings.causes.repeated_child import RULE as REPEATED_CHILD
+from otel_flight.incidents.findings.causes.retries import RULE as RETRIES
+from otel_flight.incidents.findings.causes.slow_downstream import RULE as SLOW_DOWNSTREAM
+from otel_flight.incidents.findings.circumstances.ended_together import RULE as ENDED_TOGETHER
+from otel_flight.incidents.findings.circumstances.requests_in_flight import (
+    RULE as REQUESTS_IN_FLIGHT,
+)
+from otel_flight.incidents.findings.circumstances.unfinished import RULE as UNFINISHED
+from otel_flight.incidents.findings.failures.cancelled_from_above import (
+    RULE as CANCELLED_FROM_ABOVE,
+)
+from otel_flight.incidents.findings.failures.error_origin import RULE as ERROR_ORIGIN
+from otel_flight.incidents.findings.failures.logged import RULE as LOGGED
+from otel_flight.incidents.findings.failures.swallowed_exception import RULE as SWALLOWED_EXCEPTION
+from otel_flight.incidents.findings.failures.thread_died import RULE as THREAD_DIED
+from otel_flight.incidents.findings.failures.unhandled_exception import RULE as UNHANDLED_EXCEPTION
+from otel_flight.incidents.findings.places.self_time import RULE as SELF_TIME
+from otel_flight.incidents.findings.places.slow_child import RULE as SLOW_CHILD
+from otel_flight.incidents.findings.rule import Rule
+from otel_flight.incidents.rulebook import Rulebook
 from otel_flight.settings.fields import CoreSettings
 from otel_flight.sources import (
     cpu_throttling,
@@ -37,7 +64,7 @@ from otel_flight.triggers import (
     throttling,
     unhandled_exception,
 )
-from otel_flight.triggers.base import TriggerDescription
+from otel_flight.triggers.base import FAILURE, SLOWNESS, TriggerDescription
 
 SOURCES: Final[tuple[SourceDescription, ...]] = (
     event_loop.SOURCE,
@@ -69,6 +96,31 @@ TRIGGERS: Final[tuple[TriggerDescription, ...]] = (
     signal_request.TRIGGER,
 )
 """The triggers stand in the order of their settings in the configuration reference."""
+
+RULES: Final[tuple[Rule, ...]] = (
+    CANCELLED_FROM_ABOVE,
+    UNHANDLED_EXCEPTION,
+    LOGGED,
+    ERROR_ORIGIN,
+    SWALLOWED_EXCEPTION,
+    THREAD_DIED,
+    EVENT_LOOP_BLOCKED,
+    GC_PAUSE,
+    CPU_STARVED,
+    GIL_HELD,
+    MEMORY_GROWTH,
+    LOCK_WAIT,
+    POOL_EXHAUSTED,
+    RETRIES,
+    SLOW_DOWNSTREAM,
+    REPEATED_CHILD,
+    SLOW_CHILD,
+    SELF_TIME,
+    ENDED_TOGETHER,
+    UNFINISHED,
+    REQUESTS_IN_FLIGHT,
+)
+"""The rules stand in the order of their findings where nothing else decides."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -115,11 +167,22 @@ class Assembly:
         settings: the class of its settings, with those of all sources and triggers.
         sources: the sources that it may have, as the settings say.
         triggers: the triggers that it may have.
+        rules: what is looked for in its incidents.
     """
 
     settings: type[Settings] = Settings
     sources: tuple[SourceDescription, ...] = SOURCES
     triggers: tuple[TriggerDescription, ...] = TRIGGERS
+    rules: tuple[Rule, ...] = RULES
+
+    @property
+    def rulebook(self) -> Rulebook:
+        """The rules, and which triggers fire for a failure and which for slowness."""
+        return Rulebook(
+            rules=self.rules,
+            failure_triggers=frozenset(t.name for t in self.triggers if t.about == FAILURE),
+            slow_triggers=frozenset(t.name for t in self.triggers if t.about == SLOWNESS),
+        )
 
 
 ASSEMBLY: Final = Assembly()

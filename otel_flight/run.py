@@ -93,6 +93,7 @@ class Run:
             session=self.session,
             gate=self.gate,
             spool=self.spool,
+            rulebook=assembly.rulebook,
             guard=guard,
             clock=clock,
             submit=self.worker.submit,

@@ -1,9 +1,11 @@
-"""How times, sizes and counts read in a report."""
+"""How times, sizes, counts and names read in a finding, a report or a command's output."""
 
 from __future__ import annotations
 
 from datetime import datetime, timezone
 from typing import Final
+
+from otel_flight.settings.quantities import format_duration
 
 _KIB = 1024
 _TO_ASCII: Final = str.maketrans("━╸▒╍─┄◀▶├└│…×→", "=-#:~.<>|`|.x>")
@@ -16,6 +18,11 @@ def moment(wall_ns: int) -> str:
     except (OverflowError, OSError, ValueError):
         return "unknown"
     return f"{when:%Y-%m-%d %H:%M:%S}.{when.microsecond // 1000:03d} UTC" if wall_ns else "unknown"
+
+
+def short_duration(nanoseconds: float) -> str:
+    """Return a duration in three digits, as settings are written: `2.41s`, `12.3ms`."""
+    return format_duration(float(f"{max(0.0, nanoseconds) / 1e9:.3g}"))
 
 
 def age(nanoseconds: int) -> str:
@@ -42,6 +49,22 @@ def count(number: int, singular: str, plural: str = "") -> str:
     """Return `1 span`, `12 345 spans`."""
     noun = singular if number == 1 else plural or f"{singular}s"
     return f"{number:,} {noun}".replace(",", " ")
+
+
+def quoted(name: str, longest: int = 80) -> str:
+    """Return a name as it stands in a sentence."""
+    return f"`{one_line(name, longest)}`"
+
+
+def one_line(text: str, longest: int) -> str:
+    """Return a text in one line, cut with `…`.
+
+    Whatever a terminal would obey (line breaks, escape sequences, text direction) becomes blanks:
+    names and messages come from requests.
+    """
+    printable = (char if char.isprintable() else " " for char in text[: longest * 4])
+    line = " ".join("".join(printable).split())
+    return line if len(line) <= longest else f"{line[: longest - 1]}…"
 
 
 def in_ascii(text: str) -> str:

@@ -14,9 +14,9 @@ from typing import Final
 ROOT: Final = "otel_flight"
 
 LAYERS: Final[tuple[tuple[str, ...], ...]] = (
-    ("_version", "clock", "errors", "guard", "intervals", "words"),
+    ("_version", "clock", "errors", "guard", "intervals"),
     ("settings",),
-    ("names",),
+    ("names", "words"),
     ("records",),
     ("ring",),
     ("interpreter",),
@@ -61,7 +61,7 @@ READERS: Final = ("cli", "report")
 CONCRETE: Final[Mapping[str, frozenset[str]]] = {
     "sources": frozenset({"base"}),
     "triggers": frozenset({"base"}),
-    "incidents.findings": frozenset(),
+    "incidents.findings": frozenset({"rule"}),
     "cli.commands": frozenset(),
 }
 """Folders of concrete things that do not know each other, with the bases that all of them have."""
@@ -70,7 +70,7 @@ SHARED_BELOW: Final = frozenset({"sources", "triggers"})
 """Of these, the ones whose sub-folders hold what the concrete things share; in the sub-folders of
 the others there are more concrete things."""
 
-NAMED_BY_ASSEMBLY_ONLY: Final = ("sources", "triggers")
+NAMED_BY_ASSEMBLY_ONLY: Final = ("sources", "triggers", "incidents.findings")
 
 SAYS_NOTHING: Final = frozenset({"common", "helpers", "manager", "misc", "utils"})
 """Names of files and folders that do not say which idea is inside."""

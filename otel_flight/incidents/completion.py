@@ -4,23 +4,21 @@ from __future__ import annotations
 
 import secrets
 from collections import Counter
-from collections.abc import Callable
 from datetime import datetime, timezone
-from typing import Any, Final
+from typing import Any
 
 import msgspec
 
 from otel_flight.clock import wall_ns
 from otel_flight.guard import Guard
-from otel_flight.incidents.evidence.view import EvidenceView
 from otel_flight.incidents.explanation import explain
-from otel_flight.incidents.findings import examine_view
+from otel_flight.incidents.gil_yields import YieldGil, keep_gil, with_yields
 from otel_flight.incidents.incident import Incident
+from otel_flight.incidents.rulebook import Rulebook
+from otel_flight.names.span_attributes import SERVICE_NAME
 from otel_flight.records.ids import span_text
 from otel_flight.records.records import Span
-from otel_flight.ring.layout import LANE_NAMES, LANES
-
-_RECORDS_BETWEEN_PAUSES: Final = 64
+from otel_flight.ring.layout import LANE_NAMES, LANE_SPANS, LANES
 
 
 def new_incident_id() -> str:
@@ -32,17 +30,19 @@ def new_incident_id() -> str:
 
 def complete(
     incident: Incident,
+    rulebook: Rulebook,
     guard: Guard,
     unfinished_before: set[int],
-    pause: Callable[[], None] = lambda: None,
+    yield_gil: YieldGil = keep_gil,
 ) -> Incident:
     """Return the incident with everything in its manifest that needs its records decoded.
 
     Args:
         incident: the incident as it was closed.
-        guard: notes a finding's rule that fails; the incident goes on without it.
+        rulebook: finds in it what there is to find.
+        guard: notes a rule that fails; the incident goes on without its finding.
         unfinished_before: ids of spans that earlier incidents delivered as unfinished.
-        pause: called every few dozen records, so that a live process can get on with its work.
+        yield_gil: called every few dozen records, so that a live process can get on with its work.
     """
     window = incident.window
     window.undecoded = 0
@@ -50,9 +50,7 @@ def complete(
     resource: dict[str, Any] = dict(incident.manifest.resource)
     ended_before: list[str] = []
     for lane in LANES:
-        for item in window.records(lane):
-            if not item.number % _RECORDS_BETWEEN_PAUSES:
-                pause()
+        for item in with_yields(window.records(lane), yield_gil):
             counts[f"{LANE_NAMES[lane]}/{type(item.record).__name__}"] += 1
             if not resource and item.resource is not None:
                 resource = item.resource.attributes
@@ -62,19 +60,19 @@ def complete(
     manifest = msgspec.structs.replace(
         incident.manifest,
         resource=resource,
-        service_name=str(resource.get("service.name", incident.manifest.service_name)),
+        service_name=str(resource.get(SERVICE_NAME, incident.manifest.service_name)),
         record_counts=dict(counts),
-        spans=counts[f"{LANE_NAMES[0]}/{Span.__name__}"],
+        spans=counts[f"{LANE_NAMES[LANE_SPANS]}/{Span.__name__}"],
         losses=losses,
         unfinished_before=ended_before,
     )
     completed = Incident(manifest, window, incident.path)
     with guard.swallow("evidence"):
-        view = EvidenceView(completed, pause)
+        evidence = rulebook.evidence(completed, yield_gil)
         with guard.swallow("findings"):
-            findings = examine_view(view, guard=guard)
+            findings = rulebook.findings(evidence, guard)
             manifest = msgspec.structs.replace(manifest, findings=findings)
         with guard.swallow("explanations"):
-            explanations = explain(view)
+            explanations = explain(evidence)
             manifest = msgspec.structs.replace(manifest, explanations=explanations)
     return Incident(manifest, window, incident.path)

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from itertools import pairwise
 from typing import Final
 
 from otel_flight.clock import ClockPair
+from otel_flight.incidents.gil_yields import YieldGil, keep_gil
 from otel_flight.incidents.manifest import Coverage
 from otel_flight.incidents.window import WindowSegment
 from otel_flight.ring.layout import LANES
 from otel_flight.ring.reader import RingImage, Segment
 
-_SEGMENTS_BETWEEN_PAUSES: Final = 8
-"""Copying one, whose memory is in no processor's cache, takes 40 µs."""
+_SEGMENTS_BETWEEN_YIELDS: Final = 8
+"""The GIL is given up after so many copies. One, of memory in no processor's cache, takes 40 µs."""
 
 
 class FrozenWindow:
@@ -26,7 +26,7 @@ class FrozenWindow:
         image: the ring.
         moment: when the trigger fired, by both clocks.
         window_seconds: how far back to reach.
-        pause: called every few segments, so that a live process can get on with its work.
+        yield_gil: called every few segments, so that a live process can get on with its work.
     """
 
     def __init__(
@@ -34,9 +34,9 @@ class FrozenWindow:
         image: RingImage,
         moment: ClockPair,
         window_seconds: float,
-        pause: Callable[[], None] = lambda: None,
+        yield_gil: YieldGil = keep_gil,
     ) -> None:
-        self._pause = pause
+        self._yield_gil = yield_gil
         self._moment = moment
         self._window_ns = int(window_seconds * 1e9)
         self._lanes: dict[int, dict[int, Segment]] = {lane: {} for lane in LANES}
@@ -51,8 +51,8 @@ class FrozenWindow:
             copies = image.segments(lane, after_sequence=newest - 1)
             for number, segment in enumerate(copies, start=1):
                 segments[segment.sequence] = segment
-                if number % _SEGMENTS_BETWEEN_PAUSES == 0:
-                    self._pause()
+                if number % _SEGMENTS_BETWEEN_YIELDS == 0:
+                    self._yield_gil()
 
     def segments(self) -> list[WindowSegment]:
         """Return what was copied, by lane, oldest first, each with the age limit of its spans."""

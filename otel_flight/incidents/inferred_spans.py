@@ -13,25 +13,23 @@ from dataclasses import dataclass, field
 from itertools import groupby
 from typing import Any, Final
 
-from otel_flight.incidents.evidence.pauses import Pause, find_pauses
-from otel_flight.incidents.evidence.samples import (
-    SOURCE,
-    Sample,
-    application_frames,
-    samples_of,
-)
-from otel_flight.incidents.evidence.view import EvidenceView, span_id_text
+from otel_flight.incidents.evidence.evidence import Evidence
+from otel_flight.incidents.evidence.pauses import find_pauses
+from otel_flight.incidents.evidence.places import application_frames
+from otel_flight.incidents.evidence.samples import Sample, samples_of
 from otel_flight.incidents.manifest import Explanation
-from otel_flight.incidents.window import WindowSpan
+from otel_flight.incidents.window import WindowEvent, WindowSpan
 from otel_flight.names import attributes as names
+from otel_flight.names import sent_attributes, source_names
+from otel_flight.records.ids import span_text, trace_text
 
-EVENT_LOOP: Final = "event_loop"
 MOST_DEEP: Final = 8
-"""Functions below one another; of a deeper stack, the innermost ones."""
+"""So many functions are shown below one another; of a deeper stack, the innermost ones."""
 MOST_SPANS: Final = 100
-"""In one incident; of more, those of the outermost functions, and then the longest."""
+"""One incident gets so many inferred spans: those of the outermost functions, then the longest."""
 MOST_SAMPLES: Final = 2_000
-_KEPT_NAME: Final = 200
+"""Of a request so many samples are looked at, the first ones."""
+_LONGEST_NAME: Final = 200
 
 
 @dataclass
@@ -47,34 +45,38 @@ class _Node:
     children: list[_Node] = field(default_factory=list)
 
 
-def infer_spans(view: EvidenceView) -> list[Explanation]:
+def infer_spans(evidence: Evidence) -> list[Explanation]:
     """Return what the trigger's request was seen doing, by start, parents before their children."""
-    if view.trigger is None:
+    if evidence.trigger is None:
         return []
-    root = view.local_root(view.trigger)
-    stalls = [pause for pause in find_pauses(view) if pause.event.record.source == EVENT_LOOP]
+    root = evidence.trace.local_root(evidence.trigger)
+    stalls = [
+        pause.event
+        for pause in find_pauses(evidence)
+        if pause.event.record.source == source_names.EVENT_LOOP
+    ]
     samples = [
         sample
-        for sample in samples_of(view, root)[:MOST_SAMPLES]
+        for sample in samples_of(evidence, root)[:MOST_SAMPLES]
         if not _is_held_up(sample, stalls)
     ]
     found: list[tuple[_Node, WindowSpan]] = []
     for _, group in groupby(
-        ((sample, view.innermost(root, sample.event.record.start_ns)) for sample in samples),
+        ((sample, evidence.trace.innermost(root, sample.event.start_ns)) for sample in samples),
         key=lambda each: each[1].record.span_id,
     ):
         together = list(group)
         span = together[0][1]
         found += [(node, span) for node in _folded([sample for sample, _ in together])]
-    return list(_explanations(view, _largest(found)))
+    return list(_explanations(evidence, _largest(found)))
 
 
-def _is_held_up(sample: Sample, stalls: Sequence[Pause]) -> bool:
+def _is_held_up(sample: Sample, stalls: Sequence[WindowEvent]) -> bool:
     """Whether a task seems to wait while it is the event loop that does not come round to it."""
-    moment = sample.event.record.start_ns
+    moment = sample.event.start_ns
     return bool(sample.wait_kind) and any(
-        stall.event.record.start_ns <= moment < stall.event.record.end_ns
-        and stall.event.record.thread_id == sample.event.record.thread_id
+        stall.start_ns <= moment < stall.end_ns
+        and stall.record.thread_id == sample.event.record.thread_id
         for stall in stalls
     )
 
@@ -140,31 +142,31 @@ def _with_depth(node: _Node, depth: int) -> Iterator[tuple[int, _Node]]:
 
 
 def _explanations(
-    view: EvidenceView, tops: Sequence[tuple[_Node, WindowSpan]]
+    evidence: Evidence, tops: Sequence[tuple[_Node, WindowSpan]]
 ) -> Iterator[Explanation]:
-    waiting = [(node, span, span_id_text(span)) for node, span in reversed(tops)]
+    waiting = [(node, span, span_text(span.record.span_id)) for node, span in reversed(tops)]
     number = 0
     while waiting:
         node, span, parent_id = waiting.pop()
         number += 1
-        seed = f"{view.incident.manifest.incident_id} inferred {number}"
+        seed = f"{evidence.incident.manifest.incident_id} inferred {number}"
         own_id = hashlib.blake2b(seed.encode(), digest_size=8).hexdigest()
-        start_ns = max(node.start_ns, span.record.start_ns)
+        start_ns = max(node.start_ns, span.start_ns)
         yield Explanation(
-            kind="inferred",
-            name=node.key[0][:_KEPT_NAME],
-            trace_id=f"{span.record.trace_id:032x}",
+            kind=sent_attributes.KIND_INFERRED,
+            name=node.key[0][:_LONGEST_NAME],
+            trace_id=trace_text(span.record.trace_id),
             parent_span_id=parent_id,
             id=own_id,
             start_ns=start_ns,
-            end_ns=max(start_ns, min(node.end_ns, span.record.end_ns)),
+            end_ns=max(start_ns, min(node.end_ns, span.end_ns)),
             attributes=_attributes(node),
         )
         waiting += [(child, span, own_id) for child in reversed(node.children)]
 
 
 def _attributes(node: _Node) -> dict[str, Any]:
-    found: dict[str, Any] = {"flight_recorder.source": SOURCE, names.SAMPLES: node.samples}
+    found: dict[str, Any] = {names.SOURCE: source_names.STACKS, names.SAMPLES: node.samples}
     if node.lines:
         found[names.FUNCTION], found[names.FILE] = node.key
         found[names.LINE] = node.lines.most_common(1)[0][0]

@@ -7,7 +7,6 @@ the worker's thread; what became of it comes back as a value, which the ticker t
 
 from __future__ import annotations
 
-import time
 from collections import deque
 from collections.abc import Callable
 from functools import partial
@@ -21,9 +20,11 @@ from otel_flight.incidents.completion import complete, new_incident_id
 from otel_flight.incidents.draft import Draft
 from otel_flight.incidents.flight_file import OPEN_SPANS, segment_entry
 from otel_flight.incidents.frozen_window import FrozenWindow
+from otel_flight.incidents.gil_yields import yield_gil
 from otel_flight.incidents.incident import Incident
 from otel_flight.incidents.manifest import Losses, Manifest
 from otel_flight.incidents.open_spans_segment import capture_open_spans
+from otel_flight.incidents.rulebook import Rulebook
 from otel_flight.incidents.spool import Spool
 from otel_flight.incidents.window import Window
 from otel_flight.incidents.writer import IncidentWriter
@@ -51,6 +52,7 @@ class IncidentKeeper:
     """The incidents of one recording session.
 
     Args:
+        rulebook: finds in an incident what there is to find.
         submit: runs a job on the worker's thread, soon.
         is_pipeline_exporting: tells whether another processor exports sampled spans.
     """
@@ -62,6 +64,7 @@ class IncidentKeeper:
         session: RecordingSession,
         gate: Gate,
         spool: Spool,
+        rulebook: Rulebook,
         guard: Guard,
         clock: Clock,
         submit: Callable[[Callable[[], None]], None],
@@ -70,6 +73,7 @@ class IncidentKeeper:
         self._settings = settings
         self._session = session
         self._gate = gate
+        self._rulebook = rulebook
         self._guard = guard
         self._clock = clock
         self._submit = submit
@@ -79,7 +83,7 @@ class IncidentKeeper:
         self._exported = _Exported({}, "")
         # By their ids, the closed incidents that are being written, each with what was so before.
         self._unwritten: dict[str, _Exported] = {}
-        self._writer = IncidentWriter(spool, guard, _let_others_run)
+        self._writer = IncidentWriter(spool, rulebook, guard, yield_gil)
         self._not_frozen = 0
 
     @property
@@ -136,9 +140,9 @@ class IncidentKeeper:
         moment = ClockPair.now(self._clock)
         if ring is None:
             return Incident(Manifest(incident_id=new_incident_id()), Window([]))
-        frozen = FrozenWindow(ring.image, moment, self._settings.window_seconds, _let_others_run)
+        frozen = FrozenWindow(ring.image, moment, self._settings.window_seconds, yield_gil)
         incident = self._incident(new_incident_id(), moment, frozen, ring.image.header())
-        return complete(incident, self._guard, set())
+        return complete(incident, self._rulebook, self._guard, set())
 
     def _open(self, incident_id: str) -> None:
         if self._draft is not None:  # the gate was told it closed; its tail ends now
@@ -151,7 +155,7 @@ class IncidentKeeper:
         self._draft = Draft(
             incident_id,
             moment,
-            FrozenWindow(ring.image, moment, self._settings.window_seconds, _let_others_run),
+            FrozenWindow(ring.image, moment, self._settings.window_seconds, yield_gil),
         )
 
     def _close(self, draft: Draft) -> None:
@@ -230,11 +234,6 @@ class IncidentKeeper:
             converted=encoder.converted,
             open_spans_evicted=self._session.open_spans.evicted,
         )
-
-
-def _let_others_run() -> None:
-    """Sleep long enough for a thread that waits for the GIL to wake up and take it."""
-    time.sleep(50e-6)
 
 
 def _process_facts(header: RingHeader) -> dict[str, Any]:

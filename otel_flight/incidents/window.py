@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import msgspec
+from opentelemetry.trace import SpanKind, StatusCode
 
 from otel_flight.names.attributes import ONGOING
 from otel_flight.records.decoder import Decoded, decode_records
 from otel_flight.records.records import (
+    Frame,
     OpenSpan,
     Record,
     ResourceDefinition,
@@ -22,6 +24,11 @@ from otel_flight.records.records import (
 )
 from otel_flight.ring.layout import LANE_RUNTIME, LANE_SPANS
 from otel_flight.ring.reader import Segment
+
+STATUS_ERROR: Final[int] = StatusCode.ERROR.value
+KIND_SERVER: Final[int] = SpanKind.SERVER.value
+KIND_CLIENT: Final[int] = SpanKind.CLIENT.value
+KIND_PRODUCER: Final[int] = SpanKind.PRODUCER.value
 
 
 class WindowRecord(NamedTuple):
@@ -43,6 +50,31 @@ class WindowEvent(msgspec.Struct, frozen=True, gc=False):
     """Its number in the runtime lane."""
     stack: StackDefinition | None
 
+    @property
+    def name(self) -> str:
+        """What happened, of low cardinality."""
+        return self.record.name
+
+    @property
+    def start_ns(self) -> int:
+        """When it began."""
+        return self.record.start_ns
+
+    @property
+    def end_ns(self) -> int:
+        """When it was over; the same as `start_ns` for a moment."""
+        return self.record.end_ns
+
+    @property
+    def duration_ns(self) -> int:
+        """How long it took; 0 for a moment."""
+        return self.record.duration_ns
+
+    @property
+    def frames(self) -> Sequence[Frame]:
+        """The stack that was recorded with it, outermost frame first; empty when there is none."""
+        return self.stack.frames if self.stack is not None else ()
+
 
 class WindowSpan(NamedTuple):
     """A span of the window."""
@@ -57,6 +89,26 @@ class WindowSpan(NamedTuple):
     def is_open(self) -> bool:
         """Whether the span had not ended when the incident closed."""
         return isinstance(self.record, OpenSpan)
+
+    @property
+    def is_error(self) -> bool:
+        """Whether its status is an error."""
+        return self.record.status_code == STATUS_ERROR
+
+    @property
+    def name(self) -> str:
+        """Its name."""
+        return self.record.name
+
+    @property
+    def start_ns(self) -> int:
+        """When it started."""
+        return self.record.start_ns
+
+    @property
+    def end_ns(self) -> int:
+        """When it ended; for an open span, when the incident closed."""
+        return self.record.end_ns
 
     @property
     def duration_ns(self) -> int:

@@ -7,13 +7,15 @@ value that says what became of it. The two threads share nothing else.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
 from otel_flight.guard import Guard
 from otel_flight.incidents.completion import complete
+from otel_flight.incidents.gil_yields import YieldGil
 from otel_flight.incidents.incident import Incident
+from otel_flight.incidents.rulebook import Rulebook
 from otel_flight.incidents.spool import Spool
 
 _MOST_UNFINISHED: Final = 20_000
@@ -37,18 +39,20 @@ class IncidentWriter:
 
     Args:
         spool: where to.
+        rulebook: finds in an incident what there is to find.
         guard: notes incidents that could not be written.
-        pause: called now and then, to let other threads run.
+        yield_gil: called now and then, to let other threads run.
 
     Attributes:
         written: incidents that reached the spool.
         failed: incidents that did not.
     """
 
-    def __init__(self, spool: Spool, guard: Guard, pause: Callable[[], None]) -> None:
+    def __init__(self, spool: Spool, rulebook: Rulebook, guard: Guard, yield_gil: YieldGil) -> None:
         self._spool = spool
+        self._rulebook = rulebook
         self._guard = guard
-        self._pause = pause
+        self._yield_gil = yield_gil
         self._unfinished: dict[int, None] = {}
         self._results: deque[WriteResult] = deque()
         self.written = 0
@@ -58,7 +62,9 @@ class IncidentWriter:
         """Complete an incident and write it; the result waits for `take_results`."""
         is_written = False
         try:
-            finished = complete(incident, self._guard, set(self._unfinished), self._pause)
+            finished = complete(
+                incident, self._rulebook, self._guard, set(self._unfinished), self._yield_gil
+            )
             self._spool.add(finished)
             is_written = True
             self._remember_unfinished(finished)

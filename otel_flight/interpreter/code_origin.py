@@ -43,3 +43,8 @@ def short_file(file: str) -> str:
     if rest != file:
         return rest
     return "/".join(file.replace("\\", "/").rstrip("/").split("/")[-2:])
+
+
+def file_name(file: str) -> str:
+    """Return the last part of a path, of whichever system."""
+    return file.replace("\\", "/").rpartition("/")[2]

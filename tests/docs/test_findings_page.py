@@ -9,12 +9,11 @@ import pytest
 from rich.cells import cell_len
 
 from docs import generate_findings as generator
-from otel_flight.incidents.evidence.view import rule_name
-from otel_flight.incidents.findings import RULES
+from otel_flight.assembly import RULES
 
 PAGE = generator.PAGE.read_text(encoding="utf-8")
 OUTPUTS = generator.outputs_in(PAGE)
-NAMES = [rule_name(rule) for rule in RULES]
+NAMES = [rule.name for rule in RULES]
 NUMBER = re.compile(r"\d+(?:\.\d+)?(?: ?(?:us|ms|s|m|h|%|MiB|KiB|B)\b)?")
 BAR = re.compile(r"[━▒╍─┄◀▶╸][ ━▒╍─┄◀▶╸]*")
 HEADING = re.compile(r"^(\S.*?) ─+$", re.MULTILINE)

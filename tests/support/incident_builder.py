@@ -23,7 +23,7 @@ from opentelemetry.trace import (
     TraceFlags,
 )
 
-from otel_flight.assembly import Settings
+from otel_flight.assembly import ASSEMBLY, Settings
 from otel_flight.clock import ClockPair
 from otel_flight.guard import Guard
 from otel_flight.incidents.completion import complete
@@ -36,6 +36,7 @@ from otel_flight.incidents.window import Window
 from otel_flight.interpreter.places import Place
 from otel_flight.recording.session import RecordingSession
 from otel_flight.recording.span_processor import RecordingSpanProcessor, unwatched
+from otel_flight.records.ids import span_text, trace_text
 from otel_flight.records.records import RuntimeEvent
 from otel_flight.ring.ring import Ring
 
@@ -224,8 +225,8 @@ class IncidentBuilder:
             reason=reason,
             subject=span.name if span is not None else "",
             time_ns=at(at_ms),
-            trace_id=f"{context.trace_id:032x}" if context else "",
-            span_id=f"{context.span_id:016x}" if context else "",
+            trace_id=trace_text(context.trace_id) if context else "",
+            span_id=span_text(context.span_id) if context else "",
             attributes=dict(attributes or {}),
         )
 
@@ -295,6 +296,7 @@ class IncidentBuilder:
             losses=losses or Losses(),
         )
         guard = Guard()
-        incident = complete(Incident(manifest, Window(segments, open_segment)), guard, set())
+        closed = Incident(manifest, Window(segments, open_segment))
+        incident = complete(closed, ASSEMBLY.rulebook, guard, set())
         assert guard.errors() == ()
         return incident

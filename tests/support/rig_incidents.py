@@ -11,6 +11,7 @@ from otel_flight.incidents.incident import Incident
 from otel_flight.incidents.manifest import Cause, Manifest
 from otel_flight.incidents.open_spans_segment import capture_open_spans
 from otel_flight.incidents.window import Window, WindowSegment
+from otel_flight.records.ids import span_text, trace_text
 from otel_flight.ring.layout import LANES
 from tests.support.recording_rig import RecordingRig
 
@@ -65,8 +66,8 @@ def cause_of(span: ReadableSpan | Span, trigger: str = "error_span", **fields: A
             "reason": "error span",
             "subject": span.name,
             "time_ns": span.end_time or CLOSED_NS,
-            "trace_id": f"{context.trace_id:032x}",
-            "span_id": f"{context.span_id:016x}",
+            "trace_id": trace_text(context.trace_id),
+            "span_id": span_text(context.span_id),
             **fields,
         }
     )

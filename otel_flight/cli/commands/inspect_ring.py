@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+from opentelemetry.trace import format_span_id, format_trace_id
 from rich.text import Text
 
 from otel_flight.cli.base import (
@@ -21,8 +22,9 @@ from otel_flight.cli.base import (
 )
 from otel_flight.clock import wall_ns
 from otel_flight.errors import NotARing
-from otel_flight.incidents.evidence.view import one_line, short_duration
+from otel_flight.names.span_attributes import SERVICE_NAME
 from otel_flight.records.decoder import decode_records
+from otel_flight.records.ids import span_text, trace_text
 from otel_flight.records.records import (
     OpenSpan,
     Record,
@@ -36,7 +38,7 @@ from otel_flight.records.records import (
 from otel_flight.report.terminal.page import Page
 from otel_flight.ring.layout import LANE_NAMES, LANES, PAYLOAD_BYTES
 from otel_flight.ring.reader import RingReader, Segment
-from otel_flight.words import age, moment, size
+from otel_flight.words import age, moment, one_line, short_duration, size
 
 
 @click.command("inspect")
@@ -221,17 +223,15 @@ def _newest(segments: list[Segment], limit: int) -> list[tuple[Segment, Record, 
 def _record_words(record: Record) -> tuple[str, str, str, str, int, str]:
     """Return kind, name, trace id, span id, start and duration of a record."""
     if isinstance(record, ResourceDefinition):
-        name = str(record.attributes.get("service.name", ""))
+        name = str(record.attributes.get(SERVICE_NAME, ""))
         return f"resource {record.number}", name, "", "", 0, ""
     if isinstance(record, ScopeDefinition):
         return f"scope {record.number}", record.name, "", "", 0, ""
     if isinstance(record, StackDefinition):
         innermost = record.frames[-1].function if record.frames else ""
         return f"stack {record.number}", innermost, "", "", 0, ""
-    ids = f"{record.trace_id:032x}", f"{record.span_id:016x}"
+    ids = trace_text(record.trace_id), span_text(record.span_id)
     if isinstance(record, RuntimeEvent):
-        if not record.trace_id:
-            ids = ("", "")
         duration = short_duration(record.duration_ns) if record.duration_ns else ""
         return record.source, record.name, *ids, record.start_ns, duration
     if isinstance(record, SpanStart):
@@ -273,11 +273,11 @@ def _records_json(segments: list[Segment], limit: int) -> Iterator[dict[str, Any
     for segment, record, number in _newest(segments, limit):
         fields = {name: getattr(record, name) for name in record.__struct_fields__}
         if isinstance(record, (Span, SpanStart, RuntimeEvent)):
-            fields["trace_id"] = f"{record.trace_id:032x}"
-            fields["span_id"] = f"{record.span_id:016x}"
+            fields["trace_id"] = format_trace_id(record.trace_id)
+            fields["span_id"] = format_span_id(record.span_id)
             del fields["trace_id_high"], fields["trace_id_low"]
         if isinstance(record, (Span, SpanStart)):
-            fields["parent_span_id"] = f"{record.parent_span_id:016x}"
+            fields["parent_span_id"] = format_span_id(record.parent_span_id)
         yield {
             "number": segment.first_record + number,
             "record": type(record).__name__,

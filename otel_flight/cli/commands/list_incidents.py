@@ -15,12 +15,11 @@ from otel_flight.cli.base import (
     print_json,
 )
 from otel_flight.errors import NotAnIncident
-from otel_flight.incidents.evidence.view import one_line
 from otel_flight.incidents.flight_file import read_manifest
 from otel_flight.incidents.manifest import Manifest
 from otel_flight.incidents.spool import DeliveryState, SpoolEntry
 from otel_flight.report.terminal.page import Page
-from otel_flight.words import count
+from otel_flight.words import count, one_line
 
 
 @click.command("list")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 import msgspec
 
+from otel_flight.assembly import ASSEMBLY
 from otel_flight.cli.base import (
     Invocation,
     directory_options,
@@ -19,6 +20,7 @@ from otel_flight.incidents.flight_file import read_incident
 from otel_flight.incidents.incident import Incident
 from otel_flight.incidents.spool import SpoolEntry
 from otel_flight.incidents.window import WindowEvent
+from otel_flight.records.ids import span_text, trace_text
 from otel_flight.report.model.account import LargeTraceSize
 from otel_flight.report.model.backend_links import BackendLinks, Whereabouts, backend_links
 from otel_flight.report.model.incident_report import IncidentReport, build_report
@@ -83,6 +85,7 @@ def show(
     found = read_incident(entry.path)
     report = build_report(
         found,
+        ASSEMBLY.rulebook,
         state=entry.state if is_spooled else None,
         log_state=invocation.log_state(entry) if is_spooled else None,
         json_copy=copy if copy.exists() else None,
@@ -100,7 +103,7 @@ def show(
 
 def _large_traces(incident: Incident) -> list[LargeTraceSize]:
     return [
-        LargeTraceSize(f"{each.trace_id:032x}", each.spans, each.bytes)
+        LargeTraceSize(trace_text(each.trace_id), each.spans, each.bytes)
         for each in large_traces(SpanIndex(incident.window, lambda: None))
     ]
 
@@ -111,7 +114,7 @@ def _links(invocation: Invocation, report: IncidentReport) -> BackendLinks:
     place = Whereabouts(
         service=manifest.service_name,
         incident_id=manifest.incident_id,
-        incident_trace_id=f"{derived_trace_id(manifest.incident_id):032x}",
+        incident_trace_id=trace_text(derived_trace_id(manifest.incident_id)),
         trigger_trace_id=trigger.trace_id if trigger else "",
         trigger_span_id=trigger.span_id if trigger else "",
         start_ns=report.first_start_ns,
@@ -133,8 +136,8 @@ def _as_json(entry: SpoolEntry, report: IncidentReport, links: BackendLinks) -> 
         "open_requests": [
             {
                 **msgspec.structs.asdict(root),
-                "trace_id": f"{root.trace_id:032x}",
-                "span_id": f"{root.span_id:016x}",
+                "trace_id": trace_text(root.trace_id),
+                "span_id": span_text(root.span_id),
             }
             for root in report.open_roots
         ],
@@ -154,11 +157,11 @@ def _event_as_json(event: WindowEvent) -> dict[str, object]:
         "start_ns": record.start_ns,
         "end_ns": record.end_ns,
         "thread_id": record.thread_id,
-        "trace_id": f"{record.trace_id:032x}" if record.trace_id else "",
-        "span_id": f"{record.span_id:016x}" if record.span_id else "",
+        "trace_id": trace_text(record.trace_id),
+        "span_id": span_text(record.span_id),
         "attributes": record.attributes,
         "stack": [
             {"function": frame.function, "file": frame.file, "line": frame.line}
-            for frame in (event.stack.frames if event.stack is not None else ())
+            for frame in event.frames
         ],
     }

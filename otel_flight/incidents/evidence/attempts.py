@@ -7,10 +7,10 @@ from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from typing import Any, Final, NamedTuple
 
-from otel_flight.incidents.evidence.view import STATUS_ERROR, EvidenceView
+from otel_flight.incidents.evidence.evidence import Evidence
 from otel_flight.incidents.window import WindowSpan
 
-_TOLD_BY_OUTCOME: Final = (
+_OF_ONE_ATTEMPT: Final = (
     "http.response.",
     "http.status_code",
     "rpc.grpc.status_code",
@@ -21,9 +21,10 @@ _TOLD_BY_OUTCOME: Final = (
     "net.sock.",
     "thread.",
 )
-"""What the names of attributes begin with that are about one attempt: its end, its connection."""
-_TOLD_BY_NUMBER: Final = ("attempt", "resend", "retries", "retry")
-"""What is in the names of attributes that count attempts."""
+"""An attribute whose name begins with one of these is about one attempt: its end, its connection.
+Two attempts at one call may differ in it."""
+_OF_A_COUNT: Final = ("attempt", "resend", "retries", "retry")
+"""An attribute with one of these in its name counts attempts."""
 
 
 class Attempts(NamedTuple):
@@ -39,15 +40,15 @@ class Attempts(NamedTuple):
         return has_failed(self.spans[-1])
 
 
-def attempts_below(view: EvidenceView, top: WindowSpan) -> Iterator[Attempts]:
+def attempts_below(evidence: Evidence, top: WindowSpan) -> Iterator[Attempts]:
     """Yield the calls below a span that were made at least twice because they had failed.
 
     Calls in a loop over different things have different attributes; where those are not recorded,
     a loop goes on after a success, and one who tries again does not.
     """
-    for parent in (top, *view.descendants(top)):
+    for parent in (top, *evidence.trace.descendants(top)):
         groups: defaultdict[object, list[WindowSpan]] = defaultdict(list)
-        for child in view.children(parent):
+        for child in evidence.trace.children(parent):
             groups[_what(child)].append(child)
         for spans in groups.values():
             if _are_attempts(spans):
@@ -56,23 +57,24 @@ def attempts_below(view: EvidenceView, top: WindowSpan) -> Iterator[Attempts]:
 
 def has_failed(span: WindowSpan) -> bool:
     """Return whether a span ended with an error."""
-    return span.record.status_code == STATUS_ERROR and not span.is_open
+    return span.is_error and not span.is_open
 
 
 def _are_attempts(spans: Sequence[WindowSpan]) -> bool:
     return (
         len(spans) > 1
         and all(map(has_failed, spans[:-1]))
-        and all(b.record.start_ns >= a.record.end_ns for a, b in pairwise(spans))
+        and all(b.start_ns >= a.end_ns for a, b in pairwise(spans))
     )
 
 
 def _what(span: WindowSpan) -> tuple[object, ...]:
+    """Return what is the same for all attempts at one call."""
     record = span.record
     attributes: dict[str, Any] = record.attributes
-    told = sorted((key, str(value)) for key, value in attributes.items() if _is_lasting(key))
-    return record.name, record.kind, *told
+    lasting = sorted((key, str(value)) for key, value in attributes.items() if _is_lasting(key))
+    return record.name, record.kind, *lasting
 
 
 def _is_lasting(key: str) -> bool:
-    return not key.startswith(_TOLD_BY_OUTCOME) and not any(each in key for each in _TOLD_BY_NUMBER)
+    return not key.startswith(_OF_ONE_ATTEMPT) and not any(each in key for each in _OF_A_COUNT)

@@ -10,17 +10,14 @@ from collections import defaultdict
 from collections.abc import Sequence
 from typing import Any, Final
 
+from otel_flight.incidents.window import KIND_CLIENT, KIND_PRODUCER
+from otel_flight.names import span_attributes as names
 from otel_flight.records.records import Span
 
-_CALLS: Final = frozenset({2, 3})
-"""Values of `SpanKind` for spans that call someone: CLIENT and PRODUCER."""
-_LONG_AFTER: Final = 1 << 63
-_SERVICES: Final = ("peer.service", "rpc.service")
-_HOSTS: Final = ("server.address", "net.peer.name")
-_PORTS: Final = ("server.port", "net.peer.port")
-_URLS: Final = ("url.full", "http.url")
-_SYSTEMS: Final = ("db.system.name", "db.system", "messaging.system")
-_NAMESPACES: Final = ("db.namespace", "db.name", "messaging.destination.name")
+_CALLS: Final = frozenset({KIND_CLIENT, KIND_PRODUCER})
+"""Spans of these kinds ask something of someone else."""
+_END_OF_TIME: Final = 1 << 63
+"""No span ends at this moment or later."""
 
 
 class PastSpans:
@@ -36,7 +33,7 @@ class PastSpans:
         taken.append(record.end_ns - record.start_ns)
 
     def durations_ns(
-        self, record: Span, after_ns: int = 0, before_ns: int = _LONG_AFTER
+        self, record: Span, after_ns: int = 0, before_ns: int = _END_OF_TIME
     ) -> Sequence[int]:
         """Return how long spans like this one took that ended between two moments."""
         taken = self._taken.get((record.name, destination(record)), ())
@@ -50,7 +47,7 @@ class PastSpans:
 
 def is_call(record: Span) -> bool:
     """Return whether a span stands for something that is asked of someone else."""
-    return record.kind in _CALLS or any(system in record.attributes for system in _SYSTEMS)
+    return record.kind in _CALLS or any(system in record.attributes for system in names.SYSTEMS)
 
 
 def destination(record: Span) -> str:
@@ -58,12 +55,12 @@ def destination(record: Span) -> str:
     if not is_call(record):
         return ""
     attributes = record.attributes
-    host = _first(attributes, _HOSTS) or _host_of(_first(attributes, _URLS))
-    port = _first(attributes, _PORTS)
-    namespace = _first(attributes, _NAMESPACES)
-    system = _first(attributes, _SYSTEMS)
+    host = _first(attributes, names.PEER_HOSTS) or _host_of(_first(attributes, names.URLS))
+    port = _first(attributes, names.PEER_PORTS)
+    namespace = _first(attributes, names.NAMESPACES)
+    system = _first(attributes, names.SYSTEMS)
     return (
-        _first(attributes, _SERVICES)
+        _first(attributes, names.PEER_SERVICES)
         or (f"{host}:{port}" if host and port else host)
         or (f"{system} {namespace}" if system and namespace else system or namespace)
     )

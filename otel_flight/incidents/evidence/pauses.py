@@ -10,16 +10,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from otel_flight.incidents.evidence.view import EvidenceView
+from otel_flight.incidents.evidence.evidence import Evidence
 from otel_flight.incidents.window import WindowEvent, WindowSpan
+from otel_flight.intervals import overlap_ns
+from otel_flight.names import event_names, source_names
 
-PROCESS_WIDE: Final = frozenset({"gc", "descheduling"})
-"""Sources whose events stop every thread of the process."""
+_PROCESS_WIDE: Final = (source_names.GC, source_names.DESCHEDULING)
+"""The events of these sources stop every thread of the process."""
+_THREAD_WIDE: Final = (source_names.EVENT_LOOP,)
+"""The events of these sources stop what is served on the thread they happened on."""
+_ONLY_SLOWED: Final = event_names.GIL_CONTENDED
+"""While threads compete for the GIL they take turns, so that no request is stopped."""
 _COLLECTION_SHARE: Final = 0.5
-NO_STANDSTILL: Final = frozenset({"GIL contended"})
-"""Of these, what only made threads take turns."""
-THREAD_WIDE: Final = frozenset({"event_loop"})
-"""Sources whose events stop what is served on the thread they happened on."""
+"""A pause of which garbage collections cover this part is theirs, and no pause of its own."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +43,7 @@ class Pause:
 
     @property
     def duration_ns(self) -> int:
-        """How long the interrupted span stood still."""
+        """How long the interrupted span was stopped."""
         return self.end_ns - self.start_ns
 
     @property
@@ -50,45 +53,33 @@ class Pause:
         return bool(trace_id) and trace_id != self.interrupted.record.trace_id
 
 
-def find_pauses(view: EvidenceView) -> Sequence[Pause]:
+def find_pauses(evidence: Evidence) -> Sequence[Pause]:
     """Return the pauses within the local root of the trigger, by start; none without a trigger."""
-    if view.trigger is None:
+    if evidence.trigger is None:
         return ()
-    root = view.local_root(view.trigger)
-    thread_id = view.threads.get(root.record.span_id, 0)
-    found = []
-    for source in (*PROCESS_WIDE, *THREAD_WIDE):
-        for event in view.events_between(source, root.record.start_ns, root.record.end_ns):
-            record = event.record
-            if record.duration_ns <= 0:
-                continue
-            if source in THREAD_WIDE and record.thread_id != thread_id:
-                continue
-            if record.name in NO_STANDSTILL or _is_collection(view, event):
-                continue
-            found.append(_pause(view, root, event))
+    root = evidence.trace.local_root(evidence.trigger)
+    thread_id = evidence.threads.get(root.record.span_id, 0)
+    found = [
+        _pause(evidence, root, event)
+        for source in (*_PROCESS_WIDE, *_THREAD_WIDE)
+        for event in evidence.events_during(source, root)
+        if event.duration_ns > 0
+        and (source not in _THREAD_WIDE or event.record.thread_id == thread_id)
+        and event.name != _ONLY_SLOWED
+        and not (source == source_names.DESCHEDULING and is_collection(evidence, event))
+    ]
     return sorted(found, key=lambda pause: (pause.start_ns, -pause.end_ns))
 
 
-def _is_collection(view: EvidenceView, event: WindowEvent) -> bool:
-    """Whether the ticker was late because of a collection, which is a pause already."""
-    record = event.record
-    if record.source != "descheduling":
-        return False
-    collected = sum(
-        min(each.record.end_ns, record.end_ns) - max(each.record.start_ns, record.start_ns)
-        for each in view.events_between("gc", record.start_ns, record.end_ns)
-    )
-    return collected >= record.duration_ns * _COLLECTION_SHARE
+def is_collection(evidence: Evidence, event: WindowEvent) -> bool:
+    """Return whether garbage collections, which are pauses already, made up most of an event."""
+    collections = evidence.events_during(source_names.GC, event)
+    collected_ns = sum(overlap_ns(each, event) for each in collections)
+    return collected_ns >= event.duration_ns * _COLLECTION_SHARE
 
 
-def _pause(view: EvidenceView, root: WindowSpan, event: WindowEvent) -> Pause:
-    start = max(event.record.start_ns, root.record.start_ns)
-    end = min(event.record.end_ns, root.record.end_ns)
-    interrupted = view.innermost(root, start + (end - start) // 2)
-    return Pause(
-        event,
-        interrupted,
-        max(start, interrupted.record.start_ns),
-        min(end, interrupted.record.end_ns),
-    )
+def _pause(evidence: Evidence, root: WindowSpan, event: WindowEvent) -> Pause:
+    start = max(event.start_ns, root.start_ns)
+    end = min(event.end_ns, root.end_ns)
+    interrupted = evidence.trace.innermost(root, start + (end - start) // 2)
+    return Pause(event, interrupted, max(start, interrupted.start_ns), min(end, interrupted.end_ns))

@@ -5,21 +5,24 @@ from __future__ import annotations
 import re
 from typing import Final, NamedTuple
 
-from otel_flight.incidents.evidence.view import one_line
 from otel_flight.incidents.window import WindowSpan
+from otel_flight.interpreter.code_origin import file_name
+from otel_flight.names import exception_attributes, span_attributes
+from otel_flight.words import one_line
 
 LONGEST_MESSAGE: Final = 200
+"""An exception is cut to so many characters in a sentence or in evidence."""
 _LONGEST_PLACE: Final = 120
-_CODES: Final = ("http.response.status_code", "http.status_code", "rpc.grpc.status_code")
+_CODES: Final = (*span_attributes.HTTP_STATUS_CODES, span_attributes.GRPC_STATUS_CODE)
 _RAISED_FROM: Final = (
     "The above exception was the direct cause of the following exception:",
     "During handling of the above exception, another exception occurred:",
 )
-"""What `traceback` writes between an exception and the one that it led to."""
+"""`traceback` writes one of these between an exception and the one that it led to."""
 _BETWEEN: Final = re.compile(rf"\n\n(?:{'|'.join(map(re.escape, _RAISED_FROM))})\n\n")
 _LAST_FRAME: Final = re.compile(r'(?s).*\n  File "([^"\n]*)", line (\d+)(?:, in ([^\n]*))?\n(.*)')
 _DEEPER: Final = "    "
-"""What the lines that quote the code of a frame begin with."""
+"""The lines that quote the code of a frame begin with this."""
 
 
 class Raised(NamedTuple):
@@ -30,9 +33,14 @@ class Raised(NamedTuple):
     stacktrace: str
 
     @property
+    def short_type(self) -> str:
+        """Its class without the module."""
+        return self.type.rpartition(".")[2]
+
+    @property
     def words(self) -> str:
         """`Type: message`, the module left out: it stands in the evidence."""
-        return _words(self.type, self.message)
+        return exception_words(self.type, self.message)
 
 
 class FirstRaised(NamedTuple):
@@ -44,15 +52,20 @@ class FirstRaised(NamedTuple):
     """`file.py:line in function` of its innermost frame; empty when there is none."""
 
 
+def exception_words(kind: str, message: str) -> str:
+    """Return an exception as `Type: message` in one line, its module left out."""
+    return one_line(f"{kind.rpartition('.')[2]}: {message}".strip(": "), LONGEST_MESSAGE)
+
+
 def raised(span: WindowSpan) -> Raised | None:
     """Return the exception that a span recorded last, None when it recorded none."""
     for event in reversed(span.record.events):
-        if event.name == "exception":
+        if event.name == span_attributes.EXCEPTION_EVENT:
             attributes = event.attributes
             return Raised(
-                str(attributes.get("exception.type", "")),
-                str(attributes.get("exception.message", "")),
-                str(attributes.get("exception.stacktrace", "")),
+                str(attributes.get(exception_attributes.TYPE, "")),
+                str(attributes.get(exception_attributes.MESSAGE, "")),
+                str(attributes.get(exception_attributes.STACKTRACE, "")),
             )
     return None
 
@@ -64,11 +77,11 @@ def first_raised(exception: Raised) -> FirstRaised:
     if found is None:
         return FirstRaised("", "")
     path, line, function, rest = found.groups()
-    name = path.replace("\\", "/").rpartition("/")[2]
+    name = file_name(path)
     place = f"{name}:{line} in {function}" if function else f"{name}:{line}"
     said = [each for each in rest.splitlines() if each and not each.startswith(_DEEPER)]
     kind, _, message = said[0].partition(": ") if said and others else ("", "", "")
-    return FirstRaised(_words(kind, message), one_line(place, _LONGEST_PLACE))
+    return FirstRaised(exception_words(kind, message), one_line(place, _LONGEST_PLACE))
 
 
 def tracebacks_of(exception: Raised) -> list[str]:
@@ -87,8 +100,4 @@ def failure_words(span: WindowSpan) -> str:
     code = next((attributes[key] for key in _CODES if key in attributes), None)
     if code is not None:
         return f"status code {code}"
-    return one_line(str(attributes.get("error.type", "")), LONGEST_MESSAGE)
-
-
-def _words(kind: str, message: str) -> str:
-    return one_line(f"{kind.rpartition('.')[2]}: {message}".strip(": "), LONGEST_MESSAGE)
+    return one_line(str(attributes.get(span_attributes.ERROR_TYPE, "")), LONGEST_MESSAGE)

@@ -7,15 +7,19 @@ from collections.abc import Sequence
 from statistics import median, quantiles
 from typing import Final, NamedTuple
 
+from otel_flight.incidents.evidence.evidence import Evidence
 from otel_flight.incidents.evidence.past_spans import destination, is_call
-from otel_flight.incidents.evidence.view import EvidenceView, time_within
 from otel_flight.incidents.window import WindowSpan
+from otel_flight.intervals import union_ns
 
 _FEWEST_BEFORE: Final = 10
+"""With fewer calls before the slow request, nothing is known to be usual."""
 _TIMES_USUAL: Final = 3
+"""A call is slowed when it takes more than so many times the median of the calls before."""
 _TIMES_SLOWEST: Final = 1.5
-"""So many times longer than all but the slowest twentieth of the calls before."""
+"""And more than so many times what all but the slowest twentieth of them took."""
 _LEAST_NS: Final = 10_000_000
+"""And more than so many nanoseconds: a shorter call is never slowed."""
 
 
 class SlowedCalls(NamedTuple):
@@ -40,41 +44,41 @@ class SlowedCalls(NamedTuple):
         return max(0, self.taken_ns - self.usual_ns * len(self.spans))
 
 
-def slowed_calls(view: EvidenceView) -> SlowedCalls | None:
+def slowed_calls(evidence: Evidence) -> SlowedCalls | None:
     """Return the calls in the slow request whose slowness cost it most, None without any.
 
     What is usual is taken from the other requests' calls of the same name to the same destination
     that ended before the slow request began; with few of those, nothing is known to be usual.
     """
-    if view.slow is None:
+    if evidence.slow is None:
         return None
     groups: defaultdict[tuple[str, str], list[WindowSpan]] = defaultdict(list)
-    for span in view.descendants(view.slow):
+    for span in evidence.trace.descendants(evidence.slow):
         if is_call(span.record):
-            groups[span.record.name, destination(span.record)].append(span)
-    slowed = (_slowed(view, view.slow, group) for group in groups.values())
+            groups[span.name, destination(span.record)].append(span)
+    slowed = (_slowed(evidence, evidence.slow, group) for group in groups.values())
     return max(filter(None, slowed), key=lambda each: each.excess_ns, default=None)
 
 
 def _slowed(
-    view: EvidenceView, slow: WindowSpan, group: Sequence[WindowSpan]
+    evidence: Evidence, slow: WindowSpan, group: Sequence[WindowSpan]
 ) -> SlowedCalls | None:
-    like, began = group[0].record, slow.record.start_ns
-    before = view.past.durations_ns(like, before_ns=began)
+    like, began = group[0].record, slow.start_ns
+    before = evidence.past.durations_ns(like, before_ns=began)
     if len(before) < _FEWEST_BEFORE:
         return None
     usual = median(before)
     most = max(_TIMES_USUAL * usual, _TIMES_SLOWEST * quantiles(before, n=20)[-1], _LEAST_NS)
     spans = sorted(
-        (span for span in group if span.duration_ns > most), key=lambda span: span.record.start_ns
+        (span for span in group if span.duration_ns > most), key=lambda span: span.start_ns
     )
     if not spans:
         return None
     return SlowedCalls(
         spans=spans,
         destination=destination(like),
-        taken_ns=time_within(spans, slow),
+        taken_ns=union_ns(spans, slow),
         usual_ns=int(usual),
         before=len(before),
-        others_ns=view.past.durations_ns(like, after_ns=began),
+        others_ns=evidence.past.durations_ns(like, after_ns=began),
     )

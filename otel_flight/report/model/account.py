@@ -6,15 +6,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from otel_flight.incidents.evidence.view import one_line, short_duration
 from otel_flight.incidents.manifest import Cause, Coverage, Losses, Manifest
 from otel_flight.incidents.spool import DeliveryState
-from otel_flight.words import count, size
+from otel_flight.names import attributes as names
+from otel_flight.names import exception_attributes, trigger_names
+from otel_flight.words import count, one_line, short_duration, size
 
 _LONGEST_VALUE: Final = 300
 _MOST_LARGE_TRACES: Final = 5
-_DURATION_NS: Final = "flight_recorder.duration_ns"
-_LIMIT_NS: Final = "flight_recorder.limit_ns"
 
 
 @dataclass(frozen=True)
@@ -31,14 +30,14 @@ def cause_words(cause: Cause) -> list[str]:
     """Return what is known of a cause besides its title, an item each."""
     attributes: dict[str, Any] = dict(cause.attributes)
     words = []
-    duration, limit = attributes.pop(_DURATION_NS, None), attributes.pop(_LIMIT_NS, None)
+    duration, limit = attributes.pop(names.DURATION, None), attributes.pop(names.LIMIT, None)
     if isinstance(duration, int) and isinstance(limit, int):
-        verb = "open for" if cause.trigger == "slow_open_root" else "took"
+        verb = "open for" if cause.trigger == trigger_names.SLOW_OPEN_ROOT else "took"
         words.append(f"{verb} {short_duration(duration)}, its limit is {short_duration(limit)}")
-    if kind := attributes.pop("exception.type", ""):
-        message = attributes.pop("exception.message", "")
+    if kind := attributes.pop(exception_attributes.TYPE, ""):
+        message = attributes.pop(exception_attributes.MESSAGE, "")
         words.append(one_line(f"{kind}: {message}".strip(": "), _LONGEST_VALUE))
-        attributes.pop("otel.status_description", None)
+        attributes.pop(names.STATUS_DESCRIPTION, None)
     words += [one_line(f"{key}={value}", _LONGEST_VALUE) for key, value in attributes.items()]
     if cause.repeats:
         words.append(f"{count(cause.repeats, 'more time')} while the incident was open")

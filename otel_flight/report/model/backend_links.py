@@ -12,12 +12,12 @@ from dataclasses import dataclass, field
 from typing import Final
 from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
 
+from otel_flight.names import sent_attributes as names
+
 TRIGGER: Final = "trigger"
 INCIDENT: Final = "incident"
 SPANS: Final = "spans"
 
-_INCIDENT_ID: Final = "flight_recorder.incident.id"
-_KIND: Final = "flight_recorder.kind"
 _DATASOURCE: Final = "tempo"
 _MOST_TRACES: Final = 1500
 """What Jaeger's search page takes at most."""
@@ -90,7 +90,7 @@ def _jaeger_links(base_url: str, place: Whereabouts) -> dict[str, str]:
     if place.service:  # without one Jaeger does not search
         search = {
             "service": place.service,
-            "tags": json.dumps({_INCIDENT_ID: place.incident_id}),
+            "tags": json.dumps({names.INCIDENT_ID: place.incident_id}),
             "lookback": "custom",
             "start": str(_from_ns(place) // 1000),
             "end": str(_to_ns(place) // 1000),
@@ -133,13 +133,13 @@ def _grafana_links(base_url: str, place: Whereabouts) -> dict[str, str]:
 
 
 def _traceql_queries(place: Whereabouts) -> dict[str, str]:
-    of_incident = f"span.{_INCIDENT_ID} = {json.dumps(place.incident_id)}"
+    of_incident = f"span.{names.INCIDENT_ID} = {json.dumps(place.incident_id)}"
     queries = {}
     if place.trigger_trace_id:
         # Tempo 2.9 compares with an id without its leading zeros; one that does not must find it.
         ids = sorted({place.trigger_trace_id, place.trigger_trace_id.lstrip("0")})
         queries[TRIGGER] = f"{{ {' || '.join(f'trace:id = {json.dumps(each)}' for each in ids)} }}"
-    queries[INCIDENT] = f'{{ {of_incident} && span.{_KIND} = "incident" }}'
+    queries[INCIDENT] = f'{{ {of_incident} && span.{names.KIND} = "{names.KIND_INCIDENT}" }}'
     queries[SPANS] = f"{{ {of_incident} }}"
     return queries
 

@@ -6,10 +6,11 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from otel_flight.incidents.evidence.view import one_line, short_duration
 from otel_flight.incidents.window import WindowEvent
+from otel_flight.interpreter.code_origin import file_name
+from otel_flight.names import attributes as names
 from otel_flight.names import exception_attributes, log_attributes
-from otel_flight.words import size
+from otel_flight.words import one_line, short_duration, size
 
 _LONGEST: Final = 400
 _LONGEST_MEASUREMENT: Final = 120
@@ -17,7 +18,7 @@ _LONGEST_VALUE: Final = 80
 _LEAST_CHANGE: Final = 0.1
 """Of a measurement, that is worth a word."""
 _NOT_SAID: Final = frozenset({log_attributes.LEVEL, exception_attributes.CHAIN})
-_PLACE: Final = ("code.function.name", "code.file.path", "code.line.number")
+_PLACE: Final = (names.FUNCTION, names.FILE, names.LINE)
 _IN_FILE: Final = re.compile(r"(.*) \((?:.*[/\\])?([^/\\]*)\)")
 _PREFIXES: Final = ("flight_recorder.", "process.", "cpython.gc.")
 _SUFFIXES: Final = ("_ns", ".usage")
@@ -39,8 +40,8 @@ def event_words(event: WindowEvent) -> str:
 
 def series_words(events: Sequence[WindowEvent]) -> str:
     """Return what became of many events of one kind, by their start: how their numbers changed."""
-    if any(event.record.duration_ns > 0 for event in events):
-        durations = [event.record.duration_ns for event in events]
+    if any(event.duration_ns > 0 for event in events):
+        durations = [event.duration_ns for event in events]
         total, longest = short_duration(sum(durations)), short_duration(max(durations))
         return f"{total} in all, the longest {longest}"
     first, last = events[0].record.attributes, events[-1].record.attributes
@@ -95,13 +96,12 @@ def _caught(attributes: dict[str, Any]) -> str:
 
 def _place(event: WindowEvent, attributes: dict[str, Any]) -> str:
     function, file, line = (attributes.pop(key, "") for key in _PLACE)
-    if not file and event.stack is not None and event.stack.frames:
-        innermost = event.stack.frames[-1]
+    if not file and event.frames:
+        innermost = event.frames[-1]
         function, file, line = innermost.function, innermost.file, innermost.line
     if not file:
         return str(function)
-    name = str(file).replace("\\", "/").rpartition("/")[2]
-    return f"{function} {name}:{line}".strip()
+    return f"{function} {file_name(str(file))}:{line}".strip()
 
 
 def _short(key: str) -> str:

@@ -11,9 +11,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from otel_flight.incidents.evidence.view import EvidenceView
+from otel_flight.incidents.evidence.evidence import Evidence
 from otel_flight.incidents.manifest import Explanation
 from otel_flight.incidents.window import WindowEvent
+from otel_flight.intervals import distance_ns
+from otel_flight.names import attributes as names
 from otel_flight.names import exception_attributes, source_names
 from otel_flight.report.model.event_words import (
     event_words,
@@ -22,8 +24,7 @@ from otel_flight.report.model.event_words import (
     severity_of,
 )
 
-_DRAWN_AS_SPANS: Final = "stacks"
-_SOURCE: Final = "flight_recorder.source"
+_DRAWN_AS_SPANS: Final = source_names.STACKS
 _FEWEST_OF_A_SERIES: Final = 2
 
 
@@ -57,31 +58,29 @@ class Happenings:
 
 
 def find_happenings(
-    view: EvidenceView, explanations: Sequence[Explanation], axis_start_ns: int, most: int
+    evidence: Evidence, explanations: Sequence[Explanation], axis_start_ns: int, most: int
 ) -> Happenings:
     """Return what else happened.
 
     Args:
-        view: the evidence.
+        evidence: the evidence.
         explanations: what the timeline draws.
         axis_start_ns: when the timeline begins.
         most: how much to tell.
     """
-    manifest = view.incident.manifest
-    trigger = manifest.trigger
-    moment = (trigger.time_ns if trigger is not None else 0) or manifest.opened_ns
+    moment = evidence.manifest.fired_ns
     events = [
         event
-        for source in view.sources
+        for source in evidence.sources
         if source != _DRAWN_AS_SPANS
-        for event in view.events(source)
+        for event in evidence.events(source)
         if not any(_draws(each, event) for each in explanations)
     ]
     kinds: defaultdict[tuple[object, ...], list[WindowEvent]] = defaultdict(list)
     for event in events:
-        kinds[_kind(view, event)].append(event)
-    ranked = sorted(kinds.values(), key=lambda kind: _rank(view, kind, moment))
-    told = [_happening(view, kind, axis_start_ns, moment) for kind in ranked[:most]]
+        kinds[_kind(evidence, event)].append(event)
+    ranked = sorted(kinds.values(), key=lambda kind: _rank(evidence, kind, moment))
+    told = [_happening(evidence, kind, axis_start_ns, moment) for kind in ranked[:most]]
     return Happenings(
         told=tuple(sorted(told, key=lambda each: each.offset_ns)),
         events=len(events),
@@ -93,71 +92,67 @@ def _draws(explanation: Explanation, event: WindowEvent) -> bool:
     record = event.record
     return (
         explanation.name == record.name
-        and explanation.attributes.get(_SOURCE) == record.source
+        and explanation.attributes.get(names.SOURCE) == record.source
         and record.start_ns <= explanation.start_ns
         and explanation.end_ns <= record.end_ns
     )
 
 
-def _kind(view: EvidenceView, event: WindowEvent) -> tuple[object, ...]:
+def _kind(evidence: Evidence, event: WindowEvent) -> tuple[object, ...]:
     record, attributes = event.record, event.record.attributes
-    place = attributes.get("code.file.path"), attributes.get("code.line.number")
+    place = attributes.get(names.FILE), attributes.get(names.LINE)
     failure = attributes.get(exception_attributes.TYPE)
-    own = record.span_id if _is_own(view, event) else 0
+    own = record.span_id if _is_own(evidence, event) else 0
     return record.source, record.name, severity_of(attributes), failure, place, own
 
 
-def _rank(view: EvidenceView, kind: Sequence[WindowEvent], moment: int) -> tuple[bool, bool, int]:
+def _rank(evidence: Evidence, kind: Sequence[WindowEvent], moment: int) -> tuple[bool, bool, int]:
     """Return what sorts the trigger's own first, then failures, then what was close to it."""
     is_failure = any(
         event.record.source == source_names.EXCEPTIONS
         or severity_of(event.record.attributes) >= logging.ERROR
         for event in kind
     )
-    return not _is_own(view, kind[0]), not is_failure, _distance_ns(_closest(kind, moment), moment)
+    return (
+        not _is_own(evidence, kind[0]),
+        not is_failure,
+        distance_ns(_closest(kind, moment), moment),
+    )
 
 
 def _happening(
-    view: EvidenceView, kind: Sequence[WindowEvent], axis_start_ns: int, moment: int
+    evidence: Evidence, kind: Sequence[WindowEvent], axis_start_ns: int, moment: int
 ) -> Happening:
     event = _closest(kind, moment)
     record = event.record
     is_series = len(kind) >= _FEWEST_OF_A_SERIES and all(map(is_measurement, kind))
-    ordered = sorted(kind, key=lambda each: each.record.start_ns)
+    ordered = sorted(kind, key=lambda each: each.start_ns)
     return Happening(
         source=record.source,
         name=record.name,
         offset_ns=record.start_ns - axis_start_ns,
         duration_ns=max(0, record.duration_ns),
         text=series_words(ordered) if is_series else event_words(event),
-        span=_span_name(view, event),
-        is_own=_is_own(view, event),
+        span=_span_name(evidence, event),
+        is_own=_is_own(evidence, event),
         times=len(kind),
     )
 
 
 def _closest(kind: Iterable[WindowEvent], moment: int) -> WindowEvent:
-    return min(kind, key=lambda event: _distance_ns(event, moment))
+    return min(kind, key=lambda event: distance_ns(event, moment))
 
 
-def _distance_ns(event: WindowEvent, moment: int) -> int:
-    record = event.record
-    if record.start_ns <= moment <= record.end_ns:
-        return 0
-    return min(abs(record.start_ns - moment), abs(record.end_ns - moment))
-
-
-def _is_own(view: EvidenceView, event: WindowEvent) -> bool:
-    trigger = view.trigger
+def _is_own(evidence: Evidence, event: WindowEvent) -> bool:
+    trigger = evidence.trigger
     return trigger is not None and event.record.trace_id == trigger.record.trace_id
 
 
-def _span_name(view: EvidenceView, event: WindowEvent) -> str:
+def _span_name(evidence: Evidence, event: WindowEvent) -> str:
     record = event.record
     if not record.trace_id:
         return ""
-    if _is_own(view, event):
-        spans = (span.record for span in view.trace if span.record.span_id == record.span_id)
-        return next((span.name for span in spans), "")
-    roots = (root.name for root in view.roots if root.trace_id == record.trace_id)
-    return next(roots, "")
+    if _is_own(evidence, event):
+        span = evidence.trace.get(record.span_id)
+        return span.name if span is not None else ""
+    return evidence.request_name(record.trace_id)

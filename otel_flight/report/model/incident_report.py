@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from otel_flight.incidents.evidence.view import EvidenceView, LocalRoot
+from otel_flight.incidents.evidence.evidence import Evidence, LocalRoot
 from otel_flight.incidents.explanation import explain
-from otel_flight.incidents.findings import examine_view
 from otel_flight.incidents.incident import Incident
 from otel_flight.incidents.manifest import Explanation, Finding, Manifest
+from otel_flight.incidents.rulebook import Rulebook
 from otel_flight.incidents.spool import DeliveryState
 from otel_flight.incidents.window import WindowEvent, WindowSpan
 from otel_flight.report.model.account import LargeTraceSize
@@ -57,6 +57,7 @@ class IncidentReport:
 
 def build_report(
     incident: Incident,
+    rulebook: Rulebook,
     *,
     state: DeliveryState | None = None,
     log_state: DeliveryState | None = None,
@@ -71,23 +72,23 @@ def build_report(
     Findings and explanations are worked out anew: this version may know more than the one that
     wrote the incident.
     """
-    view = EvidenceView(incident)
-    findings = examine_view(view)
-    explanations = explain(view)
+    evidence = rulebook.evidence(incident)
+    findings = rulebook.findings(evidence)
+    explanations = explain(evidence)
     timeline = build_timeline(
-        view, findings, explanations, max_rows=max_rows, max_neighbours=max_neighbours
+        evidence, findings, explanations, max_rows=max_rows, max_neighbours=max_neighbours
     )
     return IncidentReport(
         manifest=incident.manifest,
         path=incident.path,
-        trigger=view.trigger,
+        trigger=evidence.trigger,
         findings=findings,
         timeline=timeline,
         explanations=explanations,
-        happenings=find_happenings(view, explanations, timeline.start_ns, max_happenings),
-        events=_events(view),
-        open_roots=[root for root in view.roots if root.is_open],
-        first_start_ns=_first_start_ns(view),
+        happenings=find_happenings(evidence, explanations, timeline.start_ns, max_happenings),
+        events=_events(evidence),
+        open_roots=[root for root in evidence.roots if root.is_open],
+        first_start_ns=_first_start_ns(evidence),
         state=state,
         log_state=log_state,
         json_copy=json_copy,
@@ -95,14 +96,14 @@ def build_report(
     )
 
 
-def _events(view: EvidenceView) -> list[WindowEvent]:
-    events = [event for source in view.sources for event in view.events(source)]
-    return sorted(events, key=lambda event: event.record.start_ns)
+def _events(evidence: Evidence) -> list[WindowEvent]:
+    events = [event for source in evidence.sources for event in evidence.events(source)]
+    return sorted(events, key=lambda event: event.start_ns)
 
 
-def _first_start_ns(view: EvidenceView) -> int:
-    manifest = view.incident.manifest
+def _first_start_ns(evidence: Evidence) -> int:
+    manifest = evidence.incident.manifest
     starts = [manifest.coverage.start_ns or manifest.opened_ns, manifest.opened_ns]
-    starts += [root.start_ns for root in view.roots[:1]]
-    starts += [span.record.start_ns for span in view.trace[:1]]  # its root may be lost
+    starts += [root.start_ns for root in evidence.roots[:1]]
+    starts += [span.start_ns for span in evidence.trace.spans[:1]]  # its root may be lost
     return min(starts)

@@ -10,8 +10,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from otel_flight.incidents.evidence.view import EvidenceView, LocalRoot
+from otel_flight.incidents.evidence.evidence import Evidence, LocalRoot
 from otel_flight.incidents.manifest import Explanation, Finding
+from otel_flight.intervals import Interval, overlap_ns
+from otel_flight.names import evidence as keys
+from otel_flight.records.ids import span_text, trace_text
 from otel_flight.report.model.trace_nodes import INFERRED, PAUSE, SPAN, Node
 from otel_flight.report.model.trace_rows import Gap, Row, TraceTree
 
@@ -58,7 +61,7 @@ class Timeline:
 
 
 def build_timeline(
-    view: EvidenceView,
+    evidence: Evidence,
     findings: Sequence[Finding] = (),
     explanations: Sequence[Explanation] = (),
     *,
@@ -68,69 +71,69 @@ def build_timeline(
     """Return the timeline of an incident.
 
     Args:
-        view: its evidence.
+        evidence: its evidence.
         findings: its findings, whose numbers stand at the rows they name.
         explanations: what hangs below the spans.
         max_rows: the most of the trigger's request to keep.
         max_neighbours: the most other local roots to keep.
     """
-    tree = TraceTree(view, findings, explanations, max_rows)
+    tree = TraceTree(evidence, findings, explanations, max_rows)
     nodes = tree.nodes.all
     kinds = Counter(node.kind for node in nodes)
-    start, end = _axis(view, nodes)
-    trace_id = view.trigger.record.trace_id if view.trigger is not None else 0
+    axis = _axis(evidence, nodes)
+    trace_id = evidence.trigger.record.trace_id if evidence.trigger is not None else 0
     own = {node.id for node in nodes}
     others = [
         root
-        for root in view.roots
-        if f"{root.span_id:016x}" not in own and root.start_ns < end and root.end_ns > start
+        for root in evidence.roots
+        if span_text(root.span_id) not in own
+        and root.start_ns < axis.end_ns
+        and root.end_ns > axis.start_ns
     ]
     return Timeline(
-        trace_id=f"{trace_id:032x}" if trace_id else "",
-        start_ns=start,
-        length_ns=end - start,
+        trace_id=trace_text(trace_id),
+        start_ns=axis.start_ns,
+        length_ns=axis.duration_ns,
         rows=tuple(tree.rows()),
         spans=kinds[SPAN],
         pauses=kinds[PAUSE],
         inferred=kinds[INFERRED],
-        neighbours=tuple(_neighbours(others, findings, start, end, max_neighbours)),
+        neighbours=tuple(_neighbours(others, findings, axis, max_neighbours)),
         neighbours_total=len(others),
         neighbour_names=tuple(Counter(root.name for root in others).most_common()),
     )
 
 
-def _axis(view: EvidenceView, nodes: Sequence[Node]) -> tuple[int, int]:
+def _axis(evidence: Evidence, nodes: Sequence[Node]) -> Interval:
     """Return the wall-clock times between which the timeline is drawn."""
-    manifest = view.incident.manifest
+    manifest = evidence.manifest
     if nodes:
         start = nodes[0].start_ns
-        return start, max(start + 1, *(node.end_ns for node in nodes))
-    cause = manifest.trigger
-    fired = (cause.time_ns if cause is not None else 0) or manifest.opened_ns
-    start = max(fired - _NO_TRACE_BEFORE_NS, manifest.coverage.start_ns)
-    return start, max(start + 1, manifest.closed_ns)
+        return Interval(start, max(start + 1, *(node.end_ns for node in nodes)))
+    start = max(manifest.fired_ns - _NO_TRACE_BEFORE_NS, manifest.coverage.start_ns)
+    return Interval(start, max(start + 1, manifest.closed_ns))
 
 
 def _neighbours(
-    roots: Iterable[LocalRoot], findings: Sequence[Finding], start: int, end: int, most: int
+    roots: Iterable[LocalRoot], findings: Sequence[Finding], axis: Interval, most: int
 ) -> Iterator[Neighbour]:
     """Yield the roots that findings name, the failed, the open and the longest, by their start."""
     numbers: defaultdict[str, list[int]] = defaultdict(list)
     for number, finding in enumerate(findings, 1):
-        numbers[str(finding.evidence.get("root_span_id", ""))].append(number)
+        numbers[str(finding.evidence.get(keys.ROOT_SPAN_ID, ""))].append(number)
 
     def weight(root: LocalRoot) -> tuple[bool, bool, bool, int]:
-        overlap = min(root.end_ns, end) - max(root.start_ns, start)
-        return f"{root.span_id:016x}" in numbers, root.is_error, root.is_open, overlap
+        is_named = span_text(root.span_id) in numbers
+        return is_named, root.is_error, root.is_open, overlap_ns(root, axis)
 
     chosen = sorted(roots, key=weight, reverse=True)[:most]
     for root in sorted(chosen, key=lambda root: root.start_ns):
         yield Neighbour(
             name=root.name,
-            trace_id=f"{root.trace_id:032x}",
-            offset_ns=root.start_ns - start,
-            duration_ns=max(0, root.end_ns - root.start_ns),
+            trace_id=trace_text(root.trace_id),
+            offset_ns=root.start_ns - axis.start_ns,
+            duration_ns=max(0, root.duration_ns),
             is_error=root.is_error,
             is_open=root.is_open,
-            findings=tuple(numbers.get(f"{root.span_id:016x}", ())),
+            findings=tuple(numbers.get(span_text(root.span_id), ())),
         )

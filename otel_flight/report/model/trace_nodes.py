@@ -10,13 +10,18 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from otel_flight.incidents.evidence.view import STATUS_ERROR, EvidenceView, one_line, span_id_text
+from otel_flight.incidents.evidence.evidence import Evidence
 from otel_flight.incidents.manifest import Explanation
 from otel_flight.incidents.window import WindowSpan
+from otel_flight.interpreter.code_origin import file_name
+from otel_flight.names import attributes as names
+from otel_flight.names import sent_attributes
+from otel_flight.records.ids import id_of, span_text
+from otel_flight.words import one_line
 
 SPAN: Final = "span"
-PAUSE: Final = "pause"
-INFERRED: Final = "inferred"
+PAUSE: Final = sent_attributes.KIND_PAUSE
+INFERRED: Final = sent_attributes.KIND_INFERRED
 _LONGEST_DETAIL: Final = 160
 
 
@@ -51,23 +56,23 @@ class TraceNodes:
         all: everything at or below those, by start.
 
     Args:
-        view: the evidence the spans are in.
+        evidence: the evidence the spans are in.
         explanations: what hangs below them.
     """
 
-    def __init__(self, view: EvidenceView, explanations: Sequence[Explanation]) -> None:
+    def __init__(self, evidence: Evidence, explanations: Sequence[Explanation]) -> None:
         self.tops: list[Node] = []
         self._children: defaultdict[str, list[Node]] = defaultdict(list)
         self._nodes: dict[str, Node] = {}
-        for top in _tops(view):
-            node = _of_span(top, view)
+        for top in _tops(evidence):
+            node = _of_span(top, evidence)
             self.tops.append(node)
             self._nodes[node.id] = node  # below nothing, even where the parent ids make a circle
-            for span in view.descendants(top):
-                self._add(_of_span(span, view))
+            for span in evidence.trace.descendants(top):
+                self._add(_of_span(span, evidence))
         for number, each in enumerate(explanations):
             if each.parent_span_id in self._nodes:
-                self._add(_of_explanation(each, number, view))
+                self._add(_of_explanation(each, number, evidence))
         for children in self._children.values():
             children.sort(key=lambda node: (node.start_ns, -node.end_ns))
         self.all = sorted(self._nodes.values(), key=lambda node: node.start_ns)
@@ -103,21 +108,21 @@ class TraceNodes:
                 waiting.extend(self.children(found))
 
 
-def _of_span(span: WindowSpan, view: EvidenceView) -> Node:
+def _of_span(span: WindowSpan, evidence: Evidence) -> Node:
     record = span.record
     return Node(
-        id=span_id_text(span),
-        parent_id=f"{record.parent_span_id:016x}",
+        id=span_text(span.record.span_id),
+        parent_id=span_text(record.parent_span_id),
         name=record.name,
         start_ns=record.start_ns,
         end_ns=record.end_ns,
-        is_trigger=span is view.trigger,
-        is_error=record.status_code == STATUS_ERROR,
+        is_trigger=span is evidence.trigger,
+        is_error=span.is_error,
         is_open=span.is_open,
     )
 
 
-def _of_explanation(item: Explanation, number: int, view: EvidenceView) -> Node:
+def _of_explanation(item: Explanation, number: int, evidence: Evidence) -> Node:
     return Node(
         id=item.id or f"explanation {number}",
         parent_id=item.parent_span_id,
@@ -125,33 +130,33 @@ def _of_explanation(item: Explanation, number: int, view: EvidenceView) -> Node:
         start_ns=item.start_ns,
         end_ns=item.end_ns,
         kind=item.kind,
-        detail=one_line(_detail(item, view), _LONGEST_DETAIL),
+        detail=one_line(_detail(item, evidence), _LONGEST_DETAIL),
     )
 
 
-def _detail(item: Explanation, view: EvidenceView) -> str:
+def _detail(item: Explanation, evidence: Evidence) -> str:
     attributes = item.attributes
-    function = str(attributes.get("code.function.name", ""))
-    file = str(attributes.get("code.file.path", "")).replace("\\", "/").rpartition("/")[2]
-    place = f"{file}:{attributes.get('code.line.number', '?')}" if file else ""
+    function = str(attributes.get(names.FUNCTION, ""))
+    file = file_name(str(attributes.get(names.FILE, "")))
+    place = f"{file}:{attributes.get(names.LINE, '?')}" if file else ""
     words = [place] if item.kind == INFERRED else [f"{function} ({place})" if place else function]
     if item.link_trace_id:
-        names = (root.name for root in view.roots if f"{root.trace_id:032x}" == item.link_trace_id)
-        words.append(f"of {next(names, 'another request')}")
+        name = evidence.request_name(id_of(item.link_trace_id))
+        words.append(f"of {name or 'another request'}")
     return " ".join(filter(None, words))
 
 
-def _tops(view: EvidenceView) -> list[WindowSpan]:
-    if view.trigger is None:
+def _tops(evidence: Evidence) -> list[WindowSpan]:
+    if evidence.trigger is None:
         return []
-    top = [view.trigger, *view.ancestors(view.trigger)][-1].record
+    top = [evidence.trigger, *evidence.trace.ancestors(evidence.trigger)][-1].record
     return [
         span
-        for span in view.trace
+        for span in evidence.trace.spans
         if span.record is top
         or (
-            view.parent(span) is None
+            evidence.trace.parent(span) is None
             and not span.record.is_local_root
-            and top.start_ns <= span.record.start_ns < top.end_ns
+            and top.start_ns <= span.start_ns < top.end_ns
         )
     ]

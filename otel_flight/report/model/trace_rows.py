@@ -10,8 +10,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from otel_flight.incidents.evidence.view import EvidenceView, span_id_text
+from otel_flight.incidents.evidence.evidence import Evidence
 from otel_flight.incidents.manifest import Explanation, Finding
+from otel_flight.names import evidence as keys
+from otel_flight.records.ids import span_text
 from otel_flight.report.model.trace_nodes import PAUSE, SPAN, Node, TraceNodes
 
 _REPEATED: Final = 8
@@ -66,7 +68,7 @@ class TraceTree:
         nodes: everything there is to show.
 
     Args:
-        view: the evidence it is in.
+        evidence: the evidence it is in.
         findings: mark the spans they name, by their numbers, and the pauses they are called after.
         explanations: what hangs below the spans.
         max_rows: the most rows to show, gaps not counted.
@@ -74,16 +76,16 @@ class TraceTree:
 
     def __init__(
         self,
-        view: EvidenceView,
+        evidence: Evidence,
         findings: Sequence[Finding],
         explanations: Sequence[Explanation],
         max_rows: int,
     ) -> None:
-        self._view = view
+        self._evidence = evidence
         self._numbers: defaultdict[str, list[int]] = defaultdict(list)
-        self.nodes = TraceNodes(view, explanations)
+        self.nodes = TraceNodes(evidence, explanations)
         for number, finding in enumerate(findings, 1):
-            self._numbers[str(finding.evidence.get("span_id", ""))].append(number)
+            self._numbers[str(finding.evidence.get(keys.SPAN_ID, ""))].append(number)
             for node in self.nodes.all:
                 if node.kind == PAUSE and node.name == finding.rule.replace("_", " "):
                     self._numbers[node.id].append(number)
@@ -134,9 +136,10 @@ class TraceTree:
 
     def _by_interest(self, max_rows: int) -> Iterator[Node]:
         """Yield the trigger, what findings name, some failed, open and paused, then the longest."""
-        view, nodes = self._view, self.nodes
-        ids = [span_id_text(view.trigger)] if view.trigger is not None else []
-        ids += [span_id_text(view.culprit(view.slow))] if view.slow is not None else []
+        evidence, nodes = self._evidence, self.nodes
+        spans = [evidence.trigger] if evidence.trigger is not None else []
+        spans += [evidence.trace.culprit(evidence.slow)] if evidence.slow is not None else []
+        ids = [span_text(span.record.span_id) for span in spans]
         ids += [node.id for node in nodes.all if node.id in self._numbers]
         yield from filter(None, map(nodes.get, ids))
         longest = sorted(nodes.all, key=lambda node: node.duration_ns, reverse=True)

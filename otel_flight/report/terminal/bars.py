@@ -10,11 +10,10 @@ from typing import Final, NamedTuple
 from rich.cells import cell_len, set_cell_size
 from rich.text import Text
 
-from otel_flight.incidents.evidence.view import one_line, short_duration
 from otel_flight.report.model.timeline import Neighbour, Timeline
 from otel_flight.report.model.trace_nodes import INFERRED, PAUSE, SPAN
 from otel_flight.report.model.trace_rows import Gap, Row
-from otel_flight.words import in_ascii
+from otel_flight.words import in_ascii, one_line, short_duration
 
 _NARROWEST_LABEL: Final = 16
 _LABEL_SHARE: Final = 0.38

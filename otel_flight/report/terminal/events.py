@@ -6,10 +6,9 @@ from typing import Final
 
 from rich.text import Text
 
-from otel_flight.incidents.evidence.view import one_line, short_duration
 from otel_flight.report.model.happenings import Happening, Happenings
 from otel_flight.report.terminal.page import Page
-from otel_flight.words import count
+from otel_flight.words import count, one_line, short_duration
 
 _WHEN: Final = 8
 _LONGEST_NAME: Final = 24

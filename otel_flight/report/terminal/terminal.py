@@ -12,7 +12,6 @@ from typing import Final
 from rich.console import Console
 from rich.text import Text
 
-from otel_flight.incidents.evidence.view import one_line, short_duration
 from otel_flight.incidents.manifest import Cause
 from otel_flight.incidents.spool import DeliveryState
 from otel_flight.report.model.account import (
@@ -30,7 +29,7 @@ from otel_flight.report.model.timeline import Timeline
 from otel_flight.report.terminal.bars import TimelineBars
 from otel_flight.report.terminal.events import print_happenings
 from otel_flight.report.terminal.page import Page
-from otel_flight.words import count, moment, size
+from otel_flight.words import count, moment, one_line, short_duration, size
 
 _MOST_CAUSES: Final = 5
 _MOST_OPEN: Final = 5

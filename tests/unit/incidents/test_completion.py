@@ -6,12 +6,13 @@ import gc
 from collections.abc import Iterator
 from pathlib import Path
 
+from otel_flight.assembly import ASSEMBLY
 from otel_flight.guard import Guard
 from otel_flight.incidents.completion import complete
-from otel_flight.incidents.evidence.view import EvidenceView
 from otel_flight.incidents.incident import Incident
 from otel_flight.incidents.window import Window, WindowRecord
 from otel_flight.records.records import RuntimeEvent
+from tests.support.findings import evidence_of
 from tests.support.recording_rig import RecordingRig
 from tests.support.rig_incidents import incident_of
 
@@ -19,19 +20,19 @@ from tests.support.rig_incidents import incident_of
 class WatchedWindow(Window):
     """Counts the records that are read without letting others run."""
 
-    since_pause = 0
+    since_yield = 0
     longest = 0
 
     def records(self, lane: int) -> Iterator[WindowRecord]:
         """Yield the records of a lane, counted."""
         for item in super().records(lane):
-            self.since_pause += 1
-            self.longest = max(self.longest, self.since_pause)
+            self.since_yield += 1
+            self.longest = max(self.longest, self.since_yield)
             yield item
 
-    def pause(self) -> None:
+    def yield_gil(self) -> None:
         """Let others run."""
-        self.since_pause = 0
+        self.since_yield = 0
 
 
 def test_others_can_run_every_few_dozen_records(own_environment: Path) -> None:
@@ -43,7 +44,9 @@ def test_others_can_run_every_few_dozen_records(own_environment: Path) -> None:
     window = WatchedWindow(incident.window.segments, incident.window.open_spans)
     guard = Guard()
 
-    completed = complete(Incident(incident.manifest, window), guard, set(), window.pause)
+    completed = complete(
+        Incident(incident.manifest, window), ASSEMBLY.rulebook, guard, set(), window.yield_gil
+    )
 
     assert guard.errors() == ()
     assert completed.manifest.spans == 1000
@@ -60,7 +63,7 @@ def test_the_evidence_does_not_provoke_a_full_garbage_collection(own_environment
     gc.collect()
     before = len(gc.get_objects())
 
-    view = EvidenceView(incident)
+    view = evidence_of(incident)
 
     assert len(view.roots) == 2000
     assert len(view.events("logs")) == 2000

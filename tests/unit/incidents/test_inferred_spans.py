@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 from opentelemetry.sdk.trace import Span
 
-from otel_flight.incidents.evidence.view import EvidenceView
 from otel_flight.incidents.explanation import explain
 from otel_flight.incidents.inferred_spans import MOST_DEEP, MOST_SPANS
 from otel_flight.incidents.manifest import Explanation
 from otel_flight.interpreter.places import Place
 from otel_flight.names import attributes as names
+from tests.support.findings import evidence_of
 from tests.support.incident_builder import IncidentBuilder, at
 
 LIBRARY = "/srv/.venv/lib/python3.11/site-packages/driver/cursor.py"
@@ -58,7 +58,7 @@ def sample(
 def inferred(builder: IncidentBuilder, span: Span, closed_ms: float = 2_000) -> list[Explanation]:
     """Return the inferred spans of an incident that a slow local root made."""
     incident = builder.incident(builder.slow(span, 1_000), closed_ms=closed_ms)
-    return [each for each in explain(EvidenceView(incident)) if each.kind == "inferred"]
+    return [each for each in explain(evidence_of(incident)) if each.kind == "inferred"]
 
 
 def test_consecutive_samples_in_one_function_are_one_span(builder: IncidentBuilder) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from opentelemetry.sdk.trace import TracerProvider
 
-from otel_flight.assembly import Settings
+from otel_flight.assembly import ASSEMBLY, Settings
 from otel_flight.guard import Guard
 from otel_flight.incidents.completion import new_incident_id
 from otel_flight.incidents.flight_file import read_incident
@@ -52,6 +52,7 @@ class Bench:
             session=self.session,
             gate=self.gate,
             spool=self.spool,
+            rulebook=ASSEMBLY.rulebook,
             guard=self.guard,
             clock=self.clock,
             submit=self.jobs.append,

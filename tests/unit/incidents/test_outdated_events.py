@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from otel_flight.delivery.incident_trace.runtime_lanes import events_by_source
-from otel_flight.incidents.evidence.view import EvidenceView
 from otel_flight.names.attributes import ONGOING
+from tests.support.findings import evidence_of
 from tests.support.incident_builder import IncidentBuilder, at
 
 
@@ -46,7 +46,7 @@ def test_only_the_last_record_of_each_stall_counts(builder: IncidentBuilder) -> 
     incident = builder.incident(closed_ms=3_000)
 
     for found in (
-        EvidenceView(incident).events("event_loop"),
+        evidence_of(incident).events("event_loop"),
         events_by_source(incident.window)["event_loop"],
     ):
         assert [(each.record.start_ns, each.record.end_ns) for each in found] == [

@@ -13,6 +13,7 @@ from typing import Final
 
 import click
 
+from otel_flight.assembly import ASSEMBLY
 from otel_flight.cli.base import ExitCode, Invocation, pass_invocation
 from otel_flight.cli.commands.demo.service_process import DemoService
 from otel_flight.cli.commands.demo.stages import Stages
@@ -92,6 +93,7 @@ def _print_incident(invocation: Invocation, entry: SpoolEntry) -> SpoolEntry:
     copy = spool.json_path(slow)
     report = build_report(
         read_incident(slow.path),
+        ASSEMBLY.rulebook,
         state=slow.state,
         json_copy=copy if copy.exists() else None,
         max_rows=30,

@@ -3,159 +3,132 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
 from typing import Any, Final
 
-from otel_flight.incidents.evidence.pauses import Pause, find_pauses
-from otel_flight.incidents.evidence.view import (
-    EvidenceView,
-    quoted,
-    short_duration,
-)
-from otel_flight.incidents.manifest import Finding
+from otel_flight.incidents.evidence.evidence import Evidence
+from otel_flight.incidents.evidence.pauses import Pause, find_pauses, is_collection
+from otel_flight.incidents.evidence.places import described, frame_in
+from otel_flight.incidents.findings.rule import Kind, Rule
+from otel_flight.incidents.manifest import Cause, Finding
 from otel_flight.incidents.window import WindowEvent, WindowSpan
-from otel_flight.interpreter.code_origin import short_file
+from otel_flight.intervals import Interval, union_ns
 from otel_flight.names import attributes as names
+from otel_flight.names import evidence as keys
+from otel_flight.names import source_names, trigger_names
+from otel_flight.records.ids import span_text, trace_text
+from otel_flight.words import quoted, short_duration
 
-SOURCE: Final = "event_loop"
-SAMPLES: Final = "stacks"
-TRIGGER: Final = "loop_stall"
 _LEAST_SHARE: Final = 0.2
-"""Of the request's time; below that, something else made it slow."""
-_COLLECTOR_SHARE: Final = 0.5
-"""Of a stall that passed in garbage collections, which then are the reason and not the function."""
+"""Stalls that take a smaller part of the request's time are not what made it slow."""
 
 
-def find_event_loop_blocked(view: EvidenceView) -> Finding | None:
+def find_event_loop_blocked(evidence: Evidence) -> Finding | None:
     """Name the function, in which request it ran, and its share of the slow one's time.
 
     Silent about stalls that nobody saw from the inside, about those of many short tasks, and about
     those that garbage collections account for.
     """
-    cause = view.incident.manifest.trigger
-    if view.trigger is None:
-        return _without_request(view) if cause is not None and cause.trigger == TRIGGER else None
-    root = view.slow or view.local_root(view.trigger)
-    pauses = [
-        pause
-        for pause in find_pauses(view)
-        if pause.event.record.source == SOURCE
-        and _has_culprit(view, pause.event)
-        and not _went_on_elsewhere(view, pause, root)
-    ]
-    if not pauses or root.duration_ns <= 0:
-        return None
+    if evidence.trigger is None:
+        cause = evidence.cause_of(trigger_names.LOOP_STALL)
+        return _without_request(evidence, cause) if cause is not None else None
+    local_root = evidence.trace.local_root(evidence.trigger)
+    root = evidence.slow or local_root
     by_function: defaultdict[tuple[str, str], list[Pause]] = defaultdict(list)
-    for pause in pauses:
-        by_function[_function(pause.event)].append(pause)
-    longest = max(by_function.values(), key=_covered)
-    taken = _covered(longest)
+    for pause in find_pauses(evidence):
+        has_culprit = _has_culprit(evidence, pause.event)
+        if has_culprit and not _went_on_elsewhere(evidence, pause.event, root):
+            frame = frame_in(pause.event.record.attributes)
+            by_function[frame.function, frame.file].append(pause)
+    if not by_function or root.duration_ns <= 0:
+        return None
+    longest = max(by_function.values(), key=lambda pauses: union_ns(pauses, local_root))
+    taken = union_ns(longest, local_root)
     share = min(1.0, taken / root.duration_ns)
     if share < _LEAST_SHARE:
         return None
-    longest.sort(key=lambda pause: -pause.duration_ns)
+    event = max(longest, key=lambda pause: pause.duration_ns).event
     times = f", {len(longest)} times" if len(longest) > 1 else ""
     return Finding(
-        rule="event_loop_blocked",
+        rule=RULE.name,
         summary=(
             f"the event loop was blocked for {short_duration(taken)} of the "
-            f"{short_duration(root.duration_ns)} of {quoted(root.record.name)} ({share:.0%})"
-            f"{times} by {_place(longest[0].event)}{_where(view, longest[0].event, root)}"
+            f"{short_duration(root.duration_ns)} of {quoted(root.name)} ({share:.0%})"
+            f"{times} by {_place(event)}{_whose(evidence, event, root)}"
         ),
         explained_share=share,
-        evidence=_evidence(longest[0].event, taken, len(longest)),
+        evidence=_evidence(event, taken, len(longest)),
     )
 
 
-def _without_request(view: EvidenceView) -> Finding | None:
+def _without_request(evidence: Evidence, cause: Cause) -> Finding | None:
     """Name what blocked a loop when no request of the window is known to have done it."""
-    cause = view.incident.manifest.trigger
-    assert cause is not None
+    fired = Interval(cause.time_ns - 1, cause.time_ns + 1)
     stalls = [
         event
-        for event in view.events_between(SOURCE, cause.time_ns - 1, cause.time_ns + 1)
-        if _has_culprit(view, event)
+        for event in evidence.events_during(source_names.EVENT_LOOP, fired)
+        if _has_culprit(evidence, event)
     ]
     if not stalls:
         return None
-    stall = max(stalls, key=lambda event: event.record.duration_ns)
-    taken = stall.record.duration_ns
+    stall = max(stalls, key=lambda event: event.duration_ns)
     return Finding(
-        rule="event_loop_blocked",
+        rule=RULE.name,
         summary=(
-            f"the event loop was blocked for {short_duration(taken)} by "
-            f"{_place(stall)}{_where(view, stall, None)}"
+            f"the event loop was blocked for {short_duration(stall.duration_ns)} by "
+            f"{_place(stall)}{_whose(evidence, stall, None)}"
         ),
-        evidence=_evidence(stall, taken, 1),
+        evidence=_evidence(stall, stall.duration_ns, 1),
     )
 
 
-def _has_culprit(view: EvidenceView, event: WindowEvent) -> bool:
-    record = event.record
-    if names.FUNCTION not in record.attributes or record.duration_ns <= 0:
-        return False
-    collections = view.events_between("gc", record.start_ns, record.end_ns)
-    collected = sum(
-        min(each.record.end_ns, record.end_ns) - max(each.record.start_ns, record.start_ns)
-        for each in collections
-    )
-    return collected < record.duration_ns * _COLLECTOR_SHARE
+def _has_culprit(evidence: Evidence, stall: WindowEvent) -> bool:
+    record = stall.record
+    is_stall = record.source == source_names.EVENT_LOOP and record.duration_ns > 0
+    return is_stall and names.FUNCTION in record.attributes and not is_collection(evidence, stall)
 
 
-def _went_on_elsewhere(view: EvidenceView, pause: Pause, root: WindowSpan) -> bool:
+def _went_on_elsewhere(evidence: Evidence, stall: WindowEvent, root: WindowSpan) -> bool:
     """Whether the request was seen on another thread meanwhile, and so did not need the loop."""
-    stall = pause.event.record
     return any(
-        sample.record.span_id == root.record.span_id and sample.record.thread_id != stall.thread_id
-        for sample in view.events_between(SAMPLES, stall.start_ns, stall.end_ns)
+        sample.record.span_id == root.record.span_id
+        and sample.record.thread_id != stall.record.thread_id
+        for sample in evidence.events_during(source_names.STACKS, stall)
     )
 
 
-def _covered(pauses: Sequence[Pause]) -> int:
-    covered = reached = 0
-    for pause in sorted(pauses, key=lambda each: each.start_ns):
-        start = max(reached, pause.start_ns)
-        covered += max(0, pause.end_ns - start)
-        reached = max(reached, pause.end_ns)
-    return covered
-
-
-def _function(event: WindowEvent) -> tuple[str, str]:
-    attributes = event.record.attributes
-    return str(attributes[names.FUNCTION]), str(attributes.get(names.FILE, ""))
-
-
-def _place(event: WindowEvent) -> str:
-    function, file = _function(event)
-    line = event.record.attributes.get(names.LINE, 0)
-    call = event.record.attributes.get(names.CALL)
+def _place(stall: WindowEvent) -> str:
+    attributes = stall.record.attributes
+    call = attributes.get(names.CALL)
     inside = f", in {quoted(str(call))}" if call else ""
-    return f"{quoted(f'{function} ({short_file(file)}:{line})', 200)}{inside}"
+    return f"{quoted(described(frame_in(attributes)), 200)}{inside}"
 
 
-def _where(view: EvidenceView, event: WindowEvent, root: WindowSpan | None) -> str:
+def _whose(evidence: Evidence, stall: WindowEvent, root: WindowSpan | None) -> str:
     """Return for whom the function ran, as far as it is known."""
-    trace_id = event.record.trace_id
+    trace_id = stall.record.trace_id
     if not trace_id:
         return ""
     if root is not None and trace_id == root.record.trace_id:
         return ", running in this request itself"
-    name = next((each.name for each in view.roots if each.trace_id == trace_id), "")
-    return (
-        f", running in another request, {quoted(name)}" if name else ", running in another request"
-    )
+    name = evidence.request_name(trace_id)
+    return f", running in another request{f', {quoted(name)}' if name else ''}"
 
 
-def _evidence(event: WindowEvent, taken_ns: int, stalls: int) -> dict[str, Any]:
-    record = event.record
+def _evidence(stall: WindowEvent, taken_ns: int, stalls: int) -> dict[str, Any]:
+    record = stall.record
     kept = (names.FUNCTION, names.FILE, names.LINE, names.CALL)
+    ids = {keys.TRACE_ID: trace_text(record.trace_id), keys.SPAN_ID: span_text(record.span_id)}
     return {
-        "duration_ns": taken_ns,
-        "stalls": stalls,
+        keys.DURATION_NS: taken_ns,
+        keys.STALLS: stalls,
         **{name: record.attributes[name] for name in kept if name in record.attributes},
-        **(
-            {"trace_id": f"{record.trace_id:032x}", "span_id": f"{record.span_id:016x}"}
-            if record.trace_id
-            else {}
-        ),
+        **(ids if record.trace_id else {}),
     }
+
+
+RULE: Final = Rule(
+    name="event_loop_blocked",
+    kind=Kind.CAUSE,
+    title="The event loop was blocked",
+    find=find_event_loop_blocked,
+)

@@ -5,44 +5,48 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Final
 
-from otel_flight.incidents.evidence.standstill import (
+from otel_flight.incidents.evidence.evidence import Evidence
+from otel_flight.incidents.evidence.places import described
+from otel_flight.incidents.evidence.stopped_time import (
     LEAST_SHARE,
-    covered_ns,
     pauses_of,
     slow_request,
+    stopped_ns,
 )
-from otel_flight.incidents.evidence.view import EvidenceView, quoted, short_duration
+from otel_flight.incidents.findings.rule import Kind, Rule
 from otel_flight.incidents.manifest import Finding
 from otel_flight.incidents.window import WindowEvent
-from otel_flight.interpreter.code_origin import is_application, short_file
+from otel_flight.interpreter.code_origin import is_application
+from otel_flight.intervals import Interval
+from otel_flight.names import attributes as names
+from otel_flight.names import event_names, source_names, trigger_names
+from otel_flight.names import evidence as keys
+from otel_flight.words import quoted, short_duration
 
-SOURCE: Final = "gc"
-TRIGGER: Final = "gc_pause"
-_GENERATION: Final = "cpython.gc.generation"
-_COLLECTED: Final = "cpython.gc.collected_objects"
 _FULL: Final = 2
+"""A collection of this generation is a full one."""
 
 
-def find_gc_pause(view: EvidenceView) -> Finding | None:
+def find_gc_pause(evidence: Evidence) -> Finding | None:
     """Say which generation was collected, for how long, and what part of the request that was.
 
     Silent when the collections take less than a third of the request, and about one within a call
     to another service that had to be waited for anyway.
     """
-    request = slow_request(view)
+    request = slow_request(evidence)
     if request is None:
-        return _of_trigger(view)
-    pauses = pauses_of(view, request, ("gc pause",))
-    taken = covered_ns(pauses, request)
+        return _of_trigger(evidence)
+    pauses = pauses_of(evidence, request, event_names.GC_PAUSE)
+    taken = stopped_ns(pauses, request)
     share = taken / request.duration_ns
     if share < LEAST_SHARE:
-        return _of_trigger(view)
+        return _of_trigger(evidence)
     events = [pause.event for pause in pauses]
     return Finding(
-        rule="gc_pause",
+        rule=RULE.name,
         summary=(
             f"{_collections(events)} stopped the process for {short_duration(taken)} of the "
-            f"{short_duration(request.duration_ns)} of {quoted(request.record.name)} "
+            f"{short_duration(request.duration_ns)} of {quoted(request.name)} "
             f"({share:.0%}){_where(_longest(events))}"
         ),
         explained_share=share,
@@ -50,33 +54,33 @@ def find_gc_pause(view: EvidenceView) -> Finding | None:
     )
 
 
-def _of_trigger(view: EvidenceView) -> Finding | None:
+def _of_trigger(evidence: Evidence) -> Finding | None:
     """Describe the collection that was the trigger, whether or not a request met it."""
-    cause = view.incident.manifest.trigger
-    if cause is None or cause.trigger != TRIGGER:
+    cause = evidence.cause_of(trigger_names.GC_PAUSE)
+    if cause is None:
         return None
-    events = view.events_between(SOURCE, cause.time_ns - 1, cause.time_ns + 1)
+    fired = Interval(cause.time_ns - 1, cause.time_ns + 1)
+    events = evidence.events_during(source_names.GC, fired)
     if not events:
         return None
     longest = _longest(events)
-    taken = longest.record.duration_ns
     return Finding(
-        rule="gc_pause",
+        rule=RULE.name,
         summary=(
-            f"{_collections([longest])} stopped the process for {short_duration(taken)}"
-            f"{_where(longest)}"
+            f"{_collections([longest])} stopped the process for "
+            f"{short_duration(longest.duration_ns)}{_where(longest)}"
         ),
         explained_share=1.0,
-        evidence=_evidence([longest], taken),
+        evidence=_evidence([longest], longest.duration_ns),
     )
 
 
 def _longest(events: Sequence[WindowEvent]) -> WindowEvent:
-    return max(events, key=lambda event: event.record.duration_ns)
+    return max(events, key=lambda event: event.duration_ns)
 
 
 def _collections(events: Sequence[WindowEvent]) -> str:
-    generation = _longest(events).record.attributes.get(_GENERATION)
+    generation = _longest(events).record.attributes.get(names.GC_GENERATION)
     kind = "full " if generation == _FULL else ""
     if len(events) > 1:
         return f"{len(events)} garbage collections"
@@ -85,20 +89,27 @@ def _collections(events: Sequence[WindowEvent]) -> str:
 
 def _where(event: WindowEvent) -> str:
     """Return where it ran: the application's innermost function, which only allocated last."""
-    frames = event.stack.frames if event.stack is not None else ()
-    frame = next((each for each in reversed(frames) if is_application(each.file)), None)
+    frame = next((each for each in reversed(event.frames) if is_application(each.file)), None)
     if frame is None:
         return ""
-    place = quoted(f"{frame.function} ({short_file(frame.file)}:{frame.line})", 200)
-    return f"; it ran while {place} was allocating, or asked for it"
+    return f"; it ran while {quoted(described(frame), 200)} was allocating, or asked for it"
 
 
 def _evidence(events: Sequence[WindowEvent], taken_ns: int) -> dict[str, Any]:
-    longest = _longest(events).record
+    longest = _longest(events)
+    collected = (event.record.attributes.get(names.GC_COLLECTED, 0) for event in events)
     return {
-        "duration_ns": taken_ns,
-        "collections": len(events),
-        "longest_ns": longest.duration_ns,
-        "generation": longest.attributes.get(_GENERATION, 0),
-        "collected_objects": sum(int(e.record.attributes.get(_COLLECTED, 0)) for e in events),
+        keys.DURATION_NS: taken_ns,
+        keys.COLLECTIONS: len(events),
+        keys.LONGEST_NS: longest.duration_ns,
+        keys.GENERATION: longest.record.attributes.get(names.GC_GENERATION, 0),
+        keys.COLLECTED_OBJECTS: sum(map(int, collected)),
     }
+
+
+RULE: Final = Rule(
+    name="gc_pause",
+    kind=Kind.CAUSE,
+    title="Garbage was collected",
+    find=find_gc_pause,
+)

@@ -6,25 +6,31 @@ from collections import defaultdict
 from collections.abc import Sequence
 from typing import Any, Final
 
+from otel_flight.incidents.evidence.evidence import Evidence
 from otel_flight.incidents.evidence.pauses import Pause
-from otel_flight.incidents.evidence.standstill import (
+from otel_flight.incidents.evidence.places import described, frame_in
+from otel_flight.incidents.evidence.stopped_time import (
     LEAST_SHARE,
-    covered_ns,
     pauses_of,
     slow_request,
+    stopped_ns,
 )
-from otel_flight.incidents.evidence.view import EvidenceView, quoted, short_duration
+from otel_flight.incidents.evidence.throttling import held_back_ns
+from otel_flight.incidents.findings.rule import Kind, Rule
 from otel_flight.incidents.manifest import Finding
 from otel_flight.incidents.window import WindowEvent, WindowSpan
-from otel_flight.interpreter.code_origin import short_file
 from otel_flight.names import attributes as names
+from otel_flight.names import event_names, source_names
+from otel_flight.names import evidence as keys
 from otel_flight.names import process_attributes as vitals
+from otel_flight.records.ids import trace_text
+from otel_flight.words import quoted, short_duration
 
-_EXPLAINED_OTHERWISE: Final = 0.5
-"""Of one hold that the process was throttled: then its limit is the reason."""
+_THROTTLED_SHARE: Final = 0.5
+"""Where the process was throttled for this part of a hold, its limit is the reason."""
 
 
-def find_gil_held(view: EvidenceView) -> Finding | None:
+def find_gil_held(evidence: Evidence) -> Finding | None:
     """Name the function in which the thread was seen right after it let go, for whom, and how long.
 
     That function held the interpreter, or ran just after the one that did: nobody can look before
@@ -32,74 +38,54 @@ def find_gil_held(view: EvidenceView) -> Finding | None:
     (those of garbage collections are pauses of their own), and about one within a call to another
     service that had to be waited for anyway.
     """
-    request = slow_request(view)
+    request = slow_request(evidence)
     if request is None:
         return None
     by_function: defaultdict[tuple[str, str], list[Pause]] = defaultdict(list)
-    for pause in pauses_of(view, request, ("GIL held",)):
-        if names.FUNCTION in pause.event.record.attributes and not _is_throttled(view, pause):
-            by_function[_function(pause.event)].append(pause)
-    longest = max(by_function.values(), key=lambda each: covered_ns(each, request), default=None)
+    for pause in pauses_of(evidence, request, event_names.GIL_HELD):
+        attributes = pause.event.record.attributes
+        if names.FUNCTION in attributes and not _is_throttled(evidence, pause.event):
+            frame = frame_in(attributes)
+            by_function[frame.function, frame.file].append(pause)
+    longest = max(by_function.values(), key=lambda each: stopped_ns(each, request), default=None)
     if longest is None:
         return None
-    taken = covered_ns(longest, request)
+    taken = stopped_ns(longest, request)
     share = taken / request.duration_ns
     if share < LEAST_SHARE:
         return None
-    event = max(longest, key=lambda each: each.event.record.duration_ns).event
+    event = max((pause.event for pause in longest), key=lambda each: each.duration_ns)
+    times = f" each of the {len(longest)} times" if len(longest) > 1 else ""
+    place = quoted(described(frame_in(event.record.attributes)), 200)
     return Finding(
-        rule="gil_held",
+        rule=RULE.name,
         summary=(
             f"a thread held the interpreter's lock (GIL) for {short_duration(taken)} of the "
-            f"{short_duration(request.duration_ns)} of {quoted(request.record.name)} "
-            f"({share:.0%}), so that no other could run; right after{_holds(longest)} it was in "
-            f"{_place(event)}{_where(view, event, request)}"
+            f"{short_duration(request.duration_ns)} of {quoted(request.name)} ({share:.0%}), so "
+            f"that no other could run; right after{times} it was in "
+            f"{place}{_whose(evidence, event, request)}"
         ),
         explained_share=share,
         evidence=_evidence(event, longest, taken),
     )
 
 
-def _is_throttled(view: EvidenceView, pause: Pause) -> bool:
-    start_ns, end_ns = pause.event.record.start_ns, pause.event.record.end_ns
-    throttled = 0.0
-    for event in view.events_between("throttling", start_ns, end_ns):
-        record = event.record
-        inside = min(record.end_ns, end_ns) - max(record.start_ns, start_ns)
-        held_ns = record.attributes.get(vitals.HELD_BACK, 0)
-        throttled += held_ns * max(0, inside) / max(1, record.duration_ns)
-    return throttled >= (end_ns - start_ns) * _EXPLAINED_OTHERWISE
+def _is_throttled(evidence: Evidence, event: WindowEvent) -> bool:
+    throttled_ns = held_back_ns(evidence.events_during(source_names.THROTTLING, event), event)
+    return throttled_ns >= event.duration_ns * _THROTTLED_SHARE
 
 
-def _function(event: WindowEvent) -> tuple[str, str]:
-    attributes = event.record.attributes
-    return str(attributes[names.FUNCTION]), str(attributes.get(names.FILE, ""))
-
-
-def _holds(pauses: Sequence[Pause]) -> str:
-    return f" each of the {len(pauses)} times" if len(pauses) > 1 else ""
-
-
-def _place(event: WindowEvent) -> str:
-    function, file = _function(event)
-    line = event.record.attributes.get(names.LINE, 0)
-    return quoted(f"{function} ({short_file(file)}:{line})", 200)
-
-
-def _where(view: EvidenceView, event: WindowEvent, request: WindowSpan) -> str:
+def _whose(evidence: Evidence, event: WindowEvent, request: WindowSpan) -> str:
+    """Return for whom the function ran, as far as it is known."""
     trace_id = event.record.trace_id
     if not trace_id:
-        return "" if _is_own_thread(view, event, request) else ", on another thread"
+        root = evidence.trace.local_root(request)
+        is_own = evidence.threads.get(root.record.span_id, 0) == event.record.thread_id
+        return "" if is_own else ", on another thread"
     if trace_id == request.record.trace_id:
         return ", in this request itself"
-    name = next((each.name for each in view.roots if each.trace_id == trace_id), "")
-    named = f", {quoted(name)}" if name else ""
-    return f", in another request{named}"
-
-
-def _is_own_thread(view: EvidenceView, event: WindowEvent, request: WindowSpan) -> bool:
-    root = view.local_root(request)
-    return view.threads.get(root.record.span_id, 0) == event.record.thread_id
+    name = evidence.request_name(trace_id)
+    return f", in another request{f', {quoted(name)}' if name else ''}"
 
 
 def _evidence(event: WindowEvent, pauses: Sequence[Pause], taken_ns: int) -> dict[str, Any]:
@@ -108,11 +94,19 @@ def _evidence(event: WindowEvent, pauses: Sequence[Pause], taken_ns: int) -> dic
     place = {
         name: found[name] for name in (names.FUNCTION, names.FILE, names.LINE) if name in found
     }
-    request = {"trace_id": f"{record.trace_id:032x}"} if record.trace_id else {}
+    trace = {keys.TRACE_ID: trace_text(record.trace_id)} if record.trace_id else {}
     return {
-        "duration_ns": taken_ns,
-        "holds": len(pauses),
-        "thread_id": record.thread_id,
+        keys.DURATION_NS: taken_ns,
+        keys.HOLDS: len(pauses),
+        keys.THREAD_ID: record.thread_id,
         **{name: found[name] for name in (vitals.HOLDER_CPU,) if name in found},
-        "seen_right_after": {**place, **request},
+        keys.SEEN_RIGHT_AFTER: {**place, **trace},
     }
+
+
+RULE: Final = Rule(
+    name="gil_held",
+    kind=Kind.CAUSE,
+    title="One thread held the GIL",
+    find=find_gil_held,
+)

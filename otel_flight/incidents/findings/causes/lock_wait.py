@@ -3,25 +3,25 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from typing import Any, Final
 
-from otel_flight.incidents.evidence.samples import Sample, place_of
-from otel_flight.incidents.evidence.view import (
-    EvidenceView,
-    quoted,
-    short_duration,
-    span_id_text,
-)
+from otel_flight.incidents.evidence.evidence import Evidence
+from otel_flight.incidents.evidence.places import place_of
+from otel_flight.incidents.evidence.samples import Sample
 from otel_flight.incidents.evidence.waits import longest_wait
+from otel_flight.incidents.findings.rule import Kind, Rule
 from otel_flight.incidents.manifest import Finding
 from otel_flight.names import attributes as names
+from otel_flight.names import evidence as keys
+from otel_flight.names import wait_kinds
+from otel_flight.records.ids import id_of, span_text
+from otel_flight.words import quoted
 
-LOCKS: Final = frozenset({"lock", "semaphore"})
-_LEAST_SHARE: Final = 0.2
-_FEWEST_SAMPLES: Final = 2
+_LOCKS: Final = frozenset({wait_kinds.LOCK, wait_kinds.SEMAPHORE})
 
 
-def find_lock_wait(view: EvidenceView) -> Finding | None:
+def find_lock_wait(evidence: Evidence) -> Finding | None:
     """Name the lock, who waited for it, and where its holder was.
 
     Silent unless the same wait was seen twice, and for a good part of the request's time. The
@@ -31,32 +31,32 @@ def find_lock_wait(view: EvidenceView) -> Finding | None:
     the function that acquired the lock has returned, where `acquire` may have failed (a timeout),
     where another function may have released it, and of a semaphore, which many may have.
     """
-    wait = longest_wait(view, LOCKS)
-    if wait is None or len(wait.samples) < _FEWEST_SAMPLES or wait.share < _LEAST_SHARE:
+    wait = longest_wait(evidence, _LOCKS)
+    if wait is None:
         return None
-    root = wait.root
-    holder, holder_text = _holder(view, wait.samples, root.record.trace_id)
-    kind = wait.samples[0].wait_kind
+    root, lock = wait.root, wait.samples[0].wait_on
+    holder, holder_words = _holder(evidence, wait.samples, root.record.trace_id)
     return Finding(
-        rule="lock_wait",
+        rule=RULE.name,
         summary=(
-            f"{quoted(root.record.name)} waited at least {short_duration(wait.duration_ns)} of its "
-            f"{short_duration(root.duration_ns)} ({wait.share:.0%}) for the {kind} "
-            f"{quoted(wait.samples[0].wait_on)} in {quoted(place_of(wait.samples[-1].frames), 200)}"
-            f"{holder_text}"
+            f"{wait.words} for the {wait.samples[0].wait_kind} {quoted(lock)} in "
+            f"{quoted(place_of(wait.samples[-1].frames), 200)}{holder_words}"
         ),
         explained_share=wait.share,
         evidence={
-            "span_id": span_id_text(root),
-            "lock": wait.samples[0].wait_on,
-            "duration_ns": wait.duration_ns,
-            "samples": len(wait.samples),
+            keys.SPAN_ID: span_text(root.record.span_id),
+            keys.LOCK: lock,
+            keys.DURATION_NS: wait.duration_ns,
+            keys.SAMPLES: len(wait.samples),
             **holder,
         },
     )
 
 
-def _holder(view: EvidenceView, samples: list[Sample], trace_id: int) -> tuple[dict[str, Any], str]:
+def _holder(
+    evidence: Evidence, samples: Sequence[Sample], trace_id: int
+) -> tuple[dict[str, Any], str]:
+    """Return whoever held the lock in most samples, as evidence and in words."""
     seen = Counter(
         (str(attributes[names.HOLDER]), str(attributes.get(names.HOLDER_TRACE_ID, "")))
         for sample in samples
@@ -66,11 +66,19 @@ def _holder(view: EvidenceView, samples: list[Sample], trace_id: int) -> tuple[d
     if not seen:
         return {}, ""
     (place, trace), _ = seen.most_common(1)[0]
-    evidence = {"holder": place, **({"holder_trace_id": trace} if trace else {})}
+    found = {keys.HOLDER: place, **({keys.HOLDER_TRACE_ID: trace} if trace else {})}
     text = f"; meanwhile {quoted(place, 200)} held it"
     if not trace:
-        return evidence, text
-    if int(trace, 16) == trace_id:
-        return evidence, f"{text}, in this request itself"
-    name = next((each.name for each in view.roots if each.trace_id == int(trace, 16)), "")
-    return evidence, f"{text}, in another request{f', {quoted(name)}' if name else ''}"
+        return found, text
+    if id_of(trace) == trace_id:
+        return found, f"{text}, in this request itself"
+    name = evidence.request_name(id_of(trace))
+    return found, f"{text}, in another request{f', {quoted(name)}' if name else ''}"
+
+
+RULE: Final = Rule(
+    name="lock_wait",
+    kind=Kind.CAUSE,
+    title="It waited for a lock",
+    find=find_lock_wait,
+)

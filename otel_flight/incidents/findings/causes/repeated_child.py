@@ -7,38 +7,38 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 from otel_flight.incidents.evidence.attempts import attempts_below
+from otel_flight.incidents.evidence.evidence import Evidence
 from otel_flight.incidents.evidence.slowed_calls import slowed_calls
-from otel_flight.incidents.evidence.view import (
-    STATUS_ERROR,
-    EvidenceView,
-    quoted,
-    short_duration,
-    span_id_text,
-    time_within,
-)
+from otel_flight.incidents.findings.rule import Kind, Rule
 from otel_flight.incidents.manifest import Finding
 from otel_flight.incidents.window import WindowSpan
+from otel_flight.intervals import union_ns
+from otel_flight.names import evidence as keys
+from otel_flight.records.ids import span_text
+from otel_flight.words import quoted, short_duration
 
 _FEWEST: Final = 8
+"""Fewer calls of one name under one parent are not one a row."""
 _LEAST_SHARE: Final = 0.3
+"""Calls that take a smaller part of the request's time are not what made it slow."""
 _IN_A_ROW: Final = 0.9
-"""Part of the single durations that must remain when overlaps are taken out."""
+"""Calls ran one after the other where this part of their durations remains without overlaps."""
 
 
-def find_repeated_child(view: EvidenceView) -> Finding | None:
+def find_repeated_child(evidence: Evidence) -> Finding | None:
     """Name the call, how often it was made under one parent, and its share of the slow span.
 
     Silent when one of the calls takes most of the time, which `slow_child` then names, and about
     calls that were made again because they had failed or that are far slower than usual: those are
     for `retries` and `slow_downstream`.
     """
-    slow = view.slow
+    slow = evidence.slow
     if slow is None or slow.duration_ns <= 0:
         return None
-    of_others = _of_other_rules(view, slow)
+    of_others = _of_other_rules(evidence, slow)
     groups = [
-        (time_within(group, slow), parent, group)
-        for parent, group in _groups(view, slow)
+        (union_ns(group, slow), parent, group)
+        for parent, group in _groups(evidence, slow)
         if sum(span.record.span_id in of_others for span in group) * 2 < len(group)
     ]
     taken, parent, group = max(groups, key=lambda each: each[0], default=(0, slow, []))
@@ -47,33 +47,33 @@ def find_repeated_child(view: EvidenceView) -> Finding | None:
     if share < _LEAST_SHARE or longest * 2 >= taken:
         return None
     return Finding(
-        rule="repeated_child",
+        rule=RULE.name,
         summary=_summary(slow, parent, group, taken),
         explained_share=share,
         evidence={
-            "span": group[0].record.name,
-            "parent_span_id": span_id_text(parent),
-            "calls": len(group),
-            "duration_ns": taken,
-            "longest_ns": longest,
+            keys.SPAN: group[0].name,
+            keys.PARENT_SPAN_ID: span_text(parent.record.span_id),
+            keys.CALLS: len(group),
+            keys.DURATION_NS: taken,
+            keys.LONGEST_NS: longest,
         },
     )
 
 
-def _of_other_rules(view: EvidenceView, slow: WindowSpan) -> set[int]:
-    calls = slowed_calls(view)
+def _of_other_rules(evidence: Evidence, slow: WindowSpan) -> set[int]:
+    calls = slowed_calls(evidence)
     slowed = calls.spans if calls is not None else ()
-    tried = (span for attempts in attempts_below(view, slow) for span in attempts.spans)
+    tried = (span for attempts in attempts_below(evidence, slow) for span in attempts.spans)
     return {span.record.span_id for span in (*slowed, *tried)}
 
 
 def _groups(
-    view: EvidenceView, slow: WindowSpan
+    evidence: Evidence, slow: WindowSpan
 ) -> Iterator[tuple[WindowSpan, Sequence[WindowSpan]]]:
-    for parent in (slow, *view.descendants(slow)):
+    for parent in (slow, *evidence.trace.descendants(slow)):
         by_name: defaultdict[str, list[WindowSpan]] = defaultdict(list)
-        for child in view.children(parent):
-            by_name[child.record.name].append(child)
+        for child in evidence.trace.children(parent):
+            by_name[child.name].append(child)
         for group in by_name.values():
             if len(group) >= _FEWEST:
                 yield parent, group
@@ -83,9 +83,17 @@ def _summary(slow: WindowSpan, parent: WindowSpan, group: Sequence[WindowSpan], 
     one_by_one = sum(span.duration_ns for span in group) * _IN_A_ROW <= taken
     order = ", one after the other" if one_by_one else ""
     text = (
-        f"{quoted(group[0].record.name)} ran {len(group)} times in {quoted(parent.record.name)}"
+        f"{quoted(group[0].name)} ran {len(group)} times in {quoted(parent.name)}"
         f"{order}: {short_duration(taken)} of the {short_duration(slow.duration_ns)} in all "
         f"({taken / slow.duration_ns:.0%})"
     )
-    failed = sum(span.record.status_code == STATUS_ERROR for span in group)
+    failed = sum(span.is_error for span in group)
     return f"{text}; {failed} of them failed" if failed else text
+
+
+RULE: Final = Rule(
+    name="repeated_child",
+    kind=Kind.CAUSE,
+    title="One query a row",
+    find=find_repeated_child,
+)

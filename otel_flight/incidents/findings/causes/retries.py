@@ -5,59 +5,57 @@ from __future__ import annotations
 from typing import Any, Final
 
 from otel_flight.incidents.evidence.attempts import Attempts, attempts_below, has_failed
+from otel_flight.incidents.evidence.evidence import Evidence
 from otel_flight.incidents.evidence.raised import failure_words
-from otel_flight.incidents.evidence.view import (
-    EvidenceView,
-    quoted,
-    short_duration,
-    span_id_text,
-    time_within,
-)
+from otel_flight.incidents.findings.rule import Kind, Rule
 from otel_flight.incidents.manifest import Finding
 from otel_flight.incidents.window import WindowSpan
+from otel_flight.intervals import Interval, overlap_ns, union_ns
+from otel_flight.names import evidence as keys
+from otel_flight.records.ids import span_text
+from otel_flight.words import quoted, short_duration
 
 _LEAST_SHARE: Final = 0.3
+"""Attempts that take a smaller part of the request's time are not what made it slow."""
 
 
-def find_retries(view: EvidenceView) -> Finding | None:
+def find_retries(evidence: Evidence) -> Finding | None:
     """Name the call, how often it was tried, how it failed, and its share of the slow span.
 
     Of a failure the attempts count only when they were all in vain: one that succeeded in the end
     is not why. Silent on slowness when they took little of it.
     """
-    top = view.slow or view.trigger
+    top = evidence.slow or evidence.trigger
     if top is None or top.duration_ns <= 0:
         return None
-    found = [each for each in attempts_below(view, top) if view.slow or each.last_failed]
+    found = [each for each in attempts_below(evidence, top) if evidence.slow or each.last_failed]
     attempts = max(found, key=lambda each: _taken(each, top), default=None)
     if attempts is None:
         return None
     share = _taken(attempts, top) / top.duration_ns
-    if view.slow is not None and share < _LEAST_SHARE:
+    if evidence.slow is not None and share < _LEAST_SHARE:
         return None
     failed = [span for span in attempts.spans if has_failed(span)]
-    between = _taken(attempts, top) - time_within(attempts.spans, top)
+    between = _taken(attempts, top) - union_ns(attempts.spans, top)
     return Finding(
-        rule="retries",
-        summary=_summary(attempts, failed, top, between, is_slow=view.slow is not None),
-        explained_share=share if view.slow is not None else 0.0,
+        rule=RULE.name,
+        summary=_summary(attempts, failed, top, between, is_slow=evidence.slow is not None),
+        explained_share=share if evidence.slow is not None else 0.0,
         evidence=_evidence(attempts, failed, between),
     )
 
 
 def _taken(attempts: Attempts, top: WindowSpan) -> int:
     """Return how long it was from the first attempt's start to the last one's end, within `top`."""
-    start = max(attempts.spans[0].record.start_ns, top.record.start_ns)
-    end = min(attempts.spans[-1].record.end_ns, top.record.end_ns)
-    return max(0, end - start)
+    return overlap_ns(Interval(attempts.spans[0].start_ns, attempts.spans[-1].end_ns), top)
 
 
 def _summary(
     attempts: Attempts, failed: list[WindowSpan], top: WindowSpan, between: int, *, is_slow: bool
 ) -> str:
     spans = attempts.spans
-    text = f"{quoted(spans[0].record.name)} was tried {len(spans)} times"
-    text += f" in {quoted(attempts.parent.record.name)}"
+    text = f"{quoted(spans[0].name)} was tried {len(spans)} times"
+    text += f" in {quoted(attempts.parent.name)}"
     if is_slow:
         taken = _taken(attempts, top)
         text += (
@@ -80,11 +78,19 @@ def _outcome(attempts: Attempts, failed: list[WindowSpan]) -> str:
 def _evidence(attempts: Attempts, failed: list[WindowSpan], between: int) -> dict[str, Any]:
     last = attempts.spans[-1]
     return {
-        "span_id": span_id_text(last),
-        "span": last.record.name,
-        "parent_span_id": span_id_text(attempts.parent),
-        "attempts": len(attempts.spans),
-        "failed": len(failed),
-        "between_ns": between,
-        "failure": failure_words(failed[-1]),
+        keys.SPAN_ID: span_text(last.record.span_id),
+        keys.SPAN: last.name,
+        keys.PARENT_SPAN_ID: span_text(attempts.parent.record.span_id),
+        keys.ATTEMPTS: len(attempts.spans),
+        keys.FAILED: len(failed),
+        keys.BETWEEN_NS: between,
+        keys.FAILURE: failure_words(failed[-1]),
     }
+
+
+RULE: Final = Rule(
+    name="retries",
+    kind=Kind.CAUSE,
+    title="A call was tried again and again",
+    find=find_retries,
+)

@@ -4,37 +4,52 @@ from __future__ import annotations
 
 from typing import Final
 
-from otel_flight.incidents.evidence.view import EvidenceView, quoted, short_duration, span_id_text
+from otel_flight.incidents.evidence.evidence import Evidence
+from otel_flight.incidents.findings.rule import Kind, Rule
 from otel_flight.incidents.manifest import Finding
+from otel_flight.names import evidence as keys
+from otel_flight.records.ids import span_text
+from otel_flight.words import quoted, short_duration
 
 _MOST_NAMED: Final = 3
+_MOST_LISTED: Final = 20
+"""The evidence lists the names of so many open spans at the most."""
 
 
-def find_unfinished(view: EvidenceView) -> Finding | None:
+def find_unfinished(evidence: Evidence) -> Finding | None:
     """Say that the trigger's span is still open, and what it is in; silent when it has ended."""
-    trigger = view.trigger
+    trigger = evidence.trigger
     if trigger is None or not trigger.is_open:
         return None
     text = (
-        f"{quoted(trigger.record.name)} was still open when the incident closed, "
+        f"{quoted(trigger.name)} was still open when the incident closed, "
         f"{short_duration(trigger.duration_ns)} after it started"
     )
-    is_open_below = [span for span in view.descendants(trigger) if span.is_open]
     innermost = [
-        span for span in is_open_below if not any(child.is_open for child in view.children(span))
+        span
+        for span in evidence.trace.descendants(trigger)
+        if span.is_open and not any(child.is_open for child in evidence.trace.children(span))
     ]
-    innermost.sort(key=lambda span: span.record.start_ns, reverse=True)
+    innermost.sort(key=lambda span: span.start_ns, reverse=True)
     if innermost:
-        names = ", ".join(quoted(span.record.name) for span in innermost[:_MOST_NAMED])
+        names = ", ".join(quoted(span.name) for span in innermost[:_MOST_NAMED])
         more = len(innermost) - _MOST_NAMED
         text += f"; inside it {names}{f' and {more} more' if more > 0 else ''}"
         text += " had not ended either"
     return Finding(
-        rule="unfinished",
+        rule=RULE.name,
         summary=text,
         evidence={
-            "span_id": span_id_text(trigger),
-            "duration_ns": trigger.duration_ns,
-            "open_below": [span.record.name for span in innermost[:20]],
+            keys.SPAN_ID: span_text(trigger.record.span_id),
+            keys.DURATION_NS: trigger.duration_ns,
+            keys.OPEN_BELOW: [span.name for span in innermost[:_MOST_LISTED]],
         },
     )
+
+
+RULE: Final = Rule(
+    name="unfinished",
+    kind=Kind.CIRCUMSTANCE,
+    title="It never ended",
+    find=find_unfinished,
+)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Final
 
+from otel_flight.incidents.evidence.evidence import Evidence
+from otel_flight.incidents.evidence.places import location
 from otel_flight.incidents.evidence.raised import (
     LONGEST_MESSAGE,
     Raised,
@@ -12,95 +14,93 @@ from otel_flight.incidents.evidence.raised import (
     first_raised,
     raised,
 )
-from otel_flight.incidents.evidence.view import (
-    ERROR_TRIGGERS,
-    STATUS_ERROR,
-    EvidenceView,
-    one_line,
-    quoted,
-    span_id_text,
-    time_within,
-)
+from otel_flight.incidents.findings.rule import Kind, Rule
 from otel_flight.incidents.manifest import Finding
 from otel_flight.incidents.window import WindowSpan
+from otel_flight.intervals import union_ns
+from otel_flight.names import evidence as keys
+from otel_flight.names import exception_attributes
+from otel_flight.records.ids import span_text
+from otel_flight.words import one_line, quoted
 
 _MOST_NAMED: Final = 3
 _NOTHING: Final = Raised("", "", "")
 
 
-def find_error_origin(view: EvidenceView) -> Finding | None:
+def find_error_origin(evidence: Evidence) -> Finding | None:
     """Name the failed span the trigger's failure stems from, or the one that failed within it.
 
     An error below that was handled is none of the origin: a failed child counts only when its
     parent recorded the same exception, one raised from it, or none at all.
     """
-    if view.trigger is None:
+    if evidence.trigger is None:
         return None
-    has_failed = _has_failed(view, view.trigger)
-    top = _told_above(view, view.trigger) if has_failed else _failed_below(view, view.trigger)
+    trigger = evidence.trigger
+    find_top = _failure_above if _has_failed(evidence, trigger) else _failed_below
+    top = find_top(evidence, trigger)
     if top is None:
         return None
-    origin = _origin(view, top)
+    origin = _origin(evidence, top)
     detail = failure_words(origin)
-    above = [span for span in view.ancestors(origin) if _has_failed(view, span)]
-    if not detail and not above and origin is view.trigger:
+    above = [span for span in evidence.trace.ancestors(origin) if _has_failed(evidence, span)]
+    if not detail and not above and origin is trigger:
         return None
-    measured = view.slow or view.trigger
-    is_slow = view.slow is not None and measured.duration_ns > 0
+    measured = evidence.slow or trigger
+    is_slow = evidence.slow is not None and measured.duration_ns > 0
     return Finding(
-        rule="error_origin",
+        rule=RULE.name,
         summary=_summary(origin, detail, above),
-        explained_share=time_within([origin], measured) / measured.duration_ns if is_slow else 0.0,
+        explained_share=union_ns([origin], measured) / measured.duration_ns if is_slow else 0.0,
         evidence=_evidence(origin, above),
     )
 
 
-def _has_failed(view: EvidenceView, span: WindowSpan) -> bool:
-    if span.record.status_code == STATUS_ERROR:
+def _has_failed(evidence: Evidence, span: WindowSpan) -> bool:
+    if span.is_error:
         return True
-    cause = view.incident.manifest.trigger  # a cancelled span has an exception but no status
-    is_cause = cause is not None and cause.trigger in ERROR_TRIGGERS
-    return is_cause and view.trigger is span and raised(span) is not None
+    # A cancelled span has an exception but no status.
+    is_cause = evidence.is_of_failure and evidence.trigger is span
+    return is_cause and raised(span) is not None
 
 
-def _told_above(view: EvidenceView, span: WindowSpan) -> WindowSpan:
-    """Return the failed span above one without an exception that tells it, else the span itself.
+def _failure_above(evidence: Evidence, span: WindowSpan) -> WindowSpan:
+    """Return the failed span above one that has the exception which it lacks, else the span itself.
 
     What sends the answer to a request that raised an exception fails first, with its status alone.
     """
-    for above in () if raised(span) is not None else view.ancestors(span):
-        if not _has_failed(view, above):
+    for above in () if raised(span) is not None else evidence.trace.ancestors(span):
+        if not _has_failed(evidence, above):
             break
         if raised(above) is not None:
             return above
     return span
 
 
-def _failed_below(view: EvidenceView, span: WindowSpan) -> WindowSpan | None:
+def _failed_below(evidence: Evidence, span: WindowSpan) -> WindowSpan | None:
     """Return the failed span below one that has not failed that took longest."""
-    failed = [found for found in view.descendants(span) if _has_failed(view, found)]
+    failed = [found for found in evidence.trace.descendants(span) if _has_failed(evidence, found)]
     ids = {found.record.span_id for found in failed}
     outermost = [found for found in failed if found.record.parent_span_id not in ids]
     return max(outermost, key=lambda found: found.duration_ns, default=None)
 
 
-def _origin(view: EvidenceView, top: WindowSpan) -> WindowSpan:
+def _origin(evidence: Evidence, top: WindowSpan) -> WindowSpan:
     origin = top
-    for _ in view.trace:
+    for _ in evidence.trace.spans:
         failed = [
             child
-            for child in view.children(origin)
-            if _has_failed(view, child) and _stems_from(origin, child)
+            for child in evidence.trace.children(origin)
+            if _has_failed(evidence, child) and _stems_from(origin, child)
         ]
         if not failed:
             break
-        origin = max(failed, key=lambda child: child.record.end_ns)
+        origin = max(failed, key=lambda child: child.end_ns)
     return origin
 
 
 def _stems_from(parent: WindowSpan, child: WindowSpan) -> bool:
     """Tell whether the parent's failure is the child's, as far as it can be told."""
-    if child.is_open or (not parent.is_open and child.record.end_ns > parent.record.end_ns):
+    if child.is_open or (not parent.is_open and child.end_ns > parent.end_ns):
         return False
     above, below = raised(parent), raised(child)
     if above is None:
@@ -112,7 +112,7 @@ def _stems_from(parent: WindowSpan, child: WindowSpan) -> bool:
 
 
 def _summary(origin: WindowSpan, detail: str, above: Sequence[WindowSpan]) -> str:
-    text = f"{quoted(origin.record.name)} failed"
+    text = f"{quoted(origin.name)} failed"
     if detail:
         text += f" with {detail}"
     first = first_raised(raised(origin) or _NOTHING)
@@ -121,7 +121,7 @@ def _summary(origin: WindowSpan, detail: str, above: Sequence[WindowSpan]) -> st
     if first.place:
         text += f" (at {first.place})"
     if above:
-        names = [quoted(span.record.name) for span in above]
+        names = [quoted(span.name) for span in above]
         more = len(names) - _MOST_NAMED
         text += f"; so did {', '.join(names[:_MOST_NAMED])} above it"
         text += f" and {more} more" if more > 0 else ""
@@ -130,13 +130,24 @@ def _summary(origin: WindowSpan, detail: str, above: Sequence[WindowSpan]) -> st
 
 def _evidence(origin: WindowSpan, above: Sequence[WindowSpan]) -> dict[str, Any]:
     exception = raised(origin)
-    evidence: dict[str, Any] = {"span_id": span_id_text(origin), "span": origin.record.name}
+    found: dict[str, Any] = {
+        keys.SPAN_ID: span_text(origin.record.span_id),
+        keys.SPAN: origin.name,
+    }
     if exception is not None:
         first = first_raised(exception)
-        evidence["exception.type"] = exception.type
-        evidence["exception.message"] = one_line(exception.message, LONGEST_MESSAGE)
-        evidence |= {"first_exception": first.words} if first.words else {}
-        evidence |= {"code.location": first.place} if first.place else {}
+        found[exception_attributes.TYPE] = exception.type
+        found[exception_attributes.MESSAGE] = one_line(exception.message, LONGEST_MESSAGE)
+        found |= {keys.FIRST_EXCEPTION: first.words} if first.words else {}
+        found |= location(first.place)
     if above:
-        evidence["failed_above"] = [span.record.name for span in above]
-    return evidence
+        found[keys.FAILED_ABOVE] = [span.name for span in above]
+    return found
+
+
+RULE: Final = Rule(
+    name="error_origin",
+    kind=Kind.FAILURE,
+    title="Where an error came from",
+    find=find_error_origin,
+)

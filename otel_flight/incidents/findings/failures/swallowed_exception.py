@@ -6,112 +6,106 @@ Only where exceptions that are raised within requests are recorded, which is off
 from __future__ import annotations
 
 import re
-from typing import Any, Final
+from typing import Final
 
-from otel_flight.incidents.evidence.raised import raised
-from otel_flight.incidents.evidence.view import (
-    STATUS_ERROR,
-    EvidenceView,
-    one_line,
-    quoted,
-    short_duration,
-)
+from otel_flight.incidents.evidence.evidence import Evidence
+from otel_flight.incidents.evidence.places import described, frame_in, location
+from otel_flight.incidents.evidence.raised import exception_words, raised
+from otel_flight.incidents.evidence.unhandled import LONGEST_PLACE
+from otel_flight.incidents.findings.rule import Kind, Rule
 from otel_flight.incidents.manifest import Finding
 from otel_flight.incidents.window import WindowEvent, WindowSpan
-from otel_flight.interpreter.code_origin import is_application, short_file
+from otel_flight.interpreter.code_origin import is_application
 from otel_flight.names import event_names, source_names
 from otel_flight.names import exception_attributes as names
+from otel_flight.records.records import Frame
+from otel_flight.words import quoted, short_duration
 
 _FEWEST_GOOD: Final = 5
-"""Requests of the same name that went well, to know that they do without the exception."""
-_LONGEST_MESSAGE: Final = 200
-
+"""With fewer requests of the same name that went well, it is not known whether those have the
+exception, too."""
 _PLACE: Final = re.compile(r"(?s)(.*) \((.*):(\d+)\)")
 
-Place = tuple[str, str, int]
-"""Function, file and line."""
 
-
-def find_swallowed_exception(view: EvidenceView) -> Finding | None:
+def find_swallowed_exception(evidence: Evidence) -> Finding | None:
     """Name the last exception that was caught before the trigger failed, and who caught it.
 
     Silent where the same exception comes up in requests that go well, where too few of those are
     known, about what a library caught (often to raise it again in another thread), and about what a
     span of the trace tells of: an exception that failed it, or that such a one was raised from.
     """
-    if view.trigger is None or view.trigger.record.status_code != STATUS_ERROR:
+    trigger = evidence.trigger
+    if trigger is None or not trigger.is_error:
         return None
-    root = view.local_root(view.trigger)
-    if _good_requests(view, root) < _FEWEST_GOOD:
+    root = evidence.trace.local_root(trigger)
+    if _good_requests(evidence, root) < _FEWEST_GOOD:
         return None
     own = root.record.trace_id
     events = [
-        e
-        for e in view.events(source_names.EXCEPTIONS)
-        if e.record.name == event_names.RAISED_EXCEPTION
+        event
+        for event in evidence.events(source_names.EXCEPTIONS)
+        if event.name == event_names.RAISED_EXCEPTION
     ]
-    usual = {_place(event) for event in events if event.record.trace_id != own}
-    told = "".join(found.stacktrace for found in map(raised, view.trace) if found is not None)
+    usual = {_raised_in(event) for event in events if event.record.trace_id != own}
+    recorded = [found.stacktrace for found in map(raised, evidence.trace.spans) if found]
     caught = [
         event
         for event in events
         if event.record.trace_id == own
-        and event.record.start_ns <= view.trigger.record.end_ns
-        and is_application(_place(event)[1])
-        and is_application(_caught_in(event)[1])
-        and _place(event) not in usual
-        and _kind(event) not in told
+        and event.start_ns <= trigger.end_ns
+        and is_application(_raised_in(event).file)
+        and is_application(_caught_in(event).file)
+        and _raised_in(event) not in usual
+        and not any(_type(event) in stacktrace for stacktrace in recorded)
     ]
-    return _finding(view.trigger, caught[-1]) if caught else None
+    return _finding(trigger, caught[-1]) if caught else None
 
 
 def _finding(trigger: WindowSpan, event: WindowEvent) -> Finding:
-    said = event.record.attributes
-    kind = _kind(event).rpartition(".")[2]
-    words = one_line(f"{kind}: {said.get(names.MESSAGE, '')}".strip(": "), _LONGEST_MESSAGE)
-    function, file, line = _place(event)
-    where = f"{function} ({short_file(file)}:{line})"
-    before = short_duration(trigger.record.end_ns - event.record.start_ns)
-    summary = f"{quoted(where, 160)} raised {words}, {before} before {quoted(trigger.record.name)}"
-    summary += " failed"
-    function, file, line = _caught_in(event)
-    caught_in = f"{function} ({short_file(file)}:{line})"
-    summary += f"; it was caught in {quoted(caught_in, 160)}"
+    message = str(event.record.attributes.get(names.MESSAGE, ""))
+    raised_in, caught_in = described(_raised_in(event)), described(_caught_in(event))
     return Finding(
-        rule="swallowed_exception",
-        summary=f"{summary}. No request that went well has it",
+        rule=RULE.name,
+        summary=(
+            f"{quoted(raised_in, LONGEST_PLACE)} raised {exception_words(_type(event), message)}, "
+            f"{short_duration(trigger.end_ns - event.start_ns)} before {quoted(trigger.name)} "
+            f"failed; it was caught in {quoted(caught_in, LONGEST_PLACE)}. No request that went "
+            "well has it"
+        ),
         evidence={
-            names.TYPE: _kind(event),
-            names.MESSAGE: str(said.get(names.MESSAGE, "")),
-            "code.location": where,
+            names.TYPE: _type(event),
+            names.MESSAGE: message,
+            **location(raised_in),
             names.CAUGHT_IN: caught_in,
         },
     )
 
 
-def _good_requests(view: EvidenceView, root: WindowSpan) -> int:
+def _good_requests(evidence: Evidence, root: WindowSpan) -> int:
     return sum(
-        each.name == root.record.name and not each.is_error and not each.is_open
-        for each in view.roots
+        each.name == root.name and not each.is_error and not each.is_open
+        for each in evidence.roots
         if each.trace_id != root.record.trace_id
     )
 
 
-def _kind(event: WindowEvent) -> str:
+def _type(event: WindowEvent) -> str:
     return str(event.record.attributes.get(names.TYPE, ""))
 
 
-def _place(event: WindowEvent) -> Place:
-    said: dict[str, Any] = event.record.attributes
-    line = said.get("code.line.number", 0)
-    return (
-        str(said.get("code.function.name", "")),
-        str(said.get("code.file.path", "")),
-        line if isinstance(line, int) else 0,
-    )
+def _raised_in(event: WindowEvent) -> Frame:
+    return frame_in(event.record.attributes)
 
 
-def _caught_in(event: WindowEvent) -> Place:
+def _caught_in(event: WindowEvent) -> Frame:
     """Return where it was caught; without a file when it was not."""
     found = _PLACE.fullmatch(str(event.record.attributes.get(names.CAUGHT_IN, "")))
-    return (found[1], found[2], int(found[3])) if found is not None else ("", "", 0)
+    return Frame(found[1], found[2], int(found[3])) if found is not None else Frame("", "", 0)
+
+
+RULE: Final = Rule(
+    name="swallowed_exception",
+    kind=Kind.FAILURE,
+    title="An exception was swallowed before",
+    find=find_swallowed_exception,
+)

@@ -2,80 +2,83 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Final
 
+from otel_flight.incidents.evidence.evidence import Evidence
 from otel_flight.incidents.evidence.unhandled import (
-    TRIGGER,
-    exception_evidence,
-    exception_words,
-    fired_ns,
     unhandled_events,
+    unhandled_evidence,
+    unhandled_words,
 )
-from otel_flight.incidents.evidence.view import EvidenceView, quoted, short_duration
+from otel_flight.incidents.findings.rule import Kind, Rule
 from otel_flight.incidents.manifest import Finding
-from otel_flight.incidents.window import WindowEvent
+from otel_flight.names import evidence as keys
 from otel_flight.names import exception_attributes as names
-from otel_flight.records.records import Frame
+from otel_flight.names import trigger_names
+from otel_flight.names.attributes import THREAD_ID
+from otel_flight.words import quoted, short_duration
 
 _MOMENT_NS: Final = 1_000_000
-"""A death so shortly before the trigger is the trigger."""
+"""A death so few nanoseconds before the trigger is the trigger."""
 
 
-def find_thread_died(view: EvidenceView) -> Finding | None:
+def find_thread_died(evidence: Evidence) -> Finding | None:
     """Name the thread that died last before the trigger, of what, and where.
 
     Silent where the trigger is another unhandled exception than a thread's, and where requests like
     the trigger's have gone well since: those did not need the thread.
     """
-    fired = fired_ns(view)
+    fired = evidence.manifest.fired_ns
     deaths = [
-        event for event in unhandled_events(view, names.THREAD) if event.record.start_ns <= fired
+        event for event in unhandled_events(evidence, names.THREAD) if event.start_ns <= fired
     ]
-    cause = view.incident.manifest.trigger
-    if not deaths or (cause is not None and _is_of_another(cause.trigger, deaths[-1], fired)):
+    if not deaths:
         return None
-    died = deaths[-1].record
-    if _has_gone_well_since(view, died.start_ns):
+    death = deaths[-1]
+    before = fired - death.start_ns
+    is_of_another = before > _MOMENT_NS and evidence.cause_of(trigger_names.UNHANDLED_EXCEPTION)
+    if is_of_another or _has_gone_well_since(evidence, death.start_ns):
         return None
-    attributes = died.attributes
-    frames: Sequence[Frame] = deaths[-1].stack.frames if deaths[-1].stack is not None else ()
+    attributes, frames = death.record.attributes, death.frames
     name = str(attributes.get(names.WHERE, ""))
-    before = fired - died.start_ns
     summary = f"the thread {quoted(name)} died" if name else "a thread died"
     if before > _MOMENT_NS:
         summary += f" {short_duration(before)} before the trigger"
-    summary += f" of {exception_words(attributes, frames)}"
+    summary += f" of {unhandled_words(attributes, frames)}"
     if more := len(deaths) - 1:
         summary += f"; {more} more {'thread' if more == 1 else 'threads'} died before it"
     return Finding(
-        rule="thread_died",
+        rule=RULE.name,
         summary=summary,
         evidence={
-            **exception_evidence(attributes, frames),
-            "thread.id": died.thread_id,
-            "before_ns": before,
-            "deaths": len(deaths),
+            **unhandled_evidence(attributes, frames),
+            THREAD_ID: death.record.thread_id,
+            keys.BEFORE_NS: before,
+            keys.DEATHS: len(deaths),
         },
     )
 
 
-def _is_of_another(trigger: str, last: WindowEvent, fired: int) -> bool:
-    return trigger == TRIGGER and fired - last.record.start_ns > _MOMENT_NS
-
-
-def _has_gone_well_since(view: EvidenceView, died_ns: int) -> bool:
+def _has_gone_well_since(evidence: Evidence, died_ns: int) -> bool:
     """Tell whether a request of the trigger's name began after a death and was soon over."""
-    if view.trigger is None:
+    if evidence.trigger is None:
         return False
-    own = view.local_root(view.trigger)
+    own = evidence.trace.local_root(evidence.trigger)
     return any(
-        root.name == own.record.name
+        root.name == own.name
         and root.start_ns > died_ns
-        and root.end_ns <= own.record.start_ns
+        and root.end_ns <= own.start_ns
         and not root.is_error
         and not root.is_open
-        and (root.end_ns - root.start_ns) * 2 < own.duration_ns
-        for root in view.roots
+        and root.duration_ns * 2 < own.duration_ns
+        for root in evidence.roots
         if root.span_id != own.record.span_id
     )
+
+
+RULE: Final = Rule(
+    name="thread_died",
+    kind=Kind.FAILURE,
+    title="A thread died",
+    find=find_thread_died,
+)

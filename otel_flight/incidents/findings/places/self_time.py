@@ -4,38 +4,49 @@ from __future__ import annotations
 
 from typing import Final
 
-from otel_flight.incidents.evidence.view import (
-    EvidenceView,
-    quoted,
-    short_duration,
-    span_id_text,
-    time_within,
-    working,
-)
+from otel_flight.incidents.evidence.evidence import Evidence
+from otel_flight.incidents.evidence.trace_spans import working
+from otel_flight.incidents.findings.rule import Kind, Rule
 from otel_flight.incidents.manifest import Finding
+from otel_flight.intervals import union_ns
+from otel_flight.names import evidence as keys
+from otel_flight.records.ids import span_text
+from otel_flight.words import quoted, short_duration
 
 _LEAST_SHARE: Final = 0.6
+"""With a smaller part of the time outside of them, the child spans say enough."""
 
 
-def find_self_time(view: EvidenceView) -> Finding | None:
+def find_self_time(evidence: Evidence) -> Finding | None:
     """Say how much of the slow span's time no child covers.
 
     Silent without any child: of a span with nothing inside this is always so.
     """
-    slow = view.slow
-    if slow is None or slow.duration_ns <= 0 or not view.children(slow):
+    slow = evidence.slow
+    if slow is None or slow.duration_ns <= 0 or not evidence.trace.children(slow):
         return None
-    outside = slow.duration_ns - time_within(working(view.children(slow)), slow)
+    outside = slow.duration_ns - union_ns(working(evidence.trace.children(slow)), slow)
     share = outside / slow.duration_ns
     if share < _LEAST_SHARE:
         return None
     return Finding(
-        rule="self_time",
+        rule=RULE.name,
         summary=(
             f"{short_duration(outside)} of the {short_duration(slow.duration_ns)} of "
-            f"{quoted(slow.record.name)} ({share:.0%}) passed outside its child spans, in code "
-            "that has none"
+            f"{quoted(slow.name)} ({share:.0%}) passed outside its child spans, in code that has "
+            "none"
         ),
         explained_share=share,
-        evidence={"span_id": span_id_text(slow), "outside_children_ns": outside},
+        evidence={
+            keys.SPAN_ID: span_text(slow.record.span_id),
+            keys.OUTSIDE_CHILDREN_NS: outside,
+        },
     )
+
+
+RULE: Final = Rule(
+    name="self_time",
+    kind=Kind.PLACE,
+    title="The time passed outside of all spans",
+    find=find_self_time,
+)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import inspect
 import sys
 from collections.abc import Iterator
@@ -9,11 +10,12 @@ from pathlib import Path
 
 import pytest
 
+from otel_flight.assembly import ASSEMBLY, RULES
 from otel_flight.guard import Guard
-from otel_flight.incidents import findings
-from otel_flight.incidents.evidence.view import EvidenceView, Rule, rule_name
-from otel_flight.incidents.findings import RULES, examine
+from otel_flight.incidents.evidence.evidence import Evidence
+from otel_flight.incidents.findings.rule import Kind, Rule
 from otel_flight.incidents.manifest import Finding
+from tests.support.findings import evidence_of, findings_of
 from tests.support.incident_builder import REMOTE_PARENT, IncidentBuilder
 
 
@@ -31,7 +33,7 @@ def test_slowness_is_explained_by_what_took_most_time(builder: IncidentBuilder) 
     builder.span("inventory", 30, 2430, root)
     builder.end(root, 2600)
 
-    found = examine(builder.incident(builder.slow(root, 2600), closed_ms=4600))
+    found = findings_of(builder.incident(builder.slow(root, 2600), closed_ms=4600))
 
     assert [finding.rule for finding in found] == ["slow_child", "error_origin"]
 
@@ -44,7 +46,7 @@ def test_a_failure_is_explained_by_its_origin_first(builder: IncidentBuilder) ->
     builder.end(root, 2600, error=ValueError("no"))
     causes = [builder.failed(root, 2600), builder.slow(root, 2600)]
 
-    found = examine(builder.incident(*causes, closed_ms=4600))
+    found = findings_of(builder.incident(*causes, closed_ms=4600))
 
     assert [finding.rule for finding in found] == ["error_origin", "slow_child"]
 
@@ -67,17 +69,21 @@ def test_a_cause_comes_before_the_place_unless_it_explains_little(
     builder.span("inventory", 800, 800 + inventory_ms, root)
     builder.end(root, 2100)
 
-    found = examine(builder.incident(builder.slow(root, 2100), closed_ms=4100))
+    found = findings_of(builder.incident(builder.slow(root, 2100), closed_ms=4100))
 
     assert [finding.rule for finding in found] == order
 
 
-@pytest.mark.parametrize("rule", RULES, ids=rule_name)
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.name)
 def test_a_rule_is_called_what_its_findings_say(rule: Rule) -> None:
-    """Their order goes by the names of the rules, so the two must agree."""
-    module = sys.modules[rule.__module__]
+    """The name of its module, its own and that of its findings agree."""
+    module = sys.modules[rule.find.__module__]
 
-    assert f'rule="{rule_name(rule)}"' in inspect.getsource(module)
+    assert module.__name__.endswith(f".{rule.name}")
+    assert rule.find.__name__ == f"find_{rule.name}"
+    assert inspect.getsource(module).count("rule=") == inspect.getsource(module).count(
+        "rule=RULE.name"
+    )
 
 
 def test_repeated_calls_are_not_blamed_on_the_span_around_them(builder: IncidentBuilder) -> None:
@@ -89,7 +95,7 @@ def test_repeated_calls_are_not_blamed_on_the_span_around_them(builder: Incident
     builder.end(handler, 2050)
     builder.end(root, 2100)
 
-    found = examine(builder.incident(builder.slow(root, 2100), closed_ms=4100))
+    found = findings_of(builder.incident(builder.slow(root, 2100), closed_ms=4100))
 
     assert [finding.rule for finding in found] == ["repeated_child"]
 
@@ -100,8 +106,8 @@ def test_a_quiet_incident_has_no_findings(builder: IncidentBuilder) -> None:
     builder.request("GET /items", 0, 5)
     healthy = builder.incident(closed_ms=100)
 
-    assert examine(empty) == []
-    assert examine(healthy) == []
+    assert findings_of(empty) == []
+    assert findings_of(healthy) == []
 
 
 def test_parents_in_a_circle_do_not_hang(builder: IncidentBuilder) -> None:
@@ -113,34 +119,33 @@ def test_parents_in_a_circle_do_not_hang(builder: IncidentBuilder) -> None:
     builder.end(root, 2000, error="no")
     incident = builder.incident(builder.slow(root, 2000), closed_ms=4000)
 
-    assert {finding.rule for finding in examine(incident)} <= {"error_origin", "slow_child"}
+    assert {finding.rule for finding in findings_of(incident)} <= {"error_origin", "slow_child"}
 
 
-def test_a_failing_rule_does_not_take_the_others_with_it(
-    builder: IncidentBuilder, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_failing_rule_does_not_take_the_others_with_it(builder: IncidentBuilder) -> None:
     """With a guard, a rule that raises is noted and the findings of the others remain."""
 
-    def broken(view: EvidenceView) -> Finding | None:
+    def find_broken(evidence: Evidence) -> Finding | None:
         raise ZeroDivisionError
 
+    broken = Rule(name="broken", kind=Kind.CAUSE, title="It is broken", find=find_broken)
+    rulebook = dataclasses.replace(ASSEMBLY.rulebook, rules=(broken, *RULES))
     root = builder.open("GET /hang", 0)
     incident = builder.incident(builder.slow(root, 1000, trigger="slow_open_root"), closed_ms=3000)
-    monkeypatch.setattr(findings, "RULES", (broken, *RULES))
     guard = Guard()
 
-    found = examine(incident, guard=guard)
+    found = rulebook.findings(rulebook.evidence(incident), guard)
 
     assert [finding.rule for finding in found] == ["unfinished"]
     assert [error.place for error in guard.errors()] == ["broken"]
 
 
-def test_the_pause_is_taken_regularly(builder: IncidentBuilder) -> None:
-    """A live process gets its turns while a large window is examined."""
+def test_the_gil_is_given_up_regularly(builder: IncidentBuilder) -> None:
+    """A live process gets its turns while a large window is gone through."""
     for number in range(1000):
         builder.request("GET /items", number, number + 1)
-    pauses: list[None] = []
+    yields: list[None] = []
 
-    examine(builder.incident(closed_ms=2000), pause=lambda: pauses.append(None))
+    evidence_of(builder.incident(closed_ms=2000), lambda: yields.append(None))
 
-    assert len(pauses) == 32
+    assert len(yields) == 32

@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from otel_flight.incidents.evidence.view import EvidenceView
 from otel_flight.incidents.incident import Incident
 from otel_flight.report.model.happenings import Happenings, find_happenings
 from otel_flight.report.model.timeline import UNLIMITED
+from tests.support.findings import evidence_of
 from tests.support.incident_builder import IncidentBuilder, at, place
 
 MS = 1_000_000
@@ -28,7 +28,7 @@ def builder(tmp_path: Path) -> Iterator[IncidentBuilder]:
 def happenings_of(incident: Incident, most: int = UNLIMITED) -> Happenings:
     """Return what is told of an incident, on an axis that begins when the builder does."""
     explanations = incident.manifest.explanations
-    return find_happenings(EvidenceView(incident), explanations, at(0), most)
+    return find_happenings(evidence_of(incident), explanations, at(0), most)
 
 
 def log(message: str, level: int = 30, line: int = 1) -> dict[str, Any]:

@@ -9,11 +9,11 @@ from threading import get_ident
 import pytest
 from opentelemetry.sdk.trace import Span
 
-from otel_flight.incidents.evidence.view import EvidenceView
 from otel_flight.incidents.incident import Incident
 from otel_flight.incidents.manifest import Explanation
 from otel_flight.report.model.timeline import UNLIMITED, Timeline, build_timeline
 from otel_flight.report.model.trace_rows import Gap, Row
+from tests.support.findings import evidence_of
 from tests.support.incident_builder import REMOTE_PARENT, START_NS, IncidentBuilder, at, place
 
 MS = 1_000_000
@@ -31,7 +31,7 @@ def timeline_of(
 ) -> Timeline:
     """Return the timeline of an incident with its findings."""
     return build_timeline(
-        EvidenceView(incident),
+        evidence_of(incident),
         incident.manifest.findings,
         incident.manifest.explanations,
         max_rows=max_rows,
@@ -255,7 +255,7 @@ def test_inferred_spans_hang_below_each_other(builder: IncidentBuilder) -> None:
     )
     inner = inferred(work, "escape", 200, 1000, at_place=("/app/html.py", 99), parent_id=outer.id)
 
-    timeline = build_timeline(EvidenceView(incident), (), [outer, inner])
+    timeline = build_timeline(evidence_of(incident), (), [outer, inner])
 
     assert shown(timeline) == ["GET /report", "└ work", "  └ render", "    └ escape"]
     rows = [row for row in timeline.rows if isinstance(row, Row)]
@@ -290,7 +290,7 @@ def test_an_explanation_of_a_span_that_was_lost_is_left_out(builder: IncidentBui
     incident = builder.incident(builder.slow(root, 1200), closed_ms=3000)
     astray = inferred(elsewhere, "render", 10, 90, at_place=("/app/pages.py", 7))
 
-    assert shown(build_timeline(EvidenceView(incident), (), [astray])) == ["GET /report"]
+    assert shown(build_timeline(evidence_of(incident), (), [astray])) == ["GET /report"]
 
 
 def test_parents_in_a_circle_are_drawn_once(builder: IncidentBuilder) -> None:

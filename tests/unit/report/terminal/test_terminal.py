@@ -10,6 +10,7 @@ import pytest
 from rich.cells import cell_len
 from rich.console import Console
 
+from otel_flight.assembly import ASSEMBLY
 from otel_flight.incidents.incident import Incident
 from otel_flight.incidents.manifest import Losses
 from otel_flight.incidents.spool import DeliveryState
@@ -41,7 +42,8 @@ def printed(
         force_terminal=is_terminal,
         color_system="standard" if is_terminal else "auto",
     )
-    print_report(build_report(incident, state=state, max_rows=20, max_neighbours=5), console)
+    report = build_report(incident, ASSEMBLY.rulebook, state=state, max_rows=20, max_neighbours=5)
+    print_report(report, console)
     stream.seek(0)
     return stream.read()
 

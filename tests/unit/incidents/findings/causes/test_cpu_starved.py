@@ -9,9 +9,9 @@ import pytest
 from opentelemetry.sdk.trace import Span
 from opentelemetry.trace import SpanKind
 
-from otel_flight.incidents.evidence.view import EvidenceView
 from otel_flight.incidents.findings.causes.cpu_starved import find_cpu_starved
 from otel_flight.incidents.manifest import Cause, Finding
+from tests.support.findings import evidence_of
 from tests.support.incident_builder import IncidentBuilder, place
 
 MS = 1_000_000
@@ -44,7 +44,7 @@ def stopped(
 
 def find(builder: IncidentBuilder, cause: Cause) -> Finding | None:
     """Return what the rule says of an incident with this cause."""
-    return find_cpu_starved(EvidenceView(builder.incident(cause, closed_ms=20_000)))
+    return find_cpu_starved(evidence_of(builder.incident(cause, closed_ms=20_000)))
 
 
 def test_the_limit_of_the_container(builder: IncidentBuilder) -> None:

@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 from opentelemetry.sdk.trace import Span
 
-from otel_flight.incidents.evidence.view import EvidenceView
 from otel_flight.incidents.findings.causes.event_loop_blocked import find_event_loop_blocked
 from otel_flight.incidents.manifest import Cause, Finding
 from otel_flight.names import attributes as names
+from tests.support.findings import evidence_of
 from tests.support.incident_builder import IncidentBuilder
 
 COMPUTE = {names.FUNCTION: "compute", names.FILE: "/srv/shop/app.py", names.LINE: 12}
@@ -45,7 +45,7 @@ def stall(
 
 def find(builder: IncidentBuilder, cause: Cause, closed_ms: float = 5_000) -> Finding | None:
     """Return what the rule says of an incident with this cause."""
-    return find_event_loop_blocked(EvidenceView(builder.incident(cause, closed_ms=closed_ms)))
+    return find_event_loop_blocked(evidence_of(builder.incident(cause, closed_ms=closed_ms)))
 
 
 def test_the_function_is_named_with_the_other_request_it_ran_in(builder: IncidentBuilder) -> None:

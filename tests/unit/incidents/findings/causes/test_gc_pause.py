@@ -9,9 +9,9 @@ import pytest
 from opentelemetry.sdk.trace import Span
 from opentelemetry.trace import SpanKind
 
-from otel_flight.incidents.evidence.view import EvidenceView
 from otel_flight.incidents.findings.causes.gc_pause import find_gc_pause
 from otel_flight.incidents.manifest import Cause, Finding
+from tests.support.findings import evidence_of
 from tests.support.incident_builder import IncidentBuilder, place
 
 
@@ -39,7 +39,7 @@ def collection(
 
 def find(builder: IncidentBuilder, cause: Cause) -> Finding | None:
     """Return what the rule says of an incident with this cause."""
-    return find_gc_pause(EvidenceView(builder.incident(cause, closed_ms=20_000)))
+    return find_gc_pause(evidence_of(builder.incident(cause, closed_ms=20_000)))
 
 
 def test_one_long_collection(builder: IncidentBuilder) -> None:

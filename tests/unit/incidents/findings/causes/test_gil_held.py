@@ -12,9 +12,9 @@ from opentelemetry.sdk.trace import Span
 from opentelemetry.trace import SpanKind
 
 from otel_flight.incidents.evidence.pauses import find_pauses
-from otel_flight.incidents.evidence.view import EvidenceView
 from otel_flight.incidents.findings.causes.gil_held import find_gil_held
 from otel_flight.incidents.manifest import Cause, Finding
+from tests.support.findings import evidence_of
 from tests.support.incident_builder import IncidentBuilder
 
 CHECK = {
@@ -57,7 +57,7 @@ def held(
 
 def find(builder: IncidentBuilder, cause: Cause) -> Finding | None:
     """Return what the rule says of an incident with this cause."""
-    return find_gil_held(EvidenceView(builder.incident(cause, closed_ms=20_000)))
+    return find_gil_held(evidence_of(builder.incident(cause, closed_ms=20_000)))
 
 
 def test_the_function_of_another_request(builder: IncidentBuilder) -> None:
@@ -129,7 +129,7 @@ def test_silent_when_threads_took_turns(builder: IncidentBuilder) -> None:
     held(builder, 200, 1_700, name="GIL contended")
     incident = builder.incident(builder.slow(slow, 2_000), closed_ms=20_000)
 
-    view = EvidenceView(incident)
+    view = evidence_of(incident)
 
     assert find_gil_held(view) is None
     assert list(find_pauses(view)) == []
@@ -140,7 +140,7 @@ def test_silent_about_a_garbage_collection(builder: IncidentBuilder) -> None:
     slow = builder.request("GET /quick", 0, 2_000)
     held(builder, 250, 1_700)
     builder.event("gc", "gc pause", 200, 1_690)
-    view = EvidenceView(builder.incident(builder.slow(slow, 2_000), closed_ms=20_000))
+    view = evidence_of(builder.incident(builder.slow(slow, 2_000), closed_ms=20_000))
 
     assert find_gil_held(view) is None
     assert [pause.event.record.name for pause in find_pauses(view)] == ["gc pause"]

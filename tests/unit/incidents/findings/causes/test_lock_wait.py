@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 from opentelemetry.sdk.trace import Span
 
-from otel_flight.incidents.evidence.view import EvidenceView
 from otel_flight.incidents.findings.causes.lock_wait import find_lock_wait
 from otel_flight.incidents.manifest import Cause, Finding
 from otel_flight.names import attributes as names
+from tests.support.findings import evidence_of
 from tests.support.incident_builder import IncidentBuilder
 from tests.unit.incidents.test_inferred_spans import place
 
@@ -51,7 +51,7 @@ def held_by(span: Span | None) -> dict[str, Any]:
 
 def find(builder: IncidentBuilder, cause: Cause, closed_ms: float = 5_000) -> Finding | None:
     """Return what the rule says of an incident with this cause."""
-    return find_lock_wait(EvidenceView(builder.incident(cause, closed_ms=closed_ms)))
+    return find_lock_wait(evidence_of(builder.incident(cause, closed_ms=closed_ms)))
 
 
 def test_the_lock_and_its_holder_are_named(builder: IncidentBuilder) -> None:

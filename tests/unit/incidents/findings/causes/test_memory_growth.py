@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from otel_flight.incidents.evidence.view import EvidenceView
 from otel_flight.incidents.findings.causes.memory_growth import find_memory_growth
 from otel_flight.incidents.manifest import Cause, Finding
+from tests.support.findings import evidence_of
 from tests.support.incident_builder import IncidentBuilder
 
 MIB = 1 << 20
@@ -39,7 +39,7 @@ def pressure(builder: IncidentBuilder, at_ms: float) -> Cause:
 
 def find(builder: IncidentBuilder, cause: Cause) -> Finding | None:
     """Return what the rule says of an incident with this cause."""
-    return find_memory_growth(EvidenceView(builder.incident(cause, closed_ms=20_000)))
+    return find_memory_growth(evidence_of(builder.incident(cause, closed_ms=20_000)))
 
 
 def test_the_process_and_the_request(builder: IncidentBuilder) -> None:

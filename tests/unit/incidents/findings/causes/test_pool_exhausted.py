@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 from opentelemetry.sdk.trace import Span
 
-from otel_flight.incidents.evidence.view import EvidenceView
 from otel_flight.incidents.findings.causes.pool_exhausted import find_pool_exhausted
 from otel_flight.incidents.manifest import Cause, Finding
 from otel_flight.names import attributes as names
+from tests.support.findings import evidence_of
 from tests.support.incident_builder import IncidentBuilder
 from tests.unit.incidents.test_inferred_spans import place
 
@@ -48,7 +48,7 @@ def trace_id(span: Span) -> str:
 
 def find(builder: IncidentBuilder, cause: Cause, closed_ms: float = 5_000) -> Finding | None:
     """Return what the rule says of an incident with this cause."""
-    return find_pool_exhausted(EvidenceView(builder.incident(cause, closed_ms=closed_ms)))
+    return find_pool_exhausted(evidence_of(builder.incident(cause, closed_ms=closed_ms)))
 
 
 def test_a_thread_pool_and_its_users_are_named(builder: IncidentBuilder) -> None:

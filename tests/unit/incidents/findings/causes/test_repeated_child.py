@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from otel_flight.incidents.evidence.view import EvidenceView
 from otel_flight.incidents.findings.causes.repeated_child import find_repeated_child
 from otel_flight.incidents.manifest import Cause, Finding
+from tests.support.findings import evidence_of
 from tests.support.incident_builder import IncidentBuilder
 
 
@@ -22,7 +22,7 @@ def builder(tmp_path: Path) -> Iterator[IncidentBuilder]:
 
 def find(builder: IncidentBuilder, cause: Cause) -> Finding | None:
     """Return what the rule says of an incident with this cause."""
-    return find_repeated_child(EvidenceView(builder.incident(cause, closed_ms=20_000)))
+    return find_repeated_child(evidence_of(builder.incident(cause, closed_ms=20_000)))
 
 
 def test_one_query_a_row_is_counted(builder: IncidentBuilder) -> None:

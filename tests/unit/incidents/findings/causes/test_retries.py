@@ -9,9 +9,9 @@ import pytest
 from opentelemetry.sdk.trace import Span
 from opentelemetry.trace import SpanKind
 
-from otel_flight.incidents.evidence.view import EvidenceView
 from otel_flight.incidents.findings.causes.retries import find_retries
 from otel_flight.incidents.manifest import Cause, Finding
+from tests.support.findings import evidence_of
 from tests.support.incident_builder import IncidentBuilder
 
 TIMEOUT = TimeoutError("no answer")
@@ -26,7 +26,7 @@ def builder(tmp_path: Path) -> Iterator[IncidentBuilder]:
 
 def find(builder: IncidentBuilder, cause: Cause, closed_ms: float = 20_000) -> Finding | None:
     """Return what the rule says of an incident with this cause."""
-    return find_retries(EvidenceView(builder.incident(cause, closed_ms=closed_ms)))
+    return find_retries(evidence_of(builder.incident(cause, closed_ms=closed_ms)))
 
 
 def record_attempts(

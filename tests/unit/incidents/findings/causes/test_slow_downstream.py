@@ -9,10 +9,9 @@ import pytest
 from opentelemetry.sdk.trace import Span
 from opentelemetry.trace import SpanKind
 
-from otel_flight.incidents.evidence.view import EvidenceView
-from otel_flight.incidents.findings import examine
 from otel_flight.incidents.findings.causes.slow_downstream import find_slow_downstream
 from otel_flight.incidents.manifest import Finding
+from tests.support.findings import evidence_of, findings_of
 from tests.support.incident_builder import IncidentBuilder
 
 INVENTORY = {"server.address": "inventory", "server.port": 8080}
@@ -28,7 +27,7 @@ def builder(tmp_path: Path) -> Iterator[IncidentBuilder]:
 def find(builder: IncidentBuilder, slow: Span, end_ms: float) -> Finding | None:
     """Return what the rule says of a slow request."""
     incident = builder.incident(builder.slow(slow, end_ms), closed_ms=20_000)
-    return find_slow_downstream(EvidenceView(incident))
+    return find_slow_downstream(evidence_of(incident))
 
 
 def call(
@@ -116,8 +115,8 @@ def test_one_finding_says_so(builder: IncidentBuilder) -> None:
         call(builder, many, 8000 + number * 200, 8190 + number * 200)
     builder.end(many, 10_000)
 
-    one_call = examine(builder.incident(builder.slow(root, 7600), closed_ms=20_000))
-    many_calls = examine(builder.incident(builder.slow(many, 10_000), closed_ms=20_000))
+    one_call = findings_of(builder.incident(builder.slow(root, 7600), closed_ms=20_000))
+    many_calls = findings_of(builder.incident(builder.slow(many, 10_000), closed_ms=20_000))
 
     assert [finding.rule for finding in one_call] == ["slow_downstream"]
     assert [finding.rule for finding in many_calls] == ["slow_downstream"]

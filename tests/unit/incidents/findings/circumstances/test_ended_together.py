@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from otel_flight.incidents.evidence.view import EvidenceView
 from otel_flight.incidents.findings.circumstances.ended_together import find_ended_together
 from otel_flight.incidents.manifest import Cause, Finding
+from tests.support.findings import evidence_of
 from tests.support.incident_builder import IncidentBuilder
 
 
@@ -30,7 +30,7 @@ def waiting_request(builder: IncidentBuilder) -> Cause:
 
 def find(builder: IncidentBuilder, cause: Cause) -> Finding | None:
     """Return what the rule says of an incident with this cause."""
-    return find_ended_together(EvidenceView(builder.incident(cause, closed_ms=5000)))
+    return find_ended_together(evidence_of(builder.incident(cause, closed_ms=5000)))
 
 
 def test_a_job_that_ended_with_the_wait_is_named(builder: IncidentBuilder) -> None:

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from otel_flight.incidents.evidence.view import EvidenceView
 from otel_flight.incidents.findings.circumstances.requests_in_flight import find_requests_in_flight
 from otel_flight.incidents.manifest import Cause, Finding
+from tests.support.findings import evidence_of
 from tests.support.incident_builder import IncidentBuilder
 
 
@@ -29,7 +29,7 @@ def steady_load(builder: IncidentBuilder, until_ms: int, at_once: int = 1) -> No
 
 def find(builder: IncidentBuilder, *causes: Cause, closed_ms: float = 14_000) -> Finding | None:
     """Return what the rule says of an incident with these causes."""
-    return find_requests_in_flight(EvidenceView(builder.incident(*causes, closed_ms=closed_ms)))
+    return find_requests_in_flight(evidence_of(builder.incident(*causes, closed_ms=closed_ms)))
 
 
 def test_a_pile_up_is_counted_by_name(builder: IncidentBuilder) -> None:

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from otel_flight.incidents.evidence.view import EvidenceView
 from otel_flight.incidents.findings.circumstances.unfinished import find_unfinished
 from otel_flight.incidents.manifest import Cause, Finding
+from tests.support.findings import evidence_of
 from tests.support.incident_builder import IncidentBuilder
 
 
@@ -22,7 +22,7 @@ def builder(tmp_path: Path) -> Iterator[IncidentBuilder]:
 
 def find(builder: IncidentBuilder, *causes: Cause) -> Finding | None:
     """Return what the rule says of an incident with these causes."""
-    return find_unfinished(EvidenceView(builder.incident(*causes, closed_ms=3200)))
+    return find_unfinished(evidence_of(builder.incident(*causes, closed_ms=3200)))
 
 
 def test_a_hanging_request_shows_where_it_hangs(builder: IncidentBuilder) -> None:

@@ -10,10 +10,9 @@ from typing import Any
 import pytest
 from opentelemetry.trace import SpanKind
 
-from otel_flight.incidents.evidence.view import EvidenceView
-from otel_flight.incidents.findings import examine
 from otel_flight.incidents.findings.failures.cancelled_from_above import find_cancelled_from_above
 from otel_flight.incidents.manifest import Cause, Finding
+from tests.support.findings import evidence_of, findings_of
 from tests.support.incident_builder import IncidentBuilder
 
 
@@ -26,7 +25,7 @@ def builder(tmp_path: Path) -> Iterator[IncidentBuilder]:
 
 def find(builder: IncidentBuilder, cause: Cause) -> Finding | None:
     """Return what the rule says of an incident with this cause."""
-    return find_cancelled_from_above(EvidenceView(builder.incident(cause, closed_ms=20_000)))
+    return find_cancelled_from_above(evidence_of(builder.incident(cause, closed_ms=20_000)))
 
 
 async def fetch() -> None:
@@ -104,7 +103,7 @@ def test_it_comes_before_the_error_it_ends_in(builder: IncidentBuilder) -> None:
     builder.end(root, 1500, error=raised_by(handle))
     causes = builder.failed(root, 1500), builder.slow(root, 1500)
 
-    findings = examine(builder.incident(*causes, closed_ms=20_000))
+    findings = findings_of(builder.incident(*causes, closed_ms=20_000))
 
     assert findings[0].rule == "cancelled_from_above"
     assert findings[0].explained_share == 1

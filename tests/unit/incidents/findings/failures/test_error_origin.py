@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from otel_flight.incidents.evidence.view import EvidenceView
 from otel_flight.incidents.findings.failures.error_origin import find_error_origin
 from otel_flight.incidents.manifest import Cause, Finding
+from tests.support.findings import evidence_of
 from tests.support.incident_builder import IncidentBuilder
 
 
@@ -23,7 +23,7 @@ def builder(tmp_path: Path) -> Iterator[IncidentBuilder]:
 
 def find(builder: IncidentBuilder, cause: Cause) -> Finding | None:
     """Return what the rule says of an incident with this cause."""
-    return find_error_origin(EvidenceView(builder.incident(cause, closed_ms=20_000)))
+    return find_error_origin(evidence_of(builder.incident(cause, closed_ms=20_000)))
 
 
 def raised(error: Exception, cause: Exception | None = None) -> Exception:

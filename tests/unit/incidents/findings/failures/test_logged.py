@@ -8,12 +8,11 @@ from typing import Any
 
 import pytest
 
-from otel_flight.incidents.evidence.view import EvidenceView
-from otel_flight.incidents.findings import examine
 from otel_flight.incidents.findings.failures.logged import find_logged
 from otel_flight.incidents.manifest import Cause, Finding
 from otel_flight.names import event_names, source_names
 from otel_flight.names import log_attributes as names
+from tests.support.findings import evidence_of, findings_of
 from tests.support.incident_builder import IncidentBuilder, place
 
 SAID = {
@@ -46,7 +45,7 @@ def fire(builder: IncidentBuilder, span: Any = None, **more: Any) -> Cause:
 
 def find(builder: IncidentBuilder, *causes: Cause) -> Finding | None:
     """Return what the rule says of an incident with these causes."""
-    return find_logged(EvidenceView(builder.incident(*causes, closed_ms=20_000)))
+    return find_logged(evidence_of(builder.incident(*causes, closed_ms=20_000)))
 
 
 def test_a_record_is_repeated(builder: IncidentBuilder) -> None:
@@ -81,7 +80,7 @@ def test_it_comes_first(builder: IncidentBuilder) -> None:
     cause = fire(builder, root)
     builder.end(root, 200, error=KeyError("7"))
 
-    findings = examine(builder.incident(cause, closed_ms=20_000))
+    findings = findings_of(builder.incident(cause, closed_ms=20_000))
 
     assert [finding.rule for finding in findings[:2]] == ["logged", "error_origin"]
 

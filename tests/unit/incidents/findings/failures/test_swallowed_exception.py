@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from otel_flight.incidents.evidence.view import EvidenceView
 from otel_flight.incidents.findings.failures.swallowed_exception import find_swallowed_exception
 from otel_flight.incidents.manifest import Cause, Finding
 from otel_flight.names import event_names, source_names
 from otel_flight.names import exception_attributes as names
+from tests.support.findings import evidence_of
 from tests.support.incident_builder import IncidentBuilder
 
 FILE = "/srv/shop/orders.py"
@@ -57,7 +57,7 @@ def fail(builder: IncidentBuilder, error: Exception | None = None, **more: Any) 
 
 def find(builder: IncidentBuilder, cause: Cause) -> Finding | None:
     """Return what the rule says of an incident with this cause."""
-    return find_swallowed_exception(EvidenceView(builder.incident(cause, closed_ms=20_000)))
+    return find_swallowed_exception(evidence_of(builder.incident(cause, closed_ms=20_000)))
 
 
 def test_the_exception_and_who_swallowed_it(builder: IncidentBuilder) -> None:

@@ -8,12 +8,11 @@ from typing import Any
 
 import pytest
 
-from otel_flight.incidents.evidence.view import EvidenceView
-from otel_flight.incidents.findings import examine
 from otel_flight.incidents.findings.failures.thread_died import find_thread_died
 from otel_flight.incidents.manifest import Cause, Finding
 from otel_flight.names import event_names, source_names
 from otel_flight.names import exception_attributes as names
+from tests.support.findings import evidence_of, findings_of
 from tests.support.incident_builder import IncidentBuilder, place
 
 
@@ -52,7 +51,7 @@ def die(
 
 def find(builder: IncidentBuilder, *causes: Cause) -> Finding | None:
     """Return what the rule says of an incident with these causes."""
-    return find_thread_died(EvidenceView(builder.incident(*causes, closed_ms=20_000)))
+    return find_thread_died(evidence_of(builder.incident(*causes, closed_ms=20_000)))
 
 
 def fired(builder: IncidentBuilder, at_ms: float, ended: str = names.THREAD) -> Cause:
@@ -92,7 +91,7 @@ def test_it_comes_first_where_it_fired(builder: IncidentBuilder) -> None:
     builder.request("GET /", 0, 50)
     die(builder, 100)
 
-    findings = examine(builder.incident(fired(builder, 100), closed_ms=20_000))
+    findings = findings_of(builder.incident(fired(builder, 100), closed_ms=20_000))
 
     assert findings[0].rule == "thread_died"
 

@@ -8,12 +8,11 @@ from typing import Any
 
 import pytest
 
-from otel_flight.incidents.evidence.view import EvidenceView
-from otel_flight.incidents.findings import examine
 from otel_flight.incidents.findings.failures.unhandled_exception import find_unhandled_exception
 from otel_flight.incidents.manifest import Cause, Finding
 from otel_flight.names import event_names, source_names
 from otel_flight.names import exception_attributes as names
+from tests.support.findings import evidence_of, findings_of
 from tests.support.incident_builder import IncidentBuilder, place
 
 SAID = {
@@ -48,7 +47,7 @@ def fire(builder: IncidentBuilder, ended: str, where: str = "", at_ms: float = 1
 
 def find(builder: IncidentBuilder, *causes: Cause) -> Finding | None:
     """Return what the rule says of an incident with these causes."""
-    return find_unhandled_exception(EvidenceView(builder.incident(*causes, closed_ms=20_000)))
+    return find_unhandled_exception(evidence_of(builder.incident(*causes, closed_ms=20_000)))
 
 
 def test_the_end_of_the_process(builder: IncidentBuilder) -> None:
@@ -83,7 +82,7 @@ def test_it_comes_first(builder: IncidentBuilder) -> None:
     """Of all that is found."""
     cause = fire(builder, names.MAIN_THREAD)
 
-    assert examine(builder.incident(cause, closed_ms=20_000))[0].rule == "unhandled_exception"
+    assert findings_of(builder.incident(cause, closed_ms=20_000))[0].rule == "unhandled_exception"
 
 
 def test_an_event_that_left_the_window(builder: IncidentBuilder) -> None:

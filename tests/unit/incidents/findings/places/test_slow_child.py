@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from otel_flight.incidents.evidence.view import EvidenceView
 from otel_flight.incidents.findings.places.slow_child import find_slow_child
 from otel_flight.incidents.manifest import Cause, Finding
+from tests.support.findings import evidence_of
 from tests.support.incident_builder import IncidentBuilder
 
 
@@ -22,7 +22,7 @@ def builder(tmp_path: Path) -> Iterator[IncidentBuilder]:
 
 def find(builder: IncidentBuilder, cause: Cause, closed_ms: float = 20_000) -> Finding | None:
     """Return what the rule says of an incident with this cause."""
-    return find_slow_child(EvidenceView(builder.incident(cause, closed_ms=closed_ms)))
+    return find_slow_child(evidence_of(builder.incident(cause, closed_ms=closed_ms)))
 
 
 def test_the_deepest_dominant_span_is_named_with_its_share(builder: IncidentBuilder) -> None:
@@ -151,7 +151,7 @@ def test_silent_for_a_slow_request_of_another_trace(builder: IncidentBuilder) ->
         builder.failed(failed, 10), builder.slow(root, 2600), closed_ms=3000
     )
 
-    assert find_slow_child(EvidenceView(incident)) is None
+    assert find_slow_child(evidence_of(incident)) is None
 
 
 def test_watching_for_the_client_to_leave_is_no_work(builder: IncidentBuilder) -> None:

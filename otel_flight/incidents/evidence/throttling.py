@@ -1,0 +1,23 @@
+"""How long the processor limit of the container held the process back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from otel_flight.incidents.window import WindowEvent
+from otel_flight.intervals import Timed, overlap_ns
+from otel_flight.names import process_attributes as vitals
+
+
+def held_back_ns(events: Iterable[WindowEvent], time: Timed) -> float:
+    """Return how much of a stretch of time events of throttling account for.
+
+    An event says for how long of its whole time the process was held back, and not when: as large
+    a part of what it shares with the stretch counts.
+    """
+    return sum(
+        float(event.record.attributes.get(vitals.HELD_BACK, 0))
+        * overlap_ns(event, time)
+        / max(1, event.duration_ns)
+        for event in events
+    )

@@ -1,0 +1,78 @@
+"""The rules in force, and how their findings are put in order."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
+from typing import Final
+
+from otel_flight.guard import Guard
+from otel_flight.incidents.evidence.evidence import Evidence
+from otel_flight.incidents.findings.rule import Kind, Rule
+from otel_flight.incidents.gil_yields import YieldGil, keep_gil
+from otel_flight.incidents.incident import Incident
+from otel_flight.incidents.manifest import Finding
+
+_WEIGHT_OF_CAUSES: Final = 2
+"""The share that a cause explains counts so many times as much as the share of a place: a cause
+explains better than the place it worked in, but one that accounts for little is not held up against
+the place where the rest of the time went."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rulebook:
+    """What can be found in an incident.
+
+    Attributes:
+        rules: in the order of their findings where nothing else decides.
+        failure_triggers: the names of the triggers that fire because something failed.
+        slow_triggers: the names of those that fire because a span takes too long.
+    """
+
+    rules: Sequence[Rule]
+    failure_triggers: AbstractSet[str]
+    slow_triggers: AbstractSet[str]
+
+    def evidence(self, incident: Incident, yield_gil: YieldGil = keep_gil) -> Evidence:
+        """Return what the rules look at, gathered from a closed incident or a snapshot.
+
+        Decodes the whole window: not for application threads.
+
+        Args:
+            incident: where it comes from.
+            yield_gil: called every few dozen records, so that a live process can get on with its
+                work.
+        """
+        return Evidence(
+            incident,
+            failure_triggers=self.failure_triggers,
+            slow_triggers=self.slow_triggers,
+            yield_gil=yield_gil,
+        )
+
+    def findings(self, evidence: Evidence, guard: Guard | None = None) -> list[Finding]:
+        """Return what the rules find, the best explanation first.
+
+        Args:
+            evidence: what they look at.
+            guard: keeps a failing rule from taking the others with it; None: it raises.
+        """
+        found: list[tuple[tuple[bool, float], Finding]] = []
+        for rule in self.rules:
+            finding = None
+            if guard is None:
+                finding = rule.find(evidence)
+            else:
+                with guard.swallow(rule.name):
+                    finding = rule.find(evidence)
+            if finding is not None:
+                found.append((_rank(rule, finding, evidence), finding))
+        return [finding for _, finding in sorted(found, key=lambda each: each[0])]
+
+
+def _rank(rule: Rule, finding: Finding, evidence: Evidence) -> tuple[bool, float]:
+    """Of a failure whatever says why is the best explanation, of slowness what took most time."""
+    says_why = evidence.is_of_failure and rule.kind is Kind.FAILURE
+    weight = _WEIGHT_OF_CAUSES if rule.kind is Kind.CAUSE else 1
+    return not says_why, -finding.explained_share * weight

@@ -1,0 +1,13 @@
+"""What a request waits for, in a word: values of the attribute `flight_recorder.wait.kind`.
+
+Those are here that something looks for; sources write some more.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+LOCK: Final = "lock"
+SEMAPHORE: Final = "semaphore"
+CONNECTION_POOL: Final = "connection pool"
+THREAD_POOL: Final = "thread pool"
