@@ -35,7 +35,7 @@ test-backends: $(VENV)/.dev-installed ## Run the tests against the real backends
 lint: $(VENV)/.dev-installed ## Check style, formatting and types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy --strict otel_flight
+	$(BIN)/mypy --strict otel_flight tests benchmarks
 
 format: $(VENV)/.dev-installed ## Format the code and apply the safe fixes
 	$(BIN)/ruff check --fix .

@@ -74,7 +74,7 @@ def _settings() -> dict[str, Mapping[str, Any]]:
     return {
         NONE: _off(),
         **{name: _off(all_but=name) for name in OFF},
-        **{name: _off() | settings for name, settings in ON.items()},
+        **{name: {**_off(), **settings} for name, settings in ON.items()},
         ALL: {},
     }
 

@@ -24,6 +24,7 @@ __all__ = [
     "FlightSpanProcessor",
     "Settings",
     "Statistics",
+    "__version__",
     "get_recorder",
     "install",
     "uninstall",

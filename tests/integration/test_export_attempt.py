@@ -10,14 +10,13 @@ from typing import Any
 import pytest
 import requests
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
-from opentelemetry.sdk.trace.export import SpanExporter
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from otel_flight.assembly import Settings
 from otel_flight.clock import monotonic_ns
 from otel_flight.delivery.chunks import SpanChunk
 from otel_flight.delivery.pacing import Pacer
-from otel_flight.delivery.receiver.attempt import Attempt, attempt_export
+from otel_flight.delivery.receiver.attempt import Attempt, Exporter, attempt_export
 from otel_flight.delivery.receiver.exporters import build_exporter
 from otel_flight.delivery.receiver.signals import SPANS
 from tests.support.otlp_messages import (
@@ -54,7 +53,7 @@ def chunk_of(count: int, text: str = "") -> SpanChunk:
     return SpanChunk(lambda span: span, spans, Pacer(1.0))
 
 
-def exporter_to(endpoint: str, transport: Transport, timeout_seconds: float = 5) -> SpanExporter:
+def exporter_to(endpoint: str, transport: Transport, timeout_seconds: float = 5) -> Exporter:
     """Return the official exporter for the transport."""
     return build_exporter(SPANS, Settings(endpoint=endpoint, protocol=transport), timeout_seconds)
 
