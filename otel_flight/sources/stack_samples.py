@@ -11,10 +11,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
-from otel_flight.clock import SYSTEM_CLOCK, ClockPair, monotonic_ns
+from otel_flight.clock import SYSTEM_CLOCK, monotonic_ns
 from otel_flight.interpreter.frames import CAN_READ_FRAMES, places_in
 from otel_flight.interpreter.places import Place
 from otel_flight.names import event_names, source_names
+from otel_flight.recording.open_ages import OpenAges
 from otel_flight.recording.open_spans import OpenRoot
 from otel_flight.records.records import RuntimeEvent
 from otel_flight.settings import kinds
@@ -72,8 +73,7 @@ class StackSamples:
         self._events = surroundings.events
         self._open_spans = surroundings.open_spans
         self._clock = surroundings.clock
-        self._looked_ns = surroundings.clock.monotonic_ns()
-        self._began_ns: dict[int, int] = {}
+        self._ages = OpenAges(surroundings.clock)
         self._due_ns: dict[int, int] = {}
         self._run_queues = RunQueues(proc)
         self.samples = 0
@@ -87,24 +87,23 @@ class StackSamples:
     def tick(self) -> None:
         """Sample the roots that are due, the oldest first."""
         if not self._open_spans.roots:
-            self._looked_ns = self._clock.monotonic_ns()
+            self._ages.update(())
             return
-        now = ClockPair.now(self._clock)
+        now_ns = self._clock.monotonic_ns()
         roots = self._oldest_roots()
-        ages_ns = self._ages(roots, now)
+        ages_ns = self._ages.update((span_id, root[0]) for span_id, root in roots.items())
         due = [
             (root, ages_ns[span_id])
             for span_id, root in roots.items()
-            if ages_ns[span_id] >= self._limit_ns
-            and now.monotonic_ns >= self._due_ns.get(span_id, 0)
+            if ages_ns[span_id] >= self._limit_ns and now_ns >= self._due_ns.get(span_id, 0)
         ]
         if not due or not CAN_READ_FRAMES:
             return
         self._due_ns = {key: when for key, when in self._due_ns.items() if key in roots}
         self._run_queues.keep(roots)
         # All are seen before anything releases the GIL, and others go on.
-        for sample in self._samples(due[:MOST_SAMPLES], now):
-            self._record(sample, self._scheduling(sample, now))
+        for sample in self._samples(due[:MOST_SAMPLES], now_ns):
+            self._record(sample, self._scheduling(sample, now_ns))
 
     def _oldest_roots(self) -> dict[int, OpenRoot]:
         try:
@@ -112,33 +111,17 @@ class StackSamples:
         except RuntimeError:  # one more began, or ended, just then
             return {}
 
-    def _ages(self, roots: dict[int, OpenRoot], now: ClockPair) -> dict[int, int]:
-        """Return how long roots have been open.
-
-        The wall clock, which anyone may set, is believed once, and no further back than the last
-        look.
-        """
-        known, looked_ns = self._began_ns, self._looked_ns
-        self._looked_ns = now.monotonic_ns
-        self._began_ns = {
-            span_id: known[span_id]
-            if span_id in known
-            else max(looked_ns, min(now.monotonic_ns, now.to_monotonic_ns(_start_ns(root[0]))))
-            for span_id, root in roots.items()
-        }
-        return {key: now.monotonic_ns - began_ns for key, began_ns in self._began_ns.items()}
-
-    def _samples(self, due: Sequence[tuple[OpenRoot, int]], now: ClockPair) -> Sequence[_Sample]:
+    def _samples(self, due: Sequence[tuple[OpenRoot, int]], now_ns: int) -> Sequence[_Sample]:
         reader = StackReader(self._open_spans)
         newest_of_thread = {root[1]: root for root, _ in due if root[2] is None}
         samples = []
         for root, age_ns in due:
-            if self._is_late(now):
+            if self._is_late(now_ns):
                 break
             if root[2] is None and newest_of_thread[root[1]] is not root:
                 continue  # one root within another: the thread is in the inner one
             span_id = root[0].get_span_context().span_id
-            self._due_ns[span_id] = now.monotonic_ns + int(age_ns * _WAIT_SHARE)
+            self._due_ns[span_id] = now_ns + int(age_ns * _WAIT_SHARE)
             seen = reader.read(root)
             if seen is not None:
                 attributes = reader.attributes(seen)
@@ -146,15 +129,15 @@ class StackSamples:
                 samples.append(_Sample(root, self._clock.wall_ns(), seen, attributes, places))
         return samples
 
-    def _scheduling(self, sample: _Sample, now: ClockPair) -> Mapping[str, int]:
+    def _scheduling(self, sample: _Sample, now_ns: int) -> Mapping[str, int]:
         """Return what a running thread got of the CPUs since it was last seen running."""
-        if sample.seen.wait is not None or self._is_late(now):
+        if sample.seen.wait is not None or self._is_late(now_ns):
             return {}
         span_id = sample.root[0].get_span_context().span_id
         return self._run_queues.since_last(span_id, sample.seen.thread_id)
 
-    def _is_late(self, now: ClockPair) -> bool:
-        return self._clock is SYSTEM_CLOCK and monotonic_ns() - now.monotonic_ns > BUDGET_NS
+    def _is_late(self, now_ns: int) -> bool:
+        return self._clock is SYSTEM_CLOCK and monotonic_ns() - now_ns > BUDGET_NS
 
     def _record(self, sample: _Sample, scheduling: Mapping[str, int]) -> None:
         context = sample.root[0].get_span_context()
@@ -172,12 +155,6 @@ class StackSamples:
             ),
             sample.places,
         )
-
-
-def _start_ns(span: Any) -> int:
-    """Return when a span started by the wall clock; 0 when it does not say."""
-    start = span.start_time
-    return start if type(start) is int else 0
 
 
 def _build(settings: StackSettings, surroundings: Surroundings) -> StackSamples | None:

@@ -7,6 +7,7 @@ from typing import Final
 
 from otel_flight.clock import SYSTEM_CLOCK, Clock
 from otel_flight.names import trigger_names
+from otel_flight.recording.open_ages import OpenAges
 from otel_flight.recording.open_spans import OpenSpans
 from otel_flight.settings import kinds
 from otel_flight.settings.declaration import setting_field
@@ -18,7 +19,6 @@ from otel_flight.triggers.base import (
     name_of,
 )
 from otel_flight.triggers.gate.firing import FiringInbox
-from otel_flight.triggers.roots.open_ages import OpenAges
 from otel_flight.triggers.roots.route_limits import RouteLimits, SlowRootSettings, slow_firing
 
 
@@ -54,7 +54,7 @@ class SlowOpenRootTrigger:
         """Fire, once each, for local roots that have been open longer than their limit."""
         roots = {span_id: root[0] for span_id, root in dict(self._open_spans.roots).items()}
         self._fired &= roots.keys()
-        for span_id, age_ns in self._ages.look(roots).items():
+        for span_id, age_ns in self._ages.update(roots.items()).items():
             if span_id in self._fired:
                 continue
             span = roots[span_id]

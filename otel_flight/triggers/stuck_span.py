@@ -12,6 +12,7 @@ from typing import Any, Final
 from otel_flight.clock import SYSTEM_CLOCK, Clock
 from otel_flight.names import attributes as names
 from otel_flight.names import trigger_names
+from otel_flight.recording.open_ages import OpenAges
 from otel_flight.recording.open_spans import OpenSpans
 from otel_flight.settings import kinds
 from otel_flight.settings.declaration import SettingsGroup, setting_field
@@ -24,7 +25,6 @@ from otel_flight.triggers.base import (
     name_of,
 )
 from otel_flight.triggers.gate.firing import Firing, FiringInbox
-from otel_flight.triggers.roots.open_ages import OpenAges
 
 _LOOKS: Final = 20
 """An open span is looked at so often until it is stuck: there may be ten thousand of them."""
@@ -76,7 +76,7 @@ class StuckSpanTrigger:
             return
         self._look_ns = now + min(self._limit_ns // _LOOKS, _LONGEST_NS)
         spans = dict(self._open_spans.spans)
-        ages = self._ages.look(spans)
+        ages = self._ages.update(spans.items())
         self._fired &= spans.keys()
         for span_id, age_ns in ages.items():
             if age_ns > self._limit_ns and span_id not in self._fired:

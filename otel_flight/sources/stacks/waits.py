@@ -13,13 +13,10 @@ from otel_flight.interpreter.code_origin import is_application
 from otel_flight.interpreter.frames import local_of
 from otel_flight.interpreter.opcodes import CALL, ENTER, UNNAMED, Path, step_at
 from otel_flight.interpreter.own_frames import is_ours
+from otel_flight.names.wait_kinds import CONNECTION_POOL, LOCK, SEMAPHORE, THREAD_POOL
 from otel_flight.sources.locks.locks import attribute_of
 
-LOCK: Final = "lock"
-SEMAPHORE: Final = "semaphore"
-EVENT: Final = "event"
-CONNECTION_POOL: Final = "connection pool"
-THREAD_POOL: Final = "thread pool"
+_EVENT: Final = "event"
 
 _APPLICATION: Final = "application"
 _MOST_LOOKED_AT: Final = 12
@@ -51,7 +48,7 @@ _KINDS: Final = tuple(
         (r"http/client\.py:\w+$", "network"),
         (r"multiprocessing/connection\.py:\w+$", "network"),
         (r"/threading\.py:join$", "thread"),
-        (r"/threading\.py:wait$", EVENT),
+        (r"/threading\.py:wait$", _EVENT),
         (r"/threading\.py:acquire$", ""),
         (r"/threading\.py:__enter__$", LOCK),
         (r"asyncio/tasks\.py:(?:_wait|wait_for|gather)$", "task"),
@@ -161,7 +158,7 @@ def _wait_in_library(stack: Sequence[FrameType]) -> Wait | None:
             return Wait(THREAD_POOL, "anyio's worker threads")
         if not is_settled:
             known = _known(role, frame) if role is not None else None
-            is_settled = found is not None and (known is None or found.kind != EVENT)
+            is_settled = found is not None and (known is None or found.kind != _EVENT)
             found = found if is_settled else known
     return found
 
@@ -192,7 +189,7 @@ def _known(kind: str, frame: FrameType) -> Wait:
 
 
 def _kind_of(name: str) -> str:
-    for kind in (SEMAPHORE, "condition", EVENT, "barrier"):
+    for kind in (SEMAPHORE, "condition", _EVENT, "barrier"):
         if kind in name.lower():
             return kind
     return LOCK

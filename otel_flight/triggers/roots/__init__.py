@@ -1,1 +1,1 @@
-"""How long local roots and other spans may be open, and how long they are."""
+"""How long local roots may take, for the triggers that look at ended and at open ones."""

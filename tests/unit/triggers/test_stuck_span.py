@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable
 from typing import Any
 
 import pytest
@@ -96,13 +96,13 @@ def test_open_spans_are_looked_at_now_and_then() -> None:
     """There may be ten thousand of them: twenty times until one is stuck, and not at each tick."""
     watch = Watch()
     looks: list[int] = []
-    look = watch.trigger._ages.look
+    update = watch.trigger._ages.update
 
-    def look_and_count(spans: Mapping[int, Any]) -> dict[int, int]:
-        looks.append(len(spans))
-        return look(spans)
+    def update_and_count(spans: Iterable[tuple[int, Any]]) -> dict[int, int]:
+        looks.append(1)
+        return update(spans)
 
-    watch.trigger._ages.look = look_and_count  # type: ignore[method-assign]
+    watch.trigger._ages.update = update_and_count  # type: ignore[method-assign]
     watch.start()
 
     watch.after(10)
