@@ -25,8 +25,7 @@ from otel_flight.delivery.receiver.exporters import (
     preload,
 )
 from otel_flight.delivery.receiver.signals import LOGS, SPANS, Signal
-from otel_flight.delivery.sender import Sender
-from otel_flight.delivery.signal_chunks import chunks_to_send
+from otel_flight.delivery.sender import Sender, chunks_to_send
 from otel_flight.errors import FlightError, IncidentNotFound, MissingExtra, NotAnIncident
 from otel_flight.guard import Guard
 from otel_flight.incidents.flight_file import read_incident

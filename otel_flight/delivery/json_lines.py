@@ -14,12 +14,12 @@ from typing import Final, NamedTuple
 
 import msgspec
 
+from otel_flight.delivery.log_chunks import LogChunks
 from otel_flight.delivery.pacing import Pacer
 from otel_flight.delivery.receiver.attempt import attempt_export
 from otel_flight.delivery.receiver.exporters import build_json_exporter
-from otel_flight.delivery.receiver.signals import Signal
-from otel_flight.delivery.signal_chunks import standalone_chunks
-from otel_flight.delivery.span_chunks import MOST_SPANS
+from otel_flight.delivery.receiver.signals import LOGS, Signal
+from otel_flight.delivery.span_chunks import MOST_SPANS, SpanChunks
 from otel_flight.errors import DeliveryFailed, MissingExtra
 from otel_flight.guard import Guard
 from otel_flight.incidents.incident import Incident
@@ -50,7 +50,12 @@ def json_lines(
     """
     buffer = StringIO()
     exporter = build_json_exporter(signal, buffer)
-    for chunk in standalone_chunks(signal, incident, pacer, guard, most_spans):
+    chunks = (
+        LogChunks(incident, pacer, guard, is_standalone=True)
+        if signal is LOGS
+        else SpanChunks(incident, pacer, guard, is_standalone=True, most_spans=most_spans)
+    )
+    for chunk in chunks:
         if why := attempt_export(exporter, chunk).failure:
             raise DeliveryFailed("OTLP-JSON", why)
         yield JsonLine(buffer.getvalue(), len(chunk))

@@ -9,17 +9,23 @@ whose answer was not noted.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Final
 
 import msgspec
 
 from otel_flight.delivery.chunks import Chunk
 from otel_flight.delivery.incident_trace.trace import own_scope
+from otel_flight.delivery.log_chunks import LogChunks
+from otel_flight.delivery.pacing import Pacer
 from otel_flight.delivery.receiver.attempt import Attempt, Exporter, attempt_export
-from otel_flight.delivery.span_chunks import MOST_BYTES, MOST_SPANS
+from otel_flight.delivery.receiver.signals import LOGS, Signal
+from otel_flight.delivery.span_chunks import MOST_BYTES, MOST_SPANS, SpanChunks
 from otel_flight.errors import DeliveryFailed
+from otel_flight.guard import Guard
+from otel_flight.incidents.incident import Incident
 from otel_flight.incidents.spool import DeliveryState, Spool, SpoolEntry
+from otel_flight.settings.fields import CoreSettings
 
 PATIENCE: Final = 8
 """A receiver may call a chunk invalid so many times in a row before something in the chunk is held
@@ -28,6 +34,20 @@ needs no patience, as it stays so."""
 MOST_UNTAKEN_SPANS: Final = 128
 """When so many spans were refused one by one and none was taken, the receiver takes nothing, and
 more of them would only be a load on it."""
+
+
+def chunks_to_send(
+    signal: Signal, incident: Incident, settings: CoreSettings, pacer: Pacer, guard: Guard
+) -> Iterator[Chunk[Any]]:
+    """Yield what a backend gets, less what it has from earlier incidents or another pipeline.
+
+    The window is indexed with the first chunk, after the sender has noted that it begins.
+    """
+    if signal is LOGS:
+        yield from LogChunks(incident, pacer, guard)
+    else:
+        skips_sampled = settings.skip_exported and incident.manifest.is_pipeline_exporting
+        yield from SpanChunks(incident, pacer, guard, skips_sampled=skips_sampled)
 
 
 class Sender:
