@@ -15,7 +15,7 @@ from typing import Final
 from otel_flight.guard import Guard
 
 PATIENCE_SECONDS: Final = 0.25
-"""A job waits so many seconds for the worker's thread before another one stands in."""
+"""A job waits this many seconds for the worker's thread before another one stands in."""
 
 Job = Callable[[], object]
 

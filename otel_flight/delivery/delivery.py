@@ -35,7 +35,7 @@ from otel_flight.settings.fields import CoreSettings
 _logger = logging.getLogger("otel_flight")
 
 LOOK_AGAIN_SECONDS: Final = 60.0
-"""After so many seconds, what another process was delivering is looked at again: it may have died
+"""What another process was delivering is looked at again after this many seconds: it may have died
 over it."""
 
 CheckIn = Callable[[], float | None]

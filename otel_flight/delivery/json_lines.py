@@ -26,7 +26,7 @@ from otel_flight.incidents.incident import Incident
 from otel_flight.incidents.spool import Spool, SpoolEntry
 
 SPANS_PER_LINE: Final = 32
-"""A service writes at most so many spans in a line: the call that puts it together lets no other
+"""A service writes at most this many spans in a line: the call that puts it together lets no other
 thread run."""
 
 

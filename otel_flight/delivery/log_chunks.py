@@ -15,7 +15,7 @@ from otel_flight.names import event_names
 from otel_flight.ring.layout import LANE_RUNTIME
 
 MOST_RECORDS: Final = 64
-"""One request has at most so many records: the official encoder lets no other thread run while it
+"""One request has at most this many records: the official encoder lets no other thread run while it
 puts one together. Even the longest messages stay below what receivers take."""
 
 

@@ -17,15 +17,15 @@ from typing import Final
 from otel_flight.clock import SYSTEM_CLOCK, Clock
 
 LONGEST_PIECE_NS: Final = 400_000
-"""A piece of work lasts so many nanoseconds, then other threads may have the GIL."""
+"""A piece of work lasts this many nanoseconds, then other threads may have the GIL."""
 SHORTEST_PAUSE_SECONDS: Final = 50e-6
-"""A pause lasts at least so many seconds, which a waiting thread takes to wake up."""
+"""A pause lasts at least this many seconds, which a waiting thread takes to wake up."""
 LEAST_DEBT_NS: Final = 10_000_000
-"""So many nanoseconds must be owed to the bucket before they are slept off."""
+"""A debt to the bucket is slept off once it is this many nanoseconds."""
 _LONGEST_PAUSE_SECONDS: Final = 0.5
-"""A pause lasts at most so many seconds; the rest of the debt is for the next one."""
+"""A pause lasts at most this many seconds; the rest of the debt is for the next one."""
 _BUCKET_NS: Final = 20_000_000
-"""The bucket saves up so many nanoseconds while this thread waits for an answer, and no more."""
+"""The bucket saves up at most this many nanoseconds while this thread waits for an answer."""
 
 
 class Pacer:

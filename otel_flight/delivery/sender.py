@@ -28,11 +28,11 @@ from otel_flight.incidents.spool import DeliveryState, Spool, SpoolEntry
 from otel_flight.settings.fields import CoreSettings
 
 PATIENCE: Final = 8
-"""A receiver may call a chunk invalid so many times in a row before something in the chunk is held
-to be wrong, and not the receiver: the last of them come after minutes. That a request is too large
-needs no patience, as it stays so."""
+"""A receiver may call a chunk invalid this many times in a row before something in the chunk is
+held to be wrong, and not the receiver: the last of them come after minutes. That a request is too
+large needs no patience, as it stays so."""
 MOST_UNTAKEN_SPANS: Final = 128
-"""When so many spans were refused one by one and none was taken, the receiver takes nothing, and
+"""When this many spans were refused one by one and none was taken, the receiver takes nothing, and
 more of them would only be a load on it."""
 
 

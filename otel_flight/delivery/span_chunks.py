@@ -12,15 +12,12 @@ from typing import Final
 
 from opentelemetry.sdk.trace import ReadableSpan
 
+from otel_flight.assembly import SOURCES
 from otel_flight.delivery.chunks import SpanChunk
 from otel_flight.delivery.incident_trace.explanations import explanation_spans
 from otel_flight.delivery.incident_trace.large_traces import is_large, most_telling_first
 from otel_flight.delivery.incident_trace.request_lane import request_lane
-from otel_flight.delivery.incident_trace.runtime_lanes import (
-    LANE_TITLES,
-    events_by_source,
-    runtime_lanes,
-)
+from otel_flight.delivery.incident_trace.runtime_lanes import events_by_source, runtime_lanes
 from otel_flight.delivery.incident_trace.span_index import SpanIndex
 from otel_flight.delivery.incident_trace.trace import IncidentTrace, LaneBuilder, LaneMaterial
 from otel_flight.delivery.otlp.origins import SpanOrigins
@@ -34,13 +31,14 @@ from otel_flight.incidents.incident import Incident
 from otel_flight.incidents.window import WindowSpan
 from otel_flight.ring.layout import LANE_SPANS
 
-LANES: Final[tuple[LaneBuilder, ...]] = (request_lane, *runtime_lanes(LANE_TITLES))
-"""The lanes of the incident trace, in the order they are shown."""
+LANES: Final[tuple[LaneBuilder, ...]] = (request_lane, *runtime_lanes(SOURCES))
+"""The lanes of the incident trace stand in the order they are shown."""
 
 MOST_SPANS: Final = 512
-"""As many as the SDK's batches have: a request by itself takes the work of some eighty spans."""
+"""A chunk has at most this many spans, as the SDK's batches have: each request costs the work of
+some eighty spans by itself."""
 MOST_BYTES: Final = 3 * 1024 * 1024
-"""Receivers take 4 MiB unless told otherwise."""
+"""A chunk has at most this many bytes as OTLP: receivers take 4 MiB unless told otherwise."""
 
 
 class SpanChunks:

@@ -36,7 +36,7 @@ from otel_flight.triggers.gate.firing import Firing
 from otel_flight.triggers.gate.gate import OPENED, Gate, Verdict
 
 MAX_UNWRITTEN: Final = 2
-"""At most so many closed incidents wait in memory to be written; one more counts as failed."""
+"""At most this many closed incidents wait in memory to be written; one more counts as failed."""
 
 
 class _Exported(NamedTuple):

@@ -19,8 +19,8 @@ from otel_flight.incidents.rulebook import Rulebook
 from otel_flight.incidents.spool import Spool
 
 _MOST_UNFINISHED: Final = 20_000
-"""The writer remembers at most so many unfinished spans, and forgets the oldest beyond that: if one
-of those is in a later incident, it goes out under its own id a second time."""
+"""The writer remembers at most this many unfinished spans, and forgets the oldest beyond that: if
+one of those is in a later incident, it goes out under its own id a second time."""
 
 
 @dataclass(frozen=True)

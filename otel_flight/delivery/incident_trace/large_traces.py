@@ -18,9 +18,11 @@ from otel_flight.names import sent_attributes as names
 from otel_flight.records.ids import trace_text
 
 LARGE_BYTES: Final = 4_500_000
-"""Below Tempo's limit, as sizes are estimated, and other services have their share of a trace."""
+"""A trace is large from this many bytes on: less than Tempo's limit, as sizes are estimated, and
+other services have their share of a trace."""
 _ADDED_BYTES: Final = 128
-"""What a span takes as OTLP beyond its record: measured, 110 to 190 with an incident's stamps."""
+"""A span takes this many bytes as OTLP beyond its record: measured, 110 to 190 with an incident's
+stamps."""
 _MOST_EVENTS: Final = 20
 _EVENT_NAME: Final = "large trace"
 

@@ -13,7 +13,8 @@ from otel_flight.names import sent_attributes as names
 from otel_flight.records.ids import span_text, trace_text
 
 MOST_REQUESTS: Final = 120
-"""Each has a link, of the 128 that the whole trace may have."""
+"""The lane lists at most this many requests: each has a link, of the 128 that the trace may
+have."""
 
 _ERROR: Final = 2
 

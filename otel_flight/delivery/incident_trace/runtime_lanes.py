@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import heapq
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import Final
 
@@ -21,30 +21,17 @@ from otel_flight.delivery.otlp.values import portable_time_ns
 from otel_flight.incidents.window import Window, WindowEvent, without_outdated
 from otel_flight.intervals import distance_ns
 from otel_flight.names import sent_attributes as names
-from otel_flight.names import source_names
+from otel_flight.sources.base import SourceDescription
 
 MOST_INTERVALS: Final = 40
-"""A lane shows at most so many intervals: those closest to the trigger."""
+"""A lane shows at most this many intervals: those closest to the trigger."""
 MOST_MOMENTS: Final = 100
-"""A lane shows at most so many moments: those closest to the trigger."""
-
-LANE_TITLES: Final[Mapping[str, str]] = {
-    source_names.EVENT_LOOP: "event loop",
-    source_names.GC: "gc",
-    source_names.LOGS: "logs",
-    source_names.EXCEPTIONS: "exceptions",
-    source_names.PROCESS: "process",
-    source_names.DESCHEDULING: "descheduling",
-    source_names.THROTTLING: "cpu throttling",
-    source_names.PRESSURE: "pressure",
-}
-"""Each source's name stands with the title of its lane, in the order the lanes are shown. Stack
-samples have no lane: they are inferred spans in the trigger's trace."""
+"""A lane shows at most this many moments: those closest to the trigger."""
 
 
-def runtime_lanes(titles: Mapping[str, str]) -> list[LaneBuilder]:
-    """Return what builds the lanes of sources, from a table like `LANE_TITLES`."""
-    return [partial(_lane_of, source, title) for source, title in titles.items()]
+def runtime_lanes(sources: Iterable[SourceDescription]) -> list[LaneBuilder]:
+    """Return what builds the lanes of those sources that have one, in the same order."""
+    return [partial(_lane_of, each.name, each.lane) for each in sources if each.lane]
 
 
 def events_by_source(

@@ -23,7 +23,7 @@ from otel_flight.ring.layout import LANE_SPANS
 
 SMALL_RECORD_BYTES: Final = 1536
 _MOST_GROWTH: Final = 13
-"""What a byte of a record takes as OTLP at the very most, when it is a small negative integer."""
+"""A byte of a record takes at most this many bytes as OTLP, when it is a small negative integer."""
 
 _ARRAY32: Final = b"\xdd"
 _TIME_LIMIT: Final = (1 << 63) - 1

@@ -28,8 +28,11 @@ from otel_flight.incidents.window import WindowEvent
 from otel_flight.names import sent_attributes as names
 
 MOST_SPANS: Final = 500
+"""The trace has at most this many spans; the last lanes are cut."""
 MOST_LINKS: Final = 128
+"""The trace has at most this many links, as many as the SDK lets one span have."""
 _NS_PER_LANE: Final = 1000
+"""Each lane starts this many nanoseconds after the one before it."""
 _SAMPLED: Final = TraceFlags(TraceFlags.SAMPLED)
 _SCOPE_NAME: Final = "otel_flight"
 
@@ -83,7 +86,7 @@ class LaneMaterial:
 
 
 LaneBuilder = Callable[[LaneMaterial], Lane | None]
-"""Makes a lane; None when its source has nothing to say about this incident."""
+"""It makes a lane, or returns None when its source has nothing to say about this incident."""
 
 
 @functools.cache

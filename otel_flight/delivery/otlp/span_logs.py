@@ -18,7 +18,8 @@ from otel_flight.names import event_names
 from otel_flight.records.records import Event, OpenSpan, Span
 
 MOST_EVENTS: Final = 128
-"""Of one span, the last ones: as many as the SDK lets it have of its own."""
+"""A span gets at most this many events more, the last ones: as many as the SDK lets it have of its
+own."""
 
 _BELONG_TO_SPANS: Final = frozenset({event_names.LOG_RECORD, event_names.RAISED_EXCEPTION})
 

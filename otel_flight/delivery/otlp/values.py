@@ -10,7 +10,7 @@ from typing import Any, Final
 from otel_flight.records.records import Event, OpenSpan, Span
 
 LONGEST_TEXT_BYTES: Final = 2048
-"""Tempo cuts longer attribute values."""
+"""A text has at most this many bytes, and goes on under another key: Tempo cuts longer values."""
 
 _INT_MAX: Final = (1 << 63) - 1
 _TIME_MAX: Final = (1 << 64) - 1
@@ -20,7 +20,8 @@ _KEY_VALUE_BYTES: Final = 16
 _ITEM_BYTES: Final = 8
 _NUMBER_BYTES: Final = 11
 FIXED_SPAN_BYTES: Final = 512
-"""What a span takes besides what is recorded, the stamps of an incident included."""
+"""A span takes at most this many bytes besides what is recorded, the stamps of an incident
+included."""
 _EVENT_BYTES: Final = 40
 _LINK_BYTES: Final = 64
 

@@ -14,7 +14,7 @@ from typing import Any, Final, NamedTuple
 _LONGEST_REASON: Final = 300
 _LONGEST_BODY: Final = 64 * 1024
 _LONGEST_WAIT_SECONDS: Final = 600.0
-"""No receiver may silence a process for longer than that."""
+"""A receiver may ask to be left alone for at most this many seconds; a longer wish is cut."""
 
 _MESSAGES: Final[Mapping[str, str]] = {
     "ExportTraceServiceResponse": "opentelemetry.proto.collector.trace.v1.trace_service_pb2",

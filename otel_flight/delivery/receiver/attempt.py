@@ -17,7 +17,7 @@ from otel_flight.delivery.receiver.taps import tap_answers
 _LONGEST_REASON: Final = 300
 _UNKNOWN: Final = Answer()
 _SUCCESS: Final = "SUCCESS"
-"""What each signal's results call it, in every release so far."""
+"""The results of all signals have this name for a success, in every release so far."""
 # The first two are private names; the plain ones are what old instrumentations look for.
 _SUPPRESSING_KEYS: Final = (
     getattr(otel_context, "_SUPPRESS_INSTRUMENTATION_KEY", "suppress_instrumentation"),

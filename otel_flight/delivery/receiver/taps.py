@@ -22,7 +22,8 @@ from otel_flight.delivery.receiver.answers import (
 
 _MOST_ANSWERS: Final = 1024
 _SESSION_PATHS: Final = (("_session",), ("_client", "_transport", "_session"))
-"""Where the HTTP exporters keep their `requests.Session`: older ones first."""
+"""The HTTP exporters keep their `requests.Session` at one of these paths; older ones have the
+first."""
 
 
 class TooLargeForReceiver(Exception):  # noqa: N818  (nothing the caller of an exporter handles)

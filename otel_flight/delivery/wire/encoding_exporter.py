@@ -24,8 +24,8 @@ from otel_flight.delivery.wire.requests import is_faithful
 _ENCODER: Final = "encode_spans"
 _SERIALIZE: Final = "SerializePartialToString"
 OFFICIAL_SPANS: Final = 64
-"""The official encoder puts a request together in calls that let no other thread run: 0.4 ms for 64
-spans, 0.9 ms for 128."""
+"""The official encoder gets at most this many spans: it puts a request together in calls that let
+no other thread run, 0.4 ms for 64 spans and 0.9 ms for 128."""
 
 
 @functools.cache

@@ -21,7 +21,7 @@ def _varint(number: int) -> bytes:
 
 
 _SMALL: Final = tuple(map(_varint, range(2048)))
-"""A loop of Python takes ten times as long."""
+"""Small integers are looked up here, as a loop in Python takes ten times as long."""
 
 
 def varint(number: int) -> bytes:

@@ -24,7 +24,7 @@ from otel_flight.records import records
 from otel_flight.records.records import Event, Link, ResourceDefinition, ScopeDefinition, Span
 
 OfficialEncoder = Callable[[Sequence[ReadableSpan]], Any]
-"""`encode_spans` of the official exporters; returns an ExportTraceServiceRequest."""
+"""This is `encode_spans` of the official exporters; it returns an ExportTraceServiceRequest."""
 
 _MOST_ENVELOPES: Final = 4096
 # Tags of opentelemetry/proto/trace/v1/trace.proto.

@@ -22,7 +22,8 @@ from otel_flight.report.model.account import reservations
 from otel_flight.words import count
 
 _GIVE_UP_AFTER: Final = 2
-"""Failures in a row: each attempt at a backend that is down takes ten seconds."""
+"""After this many failures in a row no more incidents are tried: each attempt at a backend that is
+down takes ten seconds."""
 
 
 def send_incidents(
