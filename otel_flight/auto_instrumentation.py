@@ -25,6 +25,12 @@ from opentelemetry.sdk.trace.sampling import (
 
 from otel_flight.assembly import Settings
 from otel_flight.installation import install_with, uninstall
+from otel_flight.interpreter.sdk_pipeline import (
+    exporter_of,
+    pipeline_of,
+    processors_in,
+    remove_processors,
+)
 from otel_flight.recording.sampler import FlightSampler
 from otel_flight.settings.sources import find_settings
 
@@ -169,19 +175,15 @@ def _install_quietly(options: dict[str, Any], tracer_provider: Any = None) -> No
 
 def _retire_batch_processors(provider: Any) -> None:
     """Remove the batch processors around `FlightSpanExporter`, and stop their threads."""
-    pipeline = getattr(provider, "_active_span_processor", None)
-    processors = getattr(pipeline, "_span_processors", ())
-    if not isinstance(provider, TracerProvider) or pipeline is None:
+    if not isinstance(provider, TracerProvider):
         return
+    pipeline = pipeline_of(provider)
     retired = [
         processor
-        for processor in processors
-        if isinstance(getattr(processor, "span_exporter", None), FlightSpanExporter)
+        for processor in processors_in(pipeline)
+        if isinstance(exporter_of(processor), FlightSpanExporter)
     ]
-    if not retired:
-        return
-    pipeline._span_processors = tuple(
-        processor for processor in pipeline._span_processors if processor not in retired
-    )
+    if retired:
+        remove_processors(pipeline, lambda processor: processor in retired)
     for processor in retired:
         processor.shutdown()

@@ -12,6 +12,12 @@ from opentelemetry.sdk.trace.sampling import Sampler
 
 from otel_flight.assembly import Settings
 from otel_flight.flight_processor import FlightSpanProcessor
+from otel_flight.interpreter.sdk_pipeline import (
+    pipeline_of,
+    processors_in,
+    remove_processors,
+    tracers_of,
+)
 from otel_flight.recorder import FlightRecorder
 from otel_flight.recording.sampler import FlightSampler
 from otel_flight.settings.sources import SettingsInForce, find_settings, warn_once
@@ -90,16 +96,13 @@ def uninstall() -> None:
         recorder.stop()
     if provider is not None:
         _unwrap_samplers(provider)
-        pipeline = provider._active_span_processor
-        pipeline._span_processors = tuple(
-            processor
-            for processor in getattr(pipeline, "_span_processors", ())
-            if not isinstance(processor, FlightSpanProcessor)
+        remove_processors(
+            pipeline_of(provider), lambda processor: isinstance(processor, FlightSpanProcessor)
         )
 
 
 def _recorder_of(provider: TracerProvider) -> FlightRecorder | None:
-    for processor in getattr(provider._active_span_processor, "_span_processors", ()):
+    for processor in processors_in(pipeline_of(provider)):
         if isinstance(processor, FlightSpanProcessor):
             return processor.recorder
     return None
@@ -124,6 +127,6 @@ def _unwrap_samplers(provider: TracerProvider) -> None:
 
 def _replace_sampler(provider: TracerProvider, old: Sampler, new: Sampler) -> None:
     provider.sampler = new
-    for tracer in list(getattr(provider, "_tracers", {}).values()):
+    for tracer in tracers_of(provider):
         if tracer.sampler is old:
             tracer.sampler = new

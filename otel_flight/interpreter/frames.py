@@ -13,14 +13,13 @@ from typing import Final
 
 from otel_flight.interpreter.own_frames import is_ours
 from otel_flight.interpreter.places import Place
+from otel_flight.interpreter.threads import HAS_GIL
 
 MOST_FRAMES: Final = 300
 """Of one stack that are read, from the innermost one on."""
 
-CAN_READ_FRAMES: Final = (
-    hasattr(sys, "_current_frames") and getattr(sys, "_is_gil_enabled", lambda: True)()
-)
-"""Without the interpreter lock, a frame may go away while it is being read."""
+CAN_READ_FRAMES: Final = hasattr(sys, "_current_frames") and HAS_GIL
+"""Whether the frames of other threads can be read: without the GIL, one may go away meanwhile."""
 
 # Python 3.11 makes frame objects while it holds a lock, which may start a collection, which may run
 # code that needs the same lock: the process would hang (python/cpython #106883).

@@ -7,6 +7,8 @@ from typing import Any, Final
 from opentelemetry.sdk.trace.export import ConsoleSpanExporter
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
+from otel_flight.interpreter.sdk_pipeline import exporter_of, processors_in
+
 _NOT_A_BACKEND: Final = (ConsoleSpanExporter, InMemorySpanExporter)
 
 
@@ -22,10 +24,8 @@ def is_exporting(pipeline: Any) -> bool:
 def _exporters(pipeline: Any) -> list[Any]:
     """Return the exporters behind a pipeline's processors, nested pipelines included."""
     found = []
-    for processor in getattr(pipeline, "_span_processors", ()):
-        exporter = getattr(processor, "span_exporter", None)
-        if exporter is None:  # newer batch processors keep it in the part all signals share
-            exporter = getattr(getattr(processor, "_batch_processor", None), "_exporter", None)
+    for processor in processors_in(pipeline):
+        exporter = exporter_of(processor)
         if exporter is not None:
             found.append(exporter)
         found.extend(_exporters(processor))

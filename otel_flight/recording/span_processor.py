@@ -15,6 +15,7 @@ from opentelemetry.sdk.trace import ReadableSpan, Span, SpanProcessor
 
 from otel_flight.guard import Guard
 from otel_flight.interpreter import sdk_internals
+from otel_flight.interpreter.sdk_pipeline import pipeline_of_span
 from otel_flight.interpreter.tasks import current_task
 from otel_flight.recording.encoding.compiled import WriteSpan
 from otel_flight.recording.session import RecordingSession
@@ -180,7 +181,7 @@ class RecordingSpanProcessor(SpanProcessor):
                 return
             self._open[span.get_span_context().span_id] = span
         if self.pipeline is None:
-            self.pipeline = getattr(span, "_span_processor", None)
+            self.pipeline = pipeline_of_span(span)
         thread_id = get_ident()
         self._roots[span.get_span_context().span_id] = (span, thread_id, current_task())
         write = self._write_start

@@ -7,7 +7,6 @@ types, and where it knows them otherwise, spans are recorded by the Python code.
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Sequence
 from typing import Any, Final, NamedTuple
 
@@ -15,6 +14,7 @@ from opentelemetry.trace import SpanKind
 from opentelemetry.trace.span import DEFAULT_TRACE_STATE
 
 from otel_flight.interpreter import sdk_internals
+from otel_flight.interpreter.threads import HAS_GIL
 from otel_flight.recording.encoding.scope_table import ScopeEntry, ScopeTable
 from otel_flight.records.layout import kind_of
 from otel_flight.records.records import FLAG_PARENT_IS_REMOTE, Span, SpanStart
@@ -87,10 +87,9 @@ def span_writers(lane: LaneWriter, scopes: ScopeTable, limit_bytes: int) -> Span
 
 def is_available() -> bool:
     """Return whether the hot path was built, and can be used: it is tried on a lane of its own."""
-    is_gil_enabled = getattr(sys, "_is_gil_enabled", lambda: True)()  # it relies on the GIL
     kinds: Sequence[int] = [kind.value for kind in SpanKind]
     knows_sdk = sdk_internals.HAS_KNOWN_FIELDS and kinds == list(range(len(kinds)))
-    if SpanWriter is None or not is_gil_enabled or not knows_sdk:
+    if SpanWriter is None or not HAS_GIL or not knows_sdk:
         return False
     scopes = ScopeTable()
     try:

@@ -11,12 +11,12 @@ from otel_flight.interpreter.code_origin import is_standard
 from otel_flight.interpreter.frames import CAN_READ_FRAMES, current_frames
 from otel_flight.interpreter.own_frames import without_ours
 from otel_flight.interpreter.places import Place
+from otel_flight.interpreter.tasks import running_task
 from otel_flight.names import process_attributes as names
 from otel_flight.recording.open_spans import OpenSpans
 from otel_flight.sources.base import places_of
 from otel_flight.sources.kernel.thread_clocks import ThreadClocks, Used
 from otel_flight.sources.stacks.culprits import culprit_attributes
-from otel_flight.sources.stacks.requests import running_task
 
 _HOLDER_SHARE: Final = 0.7
 """A thread is the holder when it used at least this share of the CPU time of all threads."""

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Container, Mapping
 from typing import Final, NamedTuple
 
 from otel_flight.clock import process_time_ns
+from otel_flight.interpreter.threads import thread_with
 from otel_flight.names import process_attributes as names
 from otel_flight.sources.kernel.files import number_in, read_text
 
@@ -53,8 +53,7 @@ class RunQueues:
             thread_id: `threading.get_ident()` of it.
         """
         before = self._last.pop(span_id, None)
-        # Without a lock, unlike `threading.enumerate`: whoever has that may never let go of it.
-        thread = getattr(threading, "_active", {}).get(thread_id)
+        thread = thread_with(thread_id)
         native_id = getattr(thread, "native_id", None)
         if native_id is None:
             return {}

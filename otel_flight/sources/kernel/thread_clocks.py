@@ -7,6 +7,7 @@ import threading
 from typing import Final, NamedTuple
 
 from otel_flight.clock import clock_gettime_ns, monotonic_ns
+from otel_flight.interpreter.threads import alive_threads
 
 MOST_THREADS: Final = 64
 """At most this many threads' clocks are read at a time (0.4 µs each); of more, these come round in
@@ -59,7 +60,7 @@ class ThreadClocks:
         Takes 50 µs. To be called by a thread that holds the GIL and has not released it
         since it got it: who is running all the same was not holding it before.
         """
-        threads = {thread.native_id or 0: thread.ident or 0 for thread in _alive()}
+        threads = {thread.native_id or 0: thread.ident or 0 for thread in alive_threads()}
         # Of all noted, one that is not among them has begun since, with its clock at zero.
         known = {*_threads()} if self._is_complete else {*self._last} & {*threads}
         first = _read(known)
@@ -77,19 +78,9 @@ class ThreadClocks:
         ]
 
 
-def _alive() -> list[threading.Thread]:
-    """Return the threads without a lock, unlike `threading.enumerate`.
-
-    A process that is forked behind Python's back while another thread has that lock can start no
-    thread any more, and the ticker would have it ten times a second.
-    """
-    active: dict[int, threading.Thread] = getattr(threading, "_active", {})
-    return list(active.values())
-
-
 def _threads() -> list[int]:
     own = threading.get_native_id()
-    found = [thread.native_id for thread in _alive()]
+    found = [thread.native_id for thread in alive_threads()]
     return [native_id for native_id in found if native_id is not None and native_id != own]
 
 

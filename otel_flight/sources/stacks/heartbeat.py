@@ -10,6 +10,7 @@ from typing import Final, NamedTuple
 
 from otel_flight.clock import monotonic_ns, thread_time_ns
 from otel_flight.guard import Guard
+from otel_flight.interpreter.tasks import running_loop
 from otel_flight.names import source_names
 
 BUSY_SECONDS: Final = 0.02
@@ -101,7 +102,7 @@ class Heartbeat:
 
     def _beat(self, run: int) -> None:
         try:
-            loop = asyncio._get_running_loop()
+            loop = running_loop()
             if self._is_stopped or run != self.run or loop is None:
                 return
             now = monotonic_ns()

@@ -11,7 +11,8 @@ from typing import Final, NamedTuple
 from otel_flight.interpreter.frames import current_frames, places_in, stack_of
 from otel_flight.interpreter.loops import LOOP_FUNCTIONS, OUTSIDE_STEPS
 from otel_flight.interpreter.places import Place
-from otel_flight.sources.stacks.requests import context_of, ids_in, running_task
+from otel_flight.interpreter.tasks import context_of, running_task
+from otel_flight.sources.stacks.requests import ids_in
 from otel_flight.sources.stacks.waits import call_of_thread
 
 _HANDLE_RUN: Final = asyncio.Handle.__dict__["_run"].__code__

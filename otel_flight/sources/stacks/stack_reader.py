@@ -11,6 +11,7 @@ from typing import Any, Final, NamedTuple
 from otel_flight.interpreter.await_chain import chain_of
 from otel_flight.interpreter.frames import current_frames, places_in, stack_of
 from otel_flight.interpreter.loops import OUTSIDE_STEPS
+from otel_flight.interpreter.tasks import context_of, running_task
 from otel_flight.names import attributes as names
 from otel_flight.names.wait_kinds import CONNECTION_POOL, LOCK, THREAD_POOL
 from otel_flight.recording.open_spans import OpenRoot, OpenSpans
@@ -18,7 +19,7 @@ from otel_flight.records.ids import span_text, trace_text
 from otel_flight.sources.locks.locks import frame_holding, owner_of, value_of
 from otel_flight.sources.stacks.connection_users import has_connection
 from otel_flight.sources.stacks.culprits import described
-from otel_flight.sources.stacks.requests import context_of, ids_in, running_task
+from otel_flight.sources.stacks.requests import ids_in
 from otel_flight.sources.stacks.waits import (
     Wait,
     call_of_thread,

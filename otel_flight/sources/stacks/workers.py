@@ -9,7 +9,6 @@ from __future__ import annotations
 import functools
 import gc
 import sys
-import threading
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, thread
 from contextvars import Context
@@ -17,6 +16,7 @@ from types import CodeType, FrameType
 from typing import Any, Final, NamedTuple
 
 from otel_flight.interpreter.frames import local_of, stack_of
+from otel_flight.interpreter.threads import thread_with
 from otel_flight.sources.stacks.requests import ids_in
 
 MOST_THREADS: Final = 256
@@ -104,7 +104,7 @@ def _anyio_run() -> CodeType | None:
 
 def _worker_of(thread_id: int, frame: FrameType, anyio_run: CodeType | None) -> Worker | None:
     stack = stack_of(frame)
-    name = getattr(getattr(threading, "_active", {}).get(thread_id), "name", "")
+    name = getattr(thread_with(thread_id), "name", "")
     for at, each in enumerate(stack[:8]):  # below it are the thread's own few frames
         if each.f_code is anyio_run:
             future = local_of(each, "future")
