@@ -61,6 +61,9 @@ sanitize: $(VENV)/.dev-installed ## Run the tests of the hot path in C under ASa
 	  ../../$(BIN)/python -m pytest --capture=sys tests/unit/recording tests/unit/ring \
 	  tests/property/test_codec.py tests/property/test_ring_model.py tests/integration/test_hostile.py $(ARGS)
 
+coverage: $(VENV)/.dev-installed ## Print which share of the package the tests run (needs Python 3.13)
+	$(BIN)/nox --error-on-missing-interpreters --session coverage $(if $(ARGS),-- $(ARGS))
+
 wheel: $(VENV)/.dev-installed ## Build a wheel and an sdist into dist/
 	rm -rf dist
 	OTEL_FLIGHT_BUILD=compiled $(BIN)/python -m build .

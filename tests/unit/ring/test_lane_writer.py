@@ -280,12 +280,13 @@ class TestInterruptions:
             found.append(sum(len(list(resolved_segment(each))) for each in bench.segments()))
             return look
 
+        tracing = sys.gettrace()
         sys.settrace(look)
         try:
             for number in range(1, 10):
                 bench.append(number, 30_000, scopes[number % 2])
         finally:
-            sys.settrace(None)
+            sys.settrace(tracing)
 
         assert len(found) > 500
         assert set(found) == {0, 1, 2, 3, 4, 5, 6}
