@@ -7,6 +7,16 @@ until something goes wrong: then the whole window before it is delivered as one 
 from otel_flight.assembly import Settings
 from otel_flight.errors import FlightError
 from otel_flight.flight_processor import FlightSpanProcessor
+from otel_flight.incidents.incident import Incident
+from otel_flight.incidents.manifest import (
+    Cause,
+    Coverage,
+    Explanation,
+    Finding,
+    Losses,
+    Manifest,
+)
+from otel_flight.incidents.window import Window, WindowEvent, WindowSpan
 from otel_flight.installation import get_recorder, install, uninstall
 from otel_flight.recorder import FlightRecorder
 from otel_flight.recording.sampler import FlightSampler
@@ -18,12 +28,22 @@ except ImportError:  # a source tree that was never built
     __version__ = "0+unknown"
 
 __all__ = [
+    "Cause",
+    "Coverage",
+    "Explanation",
+    "Finding",
     "FlightError",
     "FlightRecorder",
     "FlightSampler",
     "FlightSpanProcessor",
+    "Incident",
+    "Losses",
+    "Manifest",
     "Settings",
     "Statistics",
+    "Window",
+    "WindowEvent",
+    "WindowSpan",
     "__version__",
     "get_recorder",
     "install",

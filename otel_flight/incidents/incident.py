@@ -11,14 +11,11 @@ from otel_flight.incidents.window import Window
 
 @dataclass(frozen=True)
 class Incident:
-    """A frozen window and why it was kept; a snapshot has no cause.
-
-    Attributes:
-        manifest: everything about it but its records.
-        window: its records.
-        path: the `.flight` file it was read from or written to, None while it is only in memory.
-    """
+    """A frozen window and why it was kept; a snapshot has no cause."""
 
     manifest: Manifest
+    """Everything about it but its records."""
     window: Window
+    """Its records."""
     path: Path | None = None
+    """The `.flight` file it was read from or written to; None while it is only in memory."""

@@ -19,18 +19,21 @@ class Cause(msgspec.Struct, kw_only=True, frozen=True):
     """A firing that opened the incident or joined it."""
 
     trigger: str
-    """Name of the trigger: `error_span`, `slow_root`, `slow_open_root`, `manual`, …"""
+    """The name of the trigger, such as `error_span`, `slow_root` or `manual`."""
     reason: str
-    """What went wrong in a few words, of low cardinality: `error span`, `slow local root`."""
+    """What went wrong, in a few words of low cardinality, such as `slow local root`."""
     subject: str = ""
-    """What it happened to: the name of a span, the local root as far as that is known, or empty."""
+    """The name of the span it happened to, the local root as far as that is known; or empty."""
     origin: str = ""
-    """The name of the span below that one in which it happened; empty: that one itself."""
+    """The name of the span below that one in which it happened; empty when it was that one."""
     time_ns: int = 0
+    """When it fired, in nanoseconds since the epoch."""
     trace_id: str = ""
-    """32 hexadecimal digits; empty when the firing belongs to no span."""
+    """The trace id, 32 hexadecimal digits; empty when the firing belongs to no span."""
     span_id: str = ""
+    """The span id, 16 hexadecimal digits; empty when the firing belongs to no span."""
     attributes: dict[str, Any] = {}
+    """What else the trigger, or the caller of `trigger`, says about it."""
     repeats: int = 0
     """How often the same cause fired again while the incident was open."""
 
@@ -52,13 +55,16 @@ class Cause(msgspec.Struct, kw_only=True, frozen=True):
 
 
 class Coverage(msgspec.Struct, kw_only=True, frozen=True):
-    """Which time was asked for and which is there. Nanoseconds since the epoch."""
+    """Which time was asked for and which is there. Moments are nanoseconds since the epoch."""
 
     requested_seconds: float = 0.0
+    """The setting `window_seconds`."""
     requested_start_ns: int = 0
+    """When the window should begin."""
     start_ns: int = 0
-    """When the oldest record of the window was written; 0: the window is empty."""
+    """When the oldest record of the window was written; 0 when the window is empty."""
     end_ns: int = 0
+    """When the window was closed."""
     is_complete: bool = False
     """Whether the window reaches back as far as requested, or to the recorder's start."""
 
@@ -83,19 +89,19 @@ class Losses(msgspec.Struct, kw_only=True, frozen=True):
     """What is missing from the window, and why. All counts are records unless named otherwise."""
 
     evicted: int = 0
-    """Overwritten since the process started; 0 when the window reaches back as far as requested."""
+    """How many were overwritten since the process started; 0 when the window is complete."""
     overtaken: int = 0
-    """Overwritten while the window was being copied, or during the tail."""
+    """How many were overwritten while the window was being copied, or during the tail."""
     dropped: int = 0
-    """Lost before they reached the ring, since the process started: the overflow was full."""
+    """How many never reached the ring since the process started, as the overflow was full."""
     undecoded: int = 0
-    """In the window, but not readable."""
+    """How many are in the window, but cannot be read."""
     cut: int = 0
-    """Records with strings cut at the record limit, since the process started."""
+    """How many had strings cut at the record limit, since the process started."""
     converted: int = 0
-    """Values msgpack cannot hold, kept as text, since the process started."""
+    """How many values were kept as text since the process started, as msgpack cannot hold them."""
     open_spans_evicted: int = 0
-    """Open spans given up because too many were open, since the process started."""
+    """How many open spans were given up since the process started, as too many were open."""
 
     @property
     def is_empty(self) -> bool:
@@ -107,74 +113,90 @@ class Finding(msgspec.Struct, kw_only=True, frozen=True):
     """One thing a rule saw in the incident."""
 
     rule: str
-    """Name of the rule: `error_origin`, `slow_child`, …"""
+    """The name of the rule, such as `error_origin` or `slow_child`."""
     summary: str
-    """One sentence naming the culprit."""
+    """One sentence that names the culprit."""
     explained_share: float = 0.0
-    """Part of the trigger's time this explains, 0 to 1; 0: not a matter of time."""
+    """The part of the trigger's time that this explains, 0 to 1; 0 when time is not the matter."""
     evidence: dict[str, Any] = {}
-    """Attributes that show it: span ids, durations in ns, counts."""
+    """What shows it, as attributes, such as span ids, durations in nanoseconds and counts."""
 
 
 class Explanation(msgspec.Struct, kw_only=True, frozen=True):
     """A span that the application did not make: what its trigger's request met, or was doing."""
 
     kind: str
-    """`pause`: it stood still; `inferred`: it was in this function, as stack samples show."""
+    """A `pause` when the request stood still, `inferred` when stack samples saw a function."""
     name: str
-    """Of low cardinality: `event loop blocked`, `gc pause`, a function's qualified name."""
+    """A name of low cardinality, such as `event loop blocked`, or a function's qualified name."""
     trace_id: str
+    """The trace it belongs to, 32 hexadecimal digits."""
     parent_span_id: str
-    """The span it interrupted, or another explanation's `id`."""
+    """The span it interrupted, or another explanation's `id`; 16 hexadecimal digits."""
     id: str = ""
-    """16 hexadecimal digits: its own span id. Not needed where nothing is below it."""
+    """Its own span id, 16 hexadecimal digits; may be empty where nothing is below it."""
     start_ns: int = 0
+    """When it began, in nanoseconds since the epoch."""
     end_ns: int = 0
+    """When it ended, in nanoseconds since the epoch."""
     attributes: dict[str, Any] = {}
+    """What is known of it, such as source code, counts, and who was to blame."""
     link_trace_id: str = ""
-    """Of another request that caused it."""
+    """The trace of another request that caused it; empty when none did, or none is known."""
     link_span_id: str = ""
+    """The span of that request."""
 
 
 class Manifest(msgspec.Struct, kw_only=True, frozen=True):
     """Everything about an incident but its records."""
 
     format_version: int = MANIFEST_VERSION
+    """The version of the file's format."""
     incident_id: str
+    """The incident's id, which begins with the time in UTC, so that ids sort by it."""
     service_name: str = ""
+    """The `service.name` of the resource."""
     causes: list[Cause] = []
-    """In the order they fired; the first one opened the incident. Empty: a snapshot.
+    """What fired, in that order; the first one opened the incident, and a snapshot has none.
 
     A request that failed goes before a span in it that failed first and says less.
     """
     opened_ns: int = 0
-    """When the trigger fired; for a snapshot, when it was asked for."""
+    """When the trigger fired; of a snapshot, when it was asked for."""
     closed_ns: int = 0
+    """When the tail was over, in nanoseconds since the epoch."""
     coverage: Coverage = Coverage()
+    """Which time the window covers."""
     process: dict[str, Any] = {}
-    """pid, host, boot id, Python and SDK versions, monotonic and wall clock at the start."""
+    """Which process it was, by pid, host, boot id, versions, and its clocks at the start."""
     resource: dict[str, Any] = {}
+    """The attributes of the resource."""
     segments: list[SegmentEntry] = []
     open_spans_file: str = ""
     open_spans_records: int = 0
     """Records in that file, definitions included."""
     open_spans: int = 0
+    """How many spans had not ended when the incident closed."""
     spans: int = 0
-    """Ended spans in the window."""
+    """How many spans in the window have ended."""
     record_counts: dict[str, int] = {}
-    """Records in the window by kind."""
+    """How many records of which kind the window has."""
     window_bytes: int = 0
+    """The size of all records together."""
     losses: Losses = Losses()
+    """What is missing from the window, and why."""
     exported_to: dict[str, int] = {}
-    """By lane number: records before this one are in an earlier incident of the same process."""
+    """Of each lane, by its number, the first record that is in no earlier incident."""
     previous_incident_id: str = ""
+    """The incident of the same process before this one; empty when there was none."""
     is_pipeline_exporting: bool = False
     """Whether another processor exports sampled spans already."""
     unfinished_before: list[str] = []
     """Span ids (16 hexadecimal digits) an earlier incident delivered as unfinished."""
     findings: list[Finding] = []
+    """What the rules found, the best explanation first."""
     explanations: list[Explanation] = []
-    """By start, parents before their children."""
+    """What goes into the trigger's own trace, by start, parents before their children."""
 
     @property
     def trigger(self) -> Cause | None:

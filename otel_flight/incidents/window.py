@@ -46,9 +46,11 @@ class WindowEvent(msgspec.Struct, frozen=True, gc=False):
     """A runtime event of the window. Kept by the thousand: garbage collection does not track it."""
 
     record: RuntimeEvent
+    """What was recorded."""
     number: int
     """Its number in the runtime lane."""
     stack: StackDefinition | None
+    """The stack that was recorded with it; None when there is none."""
 
     @property
     def name(self) -> str:
@@ -80,10 +82,13 @@ class WindowSpan(NamedTuple):
     """A span of the window."""
 
     record: Span | OpenSpan
+    """What was recorded."""
     number: int
     """Its number in the span lane; -1 for a span that was still open."""
     scope: ScopeDefinition | None
+    """Its instrumentation scope; None when it is not known."""
     resource: ResourceDefinition | None
+    """Its resource; None when it is not known."""
 
     @property
     def is_open(self) -> bool:

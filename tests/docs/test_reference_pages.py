@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 import pytest
 
+import otel_flight
 from otel_flight import self_metrics
 from otel_flight.assembly import Settings
 from otel_flight.cli import command_line
@@ -73,6 +74,22 @@ def test_every_attribute_is_documented() -> None:
     missing = {name for name in names if name.rstrip(".") not in page}
 
     assert missing - {sent_attributes.HOST_ID} == set()
+
+
+def test_public_names_are_sorted() -> None:
+    """In `__all__`, in the order of ruff and of `sorted`, each once."""
+    assert sorted(set(otel_flight.__all__)) == otel_flight.__all__
+
+
+def test_every_public_name_is_documented() -> None:
+    """The page of the API has an entry for each name, and for no other."""
+    entries = re.findall(
+        r"^\.\. (?:autoclass|autoexception|autofunction|py:data):: otel_flight\.(\w+)",
+        text_of("python-api.md"),
+        re.M,
+    )
+
+    assert sorted(entries) == sorted(otel_flight.__all__)
 
 
 def test_every_metric_is_documented() -> None:
