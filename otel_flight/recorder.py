@@ -157,7 +157,7 @@ class FlightRecorder:
         run = self._run
         if run is None:
             raise RecorderStopped("snapshot")
-        return run.keeper.snapshot()
+        return run.incidents.snapshot()
 
     def write_to(self, target: str | os.PathLike[str] | BinaryIO) -> Incident:
         """Write the window as it is now, as a `.flight` file, to a path or a binary stream.

@@ -18,7 +18,7 @@ from otel_flight.delivery.pacing import Pacer
 from otel_flight.delivery.receiver.signals import LOGS, SPANS
 from otel_flight.guard import Guard
 from otel_flight.incidents.completion import new_incident_id
-from otel_flight.incidents.keeper import IncidentKeeper
+from otel_flight.incidents.lifecycle import IncidentLifecycle
 from otel_flight.incidents.spool import Spool, default_spool_directory
 from otel_flight.recording.session import RecordingSession
 from otel_flight.recording.tick_waits import TickWaits
@@ -36,7 +36,7 @@ _logger = logging.getLogger("otel_flight")
 
 
 class Run:
-    """Session, sources, triggers, gate, keeper, ticker and worker, from a start to a stop.
+    """Session, sources, triggers, gate, incidents, ticker and worker, from a start to a stop.
 
     Args:
         assembly: which sources and triggers there are.
@@ -88,7 +88,7 @@ class Run:
         self.log_delivery = Delivery(self.spool, settings, guard, pacer, signal=LOGS)
         # In this order: log records that cannot be delivered do not hold up spans.
         self.worker = Worker((self.delivery, self.log_delivery), guard, pacer)
-        self.keeper = IncidentKeeper(
+        self.incidents = IncidentLifecycle(
             settings=settings,
             session=self.session,
             gate=self.gate,
@@ -130,7 +130,7 @@ class Run:
             self._open_ring()  # a forked child may end before its ticker came to it
             self.session.drain()
             self._collect_firings()
-            self.keeper.close_now()
+            self.incidents.close_now()
         with self._guard.swallow("stop worker"):
             self.worker.stop(deadline_seconds)
         self._guard.report()
@@ -154,7 +154,7 @@ class Run:
 
     def fire(self, firing: Firing) -> Verdict | None:
         """Ask the gate about a firing; left for the ticker when the gate is busy."""
-        verdict = self.keeper.fire(firing)
+        verdict = self.incidents.fire(firing)
         if verdict is None:
             self.inbox.offer(firing)
         return verdict
@@ -177,8 +177,8 @@ class Run:
             firings=self.gate.counts(),
             repeated_firings=self.inbox.repeated,
             dropped_firings=self.inbox.dropped,
-            incidents_written=self.keeper.written,
-            incidents_failed=self.keeper.failed,
+            incidents_written=self.incidents.written,
+            incidents_failed=self.incidents.failed,
             delivery=self.delivery.statistics,
             log_delivery=self.log_delivery.statistics,
             sources={
@@ -202,7 +202,7 @@ class Run:
             ("sources", self._tick_sources),
             *self.triggers.watches,
             ("firings", self._collect_firings),
-            ("incident", self.keeper.advance),
+            ("incident", self.incidents.advance),
             ("checkpoint", self.session.checkpoint_open_spans),
         ]
         if self.triggers.answer_request is not None:
@@ -212,7 +212,7 @@ class Run:
     def _activity(self) -> object:
         # Not the lane of runtime events: there are some in a process that does nothing, too.
         spans = self.session.lanes[LANE_SPANS].counts().written_records
-        return spans, len(self.session.open_spans.spans), self.keeper.has_open_incident
+        return spans, len(self.session.open_spans.spans), self.incidents.has_open_incident
 
     def _open_ring(self) -> None:
         if self.session.ring is not None:
@@ -252,7 +252,7 @@ class Run:
 
     def _collect_firings(self) -> None:
         for firing in self.inbox.take_all():
-            self.keeper.fire(firing)
+            self.incidents.fire(firing)
 
     def _answer_request(self) -> None:
         ring = self.session.ring
@@ -261,7 +261,7 @@ class Run:
             answer(ring, self._fire_for_answer)
 
     def _fire_for_answer(self, firing: Firing) -> dict[str, Any]:
-        verdict = self.keeper.fire(firing)
+        verdict = self.incidents.fire(firing)
         if verdict is None:
             return {"outcome": "busy", "incident_id": None}
         return {"outcome": verdict.outcome, "incident_id": verdict.incident_id}

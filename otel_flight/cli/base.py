@@ -76,7 +76,7 @@ _EXIT_CODES: Final[Sequence[tuple[type[Exception], ExitCode]]] = (
     (FlightError, ExitCode.FAILED),
     (OSError, ExitCode.FAILED),
 )
-"""The first that fits decides. Any other exception is a mistake of ours and shows its traceback."""
+"""The first class that fits decides. Any other exception is our mistake and shows its traceback."""
 
 
 class CommandLine(click.Group):

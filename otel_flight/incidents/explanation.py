@@ -13,7 +13,7 @@ from otel_flight.names import sent_attributes
 from otel_flight.records.ids import span_text, trace_text
 
 MOST_PAUSES: Final = 100
-"""One trace gets so many pauses at the most; of more, the longest are kept."""
+"""One trace gets at most this many pauses; of more, the longest are kept."""
 
 
 def explain(evidence: Evidence) -> list[Explanation]:

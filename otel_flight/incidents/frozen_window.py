@@ -13,7 +13,7 @@ from otel_flight.ring.layout import LANES
 from otel_flight.ring.reader import RingImage, Segment
 
 _SEGMENTS_BETWEEN_YIELDS: Final = 8
-"""The GIL is given up after so many copies. One, of memory in no processor's cache, takes 40 µs."""
+"""The GIL is given up after this many copies; one takes 40 µs, from memory in no CPU's cache."""
 
 
 class FrozenWindow:

@@ -24,11 +24,11 @@ from otel_flight.names import sent_attributes, source_names
 from otel_flight.records.ids import span_text, trace_text
 
 MOST_DEEP: Final = 8
-"""So many functions are shown below one another; of a deeper stack, the innermost ones."""
+"""At most this many functions are shown below one another, the innermost ones of a deeper stack."""
 MOST_SPANS: Final = 100
-"""One incident gets so many inferred spans: those of the outermost functions, then the longest."""
+"""One incident gets at most this many inferred spans: the outermost functions, then the longest."""
 MOST_SAMPLES: Final = 2_000
-"""Of a request so many samples are looked at, the first ones."""
+"""Only the first samples of a request are looked at, at most this many."""
 _LONGEST_NAME: Final = 200
 
 

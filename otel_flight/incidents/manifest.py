@@ -126,7 +126,7 @@ class Explanation(msgspec.Struct, kw_only=True, frozen=True):
     """A span that the application did not make: what its trigger's request met, or was doing."""
 
     kind: str
-    """A `pause` when the request stood still, `inferred` when stack samples saw a function."""
+    """A `pause` when the request was stopped, `inferred` when stack samples saw a function."""
     name: str
     """A name of low cardinality, such as `event loop blocked`, or a function's qualified name."""
     trace_id: str
@@ -184,7 +184,7 @@ class Manifest(msgspec.Struct, kw_only=True, frozen=True):
     window_bytes: int = 0
     """The size of all records together."""
     losses: Losses = Losses()
-    """What is missing from the window, and why."""
+    """What is missing from the window, and why. All counts are records unless named otherwise."""
     exported_to: dict[str, int] = {}
     """Of each lane, by its number, the first record that is in no earlier incident."""
     previous_incident_id: str = ""

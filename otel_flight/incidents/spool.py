@@ -96,7 +96,7 @@ class Spool:
         self._state_suffix = _STATE_SUFFIX
         self.evicted_delivered = 0
         self.evicted_undelivered = 0
-        # More than these are never in the spool. Not told by the files' times: those lag behind the
+        # More than these are never in the spool. Not by the files' times: those lag behind the
         # system's clock by up to 10 ms, and the clock may jump.
         self._added_ids: deque[str] = deque(maxlen=max(1, max_incidents))
 

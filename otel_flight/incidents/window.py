@@ -199,7 +199,7 @@ class Window:
 
 
 def without_outdated(events: Iterable[WindowEvent]) -> list[WindowEvent]:
-    """Return events without those that were recorded while they went on, where a later one tells.
+    """Return events without those that were recorded while they went on, and again when they ended.
 
     Args:
         events: in the order they were written, which they keep.

@@ -21,9 +21,9 @@ from otel_flight.incidents.incident import Incident
 from otel_flight.incidents.spool import SpoolEntry
 from otel_flight.incidents.window import WindowEvent
 from otel_flight.records.ids import span_text, trace_text
-from otel_flight.report.model.account import LargeTraceSize
 from otel_flight.report.model.backend_links import BackendLinks, Whereabouts, backend_links
 from otel_flight.report.model.incident_report import IncidentReport, build_report
+from otel_flight.report.model.incident_words import LargeTraceSize
 from otel_flight.report.model.timeline import UNLIMITED
 from otel_flight.report.terminal.terminal import print_report
 
@@ -92,7 +92,7 @@ def show(
         large_traces=_large_traces(found),
         max_rows=UNLIMITED if is_all or as_json else rows,
         max_neighbours=UNLIMITED if is_all or as_json else requests,
-        max_happenings=UNLIMITED if is_all or as_json else events,
+        max_events=UNLIMITED if is_all or as_json else events,
     )
     links = _links(invocation, report)
     if as_json:

@@ -1,4 +1,4 @@
-"""The same call made again because it had failed, as far as spans can tell it from a loop."""
+"""The same call made again because it had failed, as far as spans distinguish it from a loop."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Attempts(NamedTuple):
 
     parent: WindowSpan
     spans: Sequence[WindowSpan]
-    """By start; all but the last failed."""
+    """The calls by start; all but the last failed."""
 
     @property
     def last_failed(self) -> bool:

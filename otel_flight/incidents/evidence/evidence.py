@@ -21,7 +21,7 @@ from otel_flight.records.records import Span, SpanStart
 from otel_flight.ring.layout import LANE_SPANS
 
 _FEWEST_FOR_USUAL: Final = 10
-"""How many earlier spans there must be to say how long spans like them usually take."""
+"""With fewer earlier spans, nothing is said of how long spans like them usually take."""
 
 
 class LocalRoot(msgspec.Struct, frozen=True, gc=False):

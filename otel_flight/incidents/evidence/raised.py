@@ -11,7 +11,7 @@ from otel_flight.names import exception_attributes, span_attributes
 from otel_flight.words import one_line
 
 LONGEST_MESSAGE: Final = 200
-"""An exception is cut to so many characters in a sentence or in evidence."""
+"""An exception is cut to this many characters in a sentence or in evidence."""
 _LONGEST_PLACE: Final = 120
 _CODES: Final = (*span_attributes.HTTP_STATUS_CODES, span_attributes.GRPC_STATUS_CODE)
 _RAISED_FROM: Final = (
@@ -44,7 +44,7 @@ class Raised(NamedTuple):
 
 
 class FirstRaised(NamedTuple):
-    """The exception at the beginning of a chain of wrapped ones, as its traceback tells it."""
+    """The exception at the beginning of a chain of wrapped ones, as its traceback shows it."""
 
     words: str
     """`Type: message`; empty when it is the recorded exception itself."""

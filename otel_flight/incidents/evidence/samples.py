@@ -15,9 +15,9 @@ from otel_flight.names import source_names
 from otel_flight.records.records import Frame
 
 _SHORTEST_GAP_NS: Final = 20_000_000
-"""The usual gap between two samples counts as at least so many nanoseconds."""
+"""The usual gap between two samples counts as at least this many nanoseconds."""
 _GAP_TIMES: Final = 1.5
-"""The samples at the ends of a gap cover it whole up to so many times the usual gap, and of a
+"""The samples at the ends of a gap cover it whole up to this many times the usual gap, and of a
 longer one only half a usual gap each."""
 
 

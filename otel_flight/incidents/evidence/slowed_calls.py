@@ -15,18 +15,18 @@ from otel_flight.intervals import union_ns
 _FEWEST_BEFORE: Final = 10
 """With fewer calls before the slow request, nothing is known to be usual."""
 _TIMES_USUAL: Final = 3
-"""A call is slowed when it takes more than so many times the median of the calls before."""
+"""A slowed call takes more than this many times the median of the calls before."""
 _TIMES_SLOWEST: Final = 1.5
-"""And more than so many times what all but the slowest twentieth of them took."""
+"""A slowed call takes more than this many times what all but the slowest twentieth of them took."""
 _LEAST_NS: Final = 10_000_000
-"""And more than so many nanoseconds: a shorter call is never slowed."""
+"""A slowed call takes more than this many nanoseconds, whatever is usual."""
 
 
 class SlowedCalls(NamedTuple):
     """Calls to one destination in the slow request."""
 
     spans: Sequence[WindowSpan]
-    """By start; each far slower than usual."""
+    """The calls by start, each of them far slower than usual."""
     destination: str
     """Whom they called; empty when their attributes do not say."""
     taken_ns: int
@@ -34,7 +34,7 @@ class SlowedCalls(NamedTuple):
     usual_ns: int
     """The median of the calls before."""
     before: int
-    """How many calls before that is taken from."""
+    """How many calls before the median is taken from."""
     others_ns: Sequence[int]
     """How long the calls of other requests took that ended later than the slow span began."""
 

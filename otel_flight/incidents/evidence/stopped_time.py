@@ -14,8 +14,8 @@ LEAST_SHARE: Final = 0.3
 """Pauses that take a smaller part of the request's time are not what made it slow."""
 _GOES_ON_SHARE: Final = 0.1
 _GOES_ON_NS: Final = 10_000_000
-"""A call to another service that ends later than this, or that share of the pause, after the pause
-would have taken as long without it."""
+"""A call to another service that ends later than a pause by more than this many nanoseconds, and by
+more than that part of the pause, would have taken as long without it."""
 
 
 def slow_request(evidence: Evidence) -> WindowSpan | None:

@@ -1,4 +1,4 @@
-"""An exception that nobody handled, as findings tell it."""
+"""An exception that nobody handled, in the words of findings."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from otel_flight.records.records import Frame
 from otel_flight.words import one_line, quoted
 
 LONGEST_PLACE: Final = 160
-"""A place is cut to so many characters in a sentence about an exception."""
+"""A place is cut to this many characters in a sentence about an exception."""
 _LINK: Final = re.compile(r"(?s)(.*) in (\S+) \((.*):(\d+)\)")
 
 

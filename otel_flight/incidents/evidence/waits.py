@@ -14,7 +14,7 @@ from otel_flight.words import quoted, short_duration
 _LEAST_SHARE: Final = 0.2
 """A wait for a smaller part of the request's time is not what made it slow."""
 _FEWEST_SAMPLES: Final = 2
-"""A wait that was seen less often may have been over soon."""
+"""A wait that fewer samples show may have been over soon."""
 
 
 class LongestWait(NamedTuple):

@@ -20,7 +20,7 @@ SPANS: Final = "spans"
 
 _DATASOURCE: Final = "tempo"
 _MOST_TRACES: Final = 1500
-"""What Jaeger's search page takes at most."""
+"""Jaeger's search page takes at most this many traces."""
 _MARGIN_NS: Final = 1_000_000_000
 
 

@@ -16,7 +16,7 @@ _LONGEST: Final = 400
 _LONGEST_MEASUREMENT: Final = 120
 _LONGEST_VALUE: Final = 80
 _LEAST_CHANGE: Final = 0.1
-"""Of a measurement, that is worth a word."""
+"""A number that changed by a smaller part of itself is not worth a word."""
 _NOT_SAID: Final = frozenset({log_attributes.LEVEL, exception_attributes.CHAIN})
 _PLACE: Final = (names.FUNCTION, names.FILE, names.LINE)
 _IN_FILE: Final = re.compile(r"(.*) \((?:.*[/\\])?([^/\\]*)\)")

@@ -13,8 +13,8 @@ from otel_flight.incidents.manifest import Explanation, Finding, Manifest
 from otel_flight.incidents.rulebook import Rulebook
 from otel_flight.incidents.spool import DeliveryState
 from otel_flight.incidents.window import WindowEvent, WindowSpan
-from otel_flight.report.model.account import LargeTraceSize
-from otel_flight.report.model.happenings import Happenings, find_happenings
+from otel_flight.report.model.incident_words import LargeTraceSize
+from otel_flight.report.model.other_events import OtherEvents, find_other_events
 from otel_flight.report.model.timeline import UNLIMITED, Timeline, build_timeline
 
 
@@ -29,7 +29,7 @@ class IncidentReport:
         findings: the best explanation first.
         timeline: the trigger's trace, and what ran beside it.
         explanations: the pauses and inferred spans in it.
-        happenings: what else happened in the process.
+        other_events: what else happened in the process.
         events: all runtime events of the window, by start.
         open_roots: local roots still open when it closed, by start.
         first_start_ns: when the earliest request of the window started.
@@ -45,7 +45,7 @@ class IncidentReport:
     findings: Sequence[Finding]
     timeline: Timeline
     explanations: Sequence[Explanation]
-    happenings: Happenings
+    other_events: OtherEvents
     events: Sequence[WindowEvent]
     open_roots: Sequence[LocalRoot]
     first_start_ns: int
@@ -65,7 +65,7 @@ def build_report(
     large_traces: Sequence[LargeTraceSize] = (),
     max_rows: int = UNLIMITED,
     max_neighbours: int = UNLIMITED,
-    max_happenings: int = UNLIMITED,
+    max_events: int = UNLIMITED,
 ) -> IncidentReport:
     """Return the report of an incident. Decodes its whole window.
 
@@ -85,7 +85,7 @@ def build_report(
         findings=findings,
         timeline=timeline,
         explanations=explanations,
-        happenings=find_happenings(evidence, explanations, timeline.start_ns, max_happenings),
+        other_events=find_other_events(evidence, explanations, timeline.start_ns, max_events),
         events=_events(evidence),
         open_roots=[root for root in evidence.roots if root.is_open],
         first_start_ns=_first_start_ns(evidence),

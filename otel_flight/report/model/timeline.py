@@ -20,7 +20,7 @@ from otel_flight.report.model.trace_rows import Gap, Row, TraceTree
 
 UNLIMITED: Final = 1 << 60
 _NO_TRACE_BEFORE_NS: Final = 5_000_000_000
-"""How far back the timeline of a trigger without a span reaches."""
+"""The timeline of a trigger without a span reaches back this many nanoseconds."""
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class Neighbour:
     name: str
     trace_id: str
     offset_ns: int
-    """Negative when it began before the axis does."""
+    """When it began, from the start of the axis; negative when it was there before."""
     duration_ns: int
     is_error: bool
     is_open: bool
@@ -43,7 +43,7 @@ class Timeline:
     """Rows on one axis."""
 
     trace_id: str
-    """Of the trigger; empty when it belongs to no span of the window."""
+    """The trigger's trace; empty when it belongs to no span of the window."""
     start_ns: int
     """Wall-clock time of the axis' start."""
     length_ns: int

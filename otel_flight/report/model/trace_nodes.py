@@ -36,7 +36,7 @@ class Node:
     end_ns: int
     kind: str = SPAN
     detail: str = ""
-    """Where in the program it was, and whose doing it was."""
+    """Where in the program it was, and for whom."""
     is_trigger: bool = False
     is_error: bool = False
     is_open: bool = False

@@ -17,7 +17,7 @@ from otel_flight.records.ids import span_text
 from otel_flight.report.model.trace_nodes import PAUSE, SPAN, Node, TraceNodes
 
 _REPEATED: Final = 8
-"""So many siblings of one name are shown by their longest alone, when rows are scarce."""
+"""Of this many siblings of one name, or more, the longest stands for all when rows are scarce."""
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class Row:
 
     name: str
     span_id: str
-    """Empty for what is not the application's own."""
+    """Its id; empty for what is not the application's own."""
     depth: int
     tree: str
     """Guides to draw before the name: `│ └ `."""
@@ -43,7 +43,7 @@ class Row:
     kind: str = SPAN
     """`span`, `pause` or `inferred`."""
     detail: str = ""
-    """Of the latter two: where in the program, and whose doing it was."""
+    """Where in the program a pause or inferred span was, and for whom."""
 
 
 @dataclass(frozen=True)
@@ -51,14 +51,14 @@ class Gap:
     """What was left out at one place of the tree."""
 
     spans: int
-    """How much, pauses and inferred spans included."""
+    """How many spans, pauses and inferred spans."""
     name: str
     """Name of the topmost ones when they all have the same, else empty."""
     depth: int
     tree: str
     offset_ns: int
     end_ns: int
-    """Offset of the last one's end."""
+    """When the last of them ended, from the start of the axis."""
 
 
 class TraceTree:

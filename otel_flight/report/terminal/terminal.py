@@ -14,7 +14,9 @@ from rich.text import Text
 
 from otel_flight.incidents.manifest import Cause
 from otel_flight.incidents.spool import DeliveryState
-from otel_flight.report.model.account import (
+from otel_flight.report.model.backend_links import BackendLinks
+from otel_flight.report.model.incident_report import IncidentReport
+from otel_flight.report.model.incident_words import (
     cause_words,
     coverage_words,
     delivery_words,
@@ -23,11 +25,9 @@ from otel_flight.report.model.account import (
     log_delivery_words,
     loss_words,
 )
-from otel_flight.report.model.backend_links import BackendLinks
-from otel_flight.report.model.incident_report import IncidentReport
 from otel_flight.report.model.timeline import Timeline
 from otel_flight.report.terminal.bars import TimelineBars
-from otel_flight.report.terminal.events import print_happenings
+from otel_flight.report.terminal.other_events import print_other_events
 from otel_flight.report.terminal.page import Page
 from otel_flight.words import count, moment, one_line, short_duration, size
 
@@ -43,10 +43,10 @@ def print_report(
     _print_head(report, page)
     _print_findings(report, page)
     _print_timeline(report, page)
-    print_happenings(report.happenings, page)
+    print_other_events(report.other_events, page)
     if report.manifest.open_spans:
         _print_still_open(report, page)
-    _print_account(report, page)
+    _print_window_and_delivery(report, page)
     if links is not None and (links.jaeger or links.grafana):
         _print_links(links, page)
 
@@ -140,7 +140,7 @@ def _print_still_open(report: IncidentReport, page: Page) -> None:
         page.line(Text(f"  … {more} more, younger than these", style="dim"))
 
 
-def _print_account(report: IncidentReport, page: Page) -> None:
+def _print_window_and_delivery(report: IncidentReport, page: Page) -> None:
     manifest = report.manifest
     page.section("Window and delivery")
     lost = loss_words(manifest.losses)

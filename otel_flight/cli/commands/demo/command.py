@@ -98,7 +98,7 @@ def _print_incident(invocation: Invocation, entry: SpoolEntry) -> SpoolEntry:
         json_copy=copy if copy.exists() else None,
         max_rows=30,
         max_neighbours=8,
-        max_happenings=8,
+        max_events=8,
     )
     Page(invocation.console).line()
     print_report(report, invocation.console)

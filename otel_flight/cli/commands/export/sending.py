@@ -18,7 +18,7 @@ from otel_flight.errors import DeliveryFailed, FlightError
 from otel_flight.guard import Guard
 from otel_flight.incidents.flight_file import read_incident
 from otel_flight.incidents.spool import DeliveryState, SpoolEntry
-from otel_flight.report.model.account import reservations
+from otel_flight.report.model.incident_words import reservations
 from otel_flight.words import count
 
 _GIVE_UP_AFTER: Final = 2

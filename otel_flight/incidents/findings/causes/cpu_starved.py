@@ -25,7 +25,7 @@ from otel_flight.names import process_attributes as vitals
 from otel_flight.words import quoted, short_duration
 
 _TRIGGER_WINDOW_NS: Final = 5_000_000_000
-"""The trigger on throttling looks back so far."""
+"""The trigger on throttling looks back this many nanoseconds."""
 _QUEUED_SHARE: Final = 0.5
 """Others had the processor where the process was ready to run for this part of the time."""
 _OTHERS_HAD_IT: Final = "the process got no processor: others on the machine had it"

@@ -28,7 +28,7 @@ _USUAL_SHARE: Final = 0.5
 """Requests that ran for a larger part of the time without growth run always."""
 _MIB: Final = 1 << 20
 _LEAST_STEP: Final = _MIB
-"""From one measurement to the next, memory grew when it is more than so many bytes larger."""
+"""From one measurement to the next, memory grew when it is more than this many bytes larger."""
 
 
 class _Point(NamedTuple):

@@ -20,7 +20,7 @@ from otel_flight.words import quoted
 _POOLS: Final = frozenset({wait_kinds.THREAD_POOL, wait_kinds.CONNECTION_POOL})
 _MOST_NAMED: Final = 3
 _MOST_LISTED: Final = 20
-"""The evidence lists so many users at the most."""
+"""The evidence lists at most this many users."""
 _USERS_OF_THREADS: Final = ": "
 _USERS: Final = "; who had one: "
 _OTHERS: Final = "; other requests meanwhile: "
@@ -34,7 +34,7 @@ def find_pool_exhausted(evidence: Evidence) -> Finding | None:
 
     Silent unless the same wait was seen twice, and for a good part of the request's time. Who has a
     connection is known of SQLAlchemy and of urllib3 (requests), while a function that runs has it
-    in a variable; otherwise those are told that were slow meanwhile.
+    in a variable; otherwise those are named that were slow meanwhile.
     """
     wait = longest_wait(evidence, _POOLS)
     if wait is None:

@@ -16,14 +16,14 @@ from otel_flight.records.ids import span_text, trace_text
 from otel_flight.words import quoted, short_duration
 
 _LATEST_START: Final = 0.05
-"""It may have started this part of the wait later than the wait did."""
+"""It started with the wait, or later by at most this part of the wait."""
 _APART_SHARE: Final = 0.02
 _APART_NS: Final = 10_000_000
-"""Both ends may be so many nanoseconds apart, or that part of the wait if it is more."""
+"""Both ends are at most this far apart: so many nanoseconds, or that part of a longer wait."""
 _LONGEST: Final = 3
-"""What ran so many times longer than the wait is a connection that is always there."""
+"""What ran more than this many times longer than the wait is a connection that is always there."""
 _MOST: Final = 2
-"""More than so many that fit wait for the same thing."""
+"""Where more than this many fit, they wait for the same thing."""
 
 
 def find_ended_together(evidence: Evidence) -> Finding | None:

@@ -20,18 +20,20 @@ _FEWEST: Final = 4
 _SHORTEST_BASELINE_NS: Final = 5_000_000_000
 """In a shorter time before the trigger nothing is known to be usual."""
 _NOTICED_AFTER_NS: Final = 10_000_000_000
-"""A trigger without a span (a health check, a signal) comes when things went wrong a while ago."""
+"""A trigger without a span (a health check, a signal) comes this many nanoseconds after things went
+wrong, at most."""
 _FEWEST_BEFORE: Final = 20
 """With fewer requests before the trigger nothing is known to be usual."""
 _TIMES_AVERAGE: Final = 3
-"""A pile-up has at least so many times the average of before."""
+"""A pile-up has at least this many times the average of before."""
 _DEVIATIONS: Final = 4
-"""Arrivals at random vary by the root of their average: so many of these above it are no chance."""
+"""Arrivals at random vary by the root of their average; what is above it by this many roots is no
+chance."""
 _LONGEST_SHARE: Final = 0.05
 """A level that the baseline held for longer than this is nothing unusual."""
 _MOST_NAMED: Final = 3
 _MOST_COUNTED: Final = 20
-"""The evidence has the counts of so many names at the most, those of the most frequent ones."""
+"""The evidence has at most this many names, the most frequent ones."""
 
 
 def find_requests_in_flight(evidence: Evidence) -> Finding | None:

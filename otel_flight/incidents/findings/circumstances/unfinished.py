@@ -13,7 +13,7 @@ from otel_flight.words import quoted, short_duration
 
 _MOST_NAMED: Final = 3
 _MOST_LISTED: Final = 20
-"""The evidence lists the names of so many open spans at the most."""
+"""The evidence lists the names of at most this many open spans."""
 
 
 def find_unfinished(evidence: Evidence) -> Finding | None:

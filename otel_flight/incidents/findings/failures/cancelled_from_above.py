@@ -43,8 +43,8 @@ _LEAST_SHARE: Final = 0.2
 """A slow request that did not fail was made slow by something else where the cancelled work took a
 smaller part of its time."""
 _MOMENT_NS: Final = 10_000_000
-"""What is cancelled ends so few nanoseconds before the limit's exception, or after the caller was
-gone."""
+"""What is cancelled ends at most this many nanoseconds before the limit's exception, or after the
+caller was gone."""
 _GRPC_STATUSES: Final = {
     1: "was cancelled by its caller",
     4: "had a deadline, set by its caller, which passed",
@@ -61,7 +61,7 @@ class _Cancellation(NamedTuple):
         outer: the span that was cancelled, or in which something was.
         inner: what was running within it then; None when that is not known.
         place: the function that it was in, as far as that is known.
-        explains_time: whether the work would have taken longer still without it.
+        explains_time: whether the cancelled work is where the time of a slow request went.
     """
 
     how: str
@@ -169,7 +169,7 @@ def _by_the_caller(evidence: Evidence, root: WindowSpan) -> _Cancellation | None
 
 
 def _by_a_disconnect(evidence: Evidence, root: WindowSpan) -> _Cancellation | None:
-    """Look for what the instrumentation of ASGI tells of a client that left.
+    """Look for what the instrumentation of ASGI recorded of a client that left.
 
     A server also says "disconnect" when a response is complete. So something must have been running
     since before the last part of the response was sent, and have ended when the client was gone.

@@ -99,7 +99,7 @@ def _origin(evidence: Evidence, top: WindowSpan) -> WindowSpan:
 
 
 def _stems_from(parent: WindowSpan, child: WindowSpan) -> bool:
-    """Tell whether the parent's failure is the child's, as far as it can be told."""
+    """Tell whether the parent's failure is the child's, as far as that is known."""
     if child.is_open or (not parent.is_open and child.end_ns > parent.end_ns):
         return False
     above, below = raised(parent), raised(child)

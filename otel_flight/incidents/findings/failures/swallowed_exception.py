@@ -32,7 +32,7 @@ def find_swallowed_exception(evidence: Evidence) -> Finding | None:
 
     Silent where the same exception comes up in requests that go well, where too few of those are
     known, about what a library caught (often to raise it again in another thread), and about what a
-    span of the trace tells of: an exception that failed it, or that such a one was raised from.
+    span of the trace recorded: an exception that failed it, or that such a one was raised from.
     """
     trigger = evidence.trigger
     if trigger is None or not trigger.is_error:

@@ -19,7 +19,7 @@ from otel_flight.names.attributes import THREAD_ID
 from otel_flight.words import quoted, short_duration
 
 _MOMENT_NS: Final = 1_000_000
-"""A death so few nanoseconds before the trigger is the trigger."""
+"""A death at most this many nanoseconds before the trigger is the trigger."""
 
 
 def find_thread_died(evidence: Evidence) -> Finding | None:

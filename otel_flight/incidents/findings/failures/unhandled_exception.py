@@ -25,7 +25,7 @@ _LONGEST_WHERE: Final = 120
 def find_unhandled_exception(evidence: Evidence) -> Finding | None:
     """Name the exception, and the function it came from.
 
-    Silent about threads, which another rule tells of, and about exceptions that did not fire.
+    Silent about threads, which are for another rule, and about exceptions that did not fire.
     """
     cause = evidence.cause_of(trigger_names.UNHANDLED_EXCEPTION)
     if cause is None:

@@ -124,7 +124,7 @@ def test_silent_when_the_thread_is_not_known(builder: IncidentBuilder) -> None:
 
 
 def test_silent_when_threads_took_turns(builder: IncidentBuilder) -> None:
-    """That is no standstill, and no pause in the request's trace."""
+    """That stops nobody, and is no pause in the request's trace."""
     slow = builder.request("GET /quick", 0, 2_000)
     held(builder, 200, 1_700, name="GIL contended")
     incident = builder.incident(builder.slow(slow, 2_000), closed_ms=20_000)

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from otel_flight.incidents.incident import Incident
-from otel_flight.report.model.happenings import Happenings, find_happenings
+from otel_flight.report.model.other_events import OtherEvents, find_other_events
 from otel_flight.report.model.timeline import UNLIMITED
 from tests.support.findings import evidence_of
 from tests.support.incident_builder import IncidentBuilder, at, place
@@ -25,10 +25,10 @@ def builder(tmp_path: Path) -> Iterator[IncidentBuilder]:
         yield builder
 
 
-def happenings_of(incident: Incident, most: int = UNLIMITED) -> Happenings:
+def other_events_of(incident: Incident, most: int = UNLIMITED) -> OtherEvents:
     """Return what is told of an incident, on an axis that begins when the builder does."""
     explanations = incident.manifest.explanations
-    return find_happenings(evidence_of(incident), explanations, at(0), most)
+    return find_other_events(evidence_of(incident), explanations, at(0), most)
 
 
 def log(message: str, level: int = 30, line: int = 1) -> dict[str, Any]:
@@ -52,7 +52,7 @@ def test_a_log_record_is_told_with_its_span_and_place(builder: IncidentBuilder) 
     builder.end(charge, 1900)
     builder.end(root, 2000)
 
-    (told,) = happenings_of(builder.incident(builder.slow(root, 2000), closed_ms=3000)).told
+    (told,) = other_events_of(builder.incident(builder.slow(root, 2000), closed_ms=3000)).entries
 
     assert told.text == "WARNING shop: slow bank (get cache.py:1)"
     assert (told.span, told.is_own, told.offset_ns) == ("charge card", True, 50 * MS)
@@ -74,7 +74,7 @@ def test_an_exception_is_told_with_what_it_ended(builder: IncidentBuilder) -> No
         places=[place("run", "/app/main.py", 1), place("poll", "/app/poll.py", 9)],
     )
 
-    (told,) = happenings_of(builder.incident(closed_ms=3000)).told
+    (told,) = other_events_of(builder.incident(closed_ms=3000)).entries
 
     assert told.text == "app.PollError: no queue ended thread poller-1 (poll poll.py:9)"
 
@@ -95,7 +95,7 @@ def test_a_caught_exception_is_told_with_who_caught_it(builder: IncidentBuilder)
         places=[place("load", "/srv/app/shop/orders.py", 14)],
     )
 
-    (told,) = happenings_of(builder.incident(closed_ms=3000)).told
+    (told,) = other_events_of(builder.incident(closed_ms=3000)).entries
 
     assert told.text == "KeyError: 9 caught in find orders.py:20, 3 times (load orders.py:14)"
 
@@ -107,9 +107,9 @@ def test_equal_log_records_are_told_once(builder: IncidentBuilder) -> None:
         builder.event("logs", "log record", number * 100, attributes=log(f"miss {number}"))
     builder.event("logs", "log record", 1500, attributes=log("miss elsewhere", line=2))
 
-    found = happenings_of(builder.incident(builder.slow(root, 2000), closed_ms=4000))
+    found = other_events_of(builder.incident(builder.slow(root, 2000), closed_ms=4000))
 
-    assert [(each.times, each.text.split(" (")[0]) for each in found.told] == [
+    assert [(each.times, each.text.split(" (")[0]) for each in found.entries] == [
         (1, "WARNING shop: miss elsewhere"),
         (40, "WARNING shop: miss 20"),
     ]
@@ -132,7 +132,7 @@ def test_measurements_are_yields_to_what_changed(builder: IncidentBuilder) -> No
             },
         )
 
-    (told,) = happenings_of(builder.incident(closed_ms=6000)).told
+    (told,) = other_events_of(builder.incident(closed_ms=6000)).entries
 
     assert told.times == 5
     assert told.text == (
@@ -147,7 +147,7 @@ def test_intervals_of_one_kind_are_summed_up(builder: IncidentBuilder) -> None:
         start = number * 100
         builder.event("gc", "gc pause", start, start + 10 + number, attributes={"generation": 2})
 
-    (told,) = happenings_of(builder.incident(closed_ms=6000)).told
+    (told,) = other_events_of(builder.incident(closed_ms=6000)).entries
 
     assert (told.times, told.text) == (4, "46ms in all, the longest 13ms")
 
@@ -160,9 +160,9 @@ def test_what_the_timeline_draws_is_not_told_again(builder: IncidentBuilder) -> 
     builder.event("event_loop", "event loop blocked", 700, 900, thread_id=get_ident())
     builder.event("stacks", "running", 500, span=root, places=[place("f", "/app/f.py", 1)])
 
-    found = happenings_of(builder.incident(builder.slow(root, 2000), closed_ms=3000))
+    found = other_events_of(builder.incident(builder.slow(root, 2000), closed_ms=3000))
 
-    assert [(each.name, each.offset_ns) for each in found.told] == [("gc pause", 10 * MS)]
+    assert [(each.name, each.offset_ns) for each in found.entries] == [("gc pause", 10 * MS)]
     assert found.events == 1
 
 
@@ -174,14 +174,14 @@ def test_scarce_room_goes_to_the_triggers_own_and_to_failures(builder: IncidentB
     for number in range(10):
         builder.event("logs", "log record", 1000 + number, attributes=log("other", line=9 + number))
 
-    found = happenings_of(builder.incident(builder.slow(root, 2000), closed_ms=3000), most=3)
+    found = other_events_of(builder.incident(builder.slow(root, 2000), closed_ms=3000), most=3)
 
-    assert [each.text.split(" (")[0].rpartition(" ")[2] for each in found.told] == [
+    assert [each.text.split(" (")[0].rpartition(" ")[2] for each in found.entries] == [
         "own",
         "failure",
         "other",
     ]
-    assert found.told[2].offset_ns == 1009 * MS
+    assert found.entries[2].offset_ns == 1009 * MS
     assert (found.events, found.left_out) == (12, 9)
 
 
@@ -193,6 +193,6 @@ def test_an_event_of_another_request_names_it(builder: IncidentBuilder) -> None:
     builder.end(other, 200)
     builder.event("logs", "log record", 115, span=inner, attributes=log("full"))
 
-    (told,) = happenings_of(builder.incident(builder.slow(root, 2000), closed_ms=3000)).told
+    (told,) = other_events_of(builder.incident(builder.slow(root, 2000), closed_ms=3000)).entries
 
     assert (told.span, told.is_own) == ("POST /cart", False)

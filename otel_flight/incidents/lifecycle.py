@@ -1,8 +1,8 @@
 """Turns firings into incidents: opens, freezes, waits for the tail, closes, hands over.
 
 `fire` and `snapshot` are for any thread; everything else runs on the ticker, and the fields are its
-own, so that drafts need no lock. A closed incident is given to the writer, whose work is a job for
-the worker's thread; what became of it comes back as a value, which the ticker takes.
+own, so that an open incident needs no lock. A closed incident is given to the writer, whose work is
+a job for the worker's thread; what became of it comes back as a value, which the ticker takes.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ import msgspec
 from otel_flight.clock import Clock, ClockPair
 from otel_flight.guard import Guard
 from otel_flight.incidents.completion import complete, new_incident_id
-from otel_flight.incidents.draft import Draft
 from otel_flight.incidents.flight_file import OPEN_SPANS, segment_entry
 from otel_flight.incidents.frozen_window import FrozenWindow
 from otel_flight.incidents.gil_yields import yield_gil
 from otel_flight.incidents.incident import Incident
 from otel_flight.incidents.manifest import Losses, Manifest
+from otel_flight.incidents.open_incident import OpenIncident
 from otel_flight.incidents.open_spans_segment import capture_open_spans
 from otel_flight.incidents.rulebook import Rulebook
 from otel_flight.incidents.spool import Spool
@@ -48,13 +48,13 @@ class _Exported(NamedTuple):
     """The id of the last of them."""
 
 
-class IncidentKeeper:
+class IncidentLifecycle:
     """The incidents of one recording session.
 
     Args:
         rulebook: finds in an incident what there is to find.
         submit: runs a job on the worker's thread, soon.
-        is_pipeline_exporting: tells whether another processor exports sampled spans.
+        is_pipeline_exporting: whether another span processor exports sampled spans.
     """
 
     def __init__(
@@ -79,7 +79,7 @@ class IncidentKeeper:
         self._submit = submit
         self._is_pipeline_exporting = is_pipeline_exporting
         self._accepted: deque[tuple[Verdict, Firing]] = deque()
-        self._draft: Draft | None = None
+        self._current: OpenIncident | None = None
         self._exported = _Exported({}, "")
         # By their ids, the closed incidents that are being written, each with what was so before.
         self._unwritten: dict[str, _Exported] = {}
@@ -99,7 +99,7 @@ class IncidentKeeper:
     @property
     def has_open_incident(self) -> bool:
         """Whether an incident is open or about to be opened."""
-        return self._draft is not None or bool(self._accepted)
+        return self._current is not None or bool(self._accepted)
 
     def fire(self, firing: Firing) -> Verdict | None:
         """Ask the gate about a firing. Any thread; waits at most 50 ms for another one.
@@ -121,18 +121,18 @@ class IncidentKeeper:
             verdict, firing = self._accepted.popleft()
             if verdict.outcome == OPENED and verdict.incident_id is not None:
                 self._open(verdict.incident_id)
-            if self._draft is not None and self._draft.incident_id == verdict.incident_id:
-                self._draft.add_cause(firing)
-        draft = self._draft
+            if self._current is not None and self._current.incident_id == verdict.incident_id:
+                self._current.add_cause(firing)
+        current = self._current
         tail_ns = int(self._settings.tail_seconds * 1e9)
-        if draft and self._clock.monotonic_ns() - draft.opened.monotonic_ns >= tail_ns:
-            self._close(draft)
+        if current and self._clock.monotonic_ns() - current.opened.monotonic_ns >= tail_ns:
+            self._close(current)
 
     def close_now(self) -> None:
         """Close what is open without waiting for its tail."""
         self.advance()
-        if self._draft is not None:
-            self._close(self._draft)
+        if self._current is not None:
+            self._close(self._current)
 
     def snapshot(self) -> Incident:
         """Return the window as it is now, without a cause. Any thread; blocks for milliseconds."""
@@ -145,30 +145,30 @@ class IncidentKeeper:
         return complete(incident, self._rulebook, self._guard, set())
 
     def _open(self, incident_id: str) -> None:
-        if self._draft is not None:  # the gate was told it closed; its tail ends now
-            self._close(self._draft)
+        if self._current is not None:  # the gate thinks it closed; its tail ends now
+            self._close(self._current)
         ring = self._session.ring
         moment = ClockPair.now(self._clock)
         if ring is None or len(self._unwritten) >= MAX_UNWRITTEN:
             self._fail(incident_id)
             return
-        self._draft = Draft(
+        self._current = OpenIncident(
             incident_id,
             moment,
             FrozenWindow(ring.image, moment, self._settings.window_seconds, yield_gil),
         )
 
-    def _close(self, draft: Draft) -> None:
-        self._draft = None
-        self._gate.closed(draft.incident_id)
+    def _close(self, current: OpenIncident) -> None:
+        self._current = None
+        self._gate.closed(current.incident_id)
         ring = self._session.ring
         if ring is None:
-            self._fail(draft.incident_id)
+            self._fail(current.incident_id)
             return
-        draft.window.grow(ring.image)
+        current.window.grow(ring.image)
         header = ring.image.header()
-        incident = self._incident(draft.incident_id, draft.opened, draft.window, header)
-        causes = draft.causes()
+        incident = self._incident(current.incident_id, current.opened, current.window, header)
+        causes = current.causes()
         manifest = msgspec.structs.replace(
             incident.manifest,
             causes=causes,
@@ -178,9 +178,9 @@ class IncidentKeeper:
             is_pipeline_exporting=self._is_pipeline_exporting(),
         )
         incident = Incident(manifest, incident.window)
-        self._unwritten[draft.incident_id] = self._exported
-        ends = draft.window.end_records()
-        self._exported = _Exported({**self._exported.records, **ends}, draft.incident_id)
+        self._unwritten[current.incident_id] = self._exported
+        ends = current.window.end_records()
+        self._exported = _Exported({**self._exported.records, **ends}, current.incident_id)
         for lane, record in ends.items():
             ring.set_exported(lane, record)
         self._submit(partial(self._writer.write, incident))

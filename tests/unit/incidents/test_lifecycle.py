@@ -13,7 +13,7 @@ from otel_flight.guard import Guard
 from otel_flight.incidents.completion import new_incident_id
 from otel_flight.incidents.flight_file import read_incident
 from otel_flight.incidents.incident import Incident
-from otel_flight.incidents.keeper import MAX_UNWRITTEN, IncidentKeeper
+from otel_flight.incidents.lifecycle import MAX_UNWRITTEN, IncidentLifecycle
 from otel_flight.incidents.spool import Spool
 from otel_flight.recording.session import RecordingSession
 from otel_flight.recording.span_processor import RecordingSpanProcessor, unwatched
@@ -24,7 +24,7 @@ from tests.support.fake_clock import FakeClock
 
 
 class Bench:
-    """A keeper with everything real but the clock and the worker's thread."""
+    """The incidents of a session with everything real but the clock and the worker's thread."""
 
     def __init__(self, spool: Path, ring: Path) -> None:
         self.settings = Settings(
@@ -47,7 +47,7 @@ class Bench:
         self.gate = Gate(self.settings, self.clock, new_incident_id)
         self.spool = Spool(spool, 1 << 30, 100)
         self.jobs: list[Callable[[], None]] = []
-        self.keeper = IncidentKeeper(
+        self.incidents = IncidentLifecycle(
             settings=self.settings,
             session=self.session,
             gate=self.gate,
@@ -61,7 +61,7 @@ class Bench:
 
     def fire(self, cause: str = "broken") -> str | None:
         """Fire a cause; return the incident's id."""
-        verdict = self.keeper.fire(
+        verdict = self.incidents.fire(
             Firing("manual", cause, "", ("manual", cause), self.clock.wall_ns())
         )
         assert verdict is not None
@@ -74,9 +74,9 @@ class Bench:
 
     def finish(self) -> Incident:
         """Let the tail pass, write, and read the newest incident."""
-        self.keeper.advance()
+        self.incidents.advance()
         self.clock.advance(self.settings.tail_seconds)
-        self.keeper.advance()
+        self.incidents.advance()
         self.run_jobs()
         return read_incident(max(self.spool.entries(), key=lambda entry: entry.written_ns).path)
 
@@ -88,7 +88,7 @@ class Bench:
 
 @pytest.fixture
 def bench(tmp_path: Path, own_environment: Path) -> Iterator[Bench]:
-    """Return a keeper to play with."""
+    """Return a bench with incidents to play with."""
     bench = Bench(tmp_path / "spool", own_environment)
     yield bench
     bench.session.close()
@@ -104,7 +104,7 @@ def test_an_incident_holds_the_window_and_the_tail(bench: Bench) -> None:
     """Spans before the trigger and within the tail are in, later ones are not."""
     bench.spans(3, "before")
     incident_id = bench.fire()
-    bench.keeper.advance()
+    bench.incidents.advance()
     bench.spans(2, "tail")
     incident = bench.finish()
     bench.spans(1, "after")
@@ -121,7 +121,7 @@ def test_the_window_before_the_trigger_survives_a_busy_tail(bench: Bench) -> Non
     """What was frozen cannot be overwritten by what comes after, and the gap is counted."""
     bench.spans(100, "before")
     bench.fire()
-    bench.keeper.advance()
+    bench.incidents.advance()
     bench.spans(20_000, "tail")
     incident = bench.finish()
     found = names(incident)
@@ -138,7 +138,7 @@ def test_the_window_before_the_trigger_survives_a_busy_tail(bench: Bench) -> Non
 def test_firings_during_an_open_incident_join_it(bench: Bench) -> None:
     """A second cause gets the first one's id; the same cause again is a repeat."""
     first = bench.fire("one")
-    bench.keeper.advance()
+    bench.incidents.advance()
     assert bench.fire("two") == first
     assert bench.fire("two") == first
     incident = bench.finish()
@@ -174,9 +174,9 @@ def failure(subject: str, span_id: int, *, origin: str = "", yields_to: int = 0)
 
 def test_a_request_that_failed_goes_before_what_failed_in_it_and_says_less(bench: Bench) -> None:
     """The incident is about the request then; what fired first is there, behind it."""
-    bench.keeper.fire(failure("GET /x", 7, origin="GET /x http send", yields_to=8))
-    bench.keeper.fire(failure("GET /y", 9))
-    bench.keeper.fire(failure("GET /x", 8))
+    bench.incidents.fire(failure("GET /x", 7, origin="GET /x http send", yields_to=8))
+    bench.incidents.fire(failure("GET /y", 9))
+    bench.incidents.fire(failure("GET /x", 8))
     manifest = bench.finish().manifest
 
     titles = ["error span GET /x", "error span GET /x (in GET /x http send)", "error span GET /y"]
@@ -189,9 +189,9 @@ def test_a_request_that_failed_goes_before_what_failed_in_it_and_says_less(bench
 
 def test_a_request_that_went_well_leaves_the_incident_to_what_failed_in_it(bench: Bench) -> None:
     """As it does when another request failed, and when it is slow as well."""
-    bench.keeper.fire(failure("GET /x", 7, origin="GET /x http send", yields_to=8))
-    bench.keeper.fire(failure("GET /y", 9))
-    bench.keeper.fire(Firing("slow_root", "slow", "GET /x", ("slow_root",), 8, 1, 8))
+    bench.incidents.fire(failure("GET /x", 7, origin="GET /x http send", yields_to=8))
+    bench.incidents.fire(failure("GET /y", 9))
+    bench.incidents.fire(Firing("slow_root", "slow", "GET /x", ("slow_root",), 8, 1, 8))
     manifest = bench.finish().manifest
 
     assert manifest.title == "error span GET /x (in GET /x http send)"
@@ -202,11 +202,11 @@ def test_a_closed_incident_is_not_joined(bench: Bench) -> None:
     """After the tail a new cause makes a new incident, which knows what the first one exported."""
     bench.spans(5, "first")
     first = bench.fire("one")
-    bench.keeper.advance()
+    bench.incidents.advance()
     earlier = bench.finish()
     bench.spans(4, "second")
     second = bench.fire("two")
-    bench.keeper.advance()
+    bench.incidents.advance()
     incident = bench.finish()
 
     assert second != first
@@ -247,16 +247,16 @@ def test_an_incident_that_cannot_be_written_gives_its_budget_back(
     bench.spans(3)
     for cause in ("one", "two", "three", "four"):
         assert bench.fire(cause)
-        bench.keeper.advance()
+        bench.incidents.advance()
         bench.clock.advance(2)
-        bench.keeper.advance()
+        bench.incidents.advance()
         bench.run_jobs()
-    assert bench.keeper.failed == 4
+    assert bench.incidents.failed == 4
     assert bench.guard.errors()[0].place == "write incident"
     (tmp_path / "spool").unlink()
 
     assert bench.fire("five")
-    bench.keeper.advance()
+    bench.incidents.advance()
     incident = bench.finish()
 
     assert names(incident) == ["work"] * 3
@@ -268,23 +268,23 @@ def test_unwritten_incidents_are_bounded(bench: Bench) -> None:
     """A worker that hangs keeps two windows in memory, not more."""
     for number in range(MAX_UNWRITTEN + 1):
         assert bench.fire(f"cause {number}")
-        bench.keeper.advance()
+        bench.incidents.advance()
         bench.clock.advance(2)
-        bench.keeper.advance()
+        bench.incidents.advance()
 
     assert len(bench.jobs) == MAX_UNWRITTEN
-    assert bench.keeper.failed == 1
+    assert bench.incidents.failed == 1
 
 
 def test_open_spans_are_in_it_and_remembered(bench: Bench) -> None:
     """A span that was unfinished in one incident is named when a later one has its end."""
     hung = bench.tracer.start_span("hung", attributes={"order": 7})
     bench.fire("one")
-    bench.keeper.advance()
+    bench.incidents.advance()
     first = bench.finish()
     hung.end()
     bench.fire("two")
-    bench.keeper.advance()
+    bench.incidents.advance()
     second = bench.finish()
 
     (unfinished,) = [span for span in first.window.spans() if span.is_open]
@@ -302,7 +302,7 @@ def test_closing_now_does_not_wait_for_the_tail(bench: Bench) -> None:
     """At shutdown even an incident that nobody has frozen yet is finished."""
     bench.spans(2)
     bench.fire()
-    bench.keeper.close_now()
+    bench.incidents.close_now()
     bench.run_jobs()
 
     assert len(bench.spool.entries()) == 1
@@ -311,12 +311,12 @@ def test_closing_now_does_not_wait_for_the_tail(bench: Bench) -> None:
 def test_a_snapshot_needs_no_cause_and_changes_nothing(bench: Bench) -> None:
     """Looking at the window makes no incident, and the next incident still has all of it."""
     bench.spans(3)
-    snapshot = bench.keeper.snapshot()
+    snapshot = bench.incidents.snapshot()
 
     assert snapshot.manifest.trigger is None
     assert snapshot.manifest.title == "snapshot"
     assert names(snapshot) == ["work"] * 3
     bench.fire()
-    bench.keeper.advance()
+    bench.incidents.advance()
     assert bench.finish().manifest.exported_to == {}
     assert len(bench.spool.entries()) == 1

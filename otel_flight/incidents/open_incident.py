@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Final
 
 from otel_flight.clock import ClockPair
 from otel_flight.incidents.frozen_window import FrozenWindow
@@ -10,12 +11,13 @@ from otel_flight.incidents.manifest import Cause
 from otel_flight.records.ids import span_text, trace_text
 from otel_flight.triggers.gate.firing import Firing
 
-_MAX_CAUSES = 32
+_MAX_CAUSES: Final = 32
+"""An incident has at most this many causes; further ones are counted by the gate alone."""
 
 
 @dataclass
-class Draft:
-    """An open incident. Ticker only."""
+class OpenIncident:
+    """An incident from its first firing to the end of its tail. Ticker only."""
 
     incident_id: str
     opened: ClockPair
@@ -31,17 +33,17 @@ class Draft:
             self._causes[firing.fingerprint] = (firing, 0)
 
     def causes(self) -> list[Cause]:
-        """Return the causes in the order they came; before the first one what tells it better."""
+        """Return the causes in the order they came, but before the first one what it yields to."""
         found = list(self._causes.values())
         if found:
             opener = found[0][0]
-            found.sort(key=lambda each: not _tells(each[0], opener))  # stable
+            found.sort(key=lambda each: not _goes_before(each[0], opener))  # stable
         return [as_cause(firing, repeats) for firing, repeats in found]
 
 
-def _tells(firing: Firing, opener: Firing) -> bool:
-    is_asked_to = opener.yields_to != 0 and firing.span_id == opener.yields_to
-    return is_asked_to and firing.trigger == opener.trigger
+def _goes_before(firing: Firing, opener: Firing) -> bool:
+    is_meant = opener.yields_to != 0 and firing.span_id == opener.yields_to
+    return is_meant and firing.trigger == opener.trigger
 
 
 def as_cause(firing: Firing, repeats: int) -> Cause:

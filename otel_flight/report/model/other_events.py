@@ -1,6 +1,6 @@
 """What else happened around the trigger: the runtime events that the timeline does not draw.
 
-Events of one kind are told as one, and of many kinds those that matter most are kept.
+Events of one kind are one entry, and of many kinds those that matter most are kept.
 """
 
 from __future__ import annotations
@@ -26,47 +26,52 @@ from otel_flight.report.model.event_words import (
 
 _DRAWN_AS_SPANS: Final = source_names.STACKS
 _FEWEST_OF_A_SERIES: Final = 2
+"""This many measurements, or more, are described by how their numbers changed."""
 
 
 @dataclass(frozen=True)
-class Happening:
+class EventEntry:
     """One runtime event, or several of one kind."""
 
     source: str
     name: str
     offset_ns: int
-    """Of the one that was closest to the trigger, from the start of the timeline's axis."""
+    """When the one closest to the trigger was, from the start of the timeline's axis."""
     duration_ns: int
     text: str
     span: str
-    """Name of the span it happened in, or of the request, when that is not the trigger's."""
+    """The span it happened in; the request, when that is not the trigger's."""
     is_own: bool
     """Whether it happened in the trigger's trace."""
     times: int
-    """How many there were."""
+    """How many events it stands for."""
 
 
 @dataclass(frozen=True)
-class Happenings:
-    """What is told, by time, and how much there was."""
+class OtherEvents:
+    """The runtime events beside the timeline.
 
-    told: tuple[Happening, ...]
+    Attributes:
+        entries: those that are shown, by time.
+        events: how many events there are.
+        left_out: how many of them have no entry.
+    """
+
+    entries: tuple[EventEntry, ...]
     events: int
-    """All of them."""
     left_out: int
-    """Those that nothing is told of."""
 
 
-def find_happenings(
+def find_other_events(
     evidence: Evidence, explanations: Sequence[Explanation], axis_start_ns: int, most: int
-) -> Happenings:
+) -> OtherEvents:
     """Return what else happened.
 
     Args:
-        evidence: the evidence.
+        evidence: has them.
         explanations: what the timeline draws.
         axis_start_ns: when the timeline begins.
-        most: how much to tell.
+        most: the most entries to return.
     """
     moment = evidence.manifest.fired_ns
     events = [
@@ -80,9 +85,9 @@ def find_happenings(
     for event in events:
         kinds[_kind(evidence, event)].append(event)
     ranked = sorted(kinds.values(), key=lambda kind: _rank(evidence, kind, moment))
-    told = [_happening(evidence, kind, axis_start_ns, moment) for kind in ranked[:most]]
-    return Happenings(
-        told=tuple(sorted(told, key=lambda each: each.offset_ns)),
+    entries = [_entry(evidence, kind, axis_start_ns, moment) for kind in ranked[:most]]
+    return OtherEvents(
+        entries=tuple(sorted(entries, key=lambda each: each.offset_ns)),
         events=len(events),
         left_out=sum(len(kind) for kind in ranked[most:]),
     )
@@ -120,14 +125,14 @@ def _rank(evidence: Evidence, kind: Sequence[WindowEvent], moment: int) -> tuple
     )
 
 
-def _happening(
+def _entry(
     evidence: Evidence, kind: Sequence[WindowEvent], axis_start_ns: int, moment: int
-) -> Happening:
+) -> EventEntry:
     event = _closest(kind, moment)
     record = event.record
     is_series = len(kind) >= _FEWEST_OF_A_SERIES and all(map(is_measurement, kind))
     ordered = sorted(kind, key=lambda each: each.start_ns)
-    return Happening(
+    return EventEntry(
         source=record.source,
         name=record.name,
         offset_ns=record.start_ns - axis_start_ns,
