@@ -6,6 +6,7 @@ are not settled: up to 1.38 an exporter takes `LogData`, later ones take `Readab
 
 from __future__ import annotations
 
+import functools
 import inspect
 from collections.abc import Callable
 from typing import Any, Final
@@ -26,6 +27,7 @@ from otel_flight.incidents.window import WindowEvent
 from otel_flight.names import log_attributes
 
 _MOST_SCOPES: Final = 1024
+"""The scopes of at most this many loggers are remembered, those used last."""
 _SAID_ELSEWHERE: Final = (
     log_attributes.MESSAGE,
     log_attributes.LOGGER,
@@ -45,7 +47,8 @@ class LogBuilder:
     def __init__(self, manifest: Manifest) -> None:
         self._resource = SpanOrigins(manifest).own_resource
         self._stamps = incident_stamps(manifest)
-        self._scopes: dict[str, SharedScope] = {}
+        # The same object for the same logger: the official encoder groups by it.
+        self._scope = functools.lru_cache(_MOST_SCOPES)(SharedScope)
 
     def build(self, event: WindowEvent) -> Any:
         """Return a record; its logger is the instrumentation scope, as the SDK's handler has it."""
@@ -70,14 +73,6 @@ class LogBuilder:
             self._resource,
             self._scope(str(said.get(log_attributes.LOGGER, ""))),
         )
-
-    def _scope(self, logger: str) -> SharedScope:
-        """Return the same object for the same logger: the official encoder groups by it."""
-        if logger not in self._scopes:
-            if len(self._scopes) >= _MOST_SCOPES:
-                self._scopes.clear()
-            self._scopes[logger] = SharedScope(logger)
-        return self._scopes[logger]
 
 
 def _severity(level: int) -> SeverityNumber:

@@ -6,6 +6,7 @@ span rescued from a dropped trace looks downstream like any other.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
@@ -32,6 +33,7 @@ _NOTHING_DROPPED: Final = (0, 0, 0)
 _SNAPSHOT: Final = "snapshot"
 _REMOTE: Final = records.FLAG_PARENT_IS_REMOTE
 _MOST_TRACE_STATES: Final = 1024
+"""At most this many trace states are remembered, those used last."""
 _PLAIN_EXTRAS: Final = frozenset(
     {
         records.EXTRA_TRACE_STATE,
@@ -143,7 +145,7 @@ class SpanBuilder:
         self._trigger_span_ids = {cause.span for cause in manifest.causes}
         self._sent_before = frozenset[int]() if is_standalone else manifest.unfinished_before_ids
         self._origins = origins
-        self._trace_states: dict[str, TraceState] = {}
+        self._parsed_state = functools.lru_cache(_MOST_TRACE_STATES)(TraceState.from_header)
 
     def build(self, found: WindowSpan) -> RecordedSpan:
         """Return a span as it is exported. The record's attributes become the span's."""
@@ -177,7 +179,7 @@ class SpanBuilder:
             attributes=attributes,
             start_ns=record.start_ns,
             end_ns=self._end_ns(record),
-            kind=kind_of(record),
+            kind=kind_of(record.kind),
             status=_UNSET if record.status == 0 else status_of(record),
             events=[RecordedEvent(event) for event in record.events],
             links=[self._link(link) for link in record.links],
@@ -201,13 +203,7 @@ class SpanBuilder:
 
     def trace_state(self, header: str) -> TraceState:
         """Return a recorded trace state."""
-        if not header:
-            return DEFAULT_TRACE_STATE
-        if header not in self._trace_states:
-            if len(self._trace_states) >= _MOST_TRACE_STATES:
-                self._trace_states.clear()
-            self._trace_states[header] = TraceState.from_header([header])
-        return self._trace_states[header]
+        return self._parsed_state((header,)) if header else DEFAULT_TRACE_STATE
 
     def _stamp(self, attributes: dict[str, Any], record: Span | OpenSpan, converted: int) -> None:
         attributes.update(self.common_stamps)
@@ -246,9 +242,9 @@ def incident_stamps(manifest: Manifest) -> dict[str, Any]:
     }
 
 
-def kind_of(record: Span | OpenSpan) -> SpanKind:
-    """Return a span's kind; internal for one that no SDK knows."""
-    return _KINDS.get(record.kind, SpanKind.INTERNAL)
+def kind_of(kind: int) -> SpanKind:
+    """Return a recorded kind; internal for one that no SDK knows."""
+    return _KINDS.get(kind, SpanKind.INTERNAL)
 
 
 def status_of(record: Span | OpenSpan) -> Status:

@@ -27,6 +27,7 @@ OfficialEncoder = Callable[[Sequence[ReadableSpan]], Any]
 """This is `encode_spans` of the official exporters; it returns an ExportTraceServiceRequest."""
 
 _MOST_ENVELOPES: Final = 4096
+"""The envelopes of at most this many origins are remembered, those used last."""
 # Tags of opentelemetry/proto/trace/v1/trace.proto.
 _RESOURCE_SPANS: Final = b"\x0a"
 _SCOPE_SPANS: Final = b"\x12"
@@ -54,7 +55,7 @@ class RequestEncoding:
         self._origins = origins
         self._guard = guard
         self._spans = SpanEncoding(builder)
-        self._envelopes: dict[Origin, _Envelope] = {}
+        self._envelope = functools.lru_cache(_MOST_ENVELOPES)(_official_envelope)
 
     def encode(self, found: Iterable[WindowSpan], official: OfficialEncoder) -> bytes:
         """Return the request with these spans."""
@@ -95,14 +96,6 @@ class RequestEncoding:
         for resource, scopes in resources.items():
             resource_spans = b"".join((resource, _SCOPE_SPANS, _SCOPE_SPANS.join(scopes)))
             yield _RESOURCE_SPANS + delimited(resource_spans)
-
-    def _envelope(self, origin: Origin, official: OfficialEncoder) -> _Envelope:
-        envelope = self._envelopes.get(origin)
-        if envelope is None:
-            if len(self._envelopes) >= _MOST_ENVELOPES:
-                self._envelopes.clear()
-            envelope = self._envelopes[origin] = _official_envelope(origin, official)
-        return envelope
 
 
 def _is_of_one_origin(span: WindowSpan, other: WindowSpan) -> bool:

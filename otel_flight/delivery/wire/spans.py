@@ -7,6 +7,7 @@ which the official encoder takes its time. What is written here equals what that
 
 from __future__ import annotations
 
+import functools
 import struct
 from collections.abc import Mapping
 from typing import Any, Final
@@ -19,6 +20,7 @@ from otel_flight.records import records
 from otel_flight.records.records import Event, Link, Span
 
 _MOST_REMEMBERED: Final = 4096
+"""The encodings of at most this many names are remembered, those used last."""
 _REMOTE: Final = records.FLAG_PARENT_IS_REMOTE
 
 # Tags of opentelemetry/proto/trace/v1/trace.proto: field number and wire type.
@@ -74,7 +76,7 @@ class SpanEncoding:
         self._attributes.extend(stamps, builder.common_stamps)
         self._end = b"".join((*stamps, _FLAGS))
         self._end_of_remote = b"".join((*stamps, _FLAGS_OF_REMOTE))
-        self._named: dict[tuple[str, int], bytes] = {}
+        self._name_and_kind = functools.lru_cache(_MOST_REMEMBERED)(_name_and_kind)
 
     def encode(self, record: Span) -> bytes:
         """Return a span, with its length in front.
@@ -89,7 +91,7 @@ class SpanEncoding:
             _pack_ids(
                 _TRACE_ID, record.trace_id_high, record.trace_id_low, _SPAN_ID, record.span_id
             ),
-            self._name_and_kind(record),
+            self._name_and_kind(record.name, record.kind),
             _pack_times(_START, record.start_ns, _END, record.end_ns),
             _NO_STATUS if record.status == 0 else _status(record),
         ]
@@ -106,17 +108,6 @@ class SpanEncoding:
         if record.extras:
             parts.append(self._extras(record.extras))
         return delimited(b"".join(parts))
-
-    def _name_and_kind(self, record: Span) -> bytes:
-        key = (record.name, record.kind)
-        encoded = self._named.get(key)
-        if encoded is None:
-            if len(self._named) >= _MOST_REMEMBERED:
-                self._named.clear()
-            # OTLP has a zeroth kind, for kinds unknown.
-            kind = _KIND + varint(kind_of(record).value + 1)
-            encoded = self._named[key] = _NAME + delimited(record.name.encode()) + kind
-        return encoded
 
     def _event(self, event: Event) -> bytes:
         parts = [
@@ -147,6 +138,11 @@ class SpanEncoding:
                 _count(_DROPPED_LINKS, extras.get(records.EXTRA_DROPPED_LINKS, 0)),
             )
         )
+
+
+def _name_and_kind(name: str, kind: int) -> bytes:
+    # OTLP has a zeroth kind, for kinds unknown.
+    return _NAME + delimited(name.encode()) + _KIND + varint(kind_of(kind).value + 1)
 
 
 def _status(record: Span) -> bytes:
