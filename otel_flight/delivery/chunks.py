@@ -1,7 +1,7 @@
 """Chunks: what one request carries, each item built when the exporter asks for it.
 
-The official exporters encode by iterating, once for every attempt: that is where this thread
-pauses. Never more than one built item is alive, so that the encoding of a full window does not
+The official exporters encode by iterating, once for every attempt: that is where this thread yields
+the GIL. Never more than one built item is alive, so that the encoding of a full window does not
 trigger full garbage collections in the host.
 """
 
@@ -26,7 +26,7 @@ class Chunk(Sequence[_S]):
     Args:
         build: makes what an item stands for; None: it cannot be built, and is left out.
         items: what is iterated over, in order.
-        pacer: pauses between them.
+        pacer: yields the GIL between them.
     """
 
     def __init__(self, build: Callable[[_T], _S | None], items: Sequence[_T], pacer: Pacer) -> None:
@@ -52,9 +52,9 @@ class Chunk(Sequence[_S]):
     def _paced_items(self) -> Iterator[Any]:
         for item in self._items:
             yield item
-            self._pacer.pause_if_due()
-        # What comes next, putting the request together, is one long piece: begin it after a pause.
-        self._pacer.pause()
+            self._pacer.yield_if_due()
+        # What comes next, putting the request together, is one long piece: begin it anew.
+        self._pacer.yield_gil()
 
     @overload
     def __getitem__(self, index: int) -> _S: ...
@@ -72,7 +72,7 @@ class SpanChunk(Chunk[ReadableSpan]):
     Args:
         build: makes the span an item stands for; None: it cannot be built, and is left out.
         items: what is iterated over, in order.
-        pacer: pauses between the spans.
+        pacer: yields the GIL between the spans.
         encode: makes the request, as bytes, of the items and an official encoder.
     """
 
@@ -90,6 +90,6 @@ class SpanChunk(Chunk[ReadableSpan]):
         """Return the export request with these spans; None: that is for the official encoder."""
         return None if self._encode is None else self._encode(self._paced_items(), official)
 
-    def pause(self) -> None:
+    def yield_gil(self) -> None:
         """Let other threads run now."""
-        self._pacer.pause()
+        self._pacer.yield_gil()

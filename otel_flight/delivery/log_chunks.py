@@ -26,7 +26,7 @@ class LogChunks:
 
     Args:
         incident: the incident.
-        pacer: pauses in between.
+        pacer: yields the GIL in between.
         guard: notes records that cannot be built; the others go out.
         is_standalone: whether the result stands alone, as a file does: nothing is left out.
     """
@@ -49,7 +49,7 @@ class LogChunks:
             if len(portion) == MOST_RECORDS:
                 yield Chunk(self._built, portion, self._pacer)
                 portion = []
-            self._pacer.pause_if_due()
+            self._pacer.yield_if_due()
         if portion:
             yield Chunk(self._built, portion, self._pacer)
 

@@ -4,8 +4,8 @@ What does not work: encoding a whole chunk at a stretch (an application thread t
 back waits 5 ms, the interpreter's switch interval, each time); `time.sleep(0)` in between (the GIL
 is taken again before the waiting thread has woken up). So the work is cut into pieces below half a
 millisecond, and between two of them this thread really sleeps, just long enough for another one to
-wake. A token bucket of CPU time sees to the share; what is owed to it is slept off in longer
-pauses, as each of them leaves cold caches behind, and many of them double the work.
+wake. A token bucket of CPU time sees to the share; what is owed to it is slept off at longer
+intervals, as each long sleep leaves cold caches behind, and many of them double the work.
 """
 
 from __future__ import annotations
@@ -18,24 +18,24 @@ from otel_flight.clock import SYSTEM_CLOCK, Clock
 
 LONGEST_PIECE_NS: Final = 400_000
 """A piece of work lasts this many nanoseconds, then other threads may have the GIL."""
-SHORTEST_PAUSE_SECONDS: Final = 50e-6
-"""A pause lasts at least this many seconds, which a waiting thread takes to wake up."""
+SHORTEST_SLEEP_SECONDS: Final = 50e-6
+"""A sleep lasts at least this many seconds, which a waiting thread takes to wake up."""
 LEAST_DEBT_NS: Final = 10_000_000
 """A debt to the bucket is slept off once it is this many nanoseconds."""
-_LONGEST_PAUSE_SECONDS: Final = 0.5
-"""A pause lasts at most this many seconds; the rest of the debt is for the next one."""
+_LONGEST_SLEEP_SECONDS: Final = 0.5
+"""A sleep lasts at most this many seconds; the rest of the debt is for the next one."""
 _BUCKET_NS: Final = 20_000_000
 """The bucket saves up at most this many nanoseconds while this thread waits for an answer."""
 
 
 class Pacer:
-    """Pauses now and then, so that this thread takes at most a share of one CPU.
+    """Yields the GIL now and then, so that this thread takes at most a share of one CPU.
 
-    For one thread at a time. Between `begin` and the end of the work, call `pause_if_due` after
-    every item; it costs a tenth of a microsecond when no pause is due.
+    For one thread at a time. Between `begin` and the end of the work, call `yield_if_due` after
+    every item; it costs a tenth of a microsecond when it is not.
 
     Args:
-        share: of one CPU, above 0; 1 is all of it, with pauses only to let others run.
+        share: of one CPU, above 0; 1 is all of it, with short sleeps to let others run.
         clock: to measure pieces of work by.
         thread_time_ns: tells the CPU time of the calling thread.
         sleep: waits so many seconds.
@@ -57,7 +57,7 @@ class Pacer:
 
     def begin(self) -> None:
         """Forget what was used and saved up so far; now on this thread."""
-        self._pause_at_ns = self._monotonic_ns() + LONGEST_PIECE_NS
+        self._yield_at_ns = self._monotonic_ns() + LONGEST_PIECE_NS
         self._started_ns = self._monotonic_ns()
         self._used_from_ns = self._thread_time_ns()
 
@@ -65,12 +65,12 @@ class Pacer:
         """Take all of a CPU from now on, still letting others run. Any thread."""
         self._share = 1.0
 
-    def pause_if_due(self) -> None:
-        """Pause if the work has gone on for long enough."""
-        if self._monotonic_ns() >= self._pause_at_ns:
-            self.pause()
+    def yield_if_due(self) -> None:
+        """Yield the GIL if the work has gone on for long enough."""
+        if self._monotonic_ns() >= self._yield_at_ns:
+            self.yield_gil()
 
-    def pause(self) -> None:
+    def yield_gil(self) -> None:
         """Let other threads run, for as long as the share demands."""
         now_ns = self._monotonic_ns()
         used_ns = self._thread_time_ns() - self._used_from_ns
@@ -78,7 +78,7 @@ class Pacer:
         if owed_ns < -_BUCKET_NS:
             self._started_ns -= int(owed_ns + _BUCKET_NS)
         if owed_ns >= LEAST_DEBT_NS:
-            self._sleep(min(owed_ns / 1e9, _LONGEST_PAUSE_SECONDS))
+            self._sleep(min(owed_ns / 1e9, _LONGEST_SLEEP_SECONDS))
         else:
-            self._sleep(SHORTEST_PAUSE_SECONDS)
-        self._pause_at_ns = self._monotonic_ns() + LONGEST_PIECE_NS
+            self._sleep(SHORTEST_SLEEP_SECONDS)
+        self._yield_at_ns = self._monotonic_ns() + LONGEST_PIECE_NS

@@ -1,6 +1,6 @@
 """Which spans of an incident go out, in which order, and in which portions.
 
-The division into chunks depends on the file alone: what a setting leaves out is left out of its
+What is in which chunk depends on the file alone: what a setting leaves out is left out of its
 chunk, so that "the first n chunks are delivered" means the same after a restart with others.
 """
 
@@ -50,7 +50,7 @@ class SpanChunks:
 
     Args:
         incident: the incident; its window is indexed here, which takes 2 µs a span.
-        pacer: pauses in between, here and whenever the spans of a chunk are iterated.
+        pacer: yields the GIL in between, here and whenever the spans of a chunk are iterated.
         guard: notes spans that cannot be built; the others go out.
         is_standalone: whether the result stands alone, as a file does: nothing is left out, whether
             a backend has it already or not.
@@ -74,8 +74,8 @@ class SpanChunks:
         self._guard = guard
         self._skips_sampled = skips_sampled and not is_standalone
         self._most_spans = most_spans
-        self._logs = SpanLogs(incident.window.events(), pacer.pause_if_due)
-        self._index = SpanIndex(incident.window, pacer.pause_if_due, self._logs.most_bytes())
+        self._logs = SpanLogs(incident.window.events(), pacer.yield_if_due)
+        self._index = SpanIndex(incident.window, pacer.yield_if_due, self._logs.most_bytes())
         origins = SpanOrigins(manifest)
         self._builder = SpanBuilder(manifest, origins, is_standalone=is_standalone)
         self._encoding = RequestEncoding(self._builder, origins, guard)
@@ -87,10 +87,10 @@ class SpanChunks:
 
     def __iter__(self) -> Iterator[SpanChunk]:
         first = self._trigger_trace()
-        of_first = map(self._recorded, self._divided([] if first is None else [first]))
+        of_first = map(self._recorded, self._portions([] if first is None else [first]))
         is_large_first = first is not None and is_large(self._index, first)
         yield from islice(of_first, 1 if is_large_first else None)
-        events = events_by_source(self._window, self._pacer.pause_if_due)
+        events = events_by_source(self._window, self._pacer.yield_if_due)
         material = LaneMaterial(
             self._manifest, self._index, *self._logs.elsewhere(events, self._index, self._goes_out)
         )
@@ -102,13 +102,13 @@ class SpanChunks:
             yield SpanChunk(_as_it_is, part, self._pacer)
         yield from of_first
         others = (trace for trace in self._index.traces() if trace != first)
-        yield from map(self._recorded, self._divided(others))
+        yield from map(self._recorded, self._portions(others))
 
     def _trigger_trace(self) -> int | None:
         trigger = self._manifest.trigger
         return self._index.trace_number(trigger.trace) if trigger else None
 
-    def _divided(self, traces: Iterator[int] | Sequence[int]) -> Iterator[list[int]]:
+    def _portions(self, traces: Iterator[int] | Sequence[int]) -> Iterator[list[int]]:
         """Yield the spans of the traces in portions that fit into a chunk."""
         chunk: list[int] = []
         chunk_bytes = 0
@@ -126,7 +126,7 @@ class SpanChunks:
                     chunk, chunk_bytes = [], 0
                 chunk.append(span)
                 chunk_bytes += span_bytes
-            self._pacer.pause_if_due()
+            self._pacer.yield_if_due()
         if chunk:
             yield chunk
 
@@ -137,7 +137,7 @@ class SpanChunks:
         if not is_large(self._index, trace):
             return spans
         fired = {cause.span for cause in self._manifest.causes}
-        return most_telling_first(self._index, spans, fired, self._pacer.pause_if_due)
+        return most_telling_first(self._index, spans, fired, self._pacer.yield_if_due)
 
     def _recorded(self, chunk: list[int]) -> SpanChunk:
         if self._skips_sampled:

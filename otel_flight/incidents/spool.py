@@ -38,7 +38,7 @@ class DeliveryState(msgspec.Struct, frozen=True):
 
     delivered: bool = False
     chunking: str = msgspec.field(default="", name="division")
-    """What divided it into chunks: a release and its limits."""
+    """What put it into chunks: a release and its limits."""
     chunks: int = 0
     """Chunks dealt with so far, in an order that the file alone decides."""
     chunk_spans: int = 0

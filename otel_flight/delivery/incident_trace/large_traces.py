@@ -7,13 +7,14 @@ what would be missed most.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection, Sequence
 from typing import Final, NamedTuple
 
 from opentelemetry.sdk.trace import Event
 
 from otel_flight.delivery.incident_trace.span_index import SpanIndex
 from otel_flight.delivery.otlp.values import portable_time_ns
+from otel_flight.incidents.gil_yields import YieldGil
 from otel_flight.names import sent_attributes as names
 from otel_flight.records.ids import trace_text
 
@@ -76,7 +77,7 @@ def most_telling_first(
     index: SpanIndex,
     spans: Sequence[int],
     fired: Collection[int],
-    pause: Callable[[], None],
+    yield_gil: YieldGil,
 ) -> list[int]:
     """Return spans of one trace: what fired, then the longest.
 
@@ -87,7 +88,7 @@ def most_telling_first(
         index: where the spans are.
         spans: by their ordinals.
         fired: the span ids of those that fired.
-        pause: called after every span, to let other threads run.
+        yield_gil: called after every span, to let other threads run.
     """
     ranked: list[tuple[bool, int, int]] = []
     for ordinal in spans:
@@ -98,7 +99,7 @@ def most_telling_first(
         else:
             length_ns = max(0, record.end_ns - record.start_ns)
             ranked.append((record.span_id not in fired, -length_ns, ordinal))
-        pause()
+        yield_gil()
     return [ordinal for _, _, ordinal in sorted(ranked)]
 
 

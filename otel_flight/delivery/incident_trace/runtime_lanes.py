@@ -18,6 +18,7 @@ from otel_flight.delivery.incident_trace.trace import (
 )
 from otel_flight.delivery.otlp.runtime_attributes import runtime_attributes
 from otel_flight.delivery.otlp.values import portable_time_ns
+from otel_flight.incidents.gil_yields import YieldGil, keep_gil
 from otel_flight.incidents.window import Window, WindowEvent, without_outdated
 from otel_flight.intervals import distance_ns
 from otel_flight.names import sent_attributes as names
@@ -35,18 +36,18 @@ def runtime_lanes(sources: Iterable[SourceDescription]) -> list[LaneBuilder]:
 
 
 def events_by_source(
-    window: Window, pause: Callable[[], None] = lambda: None
+    window: Window, yield_gil: YieldGil = keep_gil
 ) -> dict[str, list[WindowEvent]]:
     """Return the runtime events of a window by their source, by start.
 
     Args:
         window: the window.
-        pause: called after every event, to let other threads run.
+        yield_gil: called after every event, to let other threads run.
     """
     found: defaultdict[str, list[WindowEvent]] = defaultdict(list)
     for event in window.events():
         found[event.record.source].append(event)
-        pause()
+        yield_gil()
     return {
         source: sorted(without_outdated(events), key=lambda event: event.record.start_ns)
         for source, events in found.items()

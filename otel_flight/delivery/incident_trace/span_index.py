@@ -15,6 +15,7 @@ from typing import Any, Final, NamedTuple
 import msgspec
 
 from otel_flight.delivery.otlp.values import FIXED_SPAN_BYTES, most_span_bytes
+from otel_flight.incidents.gil_yields import YieldGil
 from otel_flight.incidents.window import Window, WindowSegment, WindowSpan
 from otel_flight.records import records
 from otel_flight.records.decoder import decode_records
@@ -77,7 +78,7 @@ class SpanIndex:
 
     Args:
         window: the window.
-        pause: called after every span, to let other threads run.
+        yield_gil: called after every span, to let other threads run.
         growth: by trace and span id in one number, the bytes of what is added to a span later.
 
     Attributes:
@@ -86,12 +87,12 @@ class SpanIndex:
     """
 
     def __init__(
-        self, window: Window, pause: Callable[[], None], growth: Mapping[int, int] = _NO_GROWTH
+        self, window: Window, yield_gil: YieldGil, growth: Mapping[int, int] = _NO_GROWTH
     ) -> None:
         self.unreadable = 0
         self.grown: dict[int, int] = {}
         self._growth = growth
-        self._pause = pause
+        self._yield_gil = yield_gil
         self._segments: list[_IndexedSegment] = []
         self._segment = array("I")
         self._offset = array("I")
@@ -194,7 +195,7 @@ class SpanIndex:
         for position, ordinal in enumerate(self._roots):
             start_ns, end_ns = self._root_times[2 * position : 2 * position + 2]
             yield LocalRoot(ordinal, start_ns, end_ns)
-            self._pause()
+            self._yield_gil()
 
     def _add_segment(self, item: WindowSegment) -> None:
         segment = item.segment
@@ -216,7 +217,7 @@ class SpanIndex:
             elif head.kind in _DEFINITION_KINDS:
                 self._add_definition(data)
             offset += len(data)
-            self._pause()
+            self._yield_gil()
 
     def _add_definition(self, data: bytes) -> None:
         segment = self._segments[-1]

@@ -13,6 +13,7 @@ from typing import Final
 from otel_flight.delivery.incident_trace.span_index import SpanIndex
 from otel_flight.delivery.otlp.runtime_attributes import own_attributes
 from otel_flight.delivery.otlp.values import most_event_bytes
+from otel_flight.incidents.gil_yields import YieldGil
 from otel_flight.incidents.window import WindowEvent
 from otel_flight.names import event_names
 from otel_flight.records.records import Event, OpenSpan, Span
@@ -29,10 +30,10 @@ class SpanLogs:
 
     Args:
         events: the runtime events of the window, in the order they were written.
-        pause: called after every event, to let other threads run.
+        yield_gil: called after every event, to let other threads run.
     """
 
-    def __init__(self, events: Iterable[WindowEvent], pause: Callable[[], None]) -> None:
+    def __init__(self, events: Iterable[WindowEvent], yield_gil: YieldGil) -> None:
         self._found: dict[int, deque[tuple[int, Event]]] = {}
         for event in events:
             record = event.record
@@ -40,7 +41,7 @@ class SpanLogs:
                 key = _key(record.trace_id, record.span_id)
                 made = Event(record.name, record.start_ns, own_attributes(event))
                 self._found.setdefault(key, deque(maxlen=MOST_EVENTS)).append((event.number, made))
-            pause()
+            yield_gil()
 
     def most_bytes(self) -> Mapping[int, int]:
         """Return, by trace and span id in one number, at least the bytes of its events as OTLP."""

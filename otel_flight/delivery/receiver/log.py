@@ -1,4 +1,4 @@
-"""Overhears why an export failed: exporters return no reason, they only log it."""
+"""Taps the log of the official exporters: they return no reason for a failure, they only log it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Overhears what a receiver answers to an official exporter, below that exporter.
+"""Taps the answers that a receiver gives to an official exporter, below that exporter.
 
 There is no official way: of an answer they pass on only whether it was a success, and log a part of
 the rest. So for the duration of one export, the call that sends a request is wrapped where each

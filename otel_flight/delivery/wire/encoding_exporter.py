@@ -69,7 +69,7 @@ def _with_our_encoder(method: FunctionType) -> FunctionType:
         if is_serialized_at_once:
             return _Serialized(data)
         message = type(official(())).FromString(data)
-        spans.pause()
+        spans.yield_gil()
         return message
 
     copy = FunctionType(

@@ -8,7 +8,7 @@ from otel_flight.delivery.chunks import SpanChunk
 from otel_flight.delivery.pacing import (
     LEAST_DEBT_NS,
     LONGEST_PIECE_NS,
-    SHORTEST_PAUSE_SECONDS,
+    SHORTEST_SLEEP_SECONDS,
     Pacer,
 )
 from tests.support.fake_clock import FakeClock
@@ -22,7 +22,7 @@ class Work:
     def __init__(self, share: float) -> None:
         self.clock = FakeClock()
         self.used_ns = 0
-        self.pauses: list[float] = []
+        self.sleeps: list[float] = []
         self.pacer = Pacer(
             share,
             clock=self.clock,
@@ -31,15 +31,15 @@ class Work:
         )
 
     def _sleep(self, seconds: float) -> None:
-        self.pauses.append(seconds)
+        self.sleeps.append(seconds)
         self.clock.advance(seconds)
 
     def do(self, seconds: float) -> None:
-        """Work for so long, pausing every 50 µs."""
+        """Work for so long, yielding every 50 µs."""
         for _ in range(round(seconds / STEP_SECONDS)):
             self.clock.advance(STEP_SECONDS)
             self.used_ns += int(STEP_SECONDS * 1e9)
-            self.pacer.pause_if_due()
+            self.pacer.yield_if_due()
 
     def wait(self, seconds: float) -> None:
         """Let time pass without work, as while a backend answers."""
@@ -47,8 +47,8 @@ class Work:
 
     @property
     def elapsed_seconds(self) -> float:
-        """How long everything took, pauses included."""
-        return self.used_ns / 1e9 + sum(self.pauses)
+        """How long everything took, sleeps included."""
+        return self.used_ns / 1e9 + sum(self.sleeps)
 
 
 def test_work_rests_after_every_piece() -> None:
@@ -58,8 +58,8 @@ def test_work_rests_after_every_piece() -> None:
     work.do(0.1)
 
     assert LONGEST_PIECE_NS <= 500_000
-    assert len(work.pauses) == round(0.1e9 / LONGEST_PIECE_NS)
-    assert set(work.pauses) == {SHORTEST_PAUSE_SECONDS}
+    assert len(work.sleeps) == round(0.1e9 / LONGEST_PIECE_NS)
+    assert set(work.sleeps) == {SHORTEST_SLEEP_SECONDS}
 
 
 def test_work_takes_its_share() -> None:
@@ -71,15 +71,15 @@ def test_work_takes_its_share() -> None:
     assert 0.24 <= 1.0 / work.elapsed_seconds <= 0.26
 
 
-def test_pauses_are_few() -> None:
-    """What is owed beyond short pauses is paid in long ones, as each leaves cold caches behind."""
+def test_long_sleeps_are_few() -> None:
+    """What is owed beyond short sleeps is paid in long ones, as each leaves cold caches behind."""
     work = Work(share=0.25)
 
     work.do(1.0)
 
-    pauses = [seconds for seconds in work.pauses if seconds > SHORTEST_PAUSE_SECONDS]
-    assert all(seconds >= LEAST_DEBT_NS / 1e9 for seconds in pauses)
-    assert 100 <= len(pauses) <= 300
+    long = [seconds for seconds in work.sleeps if seconds > SHORTEST_SLEEP_SECONDS]
+    assert all(seconds >= LEAST_DEBT_NS / 1e9 for seconds in long)
+    assert 100 <= len(long) <= 300
 
 
 def test_waiting_for_answers_counts_as_rest() -> None:
@@ -90,7 +90,7 @@ def test_waiting_for_answers_counts_as_rest() -> None:
         work.do(0.001)
         work.wait(0.002)
 
-    assert max(work.pauses) == SHORTEST_PAUSE_SECONDS
+    assert max(work.sleeps) == SHORTEST_SLEEP_SECONDS
 
 
 def test_a_long_wait_does_not_pay_for_a_long_burst() -> None:
@@ -104,25 +104,25 @@ def test_a_long_wait_does_not_pay_for_a_long_burst() -> None:
 
 
 def test_hurry_takes_a_whole_processor() -> None:
-    """When the process is about to end, only the short pauses remain."""
+    """When the process is about to end, only the short sleeps remain."""
     work = Work(share=0.01)
 
     work.pacer.hurry()
     work.do(0.1)
 
-    assert set(work.pauses) == {SHORTEST_PAUSE_SECONDS}
+    assert set(work.sleeps) == {SHORTEST_SLEEP_SECONDS}
 
 
 def test_begin_forgets_what_was_before() -> None:
     """An incident does not pay for the one before it."""
     work = Work(share=0.01)
     work.do(0.01)
-    owed = len(work.pauses)
+    owed = len(work.sleeps)
     work.pacer.begin()
 
     work.do(0.0004)
 
-    assert work.pauses[owed:] == [min(work.pauses[owed], 0.05)]
+    assert work.sleeps[owed:] == [min(work.sleeps[owed], 0.05)]
 
 
 def test_a_chunk_is_handed_over_rested() -> None:
@@ -131,7 +131,7 @@ def test_a_chunk_is_handed_over_rested() -> None:
     chunk = SpanChunk(lambda span: span, (), work.pacer)
 
     assert list(chunk) == []
-    assert work.pauses == [SHORTEST_PAUSE_SECONDS]
+    assert work.sleeps == [SHORTEST_SLEEP_SECONDS]
 
 
 def test_a_part_of_a_chunk_builds_only_its_own() -> None:

@@ -34,7 +34,7 @@ def rig(own_environment: Path) -> Iterator[RecordingRig]:
 
 
 def chunks_of(incident: Incident, **options: bool | int) -> SpanChunks:
-    """Return the incident's chunks, made without a pause."""
+    """Return the incident's chunks, made without a sleep."""
     pacer = Pacer(1.0, sleep=lambda seconds: None)
     return SpanChunks(incident, pacer, Guard(), **options)  # type: ignore[arg-type]
 

@@ -36,7 +36,7 @@ def rig(own_environment: Path) -> Iterator[LoggingRig]:
 
 
 def chunks_of(incident: Incident, **options: bool) -> SpanChunks:
-    """Return the incident's chunks, made without a pause."""
+    """Return the incident's chunks, made without a sleep."""
     return SpanChunks(incident, Pacer(1.0, sleep=lambda seconds: None), Guard(), **options)
 
 
