@@ -15,12 +15,13 @@ from typing import Any, Final, NamedTuple
 from otel_flight.interpreter.frames import MOST_FRAMES, local_of
 
 MOST_TASKS: Final = 8
-"""One waiting for the next that are followed."""
+"""At most this many tasks are followed, each waiting for the next."""
 
 _WRAPPERS: Final = frozenset(
     {"FutureIter", "coroutine_wrapper", "async_generator_asend", "async_generator_athrow"}
 )
-"""Objects of the interpreter that stand between two coroutines, and do not tell what is inside."""
+"""Objects of these types of the interpreter stand between two coroutines, and have no attribute
+that says what is inside."""
 _TASKS_OF_GROUP: Final = (
     ("asyncio/taskgroups.py", "__aexit__", "self"),
     ("anyio/_backends/_asyncio.py", "__aexit__", "self"),
@@ -50,14 +51,14 @@ class Chain(NamedTuple):
 
     @property
     def work(self) -> concurrent.futures.Future[Any] | None:
-        """What a thread pool does, or is to do, for the task; None when it waits for no such."""
+        """What a thread pool does, or will do, for the task; None when it waits for no pool."""
         if not isinstance(self.awaited, asyncio.Future):
             return None
         return next(_referred(self.awaited, concurrent.futures.Future), None)
 
 
 def chain_of(task: asyncio.Task[Any]) -> Chain:
-    """Return where a task waits. The task must not be running."""
+    """Return where a task waits. It must not be running."""
     frames: list[FrameType] = []
     tasks = [task]
     note = ""

@@ -16,7 +16,7 @@ from otel_flight.interpreter.places import Place
 from otel_flight.interpreter.threads import HAS_GIL
 
 MOST_FRAMES: Final = 300
-"""Of one stack that are read, from the innermost one on."""
+"""At most this many frames of a stack are read, from the innermost one on."""
 
 CAN_READ_FRAMES: Final = hasattr(sys, "_current_frames") and HAS_GIL
 """Whether the frames of other threads can be read: without the GIL, one may go away meanwhile."""
@@ -26,7 +26,7 @@ CAN_READ_FRAMES: Final = hasattr(sys, "_current_frames") and HAS_GIL
 _MUST_NOT_COLLECT: Final = sys.version_info[:2] == (3, 11)
 _MAY_CLEAR_LOCALS: Final = sys.version_info < (3, 13)
 _OPTIMIZED: Final = 0x01
-"""Flag of a code object whose local variables are not in a dictionary."""
+"""This flag of a code object says that its local variables are not in a dictionary."""
 _LOOK_AT_LOCALS: Final = frozenset({"locals", "vars", "dir", "eval", "exec"})
 
 
@@ -66,10 +66,10 @@ def places_in(frames: Sequence[FrameType]) -> list[Place]:
 
 
 def local_of(frame: FrameType, name: str) -> object:
-    """Return the value of a local variable, None when it cannot be told without side effects.
+    """Return the value of a local variable, None when it cannot be read without side effects.
 
     Before Python 3.13, looking at local variables leaves a copy of them all with the frame, which
-    keeps them alive for as long as that runs: it is taken away again. Not where a debugger, or the
+    keeps them alive for as long as that runs: it is cleared again. Not where a debugger, or the
     function itself, may be using that copy.
     """
     code = frame.f_code

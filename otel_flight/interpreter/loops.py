@@ -1,4 +1,4 @@
-"""Find the event loops that run in this process, without having put anything into asyncio."""
+"""Find the event loops that run in this process, without a hook in asyncio."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any, Final
 from otel_flight.interpreter.frames import local_of, stack_of
 
 Found = tuple[asyncio.AbstractEventLoop, int]
-"""A loop, and the id of the thread that runs it."""
+"""What is found is a loop, and the id of the thread that runs it."""
 
 _RUN_FOREVER: Final = BaseEventLoop.run_forever.__code__
 _RUN_ONCE: Final = BaseEventLoop.__dict__["_run_once"].__code__
@@ -21,9 +21,9 @@ _RUNNER_RUN: Final[CodeType | None] = getattr(
     getattr(getattr(runners, "Runner", None), "run", None), "__code__", None
 )
 LOOP_FUNCTIONS: Final = frozenset({_RUN_FOREVER, _RUN_ONCE})
-"""Of asyncio's own loop."""
+"""A thread in one of these functions, and in nothing deeper, runs asyncio's own loop."""
 OUTSIDE_STEPS: Final = frozenset({*LOOP_FUNCTIONS, _RUN, _RUNNER_RUN})
-"""Functions of asyncio below which a loop's tasks and callbacks run."""
+"""A loop's tasks and callbacks run below one of these functions of asyncio."""
 
 
 def loops_of_roots(roots: Iterable[tuple[Any, int, asyncio.Task[Any] | None]]) -> Iterator[Found]:

@@ -1,6 +1,6 @@
-"""What a frame is in the middle of: which function written in C it calls, inside which `with`.
+"""What a frame is in the middle of: which native call it makes, inside which `with`.
 
-Such functions have no frames: a thread that sleeps, or waits for a lock, is seen in the Python
+Native functions have no frames: a thread that sleeps, or waits for a lock, is seen in the Python
 function that called it, and only the instruction it stands at tells it from a busy loop.
 """
 
@@ -14,15 +14,16 @@ from typing import Any, Final, NamedTuple
 import msgspec
 
 CALL: Final = "call"
+"""A step of this kind calls a function, or awaits it."""
 ENTER: Final = "enter"
-"""Of a context manager: what a `with` statement begins with."""
+"""A step of this kind enters a context manager, with which a `with` statement begins."""
 MOST_CODES: Final = 256
-"""Code objects whose analysis is kept, before it starts anew."""
+"""The analyses of this many code objects are kept; then all are forgotten."""
 UNNAMED: Final = "…"
-"""Stands in a path for what has no name, such as the result of another call."""
+"""This stands in a path for what has no name, such as the result of another call."""
 
 Path = tuple[str, ...]
-"""Names with their attributes: `self._lock.acquire` is `("self", "_lock", "acquire")`."""
+"""A path is a name with its attributes: `self._lock.acquire` is `("self", "_lock", "acquire")`."""
 
 CALLS: Final = frozenset(
     {"CALL", "CALL_KW", "CALL_FUNCTION", "CALL_FUNCTION_KW", "CALL_METHOD", "CALL_FUNCTION_EX"}

@@ -16,7 +16,7 @@ from otel_flight.interpreter.places import Place
 
 _PACKAGE: Final = str(Path(__file__).parent.parent) + os.sep
 _COMMANDS: Final = f"{_PACKAGE}cli{os.sep}"
-"""Never in an application's thread; the service of the demo is one itself."""
+"""The commands never run in an application's thread, and the demo's service is an application."""
 
 
 @functools.lru_cache(4096)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from types import CodeType
 
 Place = tuple[CodeType | str, int]
-"""Where a stack goes through: code and line. A text stands for what has no code, such as the lock
-or the future that is waited for, with line 0."""
+"""A place is code and a line in it. A text stands for what has no code, such as the lock or the
+future that is waited for, with line 0."""
 
 
 def qualified_name(code: CodeType) -> str:

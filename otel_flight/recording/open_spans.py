@@ -7,12 +7,13 @@ from asyncio import Task
 from typing import Any, Final
 
 _MOST_ANCESTORS: Final = 64
-"""How far up a local root is looked for: on the application's thread, for spans that failed."""
+"""A local root is looked for at most this many parents up: it is done on the application's thread,
+for spans that failed."""
 
 OpenRoot = tuple[Any, int, "Task[Any] | None"]
-"""A local root that is being served: the span, `threading.get_ident()` of the thread that started
-it, and the asyncio task it started in. A plain tuple: making a named one costs 0.25 µs, for every
-request."""
+"""This is a local root that is being served: the span, `threading.get_ident()` of the thread that
+started it, and the asyncio task it started in. It is a plain tuple, as making a named one costs
+0.25 µs for every request."""
 
 
 class OpenSpans:
@@ -21,7 +22,7 @@ class OpenSpans:
     Attributes:
         spans: all open spans; the span processor writes it.
         roots: the local roots among them.
-        evicted: spans taken out because too many were open (they never ended, most likely).
+        evicted: how many spans were removed because too many were open; most likely they never end.
     """
 
     __slots__ = ("_checkpointed", "_limit", "_previous", "evicted", "roots", "spans")

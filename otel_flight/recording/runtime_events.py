@@ -14,7 +14,7 @@ from otel_flight.records.records import RuntimeEvent
 from otel_flight.ring.lane_writer import LaneWriter
 
 EventHook = Callable[[RuntimeEvent], None]
-"""Called with each event on the thread that records it, under the hot-path law."""
+"""This is called with each event on the thread that records it: it never raises, blocks or logs."""
 
 _encode: Final = msgspec.msgpack.Encoder().encode
 
@@ -28,7 +28,7 @@ class RuntimeEvents:
     Args:
         lane: where the events go.
         stacks: numbers the stacks that events refer to; the lane must define them.
-        limit_bytes: of one record.
+        limit_bytes: how long a record may be.
 
     Attributes:
         hooks: shown each event; replaced as a whole.

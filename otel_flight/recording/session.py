@@ -89,7 +89,7 @@ class RecordingSession:
             self.ring = None
 
     def abandon(self) -> None:
-        """Let go of the parent's ring, in a forked child."""
+        """Release the parent's ring, in a forked child."""
         ring, self.ring = self.ring, None
         if ring is not None:
             ring.abandon()

@@ -24,12 +24,12 @@ from otel_flight.ring.layout import LANE_SPANS
 _UNSET: Final = sdk_internals.unset_status()
 
 RootEnd = Callable[[ReadableSpan], None]
-"""Called with each local root that ended, on the application's thread, under the law of this file.
-"""
+"""This is called with each local root that ended, on the application's thread, under the law of
+this file."""
 
 NotableEnd = Callable[[ReadableSpan, bool], None]
-"""Called with a span that ended, and whether it is a local root; only for spans whose status was
-set, and, where that is asked for, for spans with events. As `RootEnd`, and before it."""
+"""This is called with a span that ended, and whether it is a local root: if its status was set, or,
+where that is asked for, if it has events. It is called as `RootEnd` is, and before it."""
 
 
 def unwatched(*_: object) -> None:

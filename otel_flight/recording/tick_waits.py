@@ -1,6 +1,6 @@
-"""Lets others look at the ticker itself: how late a thread is that wants nothing but be in time.
+"""Show how late the ticker wakes: it only waits, and so lacked the GIL or a CPU when it is late.
 
-Its tasks cannot tell, because they run after one another: a long task makes the next one late.
+Its tasks cannot measure that, because they run one after another: a long one delays the next.
 """
 
 from __future__ import annotations
@@ -11,14 +11,14 @@ from otel_flight.guard import Guard
 
 
 class WaitWatcher(Protocol):
-    """Is called on the ticker's thread at both ends of each wait, and after each task."""
+    """What is called on the ticker's thread at both ends of each wait, and after each task."""
 
     def wait_begins(self, seconds: float) -> None:
-        """The ticker is about to wait so long."""
+        """The ticker is about to wait for so many seconds."""
         ...
 
     def wait_is_over(self) -> None:
-        """The ticker is awake and has the interpreter, and has done nothing yet."""
+        """The ticker is awake and holds the GIL, and has done nothing yet."""
         ...
 
     def task_is_over(self) -> None:
@@ -27,7 +27,7 @@ class WaitWatcher(Protocol):
 
 
 class TickWaits:
-    """Those who look.
+    """The watchers of the ticker's waits.
 
     Attributes:
         watchers: replaced as a whole.
@@ -37,19 +37,19 @@ class TickWaits:
         self.watchers: tuple[WaitWatcher, ...] = ()
 
     def begin(self, seconds: float, guard: Guard) -> None:
-        """Say that a wait begins. Ticker only."""
+        """Tell the watchers that a wait begins. Ticker only."""
         for watcher in self.watchers:
             with guard.swallow("watch the ticker"):
                 watcher.wait_begins(seconds)
 
     def end(self, guard: Guard) -> None:
-        """Say that it is over. Ticker only."""
+        """Tell the watchers that it is over. Ticker only."""
         for watcher in self.watchers:
             with guard.swallow("watch the ticker"):
                 watcher.wait_is_over()
 
     def task_done(self, guard: Guard) -> None:
-        """Say that a task is over. Ticker only."""
+        """Tell the watchers that a task is over. Ticker only."""
         for watcher in self.watchers:
             with guard.swallow("watch the ticker"):
                 watcher.task_is_over()

@@ -11,11 +11,12 @@ from otel_flight.guard import Guard
 from otel_flight.recording.tick_waits import TickWaits
 
 Task = tuple[str, Callable[[], None]]
-"""A name for error reports, and what to do on each tick."""
+"""A task is a name for error reports, and what to do on each tick."""
 
 QUIET_TICKS: Final = 10
-"""Ticks without any activity after which the ticker slows down."""
+"""After this many ticks without any activity the ticker slows down."""
 QUIET_FACTOR: Final = 5
+"""When it has slowed down, the time between two ticks is this many times as long."""
 
 
 class Ticker:
@@ -30,7 +31,7 @@ class Ticker:
         tasks: what to do.
         guard: notes tasks that fail.
         activity: returns a value that changes when the process does something.
-        waits: who looks at the waits in between.
+        waits: tells its watchers of the waits in between.
     """
 
     def __init__(

@@ -33,8 +33,8 @@ class Decoded(NamedTuple):
 def decode_records(payload: bytes | memoryview, count: int) -> Decoded:
     """Decode `count` records that stand one after another in `payload`.
 
-    Records delimit themselves, and msgspec decodes no stream: an array header put in front makes
-    one value of them. Never raises: what cannot be understood is counted.
+    Records delimit themselves, but msgspec decodes only one value: with an array header in front
+    they are one. Never raises: what cannot be understood is counted.
     """
     if count > len(payload):  # every record takes a byte at least: a torn commit word
         return Decoded([], count)

@@ -23,9 +23,10 @@ RUNTIME: Final = 6
 STACK: Final = 7
 
 FLAG_SAMPLED: Final = 0x01
-"""The low eight bits of a record's flags are the W3C trace flags of the span's own context."""
+"""This bit of a record's flags says that the span is sampled; the lower eight are W3C trace
+flags."""
 FLAG_PARENT_IS_REMOTE: Final = 0x100
-"""The bit of a record's flags that says that the span's parent is in another process."""
+"""This bit of a record's flags says that the span's parent is in another process."""
 
 EXTRA_TRACE_STATE: Final = "trace_state"
 """This key of `extras` holds the W3C trace state, as its header has it."""
@@ -160,7 +161,7 @@ class ResourceDefinition(msgspec.Struct, array_like=True, tag=RESOURCE, gc=False
     """A resource, numbered; valid in the segment it stands in."""
 
     number: int
-    """What scopes of the same segment refer to it by."""
+    """The number by which scopes of the same segment refer to it."""
     attributes: dict[str, Any]
     """The resource's attributes."""
     schema_url: str = ""
@@ -171,7 +172,7 @@ class ScopeDefinition(msgspec.Struct, array_like=True, tag=SCOPE, gc=False):
     """An instrumentation scope with its resource, numbered; valid in the segment it stands in."""
 
     number: int
-    """What spans of the same segment refer to it by."""
+    """The number by which spans of the same segment refer to it."""
     resource: int
     """The number of the `ResourceDefinition` in the same segment."""
     name: str
@@ -200,11 +201,11 @@ class StackDefinition(msgspec.Struct, array_like=True, tag=STACK, gc=False):
     """A stack, numbered; valid in the segment it stands in."""
 
     number: int
-    """What runtime events of the same segment refer to it by."""
+    """The number by which runtime events of the same segment refer to it."""
     frames: tuple[Frame, ...]
     """The stack's frames, outermost first."""
     left_out: int = 0
-    """How many frames between the outermost and the innermost ones had no room."""
+    """How many frames between the outermost and the innermost ones were left out."""
 
 
 class RuntimeEvent(msgspec.Struct, array_like=True, tag=RUNTIME, gc=False):
@@ -227,7 +228,7 @@ class RuntimeEvent(msgspec.Struct, array_like=True, tag=RUNTIME, gc=False):
     span_id: int = 0
     """The span it belongs to; 0: none, or not known."""
     attributes: dict[str, Any] = {}
-    """The event's attributes, which each source has its own of."""
+    """The event's attributes; each source has its own."""
     stack: int = 0
     """The number of a `StackDefinition` in the same segment; 0: none."""
 

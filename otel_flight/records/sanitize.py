@@ -1,8 +1,7 @@
 """Turn values that msgpack cannot hold into values that it can.
 
-Only the slow path comes here: the encoder refused a record, or it has to be made shorter. Much of
-what it meets is foreign, so nothing here trusts an object's methods to return, or to return at all
-what they should.
+Only the slow path comes here: the encoder refused a record, or it has to be made shorter. Values
+may be the host's own objects, so no method of them is trusted to return what it should, or at all.
 """
 
 from __future__ import annotations
@@ -13,13 +12,17 @@ from collections.abc import Set as AbstractSet
 from typing import Any, Final
 
 _MAX_DEPTH: Final = 16
+"""A container that is nested deeper than this becomes text."""
 _MAX_VALUES: Final = 65536
-"""Values of one container that are looked at, and values of one record after which containers are
-not entered any more. A record has room for fewer; it is a bound for what contains itself."""
+"""At most this many values of one container are cleaned. Once a record has had as many, containers
+become text. A record has room for fewer: it is a bound for what contains itself."""
 _STRUCTURE_DEPTH: Final = 3
-"""Down to here containers may be the record's own: its events, an event, the event's attributes."""
+"""Containers above this depth may be the record's own, and are always entered: its events, an
+event, the event's attributes."""
 _INT_MIN: Final = -(1 << 63)
+"""msgpack holds no integer below this."""
 _INT_MAX: Final = (1 << 64) - 1
+"""msgpack holds no integer above this."""
 
 
 class Sanitizer:

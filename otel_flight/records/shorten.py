@@ -12,10 +12,13 @@ import msgspec
 from otel_flight.records.sanitize import free_key
 
 LENGTHS: Final = (16384, 8192, 4096, 2048, 1024, 512, 256, 128, 64)
-"""How long, in bytes, a string may be; tried until the record fits."""
+"""A string may be as long as this, in bytes: each length is tried until the record fits."""
 _MARK_BYTES: Final = 24
+"""What is too long by less than this stays whole: the mark of the cut would take as much."""
 _BYTES_AN_ITEM: Final = 8
+"""Lists and maps are cut to as many items as there would be, of this many bytes, in the length."""
 _FEWEST_ITEMS: Final = 16
+"""A list or map keeps at least this many items, however short the length."""
 _encode = msgspec.msgpack.Encoder().encode
 
 
@@ -24,7 +27,7 @@ class Shortener:
 
     def __init__(self) -> None:
         self.cut_bytes = 0
-        """How many bytes the last call of `shorten` took away."""
+        """The last call of `shorten` cut this many bytes."""
         self._length = 0
         self._known_bytes: dict[int, int] = {}
 

@@ -11,6 +11,7 @@ from otel_flight.ring.file import RING_SUFFIX
 from otel_flight.ring.reader import RingReader
 
 KEPT_DEAD_RINGS: Final = 4
+"""This many rings of dead processes stay, the newest, for whoever looks into them."""
 
 
 def remove_old_dead_rings(directory: Path, keep: int = KEPT_DEAD_RINGS) -> int:

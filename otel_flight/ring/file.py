@@ -21,6 +21,7 @@ from typing import Final
 from otel_flight.errors import RingUnavailable
 
 RING_SUFFIX: Final = ".ring"
+"""The name of every ring file ends with this."""
 _SHARED_MEMORY: Final = Path("/dev/shm")  # noqa: S108
 
 

@@ -13,7 +13,8 @@ from otel_flight.ring import layout
 from otel_flight.ring.orphaned_lock import OrphanWatch
 
 OVERFLOW_RECORDS: Final = 4096
-"""Records that may wait while another thread writes, or until the ring exists."""
+"""At most this many records wait while another thread writes, or until the ring exists; more are
+dropped and counted."""
 _MASK: Final = layout.COMMIT_LENGTH_MASK
 _ONE: Final = layout.COMMIT_ONE_RECORD
 _ONE_DEFINITION: Final = layout.COMMIT_ONE_RECORD + layout.COMMIT_ONE_DEFINITION
@@ -26,7 +27,7 @@ class LaneCounts(NamedTuple):
     evicted_records: int = 0
     evicted_bytes: int = 0
     dropped_records: int = 0
-    """Lost before they reached the lane: the overflow was full, or closed, or no segment is large
+    """How many never reached the lane: the overflow was full, or closed, or no segment is large
     enough for the record."""
 
 
@@ -108,7 +109,7 @@ class LaneWriter:
         self._lock.release()
 
     def detach(self) -> None:
-        """Let go of the memory, waiting for a writer in the middle of a record.
+        """Release the memory, waiting for a writer in the middle of a record.
 
         Records that come later wait in the overflow, and are dropped when it is full.
         """
@@ -120,7 +121,7 @@ class LaneWriter:
         self._overflow.clear()
 
     def disown(self) -> None:
-        """Let go of the memory of a parent process, whose writers do not exist here."""
+        """Release the memory of a parent process, whose writers do not exist here."""
         self._acquire(False)
         self._memory = self._words = None
 

@@ -32,8 +32,8 @@ Commit protocol: payload bytes first, then the commit word, which carries counts
 aligned store; a definition counts as a record, too. A process killed at any instruction leaves a
 file that is complete up to its last commit. A reader copies a segment between two reads of its
 sequence and drops it when they differ. Words are stored one by one by the interpreter; on x86-64 a
-reader in another process sees them in order, on weaker machines the interpreter's own lock
-operations order them.
+reader in another process sees them in order, on weaker machines the operations of the GIL order
+them.
 """
 
 from __future__ import annotations
@@ -79,7 +79,8 @@ S_LANE, S_FIRST_RECORD, S_OPENED_MONOTONIC = 4, 5, 7
 MAX_RECORD_BYTES: Final = 48 * 1024
 MAX_RESOURCE_BYTES: Final = 12 * 1024
 MAX_SCOPE_BYTES: Final = 2 * 1024
-"""The three together fit into an empty segment: a record never waits for room."""
+"""The longest record and the longest definitions, of a resource or stack and of a scope, fit into
+an empty segment together: no record ever waits for room."""
 
 COMMIT_LENGTH_MASK: Final = (1 << 17) - 1
 COMMIT_ONE_RECORD: Final = 1 << 17

@@ -1,7 +1,7 @@
 """Tell a lock that is held for long from one that nobody holds any more.
 
 What does not work: a time limit (a garbage collection, a debugger in a signal handler or a paused
-container can stop a holder for minutes, and it goes on writing afterwards), noting the holder's
+container can stop a holder for minutes, and it continues to write afterwards), noting the holder's
 thread (costs every record, and says nothing of a thread that left and came back). Hence: look for
 the holder on the stacks of all threads. Its limit: a holder on a greenlet that was switched away in
 the middle is not seen.
@@ -15,7 +15,7 @@ from types import CodeType, FrameType
 from typing import Final
 
 _SEEN_HELD: Final = 3
-"""How often in a row the lock must be found held, without progress, before stacks are compared."""
+"""The lock must be found held, and nothing written, this often in a row to count as orphaned."""
 
 
 class OrphanWatch:

@@ -17,7 +17,7 @@ from otel_flight.ring import layout
 from otel_flight.ring.file import is_owner_alive
 
 _OPEN_FLAGS: Final = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-"""Non-blocking, as a pipe of that name would be waited for otherwise."""
+"""A ring is opened without blocking: if a pipe has its name, that would wait for a writer."""
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class Segment:
     opened_ns: int
     opened_monotonic_ns: int
     sealed_ns: int
-    """0: the segment was still being written."""
+    """When the segment was full, by the wall clock; 0: it was still being written."""
     first_record: int
     records: int
     """How many records the payload holds, definitions included."""
@@ -81,7 +81,7 @@ class RingImage:
         self._words = self._view.cast("Q")
 
     def release(self) -> None:
-        """Let go of the memory, so that it can be unmapped."""
+        """Release the memory, so that it can be unmapped."""
         self._words.release()
         self._view.release()
 

@@ -24,9 +24,13 @@ from otel_flight.ring import layout
 from otel_flight.ring.file import is_owner_alive
 
 _POLL_SECONDS: Final = 0.05
+"""The rings are looked at for answers this often, in seconds."""
 _LONGEST: Final = layout.REQUEST_BYTES - 2
+"""A request may have this many bytes of JSON; a longer one is refused."""
 NO_ANSWER: Final = "no answer"
+"""The outcome of a request that was not answered in time."""
 GONE: Final = "gone"
+"""The outcome of a request to a process that ended meanwhile."""
 
 
 @dataclass(frozen=True)
@@ -140,7 +144,7 @@ class RingRequest:
         return None
 
     def close(self) -> None:
-        """Let go of the ring, and of the lock."""
+        """Close the ring, which releases the lock."""
         self._words.release()
         self._view.release()
         self._memory.close()

@@ -106,24 +106,24 @@ class Ring:
         self._words[layout.W_ANSWERED] = self._words[layout.W_REQUEST]
 
     def close(self, *, clean: bool) -> None:
-        """Let go of the memory. A clean close removes the file: nothing is left to recover."""
+        """Release the memory. A clean close removes the file: nothing is left to recover."""
         for lane in self.lanes:
             lane.detach()
         if clean:
             self._words[layout.W_STATE] = layout.STATE_CLEAN
-        self._let_go(unlink=clean)
+        self._release(unlink=clean)
 
     def abandon(self) -> None:
-        """Let go of a ring that belongs to the parent process, leaving it untouched.
+        """Release a ring that belongs to the parent process, leaving it untouched.
 
         The child inherits the parent's lock with its descriptors; until the child closes them, the
         parent's ring would look alive after the parent's death.
         """
         for lane in self.lanes:
             lane.disown()
-        self._let_go(unlink=False)
+        self._release(unlink=False)
 
-    def _let_go(self, *, unlink: bool) -> None:
+    def _release(self, *, unlink: bool) -> None:
         # Someone who is reading at this moment keeps the memory until they are done: only then can
         # it be unmapped. Neither the file nor its lock may wait for that.
         with contextlib.suppress(BufferError):

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 from opentelemetry.sdk.resources import Resource
 
+from otel_flight.records.records import SpanStart
 from otel_flight.ring import layout
 from otel_flight.ring.layout import LANE_SPANS
 from otel_flight.ring.reader import Segment
@@ -54,7 +55,7 @@ class LaneModel(RuleBasedStateMachine):
     def append(self, size: int, scope: int) -> None:
         """Append a record, here and there."""
         self.count += 1
-        name = msgspec.msgpack.decode(start_record(self.count, size, scope))[7]
+        name = msgspec.msgpack.decode(start_record(self.count, size, scope), type=SpanStart).name
         self.waiting.append(Entry(self.count, size, name, self.scopes[scope]))
         if not self.is_busy:
             self.take_turns()

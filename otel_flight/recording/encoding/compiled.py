@@ -28,8 +28,8 @@ except ImportError:
 
 
 WriteSpan = Callable[..., bool]
-"""It takes context, parent, resource, scope, name, kind and start time, and more; it records the
-span, or returns False without a trace."""
+"""It takes a span's context, parent, resource, scope, name, kind, start time and more. It records
+the span and returns True, or leaves everything as it was and returns False."""
 
 
 class SpanWriters(NamedTuple):

@@ -12,8 +12,8 @@ from otel_flight.records.sanitize import as_text
 from otel_flight.ring.layout import MAX_RESOURCE_BYTES, MAX_SCOPE_BYTES
 
 MAX_SCOPES: Final = 1024
-"""The scopes that are numbered before the table starts anew, for a program that makes tracers in a
-loop; what it has defined lives on until it starts anew once more."""
+"""After this many scopes the table starts anew, for a program that makes tracers in a loop; what
+was defined is kept until it starts anew once more."""
 
 
 class ScopeEntry(NamedTuple):

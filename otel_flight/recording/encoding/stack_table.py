@@ -17,10 +17,10 @@ from otel_flight.records.records import Frame, StackDefinition
 from otel_flight.ring.layout import MAX_RESOURCE_BYTES
 
 MOST_FRAMES: Final = 64
-"""Frames of one stack that are kept: half of them outermost, half innermost."""
+"""At most this many frames of a stack are kept: the outermost half and the innermost half."""
 MAX_STACKS: Final = 256
-"""Stacks kept before the table starts anew, the older ones living on until it does so again: at
-most 512 of about 5 KiB."""
+"""After this many stacks the table starts anew; what was defined is kept until it does so again. So
+at most 512 are kept, of about 5 KiB."""
 
 _HALF: Final = MOST_FRAMES // 2
 _encode = msgspec.msgpack.Encoder().encode
@@ -29,8 +29,8 @@ _encode = msgspec.msgpack.Encoder().encode
 class StackTable(Definitions):
     """Stacks seen by this process. Safe from any thread: racing threads number a stack twice.
 
-    Stacks are told apart by the identity of their code objects, which the table keeps alive; a
-    code's own hash goes over all its constants.
+    Two stacks are the same when their code objects are, which the table keeps alive; comparing a
+    code's own hash would go over all its constants.
     """
 
     def __init__(self) -> None:

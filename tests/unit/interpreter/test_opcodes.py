@@ -15,7 +15,7 @@ from otel_flight.interpreter.opcodes import CALL, ENTER, Step, blocks_around, st
 
 
 class Probe:
-    """Stands where a lock, or a function written in C, would."""
+    """Stands where a lock, or a native function, would."""
 
     def __init__(self) -> None:
         self.steps: list[Step | None] = []
@@ -92,7 +92,7 @@ def enter_what_a_call_returned(holder: Holder) -> None:
 
 
 def choose(holder: Any) -> None:
-    """Call with an argument that is one of two: which instructions ran cannot be told."""
+    """Call with an argument that is one of two: which instructions ran is not known."""
     holder.lock.acquire(1 if holder else 2)
 
 

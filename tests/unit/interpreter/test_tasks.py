@@ -1,4 +1,4 @@
-"""Tasks and their contexts are told from outside, on every interpreter."""
+"""Tasks and their contexts are found from outside, on every interpreter."""
 
 from __future__ import annotations
 

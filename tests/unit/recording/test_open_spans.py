@@ -1,4 +1,4 @@
-"""The table of open spans: bounded, and telling each long open span once."""
+"""The table of open spans: bounded, and returning each long open span once."""
 
 from __future__ import annotations
 
@@ -52,15 +52,15 @@ def test_a_root_that_is_not_open_any_more_is_forgotten() -> None:
 
 
 def test_the_newest_roots_come_first() -> None:
-    """Of very many local roots, those that just began are looked at."""
+    """Of very many local roots, those that just began are returned."""
     table = OpenSpans(limit=10)
     opened(table, 1, 2, 3, is_root=True)
 
     assert [span for span, _, _ in table.newest_roots(2)] == ["span 3", "span 2"]
 
 
-def test_a_span_is_told_once_when_it_was_open_at_two_ticks() -> None:
-    """Spans shorter than a tick are never told, longer ones once, with their thread if known."""
+def test_a_span_is_returned_once_when_it_was_open_at_two_ticks() -> None:
+    """Spans shorter than a tick never are, longer ones once, with their thread if known."""
     table = OpenSpans(limit=10)
     opened(table, 1, is_root=True)
     opened(table, 2, 3)
@@ -74,7 +74,7 @@ def test_a_span_is_told_once_when_it_was_open_at_two_ticks() -> None:
     assert table.take_long_open() == []
 
 
-def test_a_span_id_that_comes_again_is_told_again() -> None:
+def test_a_span_id_that_comes_again_is_returned_again() -> None:
     """What is remembered of a span goes with it."""
     table = OpenSpans(limit=10)
     for _ in range(2):
@@ -102,10 +102,10 @@ def test_spans_may_come_and_go_meanwhile() -> None:
     threads = [threading.Thread(target=work, args=(first << 40,)) for first in range(3)]
     for thread in threads:
         thread.start()
-    told = 0
+    returned = 0
     for _ in range(200):
         table.bound()
-        told += len(table.take_long_open())
+        returned += len(table.take_long_open())
     stop.set()
     for thread in threads:
         thread.join()
@@ -114,4 +114,4 @@ def test_spans_may_come_and_go_meanwhile() -> None:
     assert 40 <= len(table.spans) <= 50  # one that ended just then may have been given up for it
     assert table.roots.keys() <= table.spans.keys()
     assert table.evicted > 0
-    assert told > 0
+    assert returned > 0

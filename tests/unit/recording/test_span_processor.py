@@ -259,7 +259,7 @@ class TestLaw:
 
 
 class TestForking:
-    """A child process records for itself; here the pid is told, elsewhere processes are forked."""
+    """A child process records for itself; here the pid is given, elsewhere processes are forked."""
 
     @pytest.fixture
     def forked(self, tmp_path: Path) -> Iterator[Child]:

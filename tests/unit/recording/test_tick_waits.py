@@ -1,4 +1,4 @@
-"""Those who look at the ticker are told when it waits and when it works."""
+"""Watchers of the ticker are called when it waits and when it works."""
 
 from __future__ import annotations
 
@@ -10,22 +10,22 @@ from otel_flight.recording.ticker import Ticker
 
 
 class Watcher:
-    """Notes what it is told."""
+    """Notes how it is called."""
 
     def __init__(self, ticker_tasks: list[str]) -> None:
-        self.told = ticker_tasks
+        self.calls = ticker_tasks
 
     def wait_begins(self, seconds: float) -> None:
         """Note it."""
-        self.told.append(f"waits {seconds}")
+        self.calls.append(f"waits {seconds}")
 
     def wait_is_over(self) -> None:
         """Note it."""
-        self.told.append("awake")
+        self.calls.append("awake")
 
     def task_is_over(self) -> None:
         """Note it."""
-        self.told.append("done")
+        self.calls.append("done")
 
 
 class BrokenWatcher:
@@ -44,13 +44,13 @@ class BrokenWatcher:
         raise ZeroDivisionError
 
 
-def run_ticker(waits: TickWaits, told: list[str], guard: Guard) -> None:
+def run_ticker(waits: TickWaits, calls: list[str], guard: Guard) -> None:
     """Run a ticker until it has ticked twice."""
     twice = threading.Event()
 
     def task() -> None:
-        told.append("task")
-        if told.count("task") == 2:
+        calls.append("task")
+        if calls.count("task") == 2:
             twice.set()
 
     ticker = Ticker(0.001, [("task", task)], guard, waits=waits)
@@ -59,25 +59,25 @@ def run_ticker(waits: TickWaits, told: list[str], guard: Guard) -> None:
     assert ticker.stop(10)
 
 
-def test_a_watcher_is_told_of_each_wait_and_each_task() -> None:
+def test_a_watcher_is_called_for_each_wait_and_each_task() -> None:
     """In the order in which things happen, the first tick included, which follows no wait."""
-    told: list[str] = []
+    calls: list[str] = []
     waits = TickWaits()
-    waits.watchers = (Watcher(told),)
+    waits.watchers = (Watcher(calls),)
 
-    run_ticker(waits, told, Guard())
+    run_ticker(waits, calls, Guard())
 
-    assert told[:7] == ["task", "done", "waits 0.001", "awake", "task", "done", "waits 0.001"]
+    assert calls[:7] == ["task", "done", "waits 0.001", "awake", "task", "done", "waits 0.001"]
 
 
 def test_a_watcher_that_fails_stops_nobody() -> None:
     """It is noted, and those after it and the tasks go on."""
-    told: list[str] = []
+    calls: list[str] = []
     guard = Guard()
     waits = TickWaits()
-    waits.watchers = (BrokenWatcher(), Watcher(told))
+    waits.watchers = (BrokenWatcher(), Watcher(calls))
 
-    run_ticker(waits, told, guard)
+    run_ticker(waits, calls, guard)
 
-    assert told[:3] == ["task", "done", "waits 0.001"]
+    assert calls[:3] == ["task", "done", "waits 0.001"]
     assert {error.place for error in guard.errors()} == {"watch the ticker"}

@@ -177,7 +177,7 @@ def test_keys_become_text_too() -> None:
 
 
 def test_what_is_nested_too_deep_becomes_text() -> None:
-    """A value is followed for some levels, and then only its type is told."""
+    """A value is followed for some levels, and then only its type is recorded."""
     value: Any = "innermost"
     for _ in range(100):
         value = {"a": [value]}
