@@ -184,7 +184,7 @@ class Manifest(msgspec.Struct, kw_only=True, frozen=True):
     window_bytes: int = 0
     """The size of all records together."""
     losses: Losses = Losses()
-    """What is missing from the window, and why. All counts are records unless named otherwise."""
+    """What is missing from the window, and why."""
     exported_to: dict[str, int] = {}
     """Of each lane, by its number, the first record that is in no earlier incident."""
     previous_incident_id: str = ""

@@ -6,6 +6,7 @@ from collections import deque
 from dataclasses import dataclass
 from typing import Final
 
+from otel_flight.intervals import Interval, overlap_ns
 from otel_flight.names import process_attributes as names
 from otel_flight.names import source_names, trigger_names
 from otel_flight.recording.open_spans import OpenSpans
@@ -51,7 +52,7 @@ class ThrottlingTrigger:
         self._share = share
         self._open_spans = open_spans
         self._inbox = inbox
-        self._stretches: deque[tuple[int, int, int]] = deque(maxlen=_MOST_EVENTS)
+        self._stretches: deque[tuple[Interval, int]] = deque(maxlen=_MOST_EVENTS)
         self._is_armed = True
 
     def event_recorded(self, event: RuntimeEvent) -> None:
@@ -59,7 +60,7 @@ class ThrottlingTrigger:
         if event.source != source_names.THROTTLING:
             return
         held_back_ns = event.attributes.get(names.HELD_BACK, 0)
-        self._stretches.append((event.start_ns, event.end_ns, held_back_ns))
+        self._stretches.append((Interval(event.start_ns, event.end_ns), held_back_ns))
         share = self._held_back_ns(event.end_ns - WINDOW_NS) / WINDOW_NS
         if share < self._share * _ARMED_BELOW:
             self._is_armed = True
@@ -72,12 +73,11 @@ class ThrottlingTrigger:
 
         A wall clock that was set leaves stretches of the future behind, which do not count.
         """
-        held_back_ns = 0.0
-        for start_ns, end_ns, held_ns in self._stretches:
-            inside_ns = min(end_ns, since_ns + WINDOW_NS) - max(start_ns, since_ns)
-            if inside_ns > 0 and end_ns > start_ns:
-                held_back_ns += held_ns * inside_ns / (end_ns - start_ns)
-        return held_back_ns
+        window = Interval(since_ns, since_ns + WINDOW_NS)
+        return sum(
+            held_ns * overlap_ns(stretch, window) / max(1, stretch.duration_ns)
+            for stretch, held_ns in self._stretches
+        )
 
     def _fire(self, event: RuntimeEvent, share: float) -> None:
         self._inbox.offer(

@@ -16,8 +16,6 @@ MOST_REQUESTS: Final = 120
 """The lane lists at most this many requests: each has a link, of the 128 that the trace may
 have."""
 
-_ERROR: Final = 2
-
 
 def request_lane(material: LaneMaterial) -> Lane | None:
     """Return the lane of the requests in flight; None when there were none.
@@ -91,5 +89,5 @@ def _lane_span(manifest: Manifest, index: SpanIndex, root: LocalRoot) -> LaneSpa
         end_ns=record.end_ns,
         attributes=attributes,
         links=[link_to(record.trace_id, record.span_id, "request")],
-        is_error=record.status_code == _ERROR,
+        is_error=found.is_error,
     )

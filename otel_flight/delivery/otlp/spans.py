@@ -23,6 +23,7 @@ from otel_flight.incidents.manifest import Manifest
 from otel_flight.incidents.window import WindowSpan
 from otel_flight.names import sent_attributes as names
 from otel_flight.records import records
+from otel_flight.records.ids import span_text
 from otel_flight.records.records import OpenSpan, Span
 
 _KINDS: Final = {kind.value: kind for kind in SpanKind}
@@ -168,7 +169,7 @@ class SpanBuilder:
         if span_id in self._sent_before:
             attributes[names.KIND] = names.KIND_FINISHED
             parent_id, is_remote = span_id, False
-            span_id = derived_span_id(self._incident_id, f"finished {span_id:016x}")
+            span_id = derived_span_id(self._incident_id, f"finished {span_text(span_id)}")
         origin = self._origins.of(found.scope, found.resource)
         return RecordedSpan(
             record.name,
