@@ -8,6 +8,7 @@ from typing import Any
 
 from opentelemetry import trace
 from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SpanExporter
 from opentelemetry.sdk.trace.sampling import Sampler
 
 from otel_flight.assembly import Settings
@@ -32,6 +33,7 @@ def install(
     settings: Settings | None = None,
     *,
     tracer_provider: trace.TracerProvider | None = None,
+    exporter: SpanExporter | None = None,
     **overrides: Any,
 ) -> FlightRecorder | None:
     """Install a recorder in a tracer provider: span processor, sampler, triggers.
@@ -39,8 +41,10 @@ def install(
     Does nothing but return the same recorder when called again for the same provider.
 
     Args:
-        settings: complete settings; the environment is not read.
-        tracer_provider: None: the global one.
+        settings: complete settings, for which the environment is not read.
+        tracer_provider: the provider to install it in; None: the global one.
+        exporter: what the spans of incidents are sent through, see `FlightRecorder`; None: what the
+            settings choose.
         **overrides: single settings by their field names.
 
     Returns:
@@ -52,10 +56,12 @@ def install(
         UnknownSetting: there is no setting of that name.
     """
     in_force = find_settings(Settings, settings, overrides)
-    return install_with(in_force, tracer_provider or trace.get_tracer_provider())
+    return install_with(in_force, tracer_provider or trace.get_tracer_provider(), exporter)
 
 
-def install_with(in_force: SettingsInForce[Settings], provider: Any) -> FlightRecorder | None:
+def install_with(
+    in_force: SettingsInForce[Settings], provider: Any, exporter: SpanExporter | None = None
+) -> FlightRecorder | None:
     """Install with settings that were found already; see `install`."""
     global _installed, _provider
     if not isinstance(provider, TracerProvider):
@@ -74,7 +80,7 @@ def install_with(in_force: SettingsInForce[Settings], provider: Any) -> FlightRe
         if not in_force.settings.enabled:
             return None
         service_name = str(provider.resource.attributes.get("service.name", ""))
-        recorder = FlightRecorder(in_force, service_name=service_name)
+        recorder = FlightRecorder(in_force, service_name=service_name, exporter=exporter)
         provider.add_span_processor(FlightSpanProcessor(recorder))
         _wrap_samplers(provider)
         _installed, _provider = recorder, provider

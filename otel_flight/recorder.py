@@ -15,6 +15,7 @@ from types import TracebackType
 from typing import Any, BinaryIO
 
 from opentelemetry.sdk.resources import OTELResourceDetector
+from opentelemetry.sdk.trace.export import SpanExporter
 from typing_extensions import Self
 
 from otel_flight.assembly import ASSEMBLY, Assembly, Settings
@@ -39,11 +40,15 @@ class FlightRecorder:
     their defaults. A wrong argument raises; a wrong variable warns once and the default is used.
 
     Args:
-        settings: complete settings; the environment is not read. Also settings in force, as
+        settings: complete settings, for which the environment is not read; or settings in force, as
             `otel_flight.settings.sources` finds them.
-        service_name: when it is known before the first span; None: asked of the environment.
-        clock: by which incidents open and close; a fake one in tests.
-        assembly: which sources and triggers there are.
+        service_name: the service's name, if it is known before the first span; None: the
+            environment is asked.
+        exporter: what the spans of incidents are sent through; None: what the settings choose. It
+            stays yours: nothing shuts it down, unless it hangs when the recorder stops. In a
+            process that forks it must survive that; a gRPC channel does not.
+        clock: the clock by which incidents open and close; a fake one in tests.
+        assembly: which sources, triggers and rules there are.
         **overrides: single settings by their field names, e.g. `window_bytes="4MiB"`.
 
     Raises:
@@ -61,6 +66,7 @@ class FlightRecorder:
         settings: Settings | SettingsInForce[Settings] | None = None,
         *,
         service_name: str | None = None,
+        exporter: SpanExporter | None = None,
         clock: Clock = SYSTEM_CLOCK,
         assembly: Assembly = ASSEMBLY,
         **overrides: Any,
@@ -71,6 +77,7 @@ class FlightRecorder:
         self.in_force = settings
         self.settings = settings.settings
         self._service_name = _name_in_environment() if service_name is None else service_name
+        self._exporter = exporter
         self._clock = clock
         self._assembly = assembly
         self._guard = Guard()
@@ -207,6 +214,7 @@ class FlightRecorder:
             clock=self._clock,
             guard=self._guard,
             assembly=self._assembly,
+            exporter=self._exporter,
             is_pipeline_exporting=self._is_pipeline_exporting,
         )
 

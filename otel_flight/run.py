@@ -11,6 +11,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from opentelemetry.sdk.trace.export import SpanExporter
+
 from otel_flight.assembly import Assembly, Settings
 from otel_flight.clock import Clock, monotonic_ns
 from otel_flight.delivery.delivery import Delivery
@@ -41,6 +43,7 @@ class Run:
     Args:
         assembly: which sources and triggers there are.
         service_name: as far as it is known; the first span's resource corrects it.
+        exporter: takes the spans of incidents; None: what the settings choose.
         is_pipeline_exporting: tells whether another processor exports sampled spans.
     """
 
@@ -52,6 +55,7 @@ class Run:
         clock: Clock,
         guard: Guard,
         assembly: Assembly,
+        exporter: SpanExporter | None,
         is_pipeline_exporting: Callable[[], bool],
     ) -> None:
         self.settings = settings
@@ -84,7 +88,9 @@ class Run:
             settings.spool_incidents,
         )
         pacer = Pacer(settings.flush_cpu_share)
-        self.delivery = Delivery(self.spool, settings, guard, pacer, signal=SPANS)
+        self.delivery = Delivery(
+            self.spool, settings, guard, pacer, signal=SPANS, exporter=exporter
+        )
         self.log_delivery = Delivery(self.spool, settings, guard, pacer, signal=LOGS)
         # In this order: log records that cannot be delivered do not hold up spans.
         self.worker = Worker((self.delivery, self.log_delivery), guard, pacer)

@@ -79,6 +79,8 @@ class Delivery:
         guard: notes what fails for reasons nobody thought of.
         pacer: keeps the work off the application's back.
         signal: what of the incidents.
+        exporter: takes it, whatever the settings say; None: the one that they choose. It belongs to
+            the caller, and is only shut down when it hangs and the process cannot wait.
         build: makes the OTLP exporter, with a timeout for each chunk or its own; None: the official
             one.
         backoff: how long to wait after a failure.
@@ -95,6 +97,7 @@ class Delivery:
         pacer: Pacer,
         *,
         signal: Signal = SPANS,
+        exporter: Exporter | None = None,
         build: Callable[[CoreSettings, float | None], Exporter] | None = None,
         backoff: Backoff | None = None,
     ) -> None:
@@ -103,14 +106,16 @@ class Delivery:
         self._guard = guard
         self._pacer = pacer
         self._signal = signal
+        self._given_exporter = exporter
         self._build = build or partial(build_exporter, signal)
         self._backoff = backoff or Backoff()
         self._exporter: Exporter | None = None
         self._unreadable: set[str] = set()
         self._is_extra_missing = False
         self.statistics = DeliveryStatistics()
-        with guard.swallow("preload exporter"):
-            preload(signal, settings)
+        if exporter is None:
+            with guard.swallow("preload exporter"):
+                preload(signal, settings)
 
     def deliver_due(self, check_in: CheckIn) -> float | None:
         """Deliver what is due, until nothing is left or something fails.
@@ -121,7 +126,7 @@ class Delivery:
         Returns:
             In how many seconds to come again; None: when something new is in the spool.
         """
-        target = destination(self._signal, self._settings)
+        target = self._destination()
         if target.kind == "off" and self._signal is LOGS:
             return None
         deliver = self._copy_to_json if target.kind == "json" else self._send
@@ -162,6 +167,11 @@ class Delivery:
             return
         thread.join(timeout_seconds)
 
+    def _destination(self) -> Destination:
+        if self._given_exporter is not None:
+            return Destination("exporter", endpoint=type(self._given_exporter).__qualname__)
+        return destination(self._signal, self._settings)
+
     def _next(self, target: Destination, skipped: set[str], check_in: CheckIn) -> SpoolEntry | None:
         pending = [entry for entry in self._spool.entries() if not entry.state.delivered]
         self.statistics = replace(self.statistics, pending_incidents=len(pending))
@@ -192,7 +202,8 @@ class Delivery:
     def _send(self, entry: SpoolEntry, target: Destination, check_in: CheckIn) -> bool:
         """Send an incident; return False when it is left for later."""
         if self._exporter is None:
-            self._exporter = self._build(self._settings, check_in())
+            given = self._given_exporter
+            self._exporter = self._build(self._settings, check_in()) if given is None else given
         incident = read_incident(entry.path)
         sender = Sender(
             self._spool,
@@ -272,7 +283,7 @@ class Delivery:
 
     def _close_exporter(self) -> None:
         exporter, self._exporter = self._exporter, None
-        if exporter is not None:
+        if exporter is not None and exporter is not self._given_exporter:
             self._shut_down(exporter)
 
     def _shut_down(self, exporter: Exporter) -> None:

@@ -14,8 +14,11 @@ from typing import Any
 
 import pytest
 from opentelemetry.exporter.otlp.proto.common.trace_encoder import encode_spans
+from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.trace import set_span_in_context
 
+from otel_flight import install, uninstall
 from otel_flight.assembly import Settings
 from otel_flight.delivery.backoff import Backoff
 from otel_flight.guard import Guard
@@ -334,6 +337,39 @@ def test_an_unreachable_endpoint_fails_and_is_named(
     state = spool.find(entry.incident_id).state
     assert "UNAVAILABLE" in state.last_error or "DEADLINE" in state.last_error
     assert state.endpoint == endpoint
+
+
+def wait_for_span(receiver: OtlpReceiver, name: str) -> None:
+    """Wait until a span of this name has arrived."""
+    receiver.wait_for(lambda: name in {item.span.name for item in receiver.spans()}, SECONDS)
+
+
+def test_an_exporter_of_the_program_sends_incidents(
+    receiver: OtlpReceiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An official one, with headers of its own, goes on sending after its first incident."""
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:1")
+    provider = TracerProvider(shutdown_on_exit=False)
+    exporter = OTLPSpanExporter(
+        endpoint=f"{receiver.http_endpoint}/v1/traces", headers={"x-tenant": "shop"}
+    )
+    recorder = install(
+        tracer_provider=provider,
+        exporter=exporter,
+        tail_seconds=0,
+        cooldown_seconds=0,
+        metrics=False,
+    )
+    assert recorder is not None
+
+    for name in ("first", "second"):
+        provider.get_tracer("test").start_span(name).end()
+        assert recorder.trigger(name)
+        wait_for_span(receiver, name)
+    uninstall()
+
+    assert {request.headers["x-tenant"] for request in receiver.requests} == {"shop"}
+    assert exporter._shutdown is False
 
 
 def test_without_an_endpoint_a_copy_is_written(rig: RecordingRig, spool: Spool) -> None:

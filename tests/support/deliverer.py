@@ -25,11 +25,14 @@ class Deliverer:
         settings: Settings,
         guard: Guard | None = None,
         *,
+        exporter: Exporter | None = None,
         build: Callable[[CoreSettings, float | None], Exporter] | None = None,
         backoff: Backoff | None = None,
     ) -> None:
         guard = guard or Guard()
         pacer = Pacer(settings.flush_cpu_share)
-        self.spans = Delivery(spool, settings, guard, pacer, build=build, backoff=backoff)
+        self.spans = Delivery(
+            spool, settings, guard, pacer, exporter=exporter, build=build, backoff=backoff
+        )
         self.logs = Delivery(spool, settings, guard, pacer, signal=LOGS)
         self.worker = Worker((self.spans, self.logs), guard, pacer)

@@ -49,12 +49,13 @@ class Destination:
     """Where a signal goes besides the spool.
 
     Attributes:
-        kind: `json` is the copy beside the incident's file.
+        kind: `json` is the copy beside the incident's file, `exporter` one that the program made.
         protocol: of `otlp`.
         endpoint: of `otlp`, without credentials; for people, and to tell one backend from another.
+            Of `exporter`, the name of its class.
     """
 
-    kind: Literal["otlp", "json", "off"]
+    kind: Literal["otlp", "json", "off", "exporter"]
     protocol: Protocol = "grpc"
     endpoint: str = ""
 

@@ -13,7 +13,8 @@ import pytest
 from opentelemetry.sdk.trace.export import SpanExporter
 
 from otel_flight.settings.fields import CoreSettings
-from tests.support.delivery_station import SECONDS, Station
+from tests.support.deliverer import Deliverer
+from tests.support.delivery_station import SECONDS, Backend, Station
 from tests.support.recording_rig import RecordingRig
 
 
@@ -59,6 +60,55 @@ def test_an_exporter_exists_only_during_delivery(station: Station) -> None:
     station.deliver()
 
     assert station.backend.shutdowns == 1
+
+
+def test_an_exporter_of_the_program_is_used_whatever_the_settings_say(
+    own_environment: Path, tmp_path: Path
+) -> None:
+    """It belongs to the program: it is used again and again, and nobody shuts it down."""
+    with RecordingRig(own_environment) as rig:
+        station = Station(rig, tmp_path / "spool", export="off", endpoint=None)
+        deliverer = Deliverer(
+            station.spool, station.settings, station.guard, exporter=station.backend
+        )
+        for number in (1, 2):
+            entry = station.add(number, "work")
+            deliverer.worker.wake()
+            assert deliverer.worker.wait_idle(SECONDS)
+        assert deliverer.worker.stop(SECONDS)
+
+    assert station.roots() == ["work", "work"]
+    assert station.backend.shutdowns == 0
+    assert station.state(entry).endpoint == "Backend"
+    assert deliverer.spans.statistics.delivered_incidents == 2
+
+
+def test_an_exporter_of_the_program_that_hangs_is_shut_down_at_the_end(
+    own_environment: Path, tmp_path: Path
+) -> None:
+    """The stop waits no longer than it may, and the shutdown lets the export return."""
+    hanging, shut_down = threading.Event(), threading.Event()
+
+    class Hanging(Backend):
+        def shutdown(self) -> None:
+            shut_down.set()
+
+    def hang() -> None:
+        hanging.set()
+        assert shut_down.wait(SECONDS)
+
+    with RecordingRig(own_environment) as rig:
+        station = Station(rig, tmp_path / "spool")
+        exporter = Hanging()
+        exporter.on_export = hang
+        deliverer = Deliverer(station.spool, station.settings, station.guard, exporter=exporter)
+        station.add(1, "work")
+        deliverer.worker.wake()
+        assert hanging.wait(SECONDS)
+
+        assert deliverer.worker.stop(1.0)
+
+    assert shut_down.is_set()
 
 
 def test_the_newest_incident_goes_first(station: Station) -> None:
