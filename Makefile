@@ -76,6 +76,9 @@ test-wheel: wheel ## Install that wheel into an empty environment elsewhere, and
 	mv source/tests source/docs source/pyproject.toml .; rm -r source; \
 	OTEL_FLIGHT_REQUIRE_WHEEL=1 venv/bin/python -m pytest tests/unit tests/wheel $(ARGS)
 
+hooks: $(VENV)/.dev-installed ## Let git check each commit, as .pre-commit-config.yaml says
+	$(BIN)/pre-commit install
+
 clean: ## Remove everything that was built or installed here, except the backends
 	rm -rf $(VENV) .nox .hypothesis .mypy_cache .pytest_cache .ruff_cache build dist docs/_build
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
