@@ -15,6 +15,7 @@ from collections.abc import Iterable, Sequence
 
 __all__ = [
     "AmbiguousIncident",
+    "CannotRecord",
     "DeliveryFailed",
     "FlightError",
     "IncidentNotFound",
@@ -264,6 +265,21 @@ class DeliveryFailed(FlightError):
             f"no delivery to {self.endpoint}: {self.why}; the incident stays in the spool: check "
             "the endpoint and run `otel-flight export` again"
         )
+
+
+class CannotRecord(FlightError):
+    """A test asked for a recording where none is possible.
+
+    Args:
+        why: What is in the way, and what to do about it.
+    """
+
+    def __init__(self, why: str) -> None:
+        super().__init__(why)
+        self.why = why
+
+    def __str__(self) -> str:
+        return f"nothing can be recorded: {self.why}"
 
 
 def shown(value: object) -> str:

@@ -12,6 +12,7 @@ from opentelemetry.sdk.trace.export import SpanExporter
 from opentelemetry.sdk.trace.sampling import Sampler
 
 from otel_flight.assembly import Settings
+from otel_flight.clock import SYSTEM_CLOCK, Clock
 from otel_flight.flight_processor import FlightSpanProcessor
 from otel_flight.interpreter.sdk_pipeline import (
     pipeline_of,
@@ -60,7 +61,10 @@ def install(
 
 
 def install_with(
-    in_force: SettingsInForce[Settings], provider: Any, exporter: SpanExporter | None = None
+    in_force: SettingsInForce[Settings],
+    provider: Any,
+    exporter: SpanExporter | None = None,
+    clock: Clock = SYSTEM_CLOCK,
 ) -> FlightRecorder | None:
     """Install with settings that were found already; see `install`."""
     global _installed, _provider
@@ -80,7 +84,9 @@ def install_with(
         if not in_force.settings.enabled:
             return None
         service_name = str(provider.resource.attributes.get("service.name", ""))
-        recorder = FlightRecorder(in_force, service_name=service_name, exporter=exporter)
+        recorder = FlightRecorder(
+            in_force, service_name=service_name, exporter=exporter, clock=clock
+        )
         provider.add_span_processor(FlightSpanProcessor(recorder))
         _wrap_samplers(provider)
         _installed, _provider = recorder, provider

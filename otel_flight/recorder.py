@@ -47,7 +47,7 @@ class FlightRecorder:
         exporter: what the spans of incidents are sent through; None: what the settings choose. It
             stays yours: nothing shuts it down, unless it hangs when the recorder stops. In a
             process that forks it must survive that; a gRPC channel does not.
-        clock: the clock by which incidents open and close; a fake one in tests.
+        clock: the clock that incidents, triggers and sources go by; a fake one in tests.
         assembly: which sources, triggers and rules there are.
         **overrides: single settings by their field names, e.g. `window_bytes="4MiB"`.
 

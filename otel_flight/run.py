@@ -7,6 +7,7 @@ its locks may be held for ever.
 from __future__ import annotations
 
 import logging
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -64,7 +65,7 @@ class Run:
         self._is_identified = False
         self.session = RecordingSession(settings)
         self.inbox = FiringInbox()
-        context = TriggerContext(self.session.open_spans, self.inbox)
+        context = TriggerContext(self.session.open_spans, self.inbox, clock)
         self.triggers = build_triggers(assembly.triggers, settings, context)
         self.session.runtime.hooks = self.triggers.event_hooks
         waits = TickWaits()
@@ -120,6 +121,23 @@ class Run:
             with self._guard.swallow(f"start {source.name}"):
                 source.start()
         self._ticker.start()
+
+    def close_incidents(self, timeout_seconds: float) -> bool:
+        """Close what is open, write it and deliver it. Blocks; not for the ticker's thread.
+
+        What the application did before this call is seen first, by a whole tick.
+
+        Returns:
+            Whether all that is done, as far as it can be done now.
+        """
+        closed = threading.Event()
+
+        def close() -> None:
+            self.incidents.close_now()
+            closed.set()
+
+        self._ticker.after_tick(close)
+        return closed.wait(timeout_seconds) and self.worker.wait_idle(timeout_seconds)
 
     def finish(self, deadline_seconds: float) -> None:
         """Close what is open, and give the worker what is left of the time.

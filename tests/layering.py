@@ -33,6 +33,7 @@ LAYERS: Final[tuple[tuple[str, ...], ...]] = (
     ("installation",),
     ("auto_instrumentation",),
     ("cli",),
+    ("testing",),
     ("",),  # otel_flight/__init__.py, which only re-exports
 )
 """What is directly under the root, lowest layer first; within a layer, imports make no circle."""
@@ -40,7 +41,7 @@ LAYERS: Final[tuple[tuple[str, ...], ...]] = (
 BESIDE: Final[tuple[tuple[str, ...], ...]] = (
     ("sources", "triggers"),
     ("delivery", "report"),
-    ("auto_instrumentation", "cli"),
+    ("auto_instrumentation", "cli", "testing"),
 )
 """Layers of the same height: none may import another of its row."""
 
@@ -53,6 +54,7 @@ LIVE: Final = (
     "flight_processor",
     "installation",
     "auto_instrumentation",
+    "testing",
 )
 """What needs a running recorder, and so must not be needed to read what a dead process left."""
 

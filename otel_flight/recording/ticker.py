@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from _thread import allocate_lock
+from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Final
 
@@ -54,6 +55,7 @@ class Ticker:
         self._running = allocate_lock()
         self._running.acquire()
         self._thread = threading.Thread(target=self._run, name="otel-flight-ticker", daemon=True)
+        self._jobs: deque[tuple[int, Callable[[], None]]] = deque()  # with the tick they wait for
         self.ticks = 0
 
     def start(self) -> None:
@@ -76,6 +78,10 @@ class Ticker:
         is_quiet = self._quiet_ticks >= QUIET_TICKS
         return self._tick_seconds * (QUIET_FACTOR if is_quiet else 1)
 
+    def after_tick(self, job: Callable[[], None]) -> None:
+        """Run a job once, on the ticker's thread, after a tick that begins later. Any thread."""
+        self._jobs.append((self.ticks + 1, job))
+
     def _run(self) -> None:
         self.tick()  # at once: in a forked child it makes the ring that records wait for
         while not self._wait(self.next_wait_seconds()):
@@ -95,5 +101,8 @@ class Ticker:
             with self._guard.swallow(name):
                 task()
             self._waits.task_done(self._guard)
+        while self._jobs and self._jobs[0][0] <= self.ticks:
+            with self._guard.swallow("job"):
+                self._jobs.popleft()[1]()
         self._guard.report()
         self.ticks += 1

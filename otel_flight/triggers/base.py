@@ -13,6 +13,7 @@ from typing import Any, Final, Protocol
 
 from opentelemetry.sdk.trace import ReadableSpan
 
+from otel_flight.clock import SYSTEM_CLOCK, Clock
 from otel_flight.recording.open_spans import OpenSpans
 from otel_flight.recording.runtime_events import EventHook
 from otel_flight.recording.span_processor import unwatched
@@ -93,10 +94,12 @@ class TriggerContext:
     Attributes:
         open_spans: what is being served; read it only.
         inbox: where its firings go.
+        clock: by which it waits; a fake one in tests.
     """
 
     open_spans: OpenSpans
     inbox: FiringInbox
+    clock: Clock = SYSTEM_CLOCK
 
 
 @dataclass(frozen=True, kw_only=True)

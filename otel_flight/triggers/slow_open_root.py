@@ -69,7 +69,8 @@ def _build(settings: SlowOpenRootSettings, context: TriggerContext) -> Hooks | N
     limits = RouteLimits(settings)
     if not (limits.is_any and settings.slow_open_root):
         return None
-    return Hooks(watch=SlowOpenRootTrigger(limits, context.open_spans, context.inbox).watch)
+    trigger = SlowOpenRootTrigger(limits, context.open_spans, context.inbox, context.clock)
+    return Hooks(watch=trigger.watch)
 
 
 TRIGGER: Final = TriggerDescription(

@@ -106,7 +106,8 @@ class StuckSpanTrigger:
 def _build(settings: StuckSpanSettings, context: TriggerContext) -> Hooks | None:
     if settings.stuck_span_seconds is None:
         return None
-    trigger = StuckSpanTrigger(settings.stuck_span_seconds, context.open_spans, context.inbox)
+    limit_seconds = settings.stuck_span_seconds
+    trigger = StuckSpanTrigger(limit_seconds, context.open_spans, context.inbox, context.clock)
     return Hooks(watch=trigger.watch)
 
 

@@ -10,6 +10,7 @@ import pytest
 from otel_flight import errors
 from otel_flight.errors import (
     AmbiguousIncident,
+    CannotRecord,
     DeliveryFailed,
     FlightError,
     IncidentNotFound,
@@ -26,6 +27,10 @@ from otel_flight.errors import (
 )
 
 SENTENCES: list[tuple[FlightError, str]] = [
+    (
+        CannotRecord("the setting `enabled` is off"),
+        "nothing can be recorded: the setting `enabled` is off",
+    ),
     (InvalidQuantity("5", "has no unit: write 5s or 5ms"), "'5' has no unit: write 5s or 5ms"),
     (
         InvalidSetting("open_spans", 3, "a whole number from 16 to 1000000"),

@@ -11,7 +11,7 @@ from otel_flight.delivery.pacing import (
     SHORTEST_SLEEP_SECONDS,
     Pacer,
 )
-from tests.support.fake_clock import FakeClock
+from otel_flight.testing import FakeClock
 
 STEP_SECONDS = 50e-6
 

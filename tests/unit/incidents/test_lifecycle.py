@@ -18,9 +18,9 @@ from otel_flight.incidents.spool import Spool
 from otel_flight.recording.session import RecordingSession
 from otel_flight.recording.span_processor import RecordingSpanProcessor, unwatched
 from otel_flight.ring.layout import LANE_SPANS
+from otel_flight.testing import FakeClock
 from otel_flight.triggers.gate.firing import Firing
 from otel_flight.triggers.gate.gate import Gate
-from tests.support.fake_clock import FakeClock
 
 
 class Bench:

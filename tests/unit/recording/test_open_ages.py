@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from otel_flight.recording.open_ages import OpenAges
-from tests.support.fake_clock import FakeClock
+from otel_flight.testing import FakeClock
 
 SECOND_NS = 1_000_000_000
 

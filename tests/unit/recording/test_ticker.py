@@ -30,6 +30,38 @@ def test_tasks_run_in_order_at_once_and_again() -> None:
     assert ticker.ticks * 2 == count
 
 
+def test_a_job_runs_once_after_a_whole_tick() -> None:
+    """One that comes during a tick waits for the next: all tasks have to see what was before."""
+    ran: list[str] = []
+    ticker: Ticker
+
+    def task() -> None:
+        ran.append("task")
+        if len(ran) == 1:
+            ticker.after_tick(lambda: ran.append("job"))
+
+    ticker = Ticker(1, [("task", task)], Guard())
+    for _ in range(3):
+        ticker.tick()
+
+    assert ran == ["task", "task", "job", "task"]
+
+
+def test_a_job_that_fails_is_noted_and_gone() -> None:
+    """The next one runs, and so do the tasks."""
+    guard = Guard()
+    ran: list[int] = []
+    ticker = Ticker(1, [], guard)
+    ticker.after_tick(lambda: ran.remove(7))
+    ticker.after_tick(lambda: ran.append(1))
+
+    for _ in range(3):
+        ticker.tick()
+
+    assert ran == [1]
+    assert [error.count for error in guard.errors()] == [1]
+
+
 def test_a_failing_task_does_not_stop_the_others(caplog: pytest.LogCaptureFixture) -> None:
     """It is reported once, however often it fails, and the tasks after it run."""
     guard = Guard()

@@ -9,7 +9,7 @@ import pytest
 
 from otel_flight.records.records import RuntimeEvent
 from otel_flight.sources.cpu_throttling import CpuThrottling, Quota, read_quota
-from tests.support.fake_clock import FakeClock
+from otel_flight.testing import FakeClock
 from tests.support.kernel_tree import KernelTree
 from tests.support.source_rig import SourceRig
 

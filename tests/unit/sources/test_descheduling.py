@@ -14,7 +14,7 @@ import pytest
 from otel_flight.incidents.window import WindowEvent
 from otel_flight.recording.ticker import Ticker
 from otel_flight.sources.descheduling import Descheduling
-from tests.support.fake_clock import FakeClock
+from otel_flight.testing import FakeClock
 from tests.support.source_rig import SourceRig
 
 ON_LINUX = pytest.mark.skipif(sys.platform != "linux", reason="needs counts by thread")

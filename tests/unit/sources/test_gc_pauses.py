@@ -17,7 +17,7 @@ from opentelemetry.sdk.trace import TracerProvider
 from otel_flight import FlightRecorder
 from otel_flight.records.records import RuntimeEvent
 from otel_flight.sources.gc_pauses import GENERATIONS, MOST_WAITING, GcPauses
-from tests.support.fake_clock import FakeClock
+from otel_flight.testing import FakeClock
 from tests.support.source_rig import SourceRig
 
 LIMIT_SECONDS = 0.01

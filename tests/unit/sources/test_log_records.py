@@ -21,7 +21,7 @@ from opentelemetry.sdk.trace import TracerProvider
 from otel_flight.incidents.window import WindowEvent
 from otel_flight.names.log_attributes import LEFT_OUT, LEVEL, LOGGER, MESSAGE, SEVERITY
 from otel_flight.sources.log_records import LONGEST_MESSAGE, SOURCE
-from tests.support.fake_clock import FakeClock
+from otel_flight.testing import FakeClock
 from tests.support.source_rig import SourceRig
 
 AUDIT = 35

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from otel_flight.sources.pressure import Pressure
-from tests.support.fake_clock import FakeClock
+from otel_flight.testing import FakeClock
 from tests.support.kernel_tree import KernelTree
 from tests.support.source_rig import SourceRig
 

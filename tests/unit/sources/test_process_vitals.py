@@ -14,7 +14,7 @@ import psutil
 import pytest
 
 from otel_flight.sources.process_vitals import ProcessVitals, count_tasks
-from tests.support.fake_clock import FakeClock
+from otel_flight.testing import FakeClock
 from tests.support.kernel_tree import KernelTree
 from tests.support.made_span import made_span
 from tests.support.source_rig import SourceRig

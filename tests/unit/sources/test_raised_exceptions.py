@@ -19,7 +19,7 @@ from otel_flight.names import exception_attributes as names
 from otel_flight.records.records import RuntimeEvent
 from otel_flight.sources import raised_exceptions
 from otel_flight.sources.raised_exceptions import MOST_WAITING, RaisedExceptions
-from tests.support.fake_clock import FakeClock
+from otel_flight.testing import FakeClock
 from tests.support.source_rig import SourceRig
 
 needs_monitoring = pytest.mark.skipif(

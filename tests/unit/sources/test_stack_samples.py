@@ -20,7 +20,7 @@ from otel_flight.incidents.window import WindowEvent
 from otel_flight.names import attributes as names
 from otel_flight.sources.gc_pauses import GcPauses
 from otel_flight.sources.stack_samples import MOST_SAMPLES, StackSamples
-from tests.support.fake_clock import FakeClock
+from otel_flight.testing import FakeClock
 from tests.support.served_requests import DEADLINE_SECONDS, LoopThread, ServingRig
 
 LIMIT_SECONDS = 0.25

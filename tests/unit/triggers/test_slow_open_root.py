@@ -8,10 +8,10 @@ import pytest
 
 from otel_flight.assembly import Settings
 from otel_flight.recording.open_spans import OpenSpans
+from otel_flight.testing import FakeClock
 from otel_flight.triggers.gate.firing import Firing, FiringInbox
 from otel_flight.triggers.roots.route_limits import RouteLimits
 from otel_flight.triggers.slow_open_root import SlowOpenRootTrigger
-from tests.support.fake_clock import FakeClock
 from tests.support.made_span import SECOND, SPAN_ID, TRACE_ID, made_span
 
 TICK = 0.1

@@ -9,9 +9,9 @@ from collections.abc import Callable
 import pytest
 
 from otel_flight.assembly import Settings
+from otel_flight.testing import FakeClock
 from otel_flight.triggers.gate.firing import Firing
 from otel_flight.triggers.gate.gate import BUDGET, COOLDOWN, JOINED, OPENED, Gate, Verdict
-from tests.support.fake_clock import FakeClock
 
 
 class Bench:

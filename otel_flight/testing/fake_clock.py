@@ -6,7 +6,12 @@ from otel_flight.clock import monotonic_ns, wall_ns
 
 
 class FakeClock:
-    """Starts at the real time and moves only when told to; both clocks, or one of them."""
+    """A clock that starts at the real time and moves only when told to.
+
+    For `FlightRecorder(clock=…)` and `flight_recording(clock=…)`: how long an incident stays open,
+    cooldown, the budget of an hour, the age of open spans and what sources measure go by it. How
+    long spans take does not: the SDK asks the real clock.
+    """
 
     def __init__(self) -> None:
         self._wall_ns = wall_ns()
