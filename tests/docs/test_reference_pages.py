@@ -9,7 +9,7 @@ import click
 import pytest
 
 import otel_flight
-from otel_flight import self_metrics
+from otel_flight import self_metrics, testing
 from otel_flight.assembly import Settings
 from otel_flight.cli import command_line
 from otel_flight.names import (
@@ -78,18 +78,20 @@ def test_every_attribute_is_documented() -> None:
 
 def test_public_names_are_sorted() -> None:
     """In `__all__`, in the order of ruff and of `sorted`, each once."""
-    assert sorted(set(otel_flight.__all__)) == otel_flight.__all__
+    for module in (otel_flight, testing):
+        assert sorted(set(module.__all__)) == module.__all__
 
 
 def test_every_public_name_is_documented() -> None:
     """The page of the API has an entry for each name, and for no other."""
     entries = re.findall(
-        r"^\.\. (?:autoclass|autoexception|autofunction|py:data):: otel_flight\.(\w+)",
+        r"^\.\. (?:autoclass|autoexception|autofunction|py:data):: otel_flight\.([\w.]+)",
         text_of("python-api.md"),
         re.M,
     )
 
-    assert sorted(entries) == sorted(otel_flight.__all__)
+    in_testing = [f"testing.{name}" for name in testing.__all__]
+    assert sorted(entries) == sorted([*otel_flight.__all__, *in_testing])
 
 
 def test_every_metric_is_documented() -> None:
