@@ -58,7 +58,7 @@ class Deferring(Protocol):
     def settle(self) -> None:
         """Record what is waiting; after `stop`, all of it. Reads no file and never waits.
 
-        Part of each tick, and called once more at the end, on the thread that ends the flight.
+        Part of each tick, and called once more at the end, on the thread that ends the run.
         """
         ...
 

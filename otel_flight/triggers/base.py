@@ -32,7 +32,7 @@ Fire = Callable[[Firing], dict[str, Any]]
 
 
 class RequestBox(Protocol):
-    """Where requests stand: a `recording.ring.Ring`."""
+    """Where requests stand: a `ring.ring.Ring`."""
 
     def take_request(self) -> dict[str, Any] | None:
         """Return a request that was not answered yet."""
