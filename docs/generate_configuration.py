@@ -43,7 +43,7 @@ comes from.
   Python also a number of seconds.
 - a **size**: a number with a unit, `64KiB`, `16MiB`, `1GiB` (powers of 1024) or `1MB` (powers of
   1000). Without a unit, bytes.
-- **true or false**: these two words, in any case.
+- **true or false**: these words, or `1` and `0`, `yes` and `no`, `on` and `off`, in any case.
 - **patterns**: separated by commas; `*` stands for anything, `?` for one character, `[ab]` for one
   of some. In Python also a list.
 - **off**: this word; in Python also `None`.

@@ -24,7 +24,7 @@ from opentelemetry.sdk.trace.sampling import (
 )
 
 from otel_flight.assembly import Settings
-from otel_flight.installation import install_with, uninstall
+from otel_flight.installation import install_with, is_sdk_disabled, uninstall
 from otel_flight.interpreter.sdk_pipeline import (
     exporter_of,
     pipeline_of,
@@ -163,7 +163,7 @@ def _parse_sampler(text: str) -> Sampler:
 
 
 def _install_quietly(options: dict[str, Any], tracer_provider: Any = None) -> None:
-    if os.environ.get("OTEL_SDK_DISABLED", "").strip().lower() == "true":
+    if is_sdk_disabled():
         return
     try:
         provider = tracer_provider or trace.get_tracer_provider()

@@ -24,8 +24,8 @@ class FlightSpanProcessor(RecordingSpanProcessor):
         self.recorder.start()
 
     def shutdown(self) -> None:
-        """Stop the recorder: finish or spool what is open, within `shutdown_seconds`."""
-        self.recorder.stop()
+        """Stop the recorder, unless another provider feeds it: finish or spool what is open."""
+        self.recorder.disconnect(self)
 
     def force_flush(self, timeout_millis: int = 30000) -> bool:
         """Return True: what is recorded is in the window at once, there is nothing to flush."""

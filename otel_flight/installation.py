@@ -1,12 +1,15 @@
-"""How the recorder gets into a tracer provider, and out of it again."""
+"""How the recorder gets into tracer providers, and out of them again."""
 
 from __future__ import annotations
 
+import dataclasses
 import logging
+import os
 import threading
-from typing import Any
+from typing import Any, Final, NamedTuple
 
 from opentelemetry import trace
+from opentelemetry.sdk.environment_variables import OTEL_SDK_DISABLED
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SpanExporter
 from opentelemetry.sdk.trace.sampling import Sampler
@@ -21,13 +24,26 @@ from otel_flight.interpreter.sdk_pipeline import (
     tracers_of,
 )
 from otel_flight.recorder import FlightRecorder
+from otel_flight.recording.pipeline_shield import PipelineShield, shield_for
 from otel_flight.recording.sampler import FlightSampler
 from otel_flight.settings.sources import SettingsInForce, find_settings, warn_once
 
 _logger = logging.getLogger("otel_flight")
-_install_lock = threading.Lock()  # guards _installed and _provider
+_MOST_WRAPPERS: Final = 8
+"""At most this many providers around the SDK's are looked into."""
+
+
+class _Installation(NamedTuple):
+    """What was installed in one provider."""
+
+    provider: TracerProvider
+    processor: FlightSpanProcessor
+    shield: PipelineShield | None
+
+
+_install_lock = threading.Lock()  # guards _installed and _installations
 _installed: FlightRecorder | None = None
-_provider: TracerProvider | None = None
+_installations: list[_Installation] = []
 
 
 def install(
@@ -36,21 +52,23 @@ def install(
     tracer_provider: trace.TracerProvider | None = None,
     exporter: SpanExporter | None = None,
     **overrides: Any,
-) -> FlightRecorder | None:
+) -> FlightRecorder:
     """Install a recorder in a tracer provider: span processor, sampler, triggers.
 
-    Does nothing but return the same recorder when called again for the same provider.
+    A process has one: called again, also for another provider, it returns the same recorder, which
+    keeps its settings; if others are asked for, one warning says so.
 
     Args:
         settings: complete settings, for which the environment is not read.
-        tracer_provider: the provider to install it in; None: the global one.
+        tracer_provider: None: the global one. One that wraps the SDK's, as its `provider`, will do.
         exporter: what the spans of incidents are sent through, see `FlightRecorder`; None: what the
             settings choose.
         **overrides: single settings by their field names.
 
     Returns:
-        The recorder; None when it is disabled, or when the provider is not the SDK's (one warning
-        says what is missing).
+        The recorder. It records nothing, and its methods do nothing, when it is disabled, by the
+        setting `enabled` or `OTEL_SDK_DISABLED`, or when the provider is not the SDK's, for which
+        one warning says what is missing.
 
     Raises:
         InvalidSetting: an argument has a value its setting cannot have.
@@ -65,9 +83,12 @@ def install_with(
     provider: Any,
     exporter: SpanExporter | None = None,
     clock: Clock = SYSTEM_CLOCK,
-) -> FlightRecorder | None:
+) -> FlightRecorder:
     """Install with settings that were found already; see `install`."""
-    global _installed, _provider
+    global _installed
+    provider = _unwrapped(provider)
+    if is_sdk_disabled():
+        return _inert(in_force)
     if not isinstance(provider, TracerProvider):
         _logger.warning(
             "otel-flight records nothing: the tracer provider is %s, not the SDK's. Install "
@@ -75,60 +96,117 @@ def install_with(
             "opentelemetry-distro is installed).",
             f"{type(provider).__module__}.{type(provider).__qualname__}",
         )
-        return None
+        return _inert(in_force)
     with _install_lock:
         known = _recorder_of(provider)
+        if known is None and _installed is not None and _installed.enabled:
+            known = _installed
+            _install_in(provider, known)
         if known is not None:
+            _warn_of_others(in_force.settings, known.settings)
             return known
         warn_once(in_force.problems)
         if not in_force.settings.enabled:
-            return None
+            return _inert(in_force)
         service_name = str(provider.resource.attributes.get("service.name", ""))
-        recorder = FlightRecorder(
+        _installed = FlightRecorder(
             in_force, service_name=service_name, exporter=exporter, clock=clock
         )
-        provider.add_span_processor(FlightSpanProcessor(recorder))
-        _wrap_samplers(provider)
-        _installed, _provider = recorder, provider
-    return recorder
+        _install_in(provider, _installed)
+        return _installed
+
+
+def is_sdk_disabled() -> bool:
+    """Return whether `OTEL_SDK_DISABLED` asks for no telemetry at all."""
+    return os.environ.get(OTEL_SDK_DISABLED, "").strip().lower() == "true"
 
 
 def get_recorder() -> FlightRecorder | None:
-    """Return the recorder that `install` installed last, None when there is none."""
+    """Return the recorder that `install` installed, None when there is none."""
     return _installed
 
 
 def uninstall() -> None:
-    """Stop the installed recorder; remove its span processor and restore the samplers."""
-    global _installed, _provider
+    """Stop the installed recorder; remove its span processors and restore samplers."""
+    global _installed
     with _install_lock:
         recorder, _installed = _installed, None
-        provider, _provider = _provider, None
+        installations = list(_installations)
+        _installations.clear()
     if recorder is not None:
         recorder.stop()
-    if provider is not None:
+    ours = {processor for _, processor, _ in installations}
+    for provider, _, shield in installations:
         _unwrap_samplers(provider)
-        remove_processors(
-            pipeline_of(provider), lambda processor: isinstance(processor, FlightSpanProcessor)
+        if shield is not None:
+            shield.remove()
+        remove_processors(pipeline_of(provider), lambda each: each in ours)
+
+
+def _install_in(provider: TracerProvider, recorder: FlightRecorder) -> None:
+    processor = FlightSpanProcessor(recorder)
+    provider.add_span_processor(processor)
+    sampler = _wrap_samplers(provider)
+    shield = shield_for(pipeline_of(provider), processor, sampler)
+    if shield is not None:
+        shield.install()
+    _installations.append(_Installation(provider, processor, shield))
+
+
+def _inert(in_force: SettingsInForce[Settings]) -> FlightRecorder:
+    """Return a recorder that nothing reaches: what a program does with it does nothing."""
+    settings = dataclasses.replace(in_force.settings, enabled=False, metrics=False)
+    return FlightRecorder(dataclasses.replace(in_force, settings=settings, problems=()))
+
+
+def _unwrapped(provider: Any) -> Any:
+    """Return the SDK's provider inside others, as far as they have it as their `provider`."""
+    inner = provider
+    for _ in range(_MOST_WRAPPERS):
+        if inner is None or isinstance(inner, TracerProvider):
+            break
+        inner = getattr(inner, "provider", None)
+    return provider if inner is None else inner
+
+
+def _warn_of_others(asked: Settings, in_force: Settings) -> None:
+    """Say which settings of a further call have no effect."""
+    names = [
+        field.name
+        for field in dataclasses.fields(in_force)
+        if getattr(asked, field.name, None) != getattr(in_force, field.name)
+    ]
+    if names:
+        warn_once(
+            [
+                "the recorder is installed already, and keeps its settings; ignored are: "
+                + ", ".join(names)
+            ]
         )
 
 
 def _recorder_of(provider: TracerProvider) -> FlightRecorder | None:
+    for installation in _installations:
+        if installation.provider is provider and installation.processor.recorder.enabled:
+            return installation.processor.recorder
     for processor in processors_in(pipeline_of(provider)):
         if isinstance(processor, FlightSpanProcessor):
             return processor.recorder
     return None
 
 
-def _wrap_samplers(provider: TracerProvider) -> None:
-    """Wrap the provider's sampler and those of the tracers it has made already.
+def _wrap_samplers(provider: TracerProvider) -> FlightSampler:
+    """Wrap the provider's sampler and those of the tracers it has made already; return the wrapper.
 
     A tracer keeps the sampler it was made with. SDKs before 1.39 do not remember their tracers:
     there, tracers made before the installation go on dropping unsampled spans.
     """
     sampler = provider.sampler
-    if not isinstance(sampler, FlightSampler):
-        _replace_sampler(provider, sampler, FlightSampler(sampler))
+    if isinstance(sampler, FlightSampler):
+        return sampler
+    wrapper = FlightSampler(sampler)
+    _replace_sampler(provider, sampler, wrapper)
+    return wrapper
 
 
 def _unwrap_samplers(provider: TracerProvider) -> None:

@@ -207,6 +207,14 @@ class FlightRecorder:
             if self._run is not None:
                 _record(processor, self._run)
 
+    def disconnect(self, processor: RecordingSpanProcessor) -> None:
+        """Let a processor record no more; the last one takes the recorder with it."""
+        with self._lifecycle:
+            processor.is_recording = processor.is_forked = False
+            self._processors.discard(processor)
+            if not self._processors:
+                self.stop()
+
     def _new_run(self) -> Run:
         return Run(
             settings=self.settings,

@@ -22,14 +22,16 @@ class OpenSpans:
     Attributes:
         spans: all open spans; the span processor writes it.
         roots: the local roots among them.
+        silent: ids of open local roots whose trace must not make an incident.
         evicted: how many spans were removed because too many were open; most likely they never end.
     """
 
-    __slots__ = ("_checkpointed", "_limit", "_previous", "evicted", "roots", "spans")
+    __slots__ = ("_checkpointed", "_limit", "_previous", "evicted", "roots", "silent", "spans")
 
     def __init__(self, limit: int) -> None:
         self.spans: dict[int, Any] = {}
         self.roots: dict[int, OpenRoot] = {}
+        self.silent: dict[int, None] = {}
         self.evicted = 0
         self._limit = limit
         self._previous: set[int] = set()
@@ -66,6 +68,8 @@ class OpenSpans:
         """
         for span_id in self.roots.keys() - self.spans.keys():
             self.roots.pop(span_id, None)
+        for span_id in self.silent.keys() - self.spans.keys():
+            self.silent.pop(span_id, None)
         for span_id in list(self.spans)[: max(0, len(self.spans) - self._limit)]:
             if self.spans.pop(span_id, None) is not None:
                 self.evicted += 1

@@ -53,6 +53,11 @@ class RecordingSpanProcessor(SpanProcessor):
         self._guard = guard
         self._forked = forked
         self._pid = self._begun_pid = 0
+        self._silent: dict[int, None] = {}
+
+    def silence(self, span_id: int) -> None:
+        """Let no trigger see a local root that is about to start, nor what is below it."""
+        self._silent[span_id] = None
 
     def record_into(
         self,
@@ -73,6 +78,7 @@ class RecordingSpanProcessor(SpanProcessor):
         self._pid = session.pid
         self._open = session.open_spans.spans
         self._roots = session.open_spans.roots
+        self._silent = session.open_spans.silent
         # In pairs: what one session's encoder made would say something else in another's lane, and
         # a thread may be between the two when recording begins anew.
         append = session.lanes[LANE_SPANS].append
@@ -91,7 +97,8 @@ class RecordingSpanProcessor(SpanProcessor):
         try:
             if not self.is_recording and not self._begins_anew():
                 return
-            self._open[span._context[1]] = span  # type: ignore[index]
+            if self._open.setdefault(span._context[1], span) is not span:  # type: ignore[index]
+                self._open[_key_of_twin(span._context)] = span
             parent = span._parent
             if parent is None or parent[2]:
                 self._root_started(span)
@@ -108,7 +115,9 @@ class RecordingSpanProcessor(SpanProcessor):
                 return
             context = span._context
             span_id = context[1]  # type: ignore[index]
-            self._open.pop(span_id, None)
+            opened = self._open.pop(span_id, None)
+            if opened is None or opened._context is not context:
+                self._close_twin(span_id, opened, context)
             parent = span._parent
             status = span._status
             write = self._write
@@ -119,6 +128,8 @@ class RecordingSpanProcessor(SpanProcessor):
             is_root = parent is None or parent[2]
             if is_root:
                 self._roots.pop(span_id, None)
+                if self._silent and self._silent.pop(span_id, 0) is None:
+                    return
             if status is not _UNSET or (
                 self._shows_events and span._events._dq  # type: ignore[attr-defined]
             ):
@@ -153,11 +164,22 @@ class RecordingSpanProcessor(SpanProcessor):
                 is_root = span.parent is None or span.parent.is_remote
                 if is_root:
                     self._roots.pop(context.span_id, None)
+                    if self._silent.pop(context.span_id, 0) is None:
+                        return
                 self._notable_end(span, is_root)
                 if is_root:
                     self._root_end(span)
             except Exception as error:  # noqa: BLE001
                 self._guard.note("on_end", error)
+
+    def _close_twin(self, span_id: int, other: Any, context: Any) -> None:
+        """Close the span of a context that is not open by its id: another one, or none, is.
+
+        Ids repeat where a program seeds `random`, from which the SDK takes them.
+        """
+        if other is not None:
+            self._open.setdefault(span_id, other)
+        self._open.pop(_key_of_twin(context), None)
 
     def _begins_anew(self) -> bool:
         return self.is_recording or (self.is_forked and self._begins_in_child())
@@ -189,6 +211,11 @@ class RecordingSpanProcessor(SpanProcessor):
             encode, append = self._record_start
             data, scope = encode(span, thread_id)
             append(data, scope)
+
+
+def _key_of_twin(context: Any) -> int:
+    """Return under which key a span is open whose id another open span has, too."""
+    return -id(context)
 
 
 def _is_start_written(write: WriteSpan, span: Any, thread_id: int) -> bool:

@@ -57,18 +57,21 @@ class Kind:
     write: Callable[[Any], str] = str
 
 
-def flag() -> Kind:
-    """True or false.
+_TRUE, _FALSE = frozenset({"true", "1", "yes", "on"}), frozenset({"false", "0", "no", "off"})
 
-    Source: OpenTelemetry specification, environment variables, Boolean: these two words in any
-    case, and nothing else (``1``, ``yes``).
+
+def flag() -> Kind:
+    """True or false, in any of the words that people write for them, in any case.
+
+    The OpenTelemetry specification knows `true` and `false` alone, and takes everything else for
+    false; but who writes `0` or `off` means it.
     """
 
     def read(value: object) -> bool:
-        text = str(value).strip().lower() if isinstance(value, (bool, str)) else ""
-        if text not in {"true", "false"}:
+        text = str(value).strip().lower() if isinstance(value, (bool, int, str)) else ""
+        if text not in _TRUE | _FALSE:
             raise ValueError
-        return text == "true"
+        return text in _TRUE
 
     return Kind("true or false", read, lambda value: "true" if value else "false")
 

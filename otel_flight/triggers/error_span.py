@@ -97,6 +97,8 @@ class ErrorSpanTrigger:
         trace_id, span_id = ids_of(span)
         name = name_of(span)
         root = self._open_spans.local_root_of(span)
+        if root is not None and ids_of(root)[1] in self._open_spans.silent:
+            return
         frame = _top_frame(str(exception.get(exceptions.STACKTRACE, "")))
         attributes = {
             exceptions.TYPE: kind,

@@ -54,8 +54,9 @@ class SlowOpenRootTrigger:
         """Fire, once each, for local roots that have been open longer than their limit."""
         roots = {span_id: root[0] for span_id, root in dict(self._open_spans.roots).items()}
         self._fired &= roots.keys()
+        silent = self._open_spans.silent
         for span_id, age_ns in self._ages.update(roots.items()).items():
-            if span_id in self._fired:
+            if span_id in self._fired or span_id in silent:
                 continue
             span = roots[span_id]
             limit_ns = self._limits.limit_ns(name_of(span))

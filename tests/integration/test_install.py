@@ -167,8 +167,10 @@ def test_a_bad_value_warns_once_and_changes_nothing_else(tmp_path: Path) -> None
 
 def test_without_the_sdk_one_warning_says_what_to_install(caplog: pytest.LogCaptureFixture) -> None:
     """A proxy provider cannot be recorded; the program goes on."""
-    assert otel_flight.install() is None
+    recorder = otel_flight.install()
 
+    assert not recorder.enabled
+    assert recorder.trigger("nothing") is None
     (record,) = caplog.records
     assert "ProxyTracerProvider" in record.getMessage()
     assert "opentelemetry-sdk" in record.getMessage()

@@ -141,12 +141,12 @@ class Evidence:
         """Return the runtime events of a source, by start."""
         return self._events.get(source, ())
 
-    def events_during(self, source: str, time: Timed) -> list[WindowEvent]:
+    def events_during(self, source: str, when: Timed) -> list[WindowEvent]:
         """Return the events of a source that touch a stretch of time, by start."""
         return [
             event
             for event in self.events(source)
-            if event.record.start_ns < time.end_ns and event.record.end_ns >= time.start_ns
+            if event.record.start_ns < when.end_ns and event.record.end_ns >= when.start_ns
         ]
 
     def request_name(self, trace_id: int) -> str:

@@ -129,6 +129,14 @@ class TestSettings:
             ("window_bytes", 1e6, 1_000_000),
             ("open_spans", " 500 ", 500),
             ("metrics", "FALSE", False),
+            ("metrics", "0", False),
+            ("metrics", 0, False),
+            ("metrics", "No", False),
+            ("metrics", "off", False),
+            ("metrics", "1", True),
+            ("metrics", 1, True),
+            ("metrics", "yes", True),
+            ("metrics", " ON ", True),
             ("tail_seconds", "0", 0.0),
             ("error_span", " Root ", "root"),
             ("error_span", False, "off"),
@@ -170,9 +178,10 @@ class TestSettings:
     @pytest.mark.parametrize(
         ("name", "value"),
         [
-            ("metrics", "1"),
-            ("metrics", "yes"),
-            ("metrics", 1),
+            ("metrics", "2"),
+            ("metrics", "y"),
+            ("metrics", 2),
+            ("metrics", 1.0),
             ("metrics", None),
             ("window_seconds", 0.5),
             ("window_seconds", 3601),
@@ -419,14 +428,14 @@ class TestSources:
                 "default 1m is used instead; give a duration from 1s to 1h"
             ),
         )
-        assert problems_of(METRICS="1", ENDPOINT="nowhere") == (
+        assert problems_of(METRICS="maybe", ENDPOINT="nowhere") == (
             (
                 "OTEL_FLIGHT_ENDPOINT cannot be 'nowhere': the default (unset) is used instead; "
                 "give a URL that begins with http:// or https://"
             ),
             (
-                "OTEL_FLIGHT_METRICS cannot be '1': the default true is used instead; give true or "
-                "false"
+                "OTEL_FLIGHT_METRICS cannot be 'maybe': the default true is used instead; give "
+                "true or false"
             ),
         )
 

@@ -72,22 +72,22 @@ def find_requests_in_flight(evidence: Evidence) -> Finding | None:
     )
 
 
-def _levels(roots: Iterable[LocalRoot], time: Interval, level: int) -> tuple[float, float]:
+def _levels(roots: Iterable[LocalRoot], interval: Interval, level: int) -> tuple[float, float]:
     """Return how many were open on average, and for what share of the time at least `level`."""
     steps = []
     for root in roots:
-        if overlap_ns(root, time):
-            steps.append((max(root.start_ns, time.start_ns), 1))
-            steps.append((min(root.end_ns, time.end_ns), -1))
+        if overlap_ns(root, interval):
+            steps.append((max(root.start_ns, interval.start_ns), 1))
+            steps.append((min(root.end_ns, interval.end_ns), -1))
     steps.sort()
     count = area = at_level = 0
-    last = time.start_ns
+    last = interval.start_ns
     for moment, change in steps:
         area += count * (moment - last)
         at_level += moment - last if count >= level else 0
         last = moment
         count += change
-    return area / time.duration_ns, at_level / time.duration_ns
+    return area / interval.duration_ns, at_level / interval.duration_ns
 
 
 def _noun(roots: Sequence[LocalRoot]) -> str:
