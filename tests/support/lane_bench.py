@@ -10,11 +10,11 @@ from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from typing_extensions import Self
 
 from otel_flight.recording.encoding.scope_table import ScopeTable
-from otel_flight.records import records
 from otel_flight.records.records import (
     Record,
     ResourceDefinition,
     ScopeDefinition,
+    SpanStart,
     StackDefinition,
 )
 from otel_flight.ring import layout
@@ -103,9 +103,17 @@ class LaneBench:
 
 def start_record(number: int, size: int, scope: int) -> bytes:
     """Return the record of a started span with `number` for its id, of exactly `size` bytes."""
-    fields = (records.SPAN_START, 0, 1, number, 0, 0, scope)
-    without_name = len(msgspec.msgpack.encode((*fields, "", 0, 0, 0)))
-    name = "x" * max(0, size - without_name)
-    data = msgspec.msgpack.encode((*fields, name, 0, 0, 0))
-    name = name[: len(name) - (len(data) - size)]
-    return msgspec.msgpack.encode((*fields, name, 0, 0, 0))
+    start = SpanStart(
+        trace_id_high=0,
+        trace_id_low=1,
+        span_id=number,
+        parent_span_id=0,
+        flags=0,
+        scope=scope,
+        name="",
+        kind=0,
+        start_ns=0,
+    )
+    start.name = "x" * max(0, size - len(msgspec.msgpack.encode(start)))
+    start.name = start.name[: len(start.name) - (len(msgspec.msgpack.encode(start)) - size)]
+    return msgspec.msgpack.encode(start)

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from otel_flight.records import records
 from otel_flight.records.decoder import Decoded, decode_records
+from otel_flight.records.layout import position
 
 TRACE_ID = 0x0102030405060708090A0B0C0D0E0F10
 HIGH, LOW = TRACE_ID >> 64, TRACE_ID & (1 << 64) - 1
@@ -142,7 +143,7 @@ def test_names_and_times_of_wrong_types_are_put_right(
     field: str, value: Any, expected: Any
 ) -> None:
     """The SDK takes any name and time its caller passes; the span is kept all the same."""
-    index = {"name": 7, "start_ns": 9, "end_ns": 10}[field]
+    index = position(records.Span, field)
     decoded = decode([*SPAN[:index], value, *SPAN[index + 1 :]])
 
     assert decoded.undecoded == 0
@@ -153,7 +154,9 @@ def test_names_and_times_of_wrong_types_are_put_right(
 def test_events_of_wrong_types_are_put_right() -> None:
     """An event with a float for a time costs neither its span nor itself."""
     events = [["a", 150.5, {}, 0], [None, None, {}, 0], ["b", 151, {}, 0]]
-    (span,) = decode([*SPAN[:12], events, [], 0, {records.EXTRA_CUT_BYTES: 9}]).records
+    (span,) = decode(
+        [*SPAN[: position(records.Span, "events")], events, [], 0, {records.EXTRA_CUT_BYTES: 9}]
+    ).records
 
     assert isinstance(span, records.Span)
     assert [(event.name, event.time_ns) for event in span.events] == [
