@@ -20,6 +20,7 @@ from otel_flight.incidents.window import Window, WindowSegment, WindowSpan
 from otel_flight.records import records
 from otel_flight.records.decoder import decode_records
 from otel_flight.records.records import OpenSpan, ResourceDefinition, ScopeDefinition, Span
+from otel_flight.records.span_head import SpanHead
 from otel_flight.ring.layout import LANE_SPANS
 
 SMALL_RECORD_BYTES: Final = 1536
@@ -35,25 +36,9 @@ _DEFINITION_KINDS: Final = (records.RESOURCE, records.SCOPE)
 _NO_GROWTH: Final[Mapping[int, int]] = MappingProxyType({})
 
 
-class _Head(msgspec.Struct, array_like=True, gc=False):
-    """The first fields of any record, of whatever type they are; see `records.Span`."""
-
-    kind: Any = 0
-    trace_id_high: Any = 0
-    trace_id_low: Any = 0
-    span_id: Any = 0
-    parent_span_id: Any = 0
-    flags: Any = 0
-    scope: Any = 0
-    name: Any = ""
-    span_kind: Any = 0
-    start_ns: Any = 0
-    end_ns: Any = 0
-
-
 _decode_span: Callable[[bytes], Span | OpenSpan] = msgspec.msgpack.Decoder(Span | OpenSpan).decode
 _decode_raw = msgspec.msgpack.Decoder(list[msgspec.Raw]).decode
-_decode_heads = msgspec.msgpack.Decoder(list[_Head]).decode
+_decode_heads = msgspec.msgpack.Decoder(list[SpanHead]).decode
 
 
 class LocalRoot(NamedTuple):
@@ -209,12 +194,12 @@ class SpanIndex:
         offset = 0
         for index, (raw, head) in enumerate(zip(raws, heads, strict=True)):
             data = bytes(raw)
-            if head.kind in _SPAN_KINDS:
+            if head.record_kind in _SPAN_KINDS:
                 try:
                     self._add_span(head, data, offset, index, item.oldest_end_ns)
                 except (TypeError, ValueError, OverflowError):
                     self.unreadable += 1
-            elif head.kind in _DEFINITION_KINDS:
+            elif head.record_kind in _DEFINITION_KINDS:
                 self._add_definition(data)
             offset += len(data)
             self._yield_gil()
@@ -228,10 +213,10 @@ class SpanIndex:
                 segment.resources[record.number] = record
 
     def _add_span(
-        self, head: _Head, data: bytes, offset: int, index: int, oldest_end_ns: int
+        self, head: SpanHead, data: bytes, offset: int, index: int, oldest_end_ns: int
     ) -> None:
         # Everything that could fail for an odd record comes before the first append.
-        is_open = head.kind == records.OPEN_SPAN
+        is_open = head.record_kind == records.OPEN_SPAN
         is_root = not head.parent_span_id or bool(head.flags & records.FLAG_PARENT_IS_REMOTE)
         start_ns, end_ns = head.start_ns, head.end_ns
         if is_root or type(start_ns) is not int or type(end_ns) is not int:
