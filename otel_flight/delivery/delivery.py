@@ -238,7 +238,14 @@ class Delivery:
         """Write the OTLP-JSON copy of an incident; without the extra, say so once instead."""
         incident = read_incident(entry.path)
         self._pacer.begin()
-        lines = json_lines(self._signal, incident, self._pacer, self._guard, SPANS_PER_LINE)
+        lines = json_lines(
+            self._signal,
+            incident,
+            self._pacer,
+            self._guard,
+            most_spans=SPANS_PER_LINE,
+            endpoint=str(self._spool.json_path(entry)),
+        )
         try:
             written = write_json_copy(
                 self._spool, entry, lines, lambda: self._may_go_on(entry, check_in())

@@ -38,11 +38,25 @@ class JsonLine(NamedTuple):
 
 
 def json_lines(
-    signal: Signal, incident: Incident, pacer: Pacer, guard: Guard, most_spans: int = MOST_SPANS
+    signal: Signal,
+    incident: Incident,
+    pacer: Pacer,
+    guard: Guard,
+    *,
+    most_spans: int = MOST_SPANS,
+    endpoint: str = "OTLP-JSON",
 ) -> Iterator[JsonLine]:
     """Yield all of an incident.
 
     By way of a buffer, as the exporter tells nobody why it could not write to a file.
+
+    Args:
+        signal: what of the incident.
+        incident: the incident.
+        pacer: yields the GIL in between.
+        guard: notes spans and log records that cannot be built; the others are there.
+        most_spans: in one line.
+        endpoint: where the lines go, for the error.
 
     Raises:
         MissingExtra: the official exporter is not installed.
@@ -57,7 +71,7 @@ def json_lines(
     )
     for chunk in chunks:
         if why := attempt_export(exporter, chunk).failure:
-            raise DeliveryFailed("OTLP-JSON", why)
+            raise DeliveryFailed(endpoint, why)
         yield JsonLine(buffer.getvalue(), len(chunk))
         buffer.seek(0)
         buffer.truncate()

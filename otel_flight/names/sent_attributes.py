@@ -7,6 +7,9 @@ from __future__ import annotations
 
 from typing import Final
 
+PREFIX: Final = "flight_recorder."
+"""The names that are ours begin so."""
+
 INCIDENT_ID: Final = "flight_recorder.incident.id"
 INCIDENT_REASON: Final = "flight_recorder.incident.reason"
 INCIDENT_SUBJECT: Final = "flight_recorder.incident.subject"
@@ -46,8 +49,17 @@ LOST_PREFIX: Final = "flight_recorder.lost."
 PROCESS_PREFIX: Final = "flight_recorder.process."
 WINDOW_PREFIX: Final = "flight_recorder.window."
 
+LARGE_TRACE: Final = "large trace"
+"""The name of an event of the incident: a trace that a backend may not take as a whole."""
+
 LINK: Final = "flight_recorder.link"
-"""On a link: what the linked span is to this one."""
+"""On a link: what the linked span is to this one, one of these."""
+LINK_TRIGGER: Final = "trigger"
+LINK_CAUSE: Final = "cause"
+LINK_PREVIOUS: Final = "previous"
+LINK_REQUEST: Final = "request"
+LINK_CAUSED_BY: Final = "caused by"
+
 INFERRED: Final = "flight_recorder.inferred"
 STACK: Final = "flight_recorder.stack"
 """Where the program was, the innermost function first."""
@@ -64,5 +76,8 @@ TRACE_BYTES: Final = "flight_recorder.trace.bytes"
 REQUESTS: Final = "flight_recorder.requests"
 """How many local roots were in flight around the trigger, whether listed or not."""
 
+PROCESS_ID: Final = "process.pid"
+RUNTIME_VERSION: Final = "process.runtime.version"
+RUNTIME_NAME: Final = "process.runtime.name"
 HOST_NAME: Final = "host.name"
 HOST_ID: Final = "host.id"

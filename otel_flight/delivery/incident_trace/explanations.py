@@ -44,7 +44,7 @@ def _span(manifest: Manifest, resource: Resource, position: int, item: Explanati
     if item.link_trace_id:
         attributes[names.TRACE_ID] = item.link_trace_id
         linked = id_of(item.link_trace_id), id_of(item.link_span_id)
-        links = [link_to(*linked, "caused by")] if all(linked) else []
+        links = [link_to(*linked, names.LINK_CAUSED_BY)] if all(linked) else []
     make_portable(attributes)
     return RecordedSpan(
         item.name,

@@ -18,9 +18,9 @@ _MOST_CAUSE_ATTRIBUTES: Final = 64
 _LONGEST_TEXT: Final = 16 * 1024
 
 _SEMANTIC_PROCESS_NAMES: Final = {
-    "pid": "process.pid",
-    "python": "process.runtime.version",
-    "implementation": "process.runtime.name",
+    "pid": names.PROCESS_ID,
+    "python": names.RUNTIME_VERSION,
+    "implementation": names.RUNTIME_NAME,
 }
 
 
@@ -98,7 +98,7 @@ def _cause_attributes(cause: Cause) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for key, value in list(cause.attributes.items())[:_MOST_CAUSE_ATTRIBUTES]:
         # A trigger's own names are ours already; a caller's could be anything.
-        own = key if key.startswith("flight_recorder.") else names.CAUSE_PREFIX + key
+        own = key if key.startswith(names.PREFIX) else names.CAUSE_PREFIX + key
         found.update(_attribute(own, value))
     make_portable(found)
     return found

@@ -25,7 +25,6 @@ _ADDED_BYTES: Final = 128
 """A span takes this many bytes as OTLP beyond its record: measured, 110 to 190 with an incident's
 stamps."""
 _MOST_EVENTS: Final = 20
-_EVENT_NAME: Final = "large trace"
 
 
 class LargeTrace(NamedTuple):
@@ -61,7 +60,7 @@ def large_trace_events(index: SpanIndex, time_ns: int) -> list[Event]:
     """Return an event for each large trace, for the root of the incident's trace."""
     return [
         Event(
-            _EVENT_NAME,
+            names.LARGE_TRACE,
             {
                 names.TRACE_ID: trace_text(each.trace_id),
                 names.TRACE_SPANS: each.spans,

@@ -88,6 +88,6 @@ def _lane_span(manifest: Manifest, index: SpanIndex, root: LocalRoot) -> LaneSpa
         start_ns=record.start_ns,
         end_ns=record.end_ns,
         attributes=attributes,
-        links=[link_to(record.trace_id, record.span_id, "request")],
+        links=[link_to(record.trace_id, record.span_id, names.LINK_REQUEST)],
         is_error=found.is_error,
     )

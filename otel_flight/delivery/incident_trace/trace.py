@@ -213,12 +213,12 @@ def _root_links(manifest: Manifest) -> list[Link]:
         link_to(*ids, role)
         for position, cause in enumerate(manifest.causes)
         if (ids := _span_ids(cause)) is not None
-        for role in ("trigger" if position == 0 else "cause",)
+        for role in (names.LINK_TRIGGER if position == 0 else names.LINK_CAUSE,)
     ]
     if manifest.previous_incident_id:
         previous = manifest.previous_incident_id
-        link = link_to(derived_trace_id(previous), derived_span_id(previous, "root"), "previous")
-        links.append(link)
+        ids = derived_trace_id(previous), derived_span_id(previous, "root")
+        links.append(link_to(*ids, names.LINK_PREVIOUS))
     return links
 
 
