@@ -18,7 +18,12 @@ from otel_flight.errors import CannotRecord, shown
 from otel_flight.incidents.flight_file import read_incident
 from otel_flight.incidents.incident import Incident
 from otel_flight.incidents.spool import Spool
-from otel_flight.installation import get_recorder, install_with, uninstall
+from otel_flight.installation import (
+    get_recorder,
+    install_with,
+    is_sdk_disabled,
+    uninstall,
+)
 from otel_flight.recorder import FlightRecorder
 from otel_flight.settings.sources import SettingsInForce, find_settings
 
@@ -43,7 +48,7 @@ class FlightRecording:
     def __init__(
         self,
         recorder: FlightRecorder,
-        tracer_provider: TracerProvider,
+        tracer_provider: trace.TracerProvider,
         exporter: InMemorySpanExporter,
     ) -> None:
         self.recorder = recorder
@@ -93,7 +98,7 @@ def flight_recording(
 
     Raises:
         CannotRecord: a recorder is installed already, the provider is not the SDK's, or `enabled`
-            is off.
+            or `OTEL_SDK_DISABLED` turns it off.
         InvalidSetting: an argument has a value its setting cannot have.
         UnknownSetting: there is no setting of that name.
 
@@ -116,17 +121,19 @@ def flight_recording(
 
 def _install(
     in_force: SettingsInForce[Settings],
-    provider: object,
+    provider: trace.TracerProvider,
     exporter: InMemorySpanExporter,
     clock: Clock,
 ) -> FlightRecording:
-    if not isinstance(provider, TracerProvider):
-        raise CannotRecord(f"{shown(provider)} is not a tracer provider of the SDK")
     if get_recorder() is not None:
         raise CannotRecord("a recorder is installed already; call `otel_flight.uninstall()` before")
     recorder = install_with(in_force, provider, exporter, clock)
-    if recorder is None:
+    if is_sdk_disabled():
+        raise CannotRecord("OTEL_SDK_DISABLED is set in the environment")
+    if not in_force.settings.enabled:
         raise CannotRecord("the setting `enabled` is off")
+    if not recorder.enabled:
+        raise CannotRecord(f"{shown(provider)} is not a tracer provider of the SDK")
     if recorder.in_force is not in_force:
         raise CannotRecord("the tracer provider has a `FlightSpanProcessor` already")
     return FlightRecording(recorder, provider, exporter)

@@ -47,7 +47,7 @@ def recording() -> Iterator[FlightRecording]:
 
 
 def test_installing() -> None:
-    """There may be no recorder, and code has to be ready for that."""
+    """There is always a recorder to go on with; before, there is none."""
     provider = TracerProvider(shutdown_on_exit=False)
 
     installed = otel_flight.install(
@@ -57,7 +57,7 @@ def test_installing() -> None:
         window_bytes="1MiB",
     )
 
-    assert_type(installed, FlightRecorder | None)
+    assert_type(installed, FlightRecorder)
     assert_type(otel_flight.get_recorder(), FlightRecorder | None)
     otel_flight.uninstall()
     assert_type(otel_flight.__version__, str)
@@ -167,7 +167,7 @@ def test_errors() -> None:
 
 
 def test_the_tools_for_tests() -> None:
-    """The API's provider is taken as it is; the recording has the SDK's."""
+    """Providers are the API's, as applications have them."""
     provider: trace.TracerProvider = TracerProvider(shutdown_on_exit=False)
     clock = FakeClock()
 
@@ -177,7 +177,7 @@ def test_the_tools_for_tests() -> None:
     with context as recording:
         assert_type(recording, FlightRecording)
         assert_type(recording.recorder, FlightRecorder)
-        assert_type(recording.tracer_provider, TracerProvider)
+        assert_type(recording.tracer_provider, trace.TracerProvider)
         assert_type(recording.incidents(), list[Incident])
         assert_type(recording.exported_spans(), list[ReadableSpan])
     as_any_other: AbstractContextManager[FlightRecording] = context

@@ -16,8 +16,7 @@ import otel_flight
 from otel_flight import FlightRecorder, FlightSampler, FlightSpanProcessor, Incident, Settings
 from otel_flight.testing import FakeClock, flight_recording
 
-recorder = otel_flight.install()
-recorder.trigger("late")  # union-attr
+otel_flight.get_recorder().trigger("late")  # union-attr
 Settings(window_bytes=None)  # arg-type
 Settings(window_bytes="4MiB")  # arg-type
 Settings(window=60)  # call-arg

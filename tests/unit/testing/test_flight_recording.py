@@ -191,6 +191,10 @@ def test_wrong_arguments_raise() -> None:
         pass
     with pytest.raises(CannotRecord, match="`enabled` is off"), flight_recording(enabled=False):
         pass
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("OTEL_SDK_DISABLED", "true")
+        with pytest.raises(CannotRecord, match="OTEL_SDK_DISABLED"), flight_recording():
+            pass
     with pytest.raises(UnknownSetting), flight_recording(window="1m"):
         pass
     with pytest.raises(InvalidSetting), flight_recording(tail_seconds="soon"):
