@@ -106,12 +106,13 @@ class FlightRecorder:
                 self._termination.start()
 
     def stop(self, timeout_seconds: float | None = None) -> None:
-        """Stop recording; finish or spool what is open; does nothing when stopped.
+        """Stop recording; close the incident that is open, write it and deliver it if time is left.
 
-        Blocks, no longer than about the timeout.
+        Does nothing when it is stopped. Blocks, no longer than about the timeout. What is not
+        delivered stays in the spool.
 
         Args:
-            timeout_seconds: None: the setting `shutdown_seconds`.
+            timeout_seconds: how long it may take; None: the setting `shutdown_seconds`.
         """
         with self._lifecycle:
             run, self._run = self._run, None
@@ -132,7 +133,7 @@ class FlightRecorder:
 
     @property
     def enabled(self) -> bool:
-        """Whether spans are recorded now."""
+        """Whether spans are recorded now: after a start, before the stop."""
         return self._run is not None
 
     def trigger(self, reason: str, **attributes: Any) -> str | None:
@@ -167,10 +168,13 @@ class FlightRecorder:
         return run.incidents.snapshot()
 
     def write_to(self, target: str | os.PathLike[str] | BinaryIO) -> Incident:
-        """Write the window as it is now, as a `.flight` file, to a path or a binary stream.
+        """Write the window as it is now, as a `.flight` file. Blocks for milliseconds.
+
+        Args:
+            target: a path, where a whole file appears or none; or a binary stream.
 
         Returns:
-            What was written.
+            What was written, as `snapshot` returns it.
 
         Raises:
             RecorderStopped: nothing is recorded.
