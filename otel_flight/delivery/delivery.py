@@ -15,7 +15,7 @@ from functools import partial
 from typing import Final
 
 from otel_flight.delivery.backoff import Backoff
-from otel_flight.delivery.json_lines import SPANS_PER_LINE, json_lines, write_json_copy
+from otel_flight.delivery.json_lines import write_json_copy
 from otel_flight.delivery.pacing import Pacer
 from otel_flight.delivery.receiver.attempt import Exporter
 from otel_flight.delivery.receiver.exporters import (
@@ -236,19 +236,14 @@ class Delivery:
 
     def _copy_to_json(self, entry: SpoolEntry, target: Destination, check_in: CheckIn) -> bool:
         """Write the OTLP-JSON copy of an incident; without the extra, say so once instead."""
-        incident = read_incident(entry.path)
         self._pacer.begin()
-        lines = json_lines(
-            self._signal,
-            incident,
-            self._pacer,
-            self._guard,
-            most_spans=SPANS_PER_LINE,
-            endpoint=str(self._spool.json_path(entry)),
-        )
         try:
             written = write_json_copy(
-                self._spool, entry, lines, lambda: self._may_go_on(entry, check_in())
+                self._spool,
+                entry,
+                self._pacer,
+                self._guard,
+                lambda: self._may_go_on(entry, check_in()),
             )
         except MissingExtra as error:
             if not self._is_extra_missing:

@@ -18,14 +18,15 @@ from otel_flight.delivery.log_chunks import LogChunks
 from otel_flight.delivery.pacing import Pacer
 from otel_flight.delivery.receiver.attempt import attempt_export
 from otel_flight.delivery.receiver.exporters import build_json_exporter
-from otel_flight.delivery.receiver.signals import LOGS, Signal
+from otel_flight.delivery.receiver.signals import LOGS, SPANS, Signal
 from otel_flight.delivery.span_chunks import MOST_SPANS, SpanChunks
 from otel_flight.errors import DeliveryFailed, MissingExtra
 from otel_flight.guard import Guard
+from otel_flight.incidents.flight_file import read_incident
 from otel_flight.incidents.incident import Incident
 from otel_flight.incidents.spool import Spool, SpoolEntry
 
-SPANS_PER_LINE: Final = 32
+_SPANS_PER_LINE: Final = 32
 """A service writes at most this many spans in a line: the call that puts it together lets no other
 thread run."""
 
@@ -78,14 +79,15 @@ def json_lines(
 
 
 def write_json_copy(
-    spool: Spool, entry: SpoolEntry, lines: Iterable[JsonLine], go_on: Callable[[], bool]
+    spool: Spool, entry: SpoolEntry, pacer: Pacer, guard: Guard, go_on: Callable[[], bool]
 ) -> int | None:
-    """Write the copy beside an incident, and note that in the spool; the caller holds the claim.
+    """Write the spans of an incident beside it, and note that in the spool.
 
     Args:
         spool: where the incident is.
-        entry: the incident.
-        lines: what to write.
+        entry: the incident, on which the caller holds the claim.
+        pacer: yields the GIL in between.
+        guard: notes spans that cannot be built; the others are there.
         go_on: asked before each line; when it says no, nothing is written.
 
     Returns:
@@ -93,9 +95,13 @@ def write_json_copy(
 
     Raises:
         MissingExtra: the exporter is not installed; the incident counts as delivered all the same.
-        DeliveryFailed, OSError: the copy could not be written.
+        DeliveryFailed, NotAnIncident, OSError: it could not be read or written.
     """
     path = spool.json_path(entry)
+    incident = read_incident(entry.path)
+    lines = json_lines(
+        SPANS, incident, pacer, guard, most_spans=_SPANS_PER_LINE, endpoint=str(path)
+    )
     state = msgspec.structs.replace(entry.state, attempts=entry.state.attempts + 1)
     spool.save_state(entry, state)
     try:

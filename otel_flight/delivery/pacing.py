@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable
 from typing import Final
 
-from otel_flight.clock import SYSTEM_CLOCK, Clock
+from otel_flight.clock import SYSTEM_CLOCK, Clock, thread_time_ns
 
 LONGEST_PIECE_NS: Final = 400_000
 """A piece of work lasts this many nanoseconds, then other threads may have the GIL."""
@@ -46,7 +46,7 @@ class Pacer:
         share: float,
         *,
         clock: Clock = SYSTEM_CLOCK,
-        thread_time_ns: Callable[[], int] = time.thread_time_ns,
+        thread_time_ns: Callable[[], int] = thread_time_ns,
         sleep: Callable[[float], object] = time.sleep,
     ) -> None:
         self._share = share
