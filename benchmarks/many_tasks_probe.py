@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ from opentelemetry.trace import Tracer
 from benchmarks import child_process, cores, variants
 from benchmarks.paired_ratios import percentile
 from benchmarks.variants import Surroundings
+from otel_flight.native import running
 
 _PERIOD_SECONDS = 0.001
 _SETTLED_AFTER_SECONDS = 1.0
@@ -79,8 +79,8 @@ async def _lateness(seconds: float) -> list[float]:
 
 def _ticker_seconds() -> float:
     """Return the processor time of the recorder's thread so far."""
-    for thread in threading.enumerate():
-        if thread.name == _TICKER and thread.ident is not None:
+    for thread in running():
+        if thread.name == _TICKER:
             return time.clock_gettime(time.pthread_getcpuclockid(thread.ident))
     return 0.0
 

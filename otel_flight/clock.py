@@ -6,9 +6,11 @@ interval or waits uses the monotonic clock, and ``ClockPair`` converts between t
 
 from __future__ import annotations
 
-import time
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Final, Protocol
+
+from otel_flight.native import time
 
 __all__ = [
     "SYSTEM_CLOCK",
@@ -23,12 +25,12 @@ __all__ = [
 ]
 
 # Aliases and not functions: the hot path pays for the C call only.
-wall_ns = time.time_ns
-monotonic_ns = time.monotonic_ns
+wall_ns: Final[Callable[[], int]] = time.time_ns
+monotonic_ns: Final[Callable[[], int]] = time.monotonic_ns
 # Processor time of the whole process, of the calling thread, and of a clock by its number.
-process_time_ns = time.process_time_ns
-thread_time_ns = time.thread_time_ns
-clock_gettime_ns = time.clock_gettime_ns
+process_time_ns: Final[Callable[[], int]] = time.process_time_ns
+thread_time_ns: Final[Callable[[], int]] = time.thread_time_ns
+clock_gettime_ns: Final[Callable[[int], int]] = time.clock_gettime_ns
 
 
 class Clock(Protocol):

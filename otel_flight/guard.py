@@ -11,12 +11,13 @@ import functools
 import logging
 import os
 import signal
-import threading
 from contextlib import ContextDecorator
 from dataclasses import dataclass
 from pathlib import Path
 from traceback import walk_tb
 from types import CodeType, TracebackType
+
+from otel_flight.native import is_main_thread
 
 __all__ = ["Guard", "NotedError"]
 
@@ -207,7 +208,7 @@ def _is_raised_by_signal_handler(error: BaseException) -> bool:
     codes = [frame.f_code for frame, _ in walk_tb(error.__traceback__)]
     if not codes or codes[-1].co_filename.startswith(_OUR_DIRECTORY):
         return False  # raised by our own code; told apart first, as the rest takes microseconds
-    if threading.get_ident() != threading.main_thread().ident:
+    if not is_main_thread():
         return False  # Python runs signal handlers in the main thread only
     handlers = {_code_of(signal.getsignal(number)) for number in range(1, signal.NSIG)}
     return any(code in handlers for code in codes)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import logging
 import os
-import threading
 from typing import Any, Final, NamedTuple
 
 from opentelemetry import trace
@@ -23,6 +22,7 @@ from otel_flight.interpreter.sdk_pipeline import (
     remove_processors,
     tracers_of,
 )
+from otel_flight.native import allocate_reentrant_lock
 from otel_flight.recorder import FlightRecorder
 from otel_flight.recording.pipeline_shield import PipelineShield, shield_for
 from otel_flight.recording.sampler import FlightSampler
@@ -41,7 +41,7 @@ class _Installation(NamedTuple):
     shield: PipelineShield | None
 
 
-_install_lock = threading.Lock()  # guards _installed and _installations
+_install_lock = allocate_reentrant_lock()  # guards _installed and _installations
 _installed: FlightRecorder | None = None
 _installations: list[_Installation] = []
 

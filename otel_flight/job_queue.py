@@ -7,12 +7,12 @@ stands in.
 
 from __future__ import annotations
 
-import threading
 from collections import deque
 from collections.abc import Callable
 from typing import Final
 
 from otel_flight.guard import Guard
+from otel_flight.native import Condition, Thread
 
 PATIENCE_SECONDS: Final = 0.25
 """A job waits this many seconds for the worker's thread before another one stands in."""
@@ -30,7 +30,7 @@ class JobQueue:
         changed: guards the queue; notified when a job came and when one is done.
     """
 
-    def __init__(self, guard: Guard, changed: threading.Condition) -> None:
+    def __init__(self, guard: Guard, changed: Condition) -> None:
         self._guard = guard
         self._changed = changed
         self._jobs: deque[Job] = deque()
@@ -76,11 +76,8 @@ class JobQueue:
             if self._has_stand_in:
                 return
             self._has_stand_in = True
-        thread = threading.Thread(
-            target=self._stand_in, name="otel-flight-flusher-stand-in", daemon=True
-        )
         try:
-            thread.start()
+            Thread(self._stand_in, "otel-flight-flusher-stand-in").start()
         except RuntimeError:  # the interpreter is going down: `Worker.stop` runs them itself
             self._has_stand_in = False
 

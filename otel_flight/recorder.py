@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import atexit
 import os
-import threading
 import weakref
 from pathlib import Path
 from types import TracebackType
@@ -24,6 +23,7 @@ from otel_flight.errors import RecorderStopped
 from otel_flight.guard import Guard
 from otel_flight.incidents.flight_file import write_file, write_stream
 from otel_flight.incidents.incident import Incident
+from otel_flight.native import allocate_reentrant_lock
 from otel_flight.recording.exporting_pipeline import is_exporting
 from otel_flight.recording.span_processor import RecordingSpanProcessor
 from otel_flight.run import Run
@@ -81,7 +81,7 @@ class FlightRecorder:
         self._clock = clock
         self._assembly = assembly
         self._guard = Guard()
-        self._lifecycle = threading.RLock()  # guards _run and _processors' session
+        self._lifecycle = allocate_reentrant_lock()  # guards _run and _processors' session
         self._run: Run | None = None
         self._final_statistics = Statistics()
         self._termination = TerminationHandler(self._end, self.settings.shutdown_seconds + 1)
@@ -257,7 +257,7 @@ class FlightRecorder:
 
         Most children replace themselves by another program at once, and need none.
         """
-        self._lifecycle = threading.RLock()
+        self._lifecycle = allocate_reentrant_lock()
         self._termination.forked()
         run, self._run = self._run, None
         if run is None:

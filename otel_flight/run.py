@@ -7,7 +7,6 @@ its locks may be held for ever.
 from __future__ import annotations
 
 import logging
-import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -23,6 +22,7 @@ from otel_flight.guard import Guard
 from otel_flight.incidents.completion import new_incident_id
 from otel_flight.incidents.lifecycle import IncidentLifecycle
 from otel_flight.incidents.spool import Spool, default_spool_directory
+from otel_flight.native import allocate_lock
 from otel_flight.recording.session import RecordingSession
 from otel_flight.recording.tick_waits import TickWaits
 from otel_flight.recording.ticker import Ticker
@@ -130,14 +130,15 @@ class Run:
         Returns:
             Whether all that is done, as far as it can be done now.
         """
-        closed = threading.Event()
+        closed = allocate_lock()
+        closed.acquire()
 
         def close() -> None:
             self.incidents.close_now()
-            closed.set()
+            closed.release()
 
         self._ticker.after_tick(close)
-        return closed.wait(timeout_seconds) and self.worker.wait_idle(timeout_seconds)
+        return closed.acquire(True, timeout_seconds) and self.worker.wait_idle(timeout_seconds)
 
     def finish(self, deadline_seconds: float) -> None:
         """Close what is open, and give the worker what is left of the time.

@@ -7,7 +7,6 @@ incident.
 from __future__ import annotations
 
 import os
-import threading
 from collections.abc import Sequence
 from typing import Final
 
@@ -17,6 +16,7 @@ from otel_flight.delivery.pacing import Pacer
 from otel_flight.delivery.receiver.attempt import suppressed_instrumentation
 from otel_flight.guard import Guard
 from otel_flight.job_queue import PATIENCE_SECONDS, Job, JobQueue
+from otel_flight.native import Condition, Thread, leave_no_trace
 
 THREAD_NAME: Final = "otel-flight-flusher"
 _ABORT_SHARE: Final = 0.1
@@ -53,9 +53,9 @@ class Worker:
         self._pacer = pacer
         self._clock = clock
         # Guards the jobs, _thread, _is_woken, _is_idle, _is_stopping; notified when they change.
-        self._changed = threading.Condition()
+        self._changed = Condition()
         self._jobs = JobQueue(guard, self._changed)
-        self._thread: threading.Thread | None = None
+        self._thread: Thread | None = None
         self._is_woken = False
         self._is_idle = False
         self._is_stopping = False
@@ -116,12 +116,11 @@ class Worker:
                 self._run()
             return True
         self._jobs.run_if_held_up(min(timeout_seconds, PATIENCE_SECONDS))
-        self._thread.join(max(0.0, self._seconds_left() - timeout_seconds * _ABORT_SHARE))
-        if self._thread.is_alive():
-            for delivery in self._deliveries:
-                delivery.abort(self._seconds_left())
-            self._thread.join(self._seconds_left())
-        return not self._thread.is_alive()
+        if self._thread.join(max(0.0, self._seconds_left() - timeout_seconds * _ABORT_SHARE)):
+            return True
+        for delivery in self._deliveries:
+            delivery.abort(self._seconds_left())
+        return self._thread.join(self._seconds_left())
 
     def wait_idle(self, timeout_seconds: float) -> bool:
         """Wait until everything is done that can be done now; what failed may be left.
@@ -142,7 +141,7 @@ class Worker:
         with self._changed:
             if self._thread is not None or self._is_stopping:
                 return
-            thread = threading.Thread(target=self._run, name=THREAD_NAME, daemon=True)
+            thread = Thread(self._run, THREAD_NAME)
             try:
                 thread.start()
             except RuntimeError:  # the interpreter is going down: `stop` does the work itself
@@ -166,6 +165,7 @@ class Worker:
                         wait_seconds = delivery.deliver_due(self._check_in)
                     waits.append(wait_seconds)
                 self._is_delivering = False
+            leave_no_trace()
             with self._changed:
                 self._is_idle = True
                 self._changed.notify_all()

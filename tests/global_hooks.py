@@ -13,7 +13,8 @@ from typing import Final
 
 from opentelemetry import context, trace
 
-THREAD_PREFIX: Final = "otel-flight"
+from otel_flight.native import running
+
 _MAPS: Final = Path("/proc/self/maps")
 
 
@@ -56,9 +57,7 @@ def capture_hooks() -> GlobalHooks:
         call_handlers=logging.Logger.callHandlers,
         tracer_provider=trace.get_tracer_provider(),
         otel_context=dict(context.get_current()),
-        our_threads=tuple(
-            thread.name for thread in threading.enumerate() if thread.name.startswith(THREAD_PREFIX)
-        ),
+        our_threads=tuple(each.name for each in running()),
     )
 
 

@@ -14,7 +14,7 @@ from typing import Final
 ROOT: Final = "otel_flight"
 
 LAYERS: Final[tuple[tuple[str, ...], ...]] = (
-    ("_version", "clock", "errors", "guard", "intervals"),
+    ("_version", "clock", "errors", "guard", "intervals", "native"),
     ("settings",),
     ("names", "words"),
     ("records",),

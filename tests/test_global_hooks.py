@@ -16,7 +16,8 @@ from pathlib import Path
 import pytest
 from opentelemetry import context
 
-from tests.global_hooks import THREAD_PREFIX, capture_hooks, hook_changes, mapped_files
+from otel_flight.native import Thread
+from tests.global_hooks import capture_hooks, hook_changes, mapped_files
 
 
 @contextmanager
@@ -58,11 +59,18 @@ def _current_span() -> Iterator[None]:
 @contextmanager
 def _thread() -> Iterator[None]:
     done = threading.Event()
-    thread = threading.Thread(target=done.wait, name=f"{THREAD_PREFIX}-ticker")
+    begun = threading.Event()
+
+    def work() -> None:
+        begun.set()
+        done.wait()
+
+    thread = Thread(work, "otel-flight-ticker")
     thread.start()
+    begun.wait()
     yield
     done.set()
-    thread.join()
+    assert thread.join(10)
 
 
 @pytest.mark.parametrize(

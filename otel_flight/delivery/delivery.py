@@ -7,7 +7,6 @@ waiting for, and one that the backend refuses time and again does not hold up th
 from __future__ import annotations
 
 import logging
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
@@ -30,6 +29,7 @@ from otel_flight.errors import FlightError, IncidentNotFound, MissingExtra, NotA
 from otel_flight.guard import Guard
 from otel_flight.incidents.flight_file import read_incident
 from otel_flight.incidents.spool import DeliveryState, Spool, SpoolEntry
+from otel_flight.native import Thread
 from otel_flight.settings.fields import CoreSettings
 
 _logger = logging.getLogger("otel_flight")
@@ -158,9 +158,7 @@ class Delivery:
         if exporter is None:
             return
         # Old exporters wait here for the very call that hangs.
-        thread = threading.Thread(
-            target=self._shut_down, args=(exporter,), name="otel-flight-exporter-stop", daemon=True
-        )
+        thread = Thread(partial(self._shut_down, exporter), "otel-flight-exporter-stop")
         try:
             thread.start()
         except RuntimeError:  # the interpreter is going down, and the hanging thread with it

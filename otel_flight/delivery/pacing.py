@@ -10,11 +10,11 @@ intervals, as each long sleep leaves cold caches behind, and many of them double
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from typing import Final
 
 from otel_flight.clock import SYSTEM_CLOCK, Clock, thread_time_ns
+from otel_flight.native import sleep
 
 LONGEST_PIECE_NS: Final = 400_000
 """A piece of work lasts this many nanoseconds, then other threads may have the GIL."""
@@ -47,7 +47,7 @@ class Pacer:
         *,
         clock: Clock = SYSTEM_CLOCK,
         thread_time_ns: Callable[[], int] = thread_time_ns,
-        sleep: Callable[[float], object] = time.sleep,
+        sleep: Callable[[float], object] = sleep,
     ) -> None:
         self._share = share
         self._monotonic_ns = clock.monotonic_ns

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterable, Iterator
 from typing import Final, TypeVar
+
+from otel_flight.native import sleep
 
 _T = TypeVar("_T")
 
@@ -17,7 +18,7 @@ _RECORDS_BETWEEN_YIELDS: Final = 64
 
 def yield_gil() -> None:
     """Sleep long enough for a thread that waits for the GIL to wake up and take it."""
-    time.sleep(50e-6)
+    sleep(50e-6)
 
 
 def keep_gil() -> None:

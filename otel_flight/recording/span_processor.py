@@ -6,7 +6,6 @@ code and starve the processors after us (opentelemetry-python #5624).
 
 from __future__ import annotations
 
-from _thread import get_ident
 from collections.abc import Callable
 from os import getpid
 from typing import Any, Final
@@ -17,6 +16,7 @@ from otel_flight.guard import Guard
 from otel_flight.interpreter import sdk_internals
 from otel_flight.interpreter.sdk_pipeline import pipeline_of_span
 from otel_flight.interpreter.tasks import current_task
+from otel_flight.native import get_ident
 from otel_flight.recording.encoding.compiled import WriteSpan
 from otel_flight.recording.session import RecordingSession
 from otel_flight.ring.layout import LANE_SPANS

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import threading
-from _thread import allocate_lock
 from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Final
 
 from otel_flight.guard import Guard
+from otel_flight.native import Thread, allocate_lock, leave_no_trace
 from otel_flight.recording.tick_waits import TickWaits
 
 Task = tuple[str, Callable[[], None]]
@@ -54,22 +53,22 @@ class Ticker:
         # event, which makes a new lock each time.
         self._running = allocate_lock()
         self._running.acquire()
-        self._thread = threading.Thread(target=self._run, name="otel-flight-ticker", daemon=True)
+        self._thread = Thread(self._run, "otel-flight-ticker")
         self._jobs: deque[tuple[int, Callable[[], None]]] = deque()  # with the tick they wait for
         self.ticks = 0
 
     def start(self) -> None:
         """Start the thread, unless it was started before."""
-        if self._thread.ident is None:
+        if not self._thread.is_started:
             self._thread.start()
 
     def stop(self, timeout_seconds: float) -> bool:
         """Ask the thread to end and wait for it; return whether it did. Idempotent."""
         if self._running.locked():
             self._running.release()
-        if self._thread.ident is not None and self._thread is not threading.current_thread():
-            self._thread.join(timeout_seconds)
-        return not self._thread.is_alive()
+        if not self._thread.is_started or self._thread.is_current():
+            return not self._thread.is_started
+        return self._thread.join(timeout_seconds)
 
     def next_wait_seconds(self) -> float:
         """Return how long to wait for the next tick, judged by what went on since the last call."""
@@ -105,4 +104,5 @@ class Ticker:
             with self._guard.swallow("job"):
                 self._jobs.popleft()[1]()
         self._guard.report()
+        leave_no_trace()
         self.ticks += 1

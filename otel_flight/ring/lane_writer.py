@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import mmap
-from _thread import allocate_lock
 from collections import deque
 from typing import Any, Final, NamedTuple
 
 from otel_flight.clock import monotonic_ns, wall_ns
+from otel_flight.native import allocate_lock
 from otel_flight.records.definitions import Definitions
 from otel_flight.ring import layout
 from otel_flight.ring.orphaned_lock import OrphanWatch

@@ -7,7 +7,6 @@ loop's thread, which tells what blocks it. Nothing of asyncio or uvloop is patch
 from __future__ import annotations
 
 import asyncio
-import time
 from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from otel_flight.interpreter.frames import CAN_READ_FRAMES, current_frames
 from otel_flight.interpreter.loops import Found, loops_of_frames, loops_of_roots
 from otel_flight.names import attributes as names
 from otel_flight.names import event_names, source_names
+from otel_flight.native import sleep
 from otel_flight.recording.open_spans import OpenSpans
 from otel_flight.records.records import RuntimeEvent
 from otel_flight.settings import kinds
@@ -171,7 +171,7 @@ class EventLoops:
         is_first = not stall.samples
         self._look(heart, loop, stall)
         if is_first:
-            time.sleep(_SECOND_LOOK_SECONDS)
+            sleep(_SECOND_LOOK_SECONDS)
             self._look(heart, loop, stall)
         if heart.due_ns != due_ns or not loop.is_running():
             return  # it is over, as the late beat will tell at the next tick

@@ -11,7 +11,6 @@ import sys
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass
-from threading import get_ident
 from typing import Any, Final, NamedTuple
 
 from otel_flight.clock import ClockPair
@@ -19,6 +18,7 @@ from otel_flight.interpreter.own_frames import without_ours
 from otel_flight.interpreter.places import Place
 from otel_flight.names import attributes as names
 from otel_flight.names import event_names, source_names
+from otel_flight.native import get_ident
 from otel_flight.records.records import RuntimeEvent
 from otel_flight.settings import kinds
 from otel_flight.settings.declaration import SettingsGroup, setting_field

@@ -9,13 +9,13 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
-from threading import get_ident
 from typing import Any, Final, Protocol
 
 from otel_flight.clock import ClockPair
 from otel_flight.names import event_names, source_names
 from otel_flight.names import log_attributes as names
 from otel_flight.names.attributes import FILE, FUNCTION, LINE
+from otel_flight.native import get_ident, is_own_thread
 from otel_flight.records.records import RuntimeEvent
 from otel_flight.settings import kinds
 from otel_flight.settings.declaration import SettingsGroup, setting_field
@@ -27,7 +27,6 @@ from otel_flight.sources.hooks.log_tap import LOG_TAP, message_of
 LONGEST_MESSAGE: Final = 4096
 _LONGEST_NAME: Final = 256
 _OWN_LOGGER: Final = "otel_flight"
-_OWN_THREADS: Final = "otel-flight"
 _RECORD_BYTES: Final = 320
 """A record takes about so many bytes besides its message."""
 _AT_ONCE: Final = 0.25
@@ -147,9 +146,8 @@ def _is_own(record: logging.LogRecord) -> bool:
 
     An incident whose delivery fails must not make the next one.
     """
-    name, thread = str(record.name), record.threadName
-    is_ours = name == _OWN_LOGGER or name.startswith(f"{_OWN_LOGGER}.")
-    return is_ours or (thread is not None and thread.startswith(_OWN_THREADS))
+    name = str(record.name)
+    return name == _OWN_LOGGER or name.startswith(f"{_OWN_LOGGER}.") or is_own_thread()
 
 
 def _cut(text: str, longest: int) -> str:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import logging
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
+
+from otel_flight.native import get_ident
 
 _LOGGERS: Final = (
     "opentelemetry.exporter.otlp.proto.grpc.exporter",
@@ -27,12 +28,12 @@ class ExporterLog(logging.Filter):
 
     def __init__(self) -> None:
         super().__init__()
-        self._thread_id = threading.get_ident()
+        self._thread_id = get_ident()
         self.last_message = _UNKNOWN
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Remember the record's message; let it pass."""
-        if record.levelno >= logging.WARNING and threading.get_ident() == self._thread_id:
+        if record.levelno >= logging.WARNING and get_ident() == self._thread_id:
             self.last_message = " ".join(record.getMessage().split())[:_LONGEST_MESSAGE]
         return True
 

@@ -6,7 +6,7 @@ from collections.abc import Container, Mapping
 from typing import Final, NamedTuple
 
 from otel_flight.clock import process_time_ns
-from otel_flight.interpreter.threads import thread_with
+from otel_flight.interpreter.threads import native_id_of, thread_with
 from otel_flight.names import process_attributes as names
 from otel_flight.sources.kernel.files import number_in, read_text
 
@@ -54,8 +54,8 @@ class RunQueues:
         """
         before = self._last.pop(span_id, None)
         thread = thread_with(thread_id)
-        native_id = getattr(thread, "native_id", None)
-        if native_id is None:
+        native_id = 0 if thread is None else native_id_of(thread)
+        if not native_id:
             return {}
         scheduled = read_scheduled(self._proc, f"self/task/{native_id}")
         if scheduled is None:

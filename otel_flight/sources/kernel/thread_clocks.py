@@ -7,7 +7,7 @@ import threading
 from typing import Final, NamedTuple
 
 from otel_flight.clock import clock_gettime_ns, monotonic_ns
-from otel_flight.interpreter.threads import alive_threads
+from otel_flight.interpreter.threads import alive_threads, ident_of, native_id_of
 
 MOST_THREADS: Final = 64
 """At most this many threads' clocks are read at a time (0.4 µs each); of more, these come round in
@@ -60,7 +60,7 @@ class ThreadClocks:
         Takes 50 µs. To be called by a thread that holds the GIL and has not released it
         since it got it: who is running all the same was not holding it before.
         """
-        threads = {thread.native_id or 0: thread.ident or 0 for thread in alive_threads()}
+        threads = {native_id_of(thread): ident_of(thread) for thread in alive_threads()}
         # Of all noted, one that is not among them has begun since, with its clock at zero.
         known = {*_threads()} if self._is_complete else {*self._last} & {*threads}
         first = _read(known)
@@ -80,8 +80,8 @@ class ThreadClocks:
 
 def _threads() -> list[int]:
     own = threading.get_native_id()
-    found = [thread.native_id for thread in alive_threads()]
-    return [native_id for native_id in found if native_id is not None and native_id != own]
+    found = [native_id_of(thread) for thread in alive_threads()]
+    return [native_id for native_id in found if native_id not in (0, own)]
 
 
 def _read(native_ids: set[int]) -> dict[int, int]:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 import weakref
 from collections import deque
-from threading import get_ident
 from typing import Final, NamedTuple
 
 from otel_flight.clock import monotonic_ns, thread_time_ns
 from otel_flight.guard import Guard
 from otel_flight.interpreter.tasks import running_loop
 from otel_flight.names import source_names
+from otel_flight.native import get_ident
 
 BUSY_SECONDS: Final = 0.02
 """A loop that works has a beat every so many seconds, and its stalls are measured to within

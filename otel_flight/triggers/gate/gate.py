@@ -5,13 +5,13 @@ Never fails open: a firing that is refused is counted by reason and nothing is e
 
 from __future__ import annotations
 
-import threading
 from collections import Counter, deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
 from otel_flight.clock import Clock
+from otel_flight.native import allocate_lock
 from otel_flight.settings.fields import CoreSettings
 from otel_flight.triggers.gate.firing import Firing
 
@@ -48,7 +48,7 @@ class Gate:
         self._budget = settings.incidents_per_hour
         self._clock = clock
         self._new_id = new_id
-        self._lock = threading.Lock()
+        self._lock = allocate_lock()
         self._last_opened: dict[tuple[str, ...], int] = {}
         self._opened: deque[int] = deque()
         self._open_id: str | None = None

@@ -20,6 +20,7 @@ from opentelemetry.sdk.trace import TracerProvider
 
 from otel_flight.incidents.window import WindowEvent
 from otel_flight.names.log_attributes import LEFT_OUT, LEVEL, LOGGER, MESSAGE, SEVERITY
+from otel_flight.native import Thread
 from otel_flight.sources.log_records import LONGEST_MESSAGE, SOURCE
 from otel_flight.testing import FakeClock
 from tests.support.source_rig import SourceRig
@@ -354,10 +355,11 @@ def test_what_is_logged_on_our_threads_is_left_out(log: Log) -> None:
     def work() -> None:
         log.logger.error("connection refused")
 
-    for name in ("otel-flight-flusher", "worker"):
-        thread = threading.Thread(target=work, name=name)
-        thread.start()
-        thread.join()
+    own, other = Thread(work, "otel-flight-worker"), threading.Thread(target=work)
+    own.start()
+    assert own.join(10)
+    other.start()
+    other.join()
 
     assert log.messages() == ["connection refused"]
 

@@ -1,0 +1,49 @@
+"""Under gevent and eventlet: the program goes on as without us, and its incident is delivered."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.support.otlp_messages import Transport
+from tests.support.otlp_receiver import OtlpReceiver
+from tests.support.service_process import ServiceProcess
+
+PROGRAM = str(Path(__file__).parent / "programs" / "green_work.py")
+QUIET = {"PYTHONWARNINGS": "ignore::DeprecationWarning"}
+"""eventlet says that it is deprecated, and that is one."""
+
+
+@pytest.mark.parametrize("library", ["gevent", "eventlet"])
+@pytest.mark.parametrize(
+    ("when", "transport", "compiled"),
+    [
+        ("before import", "http/protobuf", "true"),
+        ("before import", "grpc", "false"),
+        ("after import", "http/protobuf", "false"),
+        ("after install", "http/protobuf", "true"),
+        ("after install", "grpc", "true"),
+        ("after the first span", "http/protobuf", "true"),
+        ("after a fork", "http/protobuf", "true"),
+    ],
+)
+def test_work_is_done_and_its_incident_is_delivered(
+    library: str, when: str, transport: Transport, compiled: str
+) -> None:
+    """Whenever the program patches: our threads stay threads, and nobody waits for a greenlet."""
+    pytest.importorskip(library)
+    with OtlpReceiver() as receiver:
+        environment = {
+            **QUIET,
+            "OTEL_FLIGHT_COMPILED": compiled,
+            "OTEL_FLIGHT_ENDPOINT": receiver.endpoint(transport),
+            "OTEL_FLIGHT_PROTOCOL": transport,
+        }
+        with ServiceProcess([PROGRAM, when, library], environment=environment) as process:
+            assert process.wait() == 0, process.output()
+            output = process.output()
+        names = {item.span.name for item in receiver.spans()}
+
+    assert "done 60\nwritten 1 delivered 1\nerrors () \n" in output, output
+    assert "piece 1" in names
