@@ -33,6 +33,7 @@ from otel_flight.statistics import Statistics
 from otel_flight.triggers.base import TriggerContext, build_triggers
 from otel_flight.triggers.gate.firing import Firing, FiringInbox
 from otel_flight.triggers.gate.gate import Gate, Verdict
+from otel_flight.words import size
 from otel_flight.worker import Worker
 
 _logger = logging.getLogger("otel_flight")
@@ -242,20 +243,29 @@ class Run:
     def _open_ring(self) -> None:
         if self.session.ring is not None:
             return
-        ring, refusals = self.session.open_ring({"service": self._service_name})
-        path = ring.backing.path
+        placed = self.session.open_ring({"service": self._service_name})
+        path, refusals = placed.backing.path, placed.refusals
         if path is None:
             _logger.warning(
                 "otel-flight keeps its window in anonymous memory, which is lost when the process "
                 "is killed: %s.",
                 "; ".join(str(refusal) for refusal in refusals),
             )
-        elif refusals and self.settings.ring_directory:
+        elif refusals:
             _logger.warning(
                 "otel-flight keeps its window in %s instead of %s: %s.",
                 path.parent,
-                self.settings.ring_directory,
+                self.settings.ring_directory or refusals[0].path,
                 refusals[0],
+            )
+        if path is not None and placed.shortage:
+            _logger.warning(
+                "otel-flight keeps a window of %s instead of %s in %s: %s; set "
+                "OTEL_FLIGHT_RING_DIRECTORY to a memory volume of its own, or enlarge this one.",
+                size(len(placed.backing.memory)),
+                size(self.settings.window_bytes),
+                path.parent,
+                placed.shortage,
             )
 
     def _heartbeat(self) -> None:

@@ -8,7 +8,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from otel_flight.errors import RingUnavailable
 from otel_flight.recording.encoding.compiled import IS_AVAILABLE, SpanWriters, span_writers
 from otel_flight.recording.encoding.fast_encoder import span_encoder
 from otel_flight.recording.encoding.scope_table import ScopeTable
@@ -16,8 +15,9 @@ from otel_flight.recording.encoding.stack_table import StackTable
 from otel_flight.recording.open_spans import OpenSpans
 from otel_flight.recording.runtime_events import RuntimeEvents
 from otel_flight.ring import layout
-from otel_flight.ring.file import RING_SUFFIX, create_first_backing, ring_directories
+from otel_flight.ring.file import RING_SUFFIX, ring_directories
 from otel_flight.ring.lane_writer import LaneWriter
+from otel_flight.ring.placement import Placed, place_ring
 from otel_flight.ring.ring import Ring
 from otel_flight.settings.fields import CoreSettings
 
@@ -46,24 +46,26 @@ class RecordingSession:
             self.writers = span_writers(lane, self.scopes, settings.record_bytes)
         self.ring: Ring | None = None
 
-    def open_ring(self, facts: Mapping[str, Any]) -> tuple[Ring, list[RingUnavailable]]:
+    def open_ring(self, facts: Mapping[str, Any]) -> Placed:
         """Make the ring and let the lanes write into it.
 
         Returns:
-            The ring, which has no path when all directories were refused, and why they were.
+            Where it is, and what stood in the way of a better place or a larger ring.
         """
-        segments = layout.segments_for(
-            self._settings.window_bytes, self._settings.runtime_lane_bytes
-        )
-        size = layout.segment_offset(sum(segments))
-        named = self._settings.ring_directory
-        backing, refusals = create_first_backing(
+        settings = self._settings
+        named = settings.ring_directory
+        placed = place_ring(
             ring_directories(Path(named) if named else None),
             f"{self.pid}-{secrets.token_hex(4)}{RING_SUFFIX}",
-            size,
+            layout.whole_segments(settings.window_bytes),
         )
-        self.ring = ring = Ring(backing, self.lanes, segments, facts)
-        return ring, refusals
+        window_bytes, runtime_bytes = settings.window_bytes, settings.runtime_lane_bytes
+        if placed.shortage:
+            size_bytes = len(placed.backing.memory)
+            window_bytes, runtime_bytes = size_bytes, runtime_bytes * size_bytes // window_bytes
+        segments = layout.segments_for(window_bytes, runtime_bytes)
+        self.ring = Ring(placed.backing, self.lanes, segments, facts)
+        return placed
 
     def checkpoint_open_spans(self) -> None:
         """Record spans open for more than a tick, so that a killed process still shows them."""

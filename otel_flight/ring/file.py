@@ -126,22 +126,9 @@ def _allocate(descriptor: int, size_bytes: int) -> None:
         written += os.write(descriptor, zeros[: size_bytes - written])
 
 
-def create_first_backing(
-    directories: list[Path], name: str, size_bytes: int
-) -> tuple[Backing, list[RingUnavailable]]:
-    """Create the ring in the first directory that allows it, else in anonymous memory.
-
-    Returns:
-        The backing, and why each directory before it was refused. Anonymous memory (a path of
-        None) dies with the process: the caller warns about it.
-    """
-    refusals: list[RingUnavailable] = []
-    for directory in directories:
-        try:
-            return create_backing(directory, name, size_bytes), refusals
-        except RingUnavailable as error:
-            refusals.append(error)
-    return Backing(mmap.mmap(-1, size_bytes), None, None), refusals
+def anonymous_backing(size_bytes: int) -> Backing:
+    """Return memory without a file, which dies with the process."""
+    return Backing(mmap.mmap(-1, size_bytes), None, None)
 
 
 def is_owner_alive(descriptor: int) -> bool:

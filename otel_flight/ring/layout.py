@@ -107,6 +107,11 @@ def segment_offset(segment: int) -> int:
     return HEADER_BYTES + segment * SEGMENT_BYTES
 
 
+def whole_segments(window_bytes: int) -> int:
+    """Return the size of the largest file within `window_bytes`, of four segments at least."""
+    return segment_offset(max(4, (window_bytes - HEADER_BYTES) // SEGMENT_BYTES))
+
+
 def segments_for(window_bytes: int, runtime_bytes: int) -> tuple[int, int]:
     """Return how many segments each lane gets so that the file stays within `window_bytes`.
 

@@ -343,7 +343,9 @@ class TestThreads:
             )
             for index in range(number % 3):  # so that the numbers of scopes differ
                 session.scopes.add(InstrumentationScope(f"other {index}"), None)
-            ring, _ = session.open_ring({})
+            session.open_ring({})
+            ring = session.ring
+            assert ring is not None
             rig.processor.record_into(session, unwatched, unwatched)
             while session.lanes[LANE_SPANS].counts().written_records < 200:
                 pass
@@ -579,7 +581,7 @@ class TestPlaces:
     def open_in(self, directory: Path) -> tuple[RecordingSession, list[str]]:
         """Return a session that was to record there, and what was refused."""
         session = RecordingSession(Settings(ring_directory=str(directory), window_bytes=2 << 20))
-        _, refusals = session.open_ring({})
+        refusals = session.open_ring({}).refusals
         return session, [refusal.path for refusal in refusals]
 
     @pytest.mark.parametrize("trouble", ["full", "read-only", "link", "open", "theirs", "file"])

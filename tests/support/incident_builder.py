@@ -79,7 +79,9 @@ class IncidentBuilder:
             Settings(ring_directory=str(ring_directory), window_bytes=window_bytes)
         )
         self._resource = Resource({"service.name": service, "host.name": "web-1"})
-        self._ring, _ = self._session.open_ring({"service": service})
+        self._session.open_ring({"service": service})
+        assert self._session.ring is not None
+        self._ring = self._session.ring
         processor = RecordingSpanProcessor(lambda: None, Guard())
         processor.record_into(self._session, unwatched, unwatched)
         self._provider = TracerProvider(resource=self._resource)

@@ -86,7 +86,9 @@ class RecordingRig:
         self.provider.add_span_processor(self.processor)
         self.tracer = self.provider.get_tracer("rig", "1.0")
         self.session = RecordingSession(self.settings)
-        self.ring: Ring = self.session.open_ring({"service": "rig"})[0]
+        self.session.open_ring({"service": "rig"})
+        assert self.session.ring is not None
+        self.ring: Ring = self.session.ring
         self.processor.record_into(
             self.session,
             self.root_ends.append,
@@ -107,7 +109,9 @@ class RecordingRig:
         if self.session.pid != os.getpid():
             self.session.abandon()
             self.session = RecordingSession(self.settings)
-            self.ring = self.session.open_ring({"service": "child"})[0]
+            self.session.open_ring({"service": "child"})
+            assert self.session.ring is not None
+            self.ring = self.session.ring
             self.processor.record_into(
                 self.session,
                 self.root_ends.append,

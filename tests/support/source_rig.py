@@ -33,7 +33,9 @@ class SourceRig:
         self.guard = Guard()
         self.settings = Settings(ring_directory=str(directory), **settings)
         self.session = RecordingSession(self.settings)
-        self.ring = self.session.open_ring({"service": "rig"})[0]
+        self.session.open_ring({"service": "rig"})
+        assert self.session.ring is not None
+        self.ring = self.session.ring
         self.hooked: list[RuntimeEvent] = []
         self.session.runtime.hooks = (self.hooked.append,)
         self.surroundings = Surroundings(

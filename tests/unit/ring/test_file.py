@@ -15,7 +15,6 @@ import pytest
 from otel_flight.errors import RingUnavailable
 from otel_flight.ring.file import (
     create_backing,
-    create_first_backing,
     is_owner_alive,
     open_directory,
     ring_directories,
@@ -135,20 +134,6 @@ def test_a_directory_of_someone_else_is_refused(tmp_path: Path) -> None:
     assert list(directory.iterdir()) == []
 
 
-@is_root
-def test_a_named_directory_of_someone_else_gets_one_of_ours(tmp_path: Path) -> None:
-    """A memory volume that belongs to another user still holds our ring."""
-    volume = tmp_path / "volume"
-    volume.mkdir()
-    os.chown(volume, SOMEONE_ELSE, SOMEONE_ELSE)
-
-    backing, refusals = create_first_backing(ring_directories(volume), "1.ring", SIZE)
-
-    assert backing.path == volume / f"otel-flight-{os.geteuid()}" / "1.ring"
-    assert [refusal.path for refusal in refusals] == [str(volume)]
-    backing.close(unlink=True)
-
-
 def test_a_named_directory_that_is_a_link_gets_none(tmp_path: Path) -> None:
     """Whoever made the link would choose where our files go."""
     real, link = tmp_path / "real", tmp_path / "link"
@@ -180,27 +165,6 @@ def test_a_read_only_file_system_is_refused(small_tmpfs: Path) -> None:
 
     with pytest.raises(RingUnavailable, match=os.strerror(errno.EROFS)):
         create_backing(small_tmpfs / "ring", "1.ring", SIZE)
-
-
-def test_without_any_directory_the_ring_is_in_plain_memory(tmp_path: Path) -> None:
-    """Recording goes on; the refusals say why it will not outlive the process."""
-    (tmp_path / "file").write_text("no directory")
-    backing, refusals = create_first_backing([tmp_path / "file", Path("/proc/x")], "1.ring", SIZE)
-
-    assert (backing.path, backing.descriptor) == (None, None)
-    assert len(backing.memory) == SIZE
-    assert [refusal.path for refusal in refusals] == [str(tmp_path / "file"), "/proc/x"]
-    backing.close(unlink=True)
-
-
-def test_the_first_directory_that_will_do_is_taken(tmp_path: Path) -> None:
-    """Directories after it are not even made."""
-    backing, refusals = create_first_backing([tmp_path / "a", tmp_path / "b"], "1.ring", SIZE)
-
-    assert backing.path == tmp_path / "a" / "1.ring"
-    assert refusals == []
-    assert not (tmp_path / "b").exists()
-    backing.close(unlink=True)
 
 
 def test_shared_memory_comes_before_the_temporary_directory(
