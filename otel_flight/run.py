@@ -33,7 +33,6 @@ from otel_flight.statistics import Statistics
 from otel_flight.triggers.base import TriggerContext, build_triggers
 from otel_flight.triggers.gate.firing import Firing, FiringInbox
 from otel_flight.triggers.gate.gate import Gate, Verdict
-from otel_flight.words import size
 from otel_flight.worker import Worker
 
 _logger = logging.getLogger("otel_flight")
@@ -244,29 +243,8 @@ class Run:
         if self.session.ring is not None:
             return
         placed = self.session.open_ring({"service": self._service_name})
-        path, refusals = placed.backing.path, placed.refusals
-        if path is None:
-            _logger.warning(
-                "otel-flight keeps its window in anonymous memory, which is lost when the process "
-                "is killed: %s.",
-                "; ".join(str(refusal) for refusal in refusals),
-            )
-        elif refusals:
-            _logger.warning(
-                "otel-flight keeps its window in %s instead of %s: %s.",
-                path.parent,
-                self.settings.ring_directory or refusals[0].path,
-                refusals[0],
-            )
-        if path is not None and placed.shortage:
-            _logger.warning(
-                "otel-flight keeps a window of %s instead of %s in %s: %s; set "
-                "OTEL_FLIGHT_RING_DIRECTORY to a memory volume of its own, or enlarge this one.",
-                size(len(placed.backing.memory)),
-                size(self.settings.window_bytes),
-                path.parent,
-                placed.shortage,
-            )
+        for problem in placed.problems(self.settings.ring_directory, self.settings.window_bytes):
+            _logger.warning("%s", problem)
 
     def _heartbeat(self) -> None:
         self.session.heartbeat()

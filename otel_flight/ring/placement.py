@@ -54,6 +54,35 @@ class Placed(NamedTuple):
     refusals: list[RingUnavailable]
     shortage: str
 
+    def problems(self, named: str | None, wanted_bytes: int) -> list[str]:
+        """Return a sentence for each thing that is not as it was asked for.
+
+        Args:
+            named: the directory that the setting names; None: it names none.
+            wanted_bytes: the size that was asked for.
+        """
+        path = self.backing.path
+        if path is None:
+            refused = "; ".join(map(str, self.refusals))
+            said = (
+                "otel-flight keeps its window in anonymous memory, which is lost when the process"
+            )
+            return [f"{said} is killed: {refused}."]
+        problems = []
+        if self.refusals:
+            better = named or self.refusals[0].path
+            problems.append(
+                f"otel-flight keeps its window in {path.parent} instead of {better}: "
+                f"{self.refusals[0]}."
+            )
+        if self.shortage:
+            problems.append(
+                f"otel-flight keeps a window of {size(len(self.backing.memory))} instead of "
+                f"{size(wanted_bytes)} in {path.parent}: {self.shortage}; set "
+                "OTEL_FLIGHT_RING_DIRECTORY to a memory volume of its own, or enlarge this one."
+            )
+        return problems
+
 
 def place_ring(directories: list[Path], name: str, size_bytes: int) -> Placed:
     """Create a ring in the first directory that allows it, else in anonymous memory.

@@ -137,7 +137,9 @@ def test_a_forked_child_has_none(worker: Worker) -> None:
 
 def test_a_condition_wakes_all_who_wait() -> None:
     """When what they wait for is so."""
-    condition, found, seen = Condition(), [], []
+    condition = Condition()
+    found: list[int] = []
+    seen: list[object] = []
 
     def wait() -> None:
         with condition:

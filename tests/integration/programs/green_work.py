@@ -36,8 +36,7 @@ tracer.start_span("first").end()
 patch("after the first span")
 if WHEN == "after a fork" and (child := os.fork()):
     code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-    if recorder is not None:
-        recorder.stop()
+    recorder.stop()
     sys.exit(code)
 patch("after a fork")
 spawn = importlib.import_module(LIBRARY).spawn
@@ -59,7 +58,7 @@ for greenlet in [spawn(work, number) for number in range(3)]:
     greenlet.join() if LIBRARY == "gevent" else greenlet.wait()
 print("done", done)
 until = time.monotonic() + 20
-while recorder is not None and time.monotonic() < until:
+while time.monotonic() < until:
     if recorder.statistics().delivery.delivered_incidents:
         break
     time.sleep(0.02)
