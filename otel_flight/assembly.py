@@ -34,7 +34,7 @@ from otel_flight.incidents.findings.failures.unhandled_exception import RULE as 
 from otel_flight.incidents.findings.places.self_time import RULE as SELF_TIME
 from otel_flight.incidents.findings.places.slow_child import RULE as SLOW_CHILD
 from otel_flight.incidents.findings.rule import Rule
-from otel_flight.incidents.rulebook import Rulebook
+from otel_flight.incidents.findings.rulebook import Rulebook
 from otel_flight.settings.fields import CoreSettings
 from otel_flight.sources import (
     cpu_throttling,

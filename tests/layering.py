@@ -63,7 +63,7 @@ READERS: Final = ("cli", "report")
 CONCRETE: Final[Mapping[str, frozenset[str]]] = {
     "sources": frozenset({"base"}),
     "triggers": frozenset({"base"}),
-    "incidents.findings": frozenset({"rule"}),
+    "incidents.findings": frozenset({"rule", "rulebook"}),
     "cli.commands": frozenset(),
 }
 """Folders of concrete things that do not know each other, with the bases that all of them have."""

@@ -11,10 +11,10 @@ import msgspec
 
 from otel_flight.clock import wall_ns
 from otel_flight.guard import Guard
-from otel_flight.incidents.explanation import explain
+from otel_flight.incidents.explanations.explanation import explain
+from otel_flight.incidents.findings.rulebook import Rulebook
 from otel_flight.incidents.gil_yields import YieldGil, keep_gil, with_yields
 from otel_flight.incidents.incident import Incident
-from otel_flight.incidents.rulebook import Rulebook
 from otel_flight.names.span_attributes import SERVICE_NAME
 from otel_flight.records.ids import span_text
 from otel_flight.records.records import Span

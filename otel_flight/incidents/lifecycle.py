@@ -10,27 +10,25 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable
 from functools import partial
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 import msgspec
 
 from otel_flight.clock import Clock, ClockPair
 from otel_flight.guard import Guard
 from otel_flight.incidents.completion import complete, new_incident_id
-from otel_flight.incidents.flight_file import OPEN_SPANS, segment_entry
+from otel_flight.incidents.findings.rulebook import Rulebook
+from otel_flight.incidents.frozen_incident import frozen_incident
 from otel_flight.incidents.frozen_window import FrozenWindow
 from otel_flight.incidents.gil_yields import yield_gil
 from otel_flight.incidents.incident import Incident
-from otel_flight.incidents.manifest import Losses, Manifest
+from otel_flight.incidents.manifest import Manifest
 from otel_flight.incidents.open_incident import OpenIncident
-from otel_flight.incidents.open_spans_segment import capture_open_spans
-from otel_flight.incidents.rulebook import Rulebook
 from otel_flight.incidents.spool import Spool
 from otel_flight.incidents.window import Window
 from otel_flight.incidents.writer import IncidentWriter
 from otel_flight.recording.session import RecordingSession
-from otel_flight.ring.layout import LANE_SPANS
-from otel_flight.ring.reader import RingHeader
+from otel_flight.ring.ring import Ring
 from otel_flight.settings.fields import CoreSettings
 from otel_flight.triggers.gate.firing import Firing
 from otel_flight.triggers.gate.gate import OPENED, Gate, Verdict
@@ -140,9 +138,23 @@ class IncidentLifecycle:
         moment = ClockPair.now(self._clock)
         if ring is None:
             return Incident(Manifest(incident_id=new_incident_id()), Window([]))
-        frozen = FrozenWindow(ring.image, moment, self._settings.window_seconds, yield_gil)
-        incident = self._incident(new_incident_id(), moment, frozen, ring.image.header())
+        incident = self._closed(new_incident_id(), moment, self._freeze(ring, moment), ring)
         return complete(incident, self._rulebook, self._guard, set())
+
+    def _freeze(self, ring: Ring, moment: ClockPair) -> FrozenWindow:
+        return FrozenWindow(ring.image, moment, self._settings.window_seconds, yield_gil)
+
+    def _closed(
+        self, incident_id: str, opened: ClockPair, frozen: FrozenWindow, ring: Ring
+    ) -> Incident:
+        return frozen_incident(
+            incident_id,
+            frozen,
+            self._session,
+            ring.image.header(),
+            opened_ns=opened.wall_ns,
+            closed_ns=self._clock.wall_ns(),
+        )
 
     def _open(self, incident_id: str) -> None:
         if self._current is not None:  # the gate thinks it closed; its tail ends now
@@ -152,11 +164,7 @@ class IncidentLifecycle:
         if ring is None or len(self._unwritten) >= MAX_UNWRITTEN:
             self._fail(incident_id)
             return
-        self._current = OpenIncident(
-            incident_id,
-            moment,
-            FrozenWindow(ring.image, moment, self._settings.window_seconds, yield_gil),
-        )
+        self._current = OpenIncident(incident_id, moment, self._freeze(ring, moment))
 
     def _close(self, current: OpenIncident) -> None:
         self._current = None
@@ -166,8 +174,7 @@ class IncidentLifecycle:
             self._fail(current.incident_id)
             return
         current.window.grow(ring.image)
-        header = ring.image.header()
-        incident = self._incident(current.incident_id, current.opened, current.window, header)
+        incident = self._closed(current.incident_id, current.opened, current.window, ring)
         causes = current.causes()
         manifest = msgspec.structs.replace(
             incident.manifest,
@@ -199,46 +206,3 @@ class IncidentLifecycle:
         self._not_frozen += 1
         self._gate.closed(incident_id)
         self._gate.give_back()
-
-    def _incident(
-        self, incident_id: str, opened: ClockPair, frozen: FrozenWindow, header: RingHeader
-    ) -> Incident:
-        now_ns = self._clock.wall_ns()
-        open_segment, open_count = capture_open_spans(self._session, now_ns)
-        segments = frozen.segments()
-        coverage = frozen.coverage(LANE_SPANS, now_ns)
-        manifest = Manifest(
-            incident_id=incident_id,
-            service_name=str(header.facts.get("service", "")),
-            opened_ns=opened.wall_ns,
-            closed_ns=now_ns,
-            coverage=coverage,
-            process=_process_facts(header),
-            segments=[segment_entry(item) for item in segments],
-            open_spans_file=OPEN_SPANS if open_segment is not None else "",
-            open_spans_records=open_segment.records if open_segment is not None else 0,
-            open_spans=open_count,
-            window_bytes=sum(len(item.segment.payload) for item in segments),
-            losses=self._losses(frozen, is_complete=coverage.is_complete),
-        )
-        return Incident(manifest, Window(segments, open_segment))
-
-    def _losses(self, frozen: FrozenWindow, *, is_complete: bool) -> Losses:
-        counts = [lane.counts() for lane in self._session.lanes]
-        encoder = self._session.encoder
-        return Losses(
-            evicted=0 if is_complete else counts[LANE_SPANS].evicted_records,
-            overtaken=frozen.missing_records(),
-            dropped=sum(lane.dropped_records for lane in counts),
-            cut=encoder.cut_records,
-            converted=encoder.converted,
-            open_spans_evicted=self._session.open_spans.evicted,
-        )
-
-
-def _process_facts(header: RingHeader) -> dict[str, Any]:
-    return {
-        **header.facts,
-        "pid": header.pid,
-        "started_ns": header.created_wall_ns,
-    }

@@ -13,9 +13,9 @@ from typing import Final
 
 from otel_flight.guard import Guard
 from otel_flight.incidents.completion import complete
+from otel_flight.incidents.findings.rulebook import Rulebook
 from otel_flight.incidents.gil_yields import YieldGil
 from otel_flight.incidents.incident import Incident
-from otel_flight.incidents.rulebook import Rulebook
 from otel_flight.incidents.spool import Spool
 
 _MOST_UNFINISHED: Final = 20_000

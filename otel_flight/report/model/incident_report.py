@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from otel_flight.incidents.evidence.evidence import Evidence, LocalRoot
-from otel_flight.incidents.explanation import explain
+from otel_flight.incidents.explanations.explanation import explain
+from otel_flight.incidents.findings.rulebook import Rulebook
 from otel_flight.incidents.incident import Incident
 from otel_flight.incidents.manifest import Explanation, Finding, Manifest
-from otel_flight.incidents.rulebook import Rulebook
 from otel_flight.incidents.spool import DeliveryState
 from otel_flight.incidents.window import WindowEvent, WindowSpan
 from otel_flight.report.model.incident_words import LargeTraceSize

@@ -14,7 +14,7 @@ from otel_flight.incidents.manifest import Cause, Finding
 from otel_flight.names import attributes as names
 from tests.support.findings import evidence_of
 from tests.support.incident_builder import IncidentBuilder
-from tests.unit.incidents.test_inferred_spans import place
+from tests.unit.incidents.explanations.test_inferred_spans import place
 
 HOLDER = "write (shop/app.py:44)"
 

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from otel_flight.incidents.evidence.evidence import Evidence
 from otel_flight.incidents.evidence.pauses import Pause, find_pauses
-from otel_flight.incidents.inferred_spans import infer_spans
+from otel_flight.incidents.explanations.inferred_spans import infer_spans
 from otel_flight.incidents.manifest import Explanation
 from otel_flight.names import attributes as names
 from otel_flight.names import sent_attributes

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from opentelemetry.sdk.trace import Span
 
-from otel_flight.incidents.explanation import explain
-from otel_flight.incidents.inferred_spans import MOST_DEEP, MOST_SPANS
+from otel_flight.incidents.explanations.explanation import explain
+from otel_flight.incidents.explanations.inferred_spans import MOST_DEEP, MOST_SPANS
 from otel_flight.incidents.manifest import Explanation
 from otel_flight.interpreter.places import Place
 from otel_flight.names import attributes as names

@@ -1,0 +1,1 @@
+"""What an incident's file puts into the trigger's own trace, so that the trace explains itself."""
