@@ -1,4 +1,4 @@
-"""Build the hot path in C into the wheel, where there is a C compiler; else it is pure Python.
+"""Build what is in C into the wheel, where there is a C compiler; else it is pure Python.
 
 `OTEL_FLIGHT_BUILD` says what is wanted:
 
@@ -23,12 +23,13 @@ from typing import Any
 
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
-_MODULE = "otel_flight.recording.encoding._hot_path"
-_SOURCE = Path("otel_flight/recording/encoding/_hot_path.c")
+_MODULES = ("otel_flight._last_signal", "otel_flight.recording.encoding._hot_path")
+_FIRST_UNKNOWN: dict[str, tuple[int, int]] = {}
+"""These know how the interpreter keeps its calls; from this version on they are left out."""
 _MODES = ("auto", "compiled", "pure")
 
 
-class CompiledHotPathHook(BuildHookInterface[Any]):
+class CompiledModulesHook(BuildHookInterface[Any]):
     """Compile, and mark the wheel as made for this interpreter."""
 
     PLUGIN_NAME = "custom"
@@ -46,34 +47,38 @@ class CompiledHotPathHook(BuildHookInterface[Any]):
             raise ValueError(f"OTEL_FLIGHT_BUILD is {wanted!r}; use one of {', '.join(_MODES)}")
         if wanted == "pure":
             return
-        try:
-            built = self._compiled(is_editable=version == "editable")
-        except Exception as error:
-            if wanted == "compiled":
-                raise
-            self.app.display_warning(f"{_MODULE} is left out, as it could not be compiled: {error}")
-            return
-        if version != "editable":
-            build_data["force_include"][str(built)] = str(_SOURCE.with_name(built.name))
-        build_data["pure_python"] = False
-        build_data["infer_tag"] = True
+        for module in _MODULES:
+            if sys.version_info >= _FIRST_UNKNOWN.get(module, (4,)):
+                continue
+            try:
+                built = self._compiled(module, is_editable=version == "editable")
+            except Exception as error:
+                if wanted == "compiled":
+                    raise
+                reason = f"could not be compiled: {error}"
+                self.app.display_warning(f"{module} is left out, as it {reason}")
+                continue
+            if version != "editable":
+                build_data["force_include"][str(built)] = str(_source_of(module, built.name))
+            build_data["pure_python"] = False
+            build_data["infer_tag"] = True
 
     def finalize(self, version: str, build_data: dict[str, Any], artifact_path: str) -> None:
         """Remove what was compiled: the wheel has it now."""
         if self._temporary is not None:
             self._temporary.cleanup()
 
-    def _compiled(self, *, is_editable: bool) -> Path:
+    def _compiled(self, module: str, *, is_editable: bool) -> Path:
         """Return where the extension is until `finalize`, or for good if it is editable."""
         if sys.implementation.name != "cpython" or sysconfig.get_config_var("Py_GIL_DISABLED"):
             raise RuntimeError("it is for CPython with the GIL")
         root = Path(self.root)
         # Not in the tree: a wheel may be built with other flags than what runs from there.
-        self._temporary = tempfile.TemporaryDirectory()
-        built = _compile(root / _SOURCE, Path(self._temporary.name))
+        self._temporary = self._temporary or tempfile.TemporaryDirectory()
+        built = _compile(module, root / _source_of(module), Path(self._temporary.name))
         if not is_editable:
             return built
-        target = root / _SOURCE.with_name(built.name)
+        target = root / _source_of(module, built.name)
         # Renamed into place: a running process keeps the file that it has mapped.
         unfinished = target.with_suffix(".unfinished")
         unfinished.write_bytes(built.read_bytes())
@@ -81,7 +86,13 @@ class CompiledHotPathHook(BuildHookInterface[Any]):
         return unfinished.replace(target)
 
 
-def _compile(source: Path, folder: Path) -> Path:
+def _source_of(module: str, name: str = "") -> Path:
+    """Return the source of an extension below the root, or another file beside it."""
+    source = Path(*module.split(".")).with_suffix(".c")
+    return source.with_name(name) if name else source
+
+
+def _compile(module: str, source: Path, folder: Path) -> Path:
     """Return the path of the extension below `folder`."""
     # Here, and not above: it is only needed where something is compiled.
     from setuptools import Distribution, Extension
@@ -89,13 +100,14 @@ def _compile(source: Path, folder: Path) -> Path:
 
     flags = shlex.split(os.environ.get("OTEL_FLIGHT_CFLAGS", ""))
     extension = Extension(
-        _MODULE,
+        module,
         [str(source)],
         extra_compile_args=["-O3", *flags],
         extra_link_args=flags,
+        libraries=["rt"] if sys.platform == "linux" else [],  # timers, before glibc 2.34
     )
     command = build_ext(Distribution({"name": "otel-flight", "ext_modules": [extension]}))
     command.ensure_finalized()
     command.build_temp = command.build_lib = str(folder)
     command.run()
-    return Path(command.get_ext_fullpath(_MODULE))
+    return Path(command.get_ext_fullpath(module))

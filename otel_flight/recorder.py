@@ -9,7 +9,6 @@ from __future__ import annotations
 import atexit
 import os
 import weakref
-from pathlib import Path
 from types import TracebackType
 from typing import Any, BinaryIO
 
@@ -21,7 +20,7 @@ from otel_flight.assembly import ASSEMBLY, Assembly, Settings
 from otel_flight.clock import SYSTEM_CLOCK, Clock
 from otel_flight.errors import RecorderStopped
 from otel_flight.guard import Guard
-from otel_flight.incidents.flight_file import write_file, write_stream
+from otel_flight.incidents.flight_file import write_to
 from otel_flight.incidents.incident import Incident
 from otel_flight.native import allocate_reentrant_lock
 from otel_flight.recording.exporting_pipeline import is_exporting
@@ -30,7 +29,7 @@ from otel_flight.run import Run
 from otel_flight.self_metrics import SelfMetrics
 from otel_flight.settings.sources import SettingsInForce, find_settings, warn_once
 from otel_flight.statistics import Statistics
-from otel_flight.termination import TerminationHandler
+from otel_flight.termination import TERMINATION, Join, Unfinished
 
 
 class FlightRecorder:
@@ -84,7 +83,8 @@ class FlightRecorder:
         self._lifecycle = allocate_reentrant_lock()  # guards _run and _processors' session
         self._run: Run | None = None
         self._final_statistics = Statistics()
-        self._termination = TerminationHandler(self._end, self.settings.shutdown_seconds + 1)
+        self._unfinished = Unfinished(self.settings.shutdown_seconds, self._end_soon)
+        self._join: Join | None = None
         self._processors: weakref.WeakSet[RecordingSpanProcessor] = weakref.WeakSet()
         self._register_fork_hook()
         read = weakref.WeakMethod(self.statistics)
@@ -103,7 +103,7 @@ class FlightRecorder:
             self._begin(run)
             atexit.register(self.stop)
             if self.settings.handle_sigterm:
-                self._termination.start()
+                TERMINATION.add(self._unfinished)
 
     def stop(self, timeout_seconds: float | None = None) -> None:
         """Stop recording; close the incident that is open, write it and deliver it if time is left.
@@ -129,7 +129,7 @@ class FlightRecorder:
                 self._final_statistics = run.statistics(is_recording=False)
                 run.session.close()
             atexit.unregister(self.stop)
-            self._termination.stop()
+            TERMINATION.remove(self._unfinished)
 
     @property
     def enabled(self) -> bool:
@@ -181,10 +181,7 @@ class FlightRecorder:
             OSError: the file or stream could not be written.
         """
         incident = self.snapshot()
-        if isinstance(target, (str, os.PathLike)):
-            write_file(incident, Path(target))
-        else:
-            write_stream(incident, target)
+        write_to(incident, target)
         return incident
 
     def statistics(self) -> Statistics:
@@ -238,6 +235,12 @@ class FlightRecorder:
     def _is_pipeline_exporting(self) -> bool:
         return any(is_exporting(processor.pipeline) for processor in list(self._processors))
 
+    def _end_soon(self) -> Join | None:
+        run = self._run
+        if self._join is None and run is not None:
+            self._join = run.end_with(self._end)
+        return self._join
+
     def _end(self) -> None:
         with self._guard.swallow("end"):
             self.stop()
@@ -253,12 +256,9 @@ class FlightRecorder:
         os.register_at_fork(after_in_child=after_in_child)
 
     def _after_fork(self) -> None:
-        """Let go of the parent's run; the child's begins with its first span, if it has any.
-
-        Most children replace themselves by another program at once, and need none.
-        """
+        """Let go of the parent's run; the child's begins with its first span, if it has any."""
         self._lifecycle = allocate_reentrant_lock()
-        self._termination.forked()
+        self._join = None
         run, self._run = self._run, None
         if run is None:
             return
@@ -271,7 +271,7 @@ class FlightRecorder:
     def _begin_in_child(self) -> None:
         """Begin the child's run, on the thread of its first span.
 
-        uWSGI forks without running Python's fork hooks; then the parent's run is still here.
+        uWSGI forks without Python's fork hooks; then the parent's run is still here.
         """
         if self._run is not None:
             if self._run.session.pid == os.getpid():
@@ -280,6 +280,8 @@ class FlightRecorder:
         run = self._new_run()
         self._begin(run)
         run.open_in_background()
+        if self.settings.handle_sigterm:
+            TERMINATION.add(self._unfinished)
 
 
 def _record(processor: RecordingSpanProcessor, run: Run) -> None:

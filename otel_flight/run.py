@@ -30,6 +30,7 @@ from otel_flight.ring.cleanup import remove_old_dead_rings
 from otel_flight.ring.layout import LANE_RUNTIME, LANE_SPANS
 from otel_flight.sources.base import Counting, Deferring, Surroundings, build_sources
 from otel_flight.statistics import Statistics
+from otel_flight.termination import TERMINATION
 from otel_flight.triggers.base import TriggerContext, build_triggers
 from otel_flight.triggers.gate.firing import Firing, FiringInbox
 from otel_flight.triggers.gate.gate import Gate, Verdict
@@ -140,6 +141,10 @@ class Run:
         self._ticker.after_tick(close)
         return closed.acquire(True, timeout_seconds) and self.worker.wait_idle(timeout_seconds)
 
+    def end_with(self, last: Callable[[], None]) -> Callable[[float], bool]:
+        """Let the ticker's thread do something and end; return how to wait. Never waits itself."""
+        return self._ticker.end_with(last)
+
     def finish(self, deadline_seconds: float) -> None:
         """Close what is open, and give the worker what is left of the time.
 
@@ -229,6 +234,7 @@ class Run:
             ("firings", self._collect_firings),
             ("incident", self.incidents.advance),
             ("checkpoint", self.session.checkpoint_open_spans),
+            ("termination", TERMINATION.look),
         ]
         if self.triggers.answer_request is not None:
             tasks.insert(3, ("external trigger", self._answer_request))

@@ -3,53 +3,190 @@
 That is what happens to a plain script, and to uvicorn, which shuts down gracefully, restores the
 handler that was there before and raises the signal again: an incident in its tail would be lost at
 every deployment. A handler of the application's own is left alone: it decides how the process ends.
+
+What does not work: a handler in Python alone (it runs when the main thread comes back from native
+code, which a database or a regular expression may keep for minutes), a thread that waits for the
+signal (it has to be blocked everywhere else), `signal.set_wakeup_fd` (asyncio's). Hence, where it
+is compiled, a function in C before the handler in Python: with nothing to finish it kills at once,
+else it notes the signal and sets a timer. The ticker, which runs already, does the finishing; so no
+thread has to be started. Without C the process may die late, when its main thread is in native
+code: then only the handler in Python knows of the signal.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
-import threading
+import sys
 from collections.abc import Callable
+from dataclasses import dataclass
 from types import FrameType
+from typing import Final
+
+from otel_flight.clock import monotonic_ns
+from otel_flight.native import allocate_lock
+
+try:
+    import otel_flight._last_signal as _last_signal  # type: ignore[import-not-found]  # noqa: PLR0402
+except ImportError:  # not compiled
+    _last_signal = None
+
+_SIGTERM: Final = signal.SIGTERM
+_PATIENCE_SECONDS: Final = 1.0
+"""If nobody of us gets to run for this many seconds after the signal, the process dies: a native
+call does not release the GIL."""
+_INIT: Final = 1
+"""The first process of a container: SIGTERM does not kill it where it has no handler."""
+
+_EMBEDDING: Final = frozenset({"mod_wsgi", "uwsgi"})
+"""Servers that have Python inside, and handle signals without it, are known by these modules."""
+
+Join = Callable[[float], bool]
+"""It waits so many seconds for an end, and returns whether that came."""
 
 
-class TerminationHandler:
-    """Handle SIGTERM where nobody does: finish, then die of the signal as before.
+@dataclass(frozen=True, eq=False)
+class Unfinished:
+    """What has to be finished before the process ends: a recorder that records.
 
-    Args:
-        finish: what to do; runs on a thread of its own, because the handler interrupts the main
-            thread anywhere, also where it holds the locks that finishing needs.
-        timeout_seconds: how long to wait for it.
+    Attributes:
+        seconds: how long that may take.
+        end_soon: lets a thread that runs already end it, which says so to `remove`; never waits.
+            Returns how to wait for that, or None when the calling thread may be at it.
     """
 
-    def __init__(self, finish: Callable[[], None], timeout_seconds: float) -> None:
-        self._finish = finish
-        self._timeout_seconds = timeout_seconds
+    seconds: float
+    end_soon: Callable[[], Join | None]
+
+
+class _DefaultAction:
+    """The handler. To who compares it, it is what is there without us: `SIG_DFL`."""
+
+    def __init__(self, act: Callable[[int], None]) -> None:
+        self._act = act
+
+    def __call__(self, number: int, frame: FrameType | None) -> None:
+        # Called by a handler that has replaced it, it does what `SIG_DFL` would do there: nothing.
+        registered: object = signal.getsignal(number)
+        if registered is self:
+            self._act(number)
+
+    def __eq__(self, other: object) -> bool:
+        return other is self or other is signal.SIG_DFL
+
+    def __bool__(self) -> bool:
+        return bool(signal.SIG_DFL)
+
+    __hash__ = object.__hash__
+
+
+class Termination:
+    """What SIGTERM does in this process, where the application has no handler for it.
+
+    Nothing in here waits for a lock: the handler interrupts the main thread anywhere.
+    """
+
+    def __init__(self) -> None:
+        self._handler = _DefaultAction(self._came)
         self._pid = os.getpid()
+        self._unfinished: tuple[Unfinished, ...] = ()
+        self._is_ending = allocate_lock()  # taken by who begins to end all
 
-    def start(self) -> None:
-        """Install the handler, in the main thread and where SIGTERM has no handler."""
-        if threading.current_thread() is not threading.main_thread():
-            return
-        if signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
-            signal.signal(signal.SIGTERM, self._handle)
+    def expect(self) -> None:
+        """Install the handler, where SIGTERM has none.
 
-    def stop(self) -> None:
-        """Remove the handler, unless someone replaced it since."""
-        if threading.current_thread() is not threading.main_thread():
+        Python takes handlers in the main thread only; in another one only the function in front is
+        installed. Not in the first process of a container, which SIGTERM does not kill.
+        """
+        if os.getpid() == _INIT or not self._is_free():
             return
-        if signal.getsignal(signal.SIGTERM) == self._handle:
-            signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        with contextlib.suppress(ValueError):
+            signal.signal(_SIGTERM, self._handler)
+        if _last_signal is not None:
+            _last_signal.stand_in_front(_SIGTERM)
+
+    def add(self, unfinished: Unfinished) -> None:
+        """Let SIGTERM wait for something to be finished."""
+        if self._pid != os.getpid():  # forked without Python's fork hooks
+            self.forked()
+        self.expect()
+        self._unfinished = (*self._unfinished, unfinished)
+        if _last_signal is not None:
+            _last_signal.arm(_PATIENCE_SECONDS, self._limit_seconds())
+
+    def remove(self, unfinished: Unfinished) -> None:
+        """Say that it is finished; when it was the last, and SIGTERM has come, the process dies."""
+        known = self._unfinished
+        self._unfinished = tuple(each for each in known if each is not unfinished)
+        if self._unfinished or not known:
+            return
+        if self._is_ending.locked():
+            self._die(_SIGTERM)
+        else:
+            self._uninstall()
+
+    def look(self) -> None:
+        """See whether SIGTERM came while the main thread cannot run its handler. Any thread."""
+        if _last_signal is not None and _last_signal.has_come():
+            self._begin()
 
     def forked(self) -> None:
-        """Go on in a forked child, which inherits the handler."""
+        """Remove the handler in a forked child, which has nothing to finish."""
         self._pid = os.getpid()
+        self._unfinished = ()
+        self._is_ending = allocate_lock()
+        self._uninstall()
 
-    def _handle(self, number: int, _frame: FrameType | None) -> None:
-        signal.signal(number, signal.SIG_DFL)  # a second SIGTERM kills at once
-        if os.getpid() == self._pid:
-            thread = threading.Thread(target=self._finish, name="otel-flight-end", daemon=True)
-            thread.start()
-            thread.join(self._timeout_seconds)
-        os.kill(os.getpid(), number)
+    def _is_free(self) -> bool:
+        """Whether nobody else handles SIGTERM, as far as that can be known: servers do in C."""
+        handler = signal.getsignal(_SIGTERM)
+        if handler is self._handler:
+            return True
+        if handler is not signal.SIG_DFL:
+            return False
+        if _last_signal is not None:
+            return bool(_last_signal.is_default(_SIGTERM))
+        return _EMBEDDING.isdisjoint(sys.modules)
+
+    def _uninstall(self) -> None:
+        if _last_signal is not None:
+            _last_signal.disarm()
+            _last_signal.step_aside()
+        if signal.getsignal(_SIGTERM) is self._handler:
+            with contextlib.suppress(ValueError):  # another thread: from now on it kills at once
+                signal.signal(_SIGTERM, signal.SIG_DFL)
+
+    def _came(self, number: int) -> None:
+        """Wait for the ends of all, and die. Main thread."""
+        if _last_signal is None:
+            signal.signal(number, signal.SIG_DFL)  # a second one kills at once
+        until_ns = monotonic_ns() + int(self._limit_seconds() * 1e9)
+        joins = self._begin()
+        if None in joins:
+            return  # this very thread may be ending it, and goes on when this returns
+        for join in joins:
+            if join is not None:
+                join(max(0.0, (until_ns - monotonic_ns()) / 1e9))
+        self._die(number)
+
+    def _begin(self) -> list[Join | None]:
+        if _last_signal is not None:
+            _last_signal.see()
+        self._is_ending.acquire(False)
+        return [each.end_soon() for each in self._unfinished]
+
+    def _limit_seconds(self) -> float:
+        return max((each.seconds for each in self._unfinished), default=0.0)
+
+    def _die(self, number: int) -> None:
+        if _last_signal is not None:
+            _last_signal.end(number)
+            return
+        with contextlib.suppress(ValueError):  # another thread; the main one does it
+            signal.signal(number, signal.SIG_DFL)
+            os.kill(os.getpid(), number)
+
+
+TERMINATION: Final = Termination()
+os.register_at_fork(after_in_child=TERMINATION.forked)

@@ -81,6 +81,18 @@ def write_file(incident: Incident, path: Path) -> None:
         raise
 
 
+def write_to(incident: Incident, target: str | os.PathLike[str] | BinaryIO) -> None:
+    """Write an incident to a path, as `write_file`, or to a stream, as `write_stream`.
+
+    Raises:
+        OSError: it could not be written.
+    """
+    if isinstance(target, (str, os.PathLike)):
+        write_file(incident, Path(target))
+    else:
+        write_stream(incident, target)
+
+
 def read_manifest(path: Path) -> Manifest:
     """Return the manifest of a `.flight` file.
 

@@ -6,12 +6,12 @@ sampler had dropped. And a processor that redacts, added after ours, must come b
 
 from __future__ import annotations
 
-from _thread import get_ident
 from typing import Any
 
 from opentelemetry.sdk.trace import ConcurrentMultiSpanProcessor, SynchronousMultiSpanProcessor
 
 from otel_flight.interpreter.sdk_pipeline import remove_processors
+from otel_flight.native import get_ident
 from otel_flight.recording.sampler import FlightSampler
 from otel_flight.recording.span_processor import RecordingSpanProcessor
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Final
@@ -55,6 +56,7 @@ class Ticker:
         self._running.acquire()
         self._thread = Thread(self._run, "otel-flight-ticker")
         self._jobs: deque[tuple[int, Callable[[], None]]] = deque()  # with the tick they wait for
+        self._last: Callable[[], None] = _nothing
         self.ticks = 0
 
     def start(self) -> None:
@@ -69,6 +71,16 @@ class Ticker:
         if not self._thread.is_started or self._thread.is_current():
             return not self._thread.is_started
         return self._thread.join(timeout_seconds)
+
+    def end_with(self, last: Callable[[], None]) -> Callable[[float], bool]:
+        """Let the thread do something and end, after a tick it may be in; return how to wait.
+
+        Never waits; for signal handlers.
+        """
+        self._last = last
+        with contextlib.suppress(RuntimeError):  # released by another thread just now
+            self._running.release()
+        return self._thread.join
 
     def next_wait_seconds(self) -> float:
         """Return how long to wait for the next tick, judged by what went on since the last call."""
@@ -86,6 +98,7 @@ class Ticker:
         while not self._wait(self.next_wait_seconds()):
             self.tick()
         self._running.release()
+        self._last()
 
     def _wait(self, seconds: float) -> bool:
         """Wait for the next tick; return whether there is to be none."""
@@ -106,3 +119,7 @@ class Ticker:
         self._guard.report()
         leave_no_trace()
         self.ticks += 1
+
+
+def _nothing() -> None:
+    """Do nothing: what most threads end with."""
