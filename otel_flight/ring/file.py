@@ -12,7 +12,9 @@ import contextlib
 import fcntl
 import mmap
 import os
+import resource
 import stat
+import sys
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +27,12 @@ RING_SUFFIX: Final = ".ring"
 _SHARED_MEMORY: Final = Path("/dev/shm")  # noqa: S108
 
 
+_never_unmapped: Final[list[mmap.mmap]] = []
+"""Mappings whose own descriptor is the application's by now: to close one would close that."""
+_FROM_DESCRIPTOR: Final = 512
+"""Our descriptors have numbers from this on, or from half of what the process may have."""
+
+
 @dataclass(frozen=True)
 class Backing:
     """A mapping of `size` bytes; path and descriptor are None for anonymous memory."""
@@ -32,16 +40,32 @@ class Backing:
     memory: mmap.mmap
     path: Path | None
     descriptor: int | None
+    inner_descriptor: int | None = None
+    """The one that the mapping itself keeps open, and closes with itself: up to Python 3.12."""
+    identity: tuple[int, int] = (0, 0)
+    """Device and inode of the file: a program that closes all descriptors it does not know, as
+    daemons do, may have a file of its own under our number by now."""
 
     def close(self, *, unlink: bool) -> None:
         """Unmap, drop the lock, and remove the file when asked to."""
         if unlink and self.path is not None:
             with contextlib.suppress(OSError):  # the directory is read-only by now, or gone
                 self.path.unlink()
-        with contextlib.suppress(BufferError):  # being read: unmapped when the reader is done
-            self.memory.close()
-        if self.descriptor is not None:
-            os.close(self.descriptor)
+        if self.inner_descriptor is not None and self._is_taken(self.inner_descriptor):
+            _never_unmapped.append(self.memory)
+        else:
+            with contextlib.suppress(BufferError):  # being read: unmapped when the reader is done
+                self.memory.close()
+        if self.descriptor is not None and not self._is_taken(self.descriptor):
+            with contextlib.suppress(OSError):  # closed by someone
+                os.close(self.descriptor)
+
+    def _is_taken(self, descriptor: int) -> bool:
+        """Return whether a number of ours is now another file's."""
+        try:
+            return _identity_of(descriptor) != self.identity
+        except OSError:
+            return False
 
 
 def ring_directories(named: Path | None) -> list[Path]:
@@ -98,11 +122,12 @@ def create_backing(directory: Path, name: str, size_bytes: int) -> Backing:
     directory_descriptor = open_directory(directory)
     flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
     try:
-        descriptor = os.open(name, flags, 0o600, dir_fd=directory_descriptor)
+        descriptor = _raised(os.open(name, flags, 0o600, dir_fd=directory_descriptor))
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             _allocate(descriptor, size_bytes)
-            memory = mmap.mmap(descriptor, size_bytes)
+            identity = _identity_of(descriptor)
+            memory = _map(descriptor, size_bytes)
         except BaseException:
             os.close(descriptor)
             os.unlink(name, dir_fd=directory_descriptor)
@@ -111,7 +136,44 @@ def create_backing(directory: Path, name: str, size_bytes: int) -> Backing:
         raise RingUnavailable(directory / name, error.strerror or str(error)) from error
     finally:
         os.close(directory_descriptor)
-    return Backing(memory, directory / name, descriptor)
+    inner = _other_descriptor_of(identity, descriptor)
+    return Backing(memory, directory / name, descriptor, inner, identity)
+
+
+def _map(descriptor: int, size_bytes: int) -> mmap.mmap:
+    if sys.version_info >= (3, 13):
+        return mmap.mmap(descriptor, size_bytes, trackfd=False)
+    return mmap.mmap(descriptor, size_bytes)
+
+
+def _other_descriptor_of(identity: tuple[int, int], known: int) -> int | None:
+    """Return by which other number this process has a file open; None when it has not."""
+    with contextlib.suppress(OSError):
+        for name in os.listdir("/dev/fd"):  # noqa: PTH208
+            with contextlib.suppress(OSError):
+                if int(name) != known and _identity_of(int(name)) == identity:
+                    return int(name)
+    return None
+
+
+def _raised(descriptor: int) -> int:
+    """Return a descriptor of the same file with a high number; the given one is closed.
+
+    Some programs count on the lowest free number, to put a file in the place of another.
+    """
+    most = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    least = _FROM_DESCRIPTOR if most == resource.RLIM_INFINITY else min(_FROM_DESCRIPTOR, most // 2)
+    try:
+        raised = fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, least)
+    except OSError:  # the process has no more descriptors: this one must do
+        return descriptor
+    os.close(descriptor)
+    return raised
+
+
+def _identity_of(descriptor: int) -> tuple[int, int]:
+    status = os.fstat(descriptor)
+    return status.st_dev, status.st_ino
 
 
 def _allocate(descriptor: int, size_bytes: int) -> None:

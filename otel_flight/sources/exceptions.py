@@ -32,9 +32,11 @@ from otel_flight.sources.hooks.exception_facts import (
     traceback_places,
 )
 from otel_flight.sources.hooks.log_tap import LOG_TAP, message_of
+from otel_flight.sources.hooks.main_failure import has_ended_main, reported_error
 
 MOST_WAITING: Final = 64
 """At most this many exceptions of finalizers wait for the ticker; more are counted and lost."""
+_MAIN_THREAD: Final = "MainThread"
 _OF_THREADS: Final = "Exception ignored in thread started by"
 _LONGEST_TEXT: Final = 256
 _NO_ERRORS: Final = (KeyboardInterrupt, SystemExit)
@@ -59,7 +61,7 @@ class UnhandledExceptions:
         self._events = surroundings.events
         self._guard = surroundings.guard
         self._clock = surroundings.clock
-        self._main = ChainedHook(sys, "excepthook", sys.__excepthook__)
+        self._reported = reported_error()
         self._thread = ChainedHook(threading, "excepthook", threading.__excepthook__)
         self._finalizer = ChainedHook(sys, "unraisablehook", sys.__unraisablehook__)
         self._waiting: deque[tuple[RuntimeEvent, list[Place]]] = deque()
@@ -67,24 +69,27 @@ class UnhandledExceptions:
 
     def start(self) -> None:
         """Install the hooks."""
-        self._main.add(self._main_failed)
         self._thread.add(self._thread_failed)
         self._finalizer.add(self._finalizer_failed)
         LOG_TAP.add(self._logged)
 
     def stop(self) -> None:
         """Remove them again."""
-        self._main.remove(self._main_failed)
         self._thread.remove(self._thread_failed)
         self._finalizer.remove(self._finalizer_failed)
         LOG_TAP.remove(self._logged)
 
     def tick(self) -> None:
-        """Record what finalizers raised since the last tick."""
+        """Record what finalizers raised since the last tick, and what ended the main program."""
         self.settle()
 
     def settle(self) -> None:
-        """Record what finalizers raised."""
+        """Record what finalizers raised, and what ended the main program."""
+        error = reported_error()
+        if error is not self._reported:
+            self._reported = error
+            if error is not None and has_ended_main(error):
+                self._failed(error, error.__traceback__, names.MAIN_THREAD, _MAIN_THREAD)
         if not self._waiting:
             return
         now = ClockPair.now(self._clock)
@@ -100,13 +105,6 @@ class UnhandledExceptions:
             "unraisable": self._unraisable,
             "dropped": self._dropped,
         }
-
-    def _main_failed(
-        self, kind: type[BaseException], error: BaseException, traceback: TracebackType | None
-    ) -> None:
-        is_main = get_ident() == threading.main_thread().ident
-        where = "MainThread" if is_main else ""
-        self._failed(error, traceback, names.MAIN_THREAD if is_main else names.THREAD, where)
 
     def _thread_failed(self, arguments: threading.ExceptHookArgs) -> None:
         thread = arguments.thread
@@ -140,6 +138,8 @@ class UnhandledExceptions:
             }
             self._unhandled += 1
             event = self._event(event_names.UNHANDLED_EXCEPTION, self._clock.wall_ns(), attributes)
+            if ended == names.MAIN_THREAD:
+                event.thread_id = threading.main_thread().ident or 0
             self._events.record(event, places)
         except Exception as failure:  # noqa: BLE001
             self._guard.note(self.name, failure)

@@ -22,7 +22,7 @@ from typing import Final
 
 from otel_flight.sources.hooks.chained_hook import ChainedHook
 
-LOG_TAP: Final = ChainedHook(logging.Logger, "callHandlers", is_seen_last=True)
+LOG_TAP: Final = ChainedHook(logging.Logger, "callHandlers", is_seen_last=True, within=logging)
 """It shows logger and record, on the thread that logs. Test the level first: it is called for each
 record."""
 

@@ -6,6 +6,7 @@ by `stop` and be another file by the time the ticker reads it.
 
 from __future__ import annotations
 
+import contextlib
 import os
 from typing import Final
 
@@ -27,7 +28,8 @@ def read_text(path: str) -> str:
     except OSError:  # pressure files of a kernel that was told not to measure it
         return ""
     finally:
-        os.close(descriptor)
+        with contextlib.suppress(OSError):  # a daemon that closes whatever it does not know
+            os.close(descriptor)
 
 
 def read_number(path: str) -> int | None:

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from otel_flight.errors import RingUnavailable
+from otel_flight.ring import file
 from otel_flight.ring.file import (
     create_backing,
     is_owner_alive,
@@ -208,3 +209,43 @@ def test_pages_are_allocated_also_where_there_is_no_call_for_it(
     assert backing.path.stat().st_size == 3 * SIZE + 4096
     assert backing.path.stat().st_blocks * 512 >= 3 * SIZE
     backing.close(unlink=True)
+
+
+def test_our_descriptors_are_out_of_the_way(tmp_path: Path) -> None:
+    """The lowest free number is left to programs that count on it; none is inherited."""
+    backing = create_backing(tmp_path / "ring", "1.ring", SIZE)
+
+    assert backing.descriptor is not None
+    assert backing.descriptor >= 256
+    assert not os.get_inheritable(backing.descriptor)
+    backing.close(unlink=True)
+
+
+def test_descriptors_that_are_others_by_now_stay_open(tmp_path: Path) -> None:
+    """A daemon closes all it does not know, and opens files of its own under the same numbers."""
+    backing = create_backing(tmp_path / "ring", "1.ring", SIZE)
+    numbers = [each for each in (backing.descriptor, backing.inner_descriptor) if each is not None]
+    other = os.open(__file__, os.O_RDONLY)
+    for number in numbers:
+        os.dup2(other, number)
+
+    backing.close(unlink=True)
+
+    assert [os.path.sameopenfile(number, other) for number in numbers] == [True] * len(numbers)
+    for number in (other, *numbers):
+        os.close(number)
+    for memory in file._never_unmapped:
+        memory.close()
+    file._never_unmapped.clear()
+
+
+def test_descriptors_that_were_closed(tmp_path: Path) -> None:
+    """Closing again is no error, and the ring's file is removed."""
+    backing = create_backing(tmp_path / "ring", "1.ring", SIZE)
+    for number in {backing.descriptor, backing.inner_descriptor} - {None}:
+        os.close(number)  # type: ignore[arg-type]
+
+    backing.close(unlink=True)
+
+    assert backing.path is not None
+    assert not backing.path.exists()

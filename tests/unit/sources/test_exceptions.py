@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import _thread
 import asyncio
+import code
 import gc
 import logging
 import sys
 import threading
 import weakref
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -135,35 +137,82 @@ def test_an_exception_of_a_thread(rig: Rig, quiet: Quiet) -> None:
     assert rig.source.counts() == {"unhandled": 1, "unraisable": 0, "dropped": 0}
 
 
-def test_an_exception_of_the_main_thread(rig: Rig, quiet: Quiet) -> None:
-    """As the interpreter reports it before the process ends."""
-    try:
-        consume()
-    except RuntimeError as error:
-        sys.excepthook(type(error), error, error.__traceback__)
+def report(error: BaseException) -> None:
+    """Do what the interpreter does with an exception that nobody handled, before any hook."""
+    name = "last_exc" if sys.version_info >= (3, 12) else "last_value"
+    setattr(sys, name, error)
 
-    attributes = rig.only().record.attributes
+
+@pytest.fixture
+def main_program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], None]]:
+    """Fails in the main program, which is a file of its own, as often as it is called."""
+    file = tmp_path / "program.py"
+    main = ModuleType("__main__")
+    main.__file__ = str(file)
+    vars(main)["consume"] = consume
+    monkeypatch.setitem(sys.modules, "__main__", main)
+    program = compile("consume()", main.__file__, "exec")
+
+    def fail() -> None:
+        try:
+            exec(program, vars(main))
+        except RuntimeError as error:
+            report(error)
+
+    yield fail
+    for name in ("last_exc", "last_value"):
+        if hasattr(sys, name):
+            delattr(sys, name)
+
+
+def test_an_exception_of_the_main_program(
+    rig: Rig, quiet: Quiet, main_program: Callable[[], None]
+) -> None:
+    """As the interpreter reports it before the process ends; once, and no hook is replaced."""
+    main_program()
+
+    record = rig.only().record
+    assert len(rig.records()) == 1
+    attributes = record.attributes
+    assert record.thread_id == threading.main_thread().ident
     assert (attributes[names.ENDED], attributes[names.WHERE]) == (names.MAIN_THREAD, "MainThread")
     assert attributes["code.function.name"] == "consume"
-    assert quiet.calls == ["main"]
+    assert sys.excepthook == quiet.main
+
+
+def test_what_a_console_reports_ends_nothing(
+    rig: Rig, main_program: Callable[[], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A typo in a console over the network goes where the console writes, and to no incident."""
+    shown: list[str] = []
+
+    class Remote(code.InteractiveConsole):
+        def write(self, data: str) -> None:
+            shown.append(data)
+
+    monkeypatch.setattr(sys, "excepthook", sys.__excepthook__)
+    console = Remote(vars(sys.modules["__main__"]))
+    console.runsource("1/0")
+    console.runsource("consume()")
+
+    assert "ZeroDivisionError" in "".join(shown)
+    assert "RuntimeError" in "".join(shown)
+    assert rig.records() == []
 
 
 @pytest.mark.parametrize("request_to_end", [KeyboardInterrupt, SystemExit])
 def test_requests_to_end_are_no_exceptions(
     rig: Rig, quiet: Quiet, request_to_end: type[BaseException]
 ) -> None:
-    """Interrupting a program or leaving a thread is no fault; whoever was there before is told."""
+    """Leaving a thread is no fault; whoever was there before is told."""
 
     def leave() -> None:
         raise request_to_end
 
-    error = request_to_end()
-
-    sys.excepthook(request_to_end, error, None)
     die(leave)
 
     assert rig.records() == []
-    assert quiet.calls == ["main", "thread"]
+    assert quiet.calls == ["thread"]
 
 
 def test_a_thread_started_without_threading(rig: Rig, quiet: Quiet) -> None:
@@ -325,7 +374,7 @@ def test_an_exception_belongs_to_the_current_span(rig: Rig) -> None:
     tracer = TracerProvider(shutdown_on_exit=False).get_tracer("test")
 
     with tracer.start_as_current_span("work") as span:
-        sys.excepthook(KeyError, KeyError("x"), None)
+        threading.excepthook(threading.ExceptHookArgs((KeyError, KeyError("x"), None, None)))
 
     context, record = span.get_span_context(), rig.only().record
     assert (record.trace_id, record.span_id) == (context.trace_id, context.span_id)
@@ -338,7 +387,7 @@ def test_an_exception_whose_text_fails(rig: Rig) -> None:
         def __str__(self) -> str:
             raise ZeroDivisionError
 
-    sys.excepthook(Hostile, Hostile(), None)
+    threading.excepthook(threading.ExceptHookArgs((Hostile, Hostile(), None, None)))
 
     assert rig.only().record.attributes["exception.message"] == "<no message: ZeroDivisionError>"
 

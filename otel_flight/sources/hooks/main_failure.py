@@ -1,0 +1,42 @@
+"""The exception that ended the main program, as the interpreter leaves it behind.
+
+Not by `sys.excepthook`: whether that is the interpreter's own tells a console over the network
+where a traceback goes, so replacing it sends the user's typos to the server's log; and a program
+that replaces it later would hide everything. The interpreter notes what it reports in `sys` before
+it calls any hook. Consoles and notebooks note what their users do wrong there as well, which is
+told from the end of the program by the frame of the main program that it came through.
+"""
+
+from __future__ import annotations
+
+import sys
+from types import TracebackType
+from typing import Final
+
+_MOST_FRAMES: Final = 8
+"""The main program is looked for in at most this many frames, from the outermost one on."""
+_MODULE: Final = "<module>"
+_COMMAND: Final = "<string>"
+"""The program of `python -c` has this instead of a file."""
+
+
+def reported_error() -> BaseException | None:
+    """Return the exception that the interpreter, or a console, reported last. Never blocks."""
+    error = getattr(sys, "last_exc", None) or getattr(sys, "last_value", None)
+    return error if isinstance(error, BaseException) else None
+
+
+def has_ended_main(error: BaseException) -> bool:
+    """Return whether an exception that was reported came out of the main program."""
+    main = sys.modules.get("__main__")
+    file = getattr(main, "__file__", None) or _COMMAND
+    traceback: TracebackType | None = error.__traceback__
+    for _ in range(_MOST_FRAMES):
+        if traceback is None:
+            return False
+        frame = traceback.tb_frame
+        code = frame.f_code
+        if code.co_name == _MODULE and code.co_filename == file:
+            return main is None or frame.f_globals is vars(main)
+        traceback = traceback.tb_next
+    return False
