@@ -190,7 +190,7 @@ class Manifest(msgspec.Struct, kw_only=True, frozen=True):
     previous_incident_id: str = ""
     """The incident of the same process before this one; empty when there was none."""
     is_pipeline_exporting: bool = False
-    """Whether another processor exports sampled spans already."""
+    """Whether another span processor exports sampled spans already."""
     unfinished_before: list[str] = []
     """Span ids (16 hexadecimal digits) an earlier incident delivered as unfinished."""
     findings: list[Finding] = []

@@ -1,4 +1,4 @@
-"""What stopped the trigger's request from the outside: a collection, a blocked loop, no processor.
+"""What stopped the trigger's request from the outside: a collection, a blocked loop, no CPU.
 
 A pause becomes a child of the span it interrupted, so that a backend's critical path runs through
 it; reports and findings start from the same list.

@@ -1,4 +1,4 @@
-"""How long the processor limit of the container held the process back."""
+"""How long the process was throttled, as its container was at its CPU limit."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""No processor: the container was held back by its limit, the process stopped, or others had it."""
+"""No CPU: the container was throttled at its limit, the process stopped, or others had the CPU."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from otel_flight.words import quoted, short_duration
 _TRIGGER_WINDOW_NS: Final = 5_000_000_000
 """The trigger on throttling looks back this many nanoseconds."""
 _QUEUED_SHARE: Final = 0.5
-"""Others had the processor where the process was ready to run for this part of the time."""
+"""Others had the CPU where the process was ready to run for this part of the time."""
 _OTHERS_HAD_IT: Final = "the process got no processor: others on the machine had it"
 
 
@@ -35,7 +35,7 @@ class _Queued(NamedTuple):
     """What the stack samples of a request say of its threads.
 
     Attributes:
-        waited_ns: how long they were ready to run, and had no processor.
+        waited_ns: how long they were ready to run, and had no CPU.
         own_cpu_ns: what other threads of the process used meanwhile.
     """
 
@@ -44,10 +44,10 @@ class _Queued(NamedTuple):
 
 
 def find_cpu_starved(evidence: Evidence) -> Finding | None:
-    """Say what kept the processor away, and for how much of the request's time.
+    """Say what kept the CPU away, and for how much of the request's time.
 
     Silent about less than a third of the time; time in calls to other services, which need no
-    processor of ours, does not count.
+    CPU of ours, does not count.
     """
     request = slow_request(evidence)
     if request is None:
@@ -162,7 +162,7 @@ def _limit_evidence(events: Sequence[WindowEvent]) -> dict[str, Any]:
 
 
 def _pressure_evidence(evidence: Evidence, request: WindowSpan) -> dict[str, Any]:
-    """Return in how much of the worst second of a request anyone waited for a processor."""
+    """Return in how much of the worst second of a request anyone waited for a CPU."""
     seconds = [
         event
         for event in evidence.events_during(source_names.PRESSURE, request)

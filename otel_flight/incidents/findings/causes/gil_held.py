@@ -1,4 +1,4 @@
-"""One thread that did not let go of the interpreter, so that no other could run Python code."""
+"""One thread that did not release the GIL, so that no other could run Python code."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ _THROTTLED_SHARE: Final = 0.5
 
 
 def find_gil_held(evidence: Evidence) -> Finding | None:
-    """Name the function in which the thread was seen right after it let go, for whom, and how long.
+    """Name the function it was in right after it released the GIL, for whom, and how long.
 
-    That function held the interpreter, or ran just after the one that did: nobody can look before
+    That function held the GIL, or ran just after the one that did: nobody can look before
     others can run. Silent where the thread is not known, about holds that throttling accounts for
     (those of garbage collections are pauses of their own), and about one within a call to another
     service that had to be waited for anyway.
