@@ -40,7 +40,7 @@ get_ident: Final[Callable[[], int]] = _thread.get_ident
 sleep: Final[Callable[[float], None]] = time.sleep
 
 _IS_JOINABLE: Final = hasattr(_thread, "start_joinable_thread")
-"""Whether the interpreter itself can wait for a thread: from Python 3.13 on."""
+"""It tells whether the interpreter itself can wait for a thread: from Python 3.13 on."""
 _SYNCHRONOUS: Final = {
     getattr(signal, name, None)
     for name in ("SIGSEGV", "SIGBUS", "SIGFPE", "SIGILL", "SIGTRAP", "SIGABRT", "SIGSYS")

@@ -39,8 +39,8 @@ LOOK_AGAIN_SECONDS: Final = 60.0
 over it."""
 
 CheckIn = Callable[[], float | None]
-"""Is called before each incident and each request, does what cannot wait for them, and returns how
-many seconds are left until the process ends; None: it is not about to end."""
+"""It is called before each incident and each request, does what cannot wait for them, and returns
+how many seconds are left until the process ends; None: it is not about to end."""
 
 
 @dataclass(frozen=True)

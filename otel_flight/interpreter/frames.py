@@ -19,7 +19,8 @@ MOST_FRAMES: Final = 300
 """At most this many frames of a stack are read, from the innermost one on."""
 
 CAN_READ_FRAMES: Final = hasattr(sys, "_current_frames") and HAS_GIL
-"""Whether the frames of other threads can be read: without the GIL, one may go away meanwhile."""
+"""It tells whether the frames of other threads can be read: without the GIL, one may go away
+meanwhile."""
 
 # Python 3.11 makes frame objects while it holds a lock, which may start a collection, which may run
 # code that needs the same lock: the process would hang (python/cpython #106883).

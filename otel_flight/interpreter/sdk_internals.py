@@ -124,10 +124,10 @@ def unset_status() -> Status:
 
 
 HAS_KNOWN_FIELDS: Final = sdk_has_known_fields()
-"""Whether spans of this SDK can be recorded by their private fields."""
+"""It tells whether spans of this SDK can be recorded by their private fields."""
 
 CONTEXT_VARIABLE: Final[Any] = getattr(
     getattr(otel_context, "_RUNTIME_CONTEXT", None), "_current_context", None
 )
-"""The context variable that OpenTelemetry's context, and so the current span, is in; something else
-where the application has chosen another way to keep it."""
+"""It is the context variable that OpenTelemetry's context, and so the current span, is in. It is
+something else where the application has chosen another way to keep it."""

@@ -14,12 +14,12 @@ from typing import Final
 from otel_flight import native
 
 HAS_GIL: Final[bool] = getattr(sys, "_is_gil_enabled", lambda: True)()
-"""Whether threads run Python code in turns. Without that, what one thread reads of another may go
-away meanwhile."""
+"""It tells whether threads run Python code in turns. Without that, what one thread reads of another
+may go away meanwhile."""
 
 
 AnyThread = threading.Thread | native.Thread
-"""A thread of the program, or one of ours, which `threading` does not know."""
+"""It is a thread of the program, or one of ours, which `threading` does not know."""
 
 
 def alive_threads() -> list[AnyThread]:

@@ -15,7 +15,7 @@ LOOP_STALLED: Final = "event loop stalled"
 
 RUNNING: Final = "running"
 WAITING: Final = "waiting"
-"""The names of stack samples."""
+"""These are the names of stack samples."""
 
 LOG_RECORD: Final = "log record"
 LOG_RECORDS_LEFT_OUT: Final = "log records left out"

@@ -6,9 +6,9 @@ from typing import Final
 
 LOGGER: Final = "flight_recorder.log.logger"
 LEVEL: Final = "flight_recorder.log.level"
-"""As a number of the `logging` module."""
+"""It is the level as a number of the `logging` module."""
 SEVERITY: Final = "flight_recorder.log.severity"
-"""The name of the level."""
+"""It is the name of the level."""
 MESSAGE: Final = "flight_recorder.log.message"
 LEFT_OUT: Final = "flight_recorder.log.left_out"
-"""How many records there was no room for since the last event that says so."""
+"""It says how many records there was no room for since the last event that says so."""

@@ -19,7 +19,8 @@ _ATTRIBUTES: Final = 4
 """The attributes are the fifth argument of `should_sample`, where they are not named."""
 
 ForcedSpan = tuple[int, bool]
-"""A span that is recorded only because of us: its trace id, and whether it must never fire."""
+"""It stands for a span that is recorded only because of us: its trace id, and whether it must never
+fire."""
 
 
 class FlightSampler(Sampler):

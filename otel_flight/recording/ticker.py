@@ -15,7 +15,7 @@ Task = tuple[str, Callable[[], None]]
 """A task is a name for error reports, and what to do on each tick."""
 
 QUIET_TICKS: Final = 10
-"""After this many ticks without any activity the ticker slows down."""
+"""After this many ticks without any activity, the ticker slows down."""
 QUIET_FACTOR: Final = 5
 """When it has slowed down, the time between two ticks is this many times as long."""
 

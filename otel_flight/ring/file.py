@@ -28,7 +28,7 @@ _SHARED_MEMORY: Final = Path("/dev/shm")  # noqa: S108
 
 
 _never_unmapped: Final[list[mmap.mmap]] = []
-"""Mappings whose own descriptor is the application's by now: to close one would close that."""
+"""The own descriptors of these mappings are the application's by now: to close one closes that."""
 _FROM_DESCRIPTOR: Final = 512
 """Our descriptors have numbers from this on, or from half of what the process may have."""
 

@@ -100,4 +100,5 @@ def is_available() -> bool:
 
 
 IS_AVAILABLE: Final = is_available()
-"""Whether spans can be recorded by the hot path in C, in this interpreter and with this SDK."""
+"""It tells whether spans can be recorded by the hot path in C, in this interpreter and with this
+SDK."""

@@ -133,7 +133,7 @@ def has_record_layout(encoder_type: type[SpanEncoder]) -> bool:
 
 
 IS_FAST: Final = sdk_internals.HAS_KNOWN_FIELDS and has_record_layout(FastSpanEncoder)
-"""Whether spans are encoded by position; False for an SDK whose fields are not known."""
+"""It tells whether spans are encoded by position; False for an SDK whose fields are not known."""
 
 
 def span_encoder(scopes: ScopeTable, limit_bytes: int) -> SpanEncoder:

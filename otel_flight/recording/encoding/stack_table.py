@@ -19,8 +19,8 @@ from otel_flight.ring.layout import MAX_RESOURCE_BYTES
 MOST_FRAMES: Final = 64
 """At most this many frames of a stack are kept: the outermost half and the innermost half."""
 MAX_STACKS: Final = 256
-"""After this many stacks the table starts anew; what was defined is kept until it does so again. So
-at most 512 are kept, of about 5 KiB."""
+"""After this many stacks, the table starts anew; what was defined is kept until it does so again:
+so at most 512 are, of about 5 KiB."""
 
 _HALF: Final = MOST_FRAMES // 2
 _encode = msgspec.msgpack.Encoder().encode

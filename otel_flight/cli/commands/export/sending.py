@@ -22,7 +22,7 @@ from otel_flight.report.model.incident_words import reservations
 from otel_flight.words import count
 
 _GIVE_UP_AFTER: Final = 2
-"""After this many failures in a row no more incidents are tried: each attempt at a backend that is
+"""After this many failures in a row, no more incidents are tried: each attempt at a backend that is
 down takes ten seconds."""
 
 

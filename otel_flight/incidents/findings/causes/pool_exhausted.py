@@ -26,7 +26,7 @@ _USERS: Final = "; who had one: "
 _OTHERS: Final = "; other requests meanwhile: "
 
 _Users = Counter[tuple[str, str]]
-"""How many were at a place for the requests of a name."""
+"""It counts who was at a place for the requests of a name."""
 
 
 def find_pool_exhausted(evidence: Evidence) -> Finding | None:

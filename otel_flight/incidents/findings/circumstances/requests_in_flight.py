@@ -18,12 +18,12 @@ from otel_flight.words import quoted
 _FEWEST: Final = 4
 """Fewer open requests are no pile-up."""
 _SHORTEST_BASELINE_NS: Final = 5_000_000_000
-"""In a shorter time before the trigger nothing is known to be usual."""
+"""In a shorter time before the trigger, nothing is known to be usual."""
 _NOTICED_AFTER_NS: Final = 10_000_000_000
 """A trigger without a span (a health check, a signal) comes this many nanoseconds after things went
 wrong, at most."""
 _FEWEST_BEFORE: Final = 20
-"""With fewer requests before the trigger nothing is known to be usual."""
+"""With fewer requests before the trigger, nothing is known to be usual."""
 _TIMES_AVERAGE: Final = 3
 """A pile-up has at least this many times the average of before."""
 _DEVIATIONS: Final = 4
