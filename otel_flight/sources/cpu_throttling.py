@@ -63,7 +63,7 @@ class Quota:
 
 
 @dataclass
-class _Account:
+class _Level:
     """What was counted at a level, and since when it has been throttled without a break."""
 
     quota: Quota
@@ -100,7 +100,7 @@ class CpuThrottling:
         self._clock = surroundings.clock
         self._proc = proc
         self._group: ControlGroup | None = None
-        self._accounts: list[_Account] = []
+        self._levels: list[_Level] = []
         self._look_ns = 0
         self._last_ns = 0
 
@@ -114,9 +114,9 @@ class CpuThrottling:
         """Compare what was counted with the last tick."""
         now_ns = self._clock.monotonic_ns()
         group = self._group
-        for account in self._accounts:
+        for level in self._levels:
             assert group is not None
-            self._compare(group.version, account, now_ns)
+            self._compare(group.version, level, now_ns)
         self._last_ns = now_ns
         if now_ns >= self._look_ns:
             self._look_ns = now_ns + _LOOK_AGAIN_NS
@@ -125,42 +125,42 @@ class CpuThrottling:
     def _look(self) -> None:
         group = self._group = find_control_group("cpu", self._proc)
         quotas = [] if group is None else [read_quota(group.version, each) for each in group.levels]
-        known = {account.quota: account for account in self._accounts}
-        self._accounts = []
+        known = {level.quota: level for level in self._levels}
+        self._levels = []
         for quota in quotas:
             if quota is not None and group is not None:
                 counted = _counted(group.version, quota.level)
-                self._accounts.append(known.get(quota) or _Account(quota, *counted))
+                self._levels.append(known.get(quota) or _Level(quota, *counted))
 
-    def _compare(self, version: int, account: _Account, now_ns: int) -> None:
-        periods, throttled_ns = _counted(version, account.quota.level)
-        is_throttled = throttled_ns > account.throttled_ns
-        if is_throttled and not account.since_ns:
-            account.since_ns = self._last_ns
-            account.since_periods = account.periods
-            account.since_throttled_ns = account.throttled_ns
+    def _compare(self, version: int, level: _Level, now_ns: int) -> None:
+        periods, throttled_ns = _counted(version, level.quota.level)
+        is_throttled = throttled_ns > level.throttled_ns
+        if is_throttled and not level.since_ns:
+            level.since_ns = self._last_ns
+            level.since_periods = level.periods
+            level.since_throttled_ns = level.throttled_ns
         end_ns = now_ns if is_throttled else self._last_ns
-        account.periods, account.throttled_ns = periods, throttled_ns
-        if account.since_ns and (not is_throttled or now_ns - account.since_ns >= _LONGEST_NS):
-            self._record(account, end_ns)
-            account.since_ns = 0
+        level.periods, level.throttled_ns = periods, throttled_ns
+        if level.since_ns and (not is_throttled or now_ns - level.since_ns >= _LONGEST_NS):
+            self._record(level, end_ns)
+            level.since_ns = 0
 
-    def _record(self, account: _Account, end_ns: int) -> None:
+    def _record(self, level: _Level, end_ns: int) -> None:
         now = ClockPair.now(self._clock)
-        periods = max(1, account.periods - account.since_periods)
-        throttled_ns = account.throttled_ns - account.since_throttled_ns
-        held_back_ns = account.quota.held_back_ns(periods, throttled_ns)
+        periods = max(1, level.periods - level.since_periods)
+        throttled_ns = level.throttled_ns - level.since_throttled_ns
+        held_back_ns = level.quota.held_back_ns(periods, throttled_ns)
         self._events.record(
             RuntimeEvent(
                 self.name,
                 event_names.CPU_THROTTLED,
-                now.to_wall_ns(account.since_ns),
+                now.to_wall_ns(level.since_ns),
                 now.to_wall_ns(end_ns),
                 attributes={
-                    names.CPU_LIMIT: round(account.quota.processors, 3),
+                    names.CPU_LIMIT: round(level.quota.processors, 3),
                     names.THROTTLED_PERIODS: periods,
                     names.THROTTLED_TIME: throttled_ns,
-                    names.HELD_BACK: min(held_back_ns, end_ns - account.since_ns),
+                    names.HELD_BACK: min(held_back_ns, end_ns - level.since_ns),
                 },
             )
         )

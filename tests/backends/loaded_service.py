@@ -12,7 +12,7 @@ from typing import final
 from otel_flight.incidents.flight_file import read_incident
 from otel_flight.incidents.incident import Incident
 from otel_flight.incidents.spool import DeliveryState, Spool, SpoolEntry
-from tests.backends.happening import INCIDENT_ID, KIND, application_spans, key, of_kind
+from tests.backends.scenario import INCIDENT_ID, KIND, application_spans, key, of_kind
 from tests.support.http_requests import status_of
 from tests.support.jaeger_process import JaegerProcess
 from tests.support.light_load import LightLoad

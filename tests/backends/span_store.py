@@ -8,7 +8,7 @@ from typing import Protocol, final
 
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
-from tests.backends.happening import INCIDENT_ID, KIND, unstamped
+from tests.backends.scenario import INCIDENT_ID, KIND, unstamped
 from tests.support.jaeger_process import JaegerProcess
 from tests.support.otlp_messages import ReceivedSpan
 from tests.support.tempo_process import TempoProcess

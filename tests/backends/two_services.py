@@ -11,7 +11,7 @@ from typing import Final
 
 from otel_flight.incidents.flight_file import read_incident
 from otel_flight.incidents.spool import Spool, SpoolEntry
-from tests.backends.happening import Happening, read_spans
+from tests.backends.scenario import Scenario, read_spans
 from tests.support.service_process import ServiceProcess, free_port
 
 STOREFRONT: Final = "storefront"
@@ -110,14 +110,14 @@ class TwoServices:
             what = f"{name} has not delivered {count} incidents"
             process.wait_for(is_through, what, _PATIENCE_SECONDS)
 
-    def happenings(self) -> dict[str, Happening]:
+    def scenarios(self) -> dict[str, Scenario]:
         """Return what happened so far in each service, by `STOREFRONT` and `WAREHOUSE`."""
         return {name: self._happening(name) for name in self._processes}
 
-    def _happening(self, name: str) -> Happening:
+    def _happening(self, name: str) -> Scenario:
         assert self._ask(name, "POST", "/witness") == 200
         folder = self._folder / name
-        return Happening(
+        return Scenario(
             self._service(name),
             read_spans(folder / "ended.binpb"),
             read_spans(folder / "open.binpb"),

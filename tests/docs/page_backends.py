@@ -21,7 +21,7 @@ from types import TracebackType
 from typing import Final, final
 
 from tests.backends.backend_process import required_program
-from tests.backends.happening import KIND
+from tests.backends.scenario import KIND
 from tests.support.jaeger_process import JaegerProcess
 from tests.support.service_process import free_port
 from tests.support.tempo_process import TempoProcess

@@ -13,7 +13,7 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 
 from tests.backends.backend_process import BackendFailedError, needs_backends
-from tests.backends.happening import KIND
+from tests.backends.scenario import KIND
 from tests.docs.code_blocks import needed_backends
 from tests.docs.page_backends import PageBackends
 from tests.support.service_process import is_answering

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.backends.backend_process import needs_backends
-from tests.backends.happening import application_spans, key, let_happen
+from tests.backends.scenario import application_spans, key, run_scenario
 from tests.support.collector_process import CollectorProcess
 from tests.support.jaeger_process import JaegerProcess
 
@@ -80,16 +80,16 @@ def test_an_incident_passes_through_whole(
     """What the shop sent to the Collector is in Jaeger once, nothing missing."""
     endpoint = collector.grpc_endpoint if protocol == "grpc" else collector.http_endpoint
 
-    happening = let_happen(
+    scenario = run_scenario(
         "everything",
         tmp_path / "shop",
         {"OTEL_FLIGHT_ENDPOINT": endpoint, "OTEL_FLIGHT_PROTOCOL": protocol},
     )
     collector.stop()  # which sends what it still holds
 
-    trace_ids = [found["traceID"] for found in jaeger.find_traces(happening.service)]
+    trace_ids = [found["traceID"] for found in jaeger.find_traces(scenario.service)]
     spans = [span for trace_id in trace_ids for span in jaeger.stored_spans(trace_id)]
-    expected = [*happening.ended, *happening.open]
+    expected = [*scenario.ended, *scenario.open]
     assert sorted(map(key, application_spans(spans))) == sorted(map(key, expected))
 
 

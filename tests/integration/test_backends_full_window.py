@@ -8,13 +8,13 @@ from pathlib import Path
 import pytest
 
 from tests.backends.backend_process import needs_backends
-from tests.backends.happening import (
+from tests.backends.scenario import (
     INCIDENT_ID,
     KIND,
     application_spans,
     attributes,
     key,
-    let_happen,
+    run_scenario,
 )
 from tests.backends.span_store import JaegerStore, SpanStore, TempoStore, incident_trace
 from tests.support.jaeger_process import JaegerProcess
@@ -39,7 +39,7 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[SpanStore]
 
 def test_every_span_of_a_full_window_is_there_once(store: SpanStore, tmp_path: Path) -> None:
     """None of 50 007 spans is missing, doubled or changed, and the incident lists them all."""
-    happening = let_happen(
+    scenario = run_scenario(
         "crowded",
         tmp_path / "shop",
         {
@@ -48,18 +48,18 @@ def test_every_span_of_a_full_window_is_there_once(store: SpanStore, tmp_path: P
             "OTEL_FLIGHT_FLUSH_CPU_SHARE": "1",
         },
     )
-    (incident,) = happening.incidents
+    (incident,) = scenario.incidents
     incident_id = incident.manifest.incident_id
 
-    own = store.spans_of([incident_trace(store, happening.service, incident_id)])
-    found = application_spans(store.spans_of(happening.trace_ids))
+    own = store.spans_of([incident_trace(store, scenario.service, incident_id)])
+    found = application_spans(store.spans_of(scenario.trace_ids))
 
     assert incident.manifest.losses.is_empty
-    expected = {key(item): item for item in happening.ended}
+    expected = {key(item): item for item in scenario.ended}
     assert len(expected) == SPANS
     assert sorted(map(key, found)) == sorted(expected)
     assert all(store.kept(item) == store.kept(expected[key(item)]) for item in found)
     assert {attributes(item)[INCIDENT_ID] for item in found} == {incident_id}
-    assert store.copies([happening.service], [*found, *own]) == SPANS + len(own)
+    assert store.copies([scenario.service], [*found, *own]) == SPANS + len(own)
     (root,) = [item for item in own if attributes(item)[KIND] == "incident"]
     assert attributes(root)["flight_recorder.window.spans"] == SPANS

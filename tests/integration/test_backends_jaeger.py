@@ -11,18 +11,18 @@ from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExport
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 
 from tests.backends.backend_process import needs_backends
-from tests.backends.happening import (
+from tests.backends.scenario import (
     INCIDENT_ID,
     KIND,
     LINK,
     UNFINISHED,
-    Happening,
+    Scenario,
     application_spans,
     are_in_one_order,
     attributes,
     key,
-    let_happen,
     of_kind,
+    run_scenario,
     unstamped,
 )
 from tests.support.jaeger_process import JaegerProcess
@@ -38,10 +38,10 @@ def jaeger(tmp_path: Path) -> Iterator[JaegerProcess]:
         yield process
 
 
-def happen(what: str, jaeger: JaegerProcess, tmp_path: Path, protocol: str = "grpc") -> Happening:
+def happen(what: str, jaeger: JaegerProcess, tmp_path: Path, protocol: str = "grpc") -> Scenario:
     """Let something happen in the shop, all its spans going to Jaeger."""
     endpoint = jaeger.grpc_endpoint if protocol == "grpc" else jaeger.http_endpoint
-    return let_happen(
+    return run_scenario(
         what,
         tmp_path / "shop",
         {
@@ -52,15 +52,15 @@ def happen(what: str, jaeger: JaegerProcess, tmp_path: Path, protocol: str = "gr
     )
 
 
-def all_spans(jaeger: JaegerProcess, happening: Happening) -> list[ReceivedSpan]:
+def all_spans(jaeger: JaegerProcess, scenario: Scenario) -> list[ReceivedSpan]:
     """Return every span of the service as Jaeger stores it, copies included."""
-    trace_ids = [found["traceID"] for found in jaeger.find_traces(happening.service)]
+    trace_ids = [found["traceID"] for found in jaeger.find_traces(scenario.service)]
     return [span for trace_id in trace_ids for span in jaeger.stored_spans(trace_id)]
 
 
-def find_incidents(jaeger: JaegerProcess, happening: Happening) -> list[dict[str, Any]]:
+def find_incidents(jaeger: JaegerProcess, scenario: Scenario) -> list[dict[str, Any]]:
     """Return the incident traces as a search by tag finds them, the oldest first."""
-    found = jaeger.find_traces(happening.service, tags={KIND: "incident"})
+    found = jaeger.find_traces(scenario.service, tags={KIND: "incident"})
     return sorted(found, key=lambda trace: min(span["startTime"] for span in trace["spans"]))
 
 
@@ -105,12 +105,12 @@ def test_every_span_of_the_window_is_there_once(
     jaeger: JaegerProcess, tmp_path: Path, protocol: str
 ) -> None:
     """Jaeger holds each ended span once and equal to what the SDK would have exported."""
-    happening = happen("everything", jaeger, tmp_path, protocol)
+    scenario = happen("everything", jaeger, tmp_path, protocol)
 
-    found = application_spans(all_spans(jaeger, happening))
+    found = application_spans(all_spans(jaeger, scenario))
 
     ended = [item for item in found if UNFINISHED not in attributes(item)]
-    expected = {key(item): item for item in happening.ended}
+    expected = {key(item): item for item in scenario.ended}
     assert len(expected) == 307
     assert sorted(map(key, ended)) == sorted(expected)
     for item in ended:
@@ -118,7 +118,7 @@ def test_every_span_of_the_window_is_there_once(
         assert unstamped(item) == unstamped(original)
         assert item.scope == original.scope
         assert item.resource == original.resource
-    (incident,) = happening.incidents
+    (incident,) = scenario.incidents
     assert {attributes(item)[INCIDENT_ID] for item in found} == {incident.manifest.incident_id}
     in_file = [record.record for record in incident.window.spans()]
     assert sorted(map(key, found)) == sorted(
@@ -130,29 +130,29 @@ def test_unfinished_spans_end_where_the_incident_closed(
     jaeger: JaegerProcess, tmp_path: Path
 ) -> None:
     """Spans still open are there once, with their parents, marked, ending with the incident."""
-    happening = happen("everything", jaeger, tmp_path)
+    scenario = happen("everything", jaeger, tmp_path)
 
-    found = application_spans(all_spans(jaeger, happening))
+    found = application_spans(all_spans(jaeger, scenario))
 
     unfinished = [item for item in found if attributes(item).get(UNFINISHED) is True]
-    originals = {key(item): unstamped(item) for item in happening.open}
+    originals = {key(item): unstamped(item) for item in scenario.open}
     assert len(originals) == 2
     assert sorted(map(key, unfinished)) == sorted(originals)
     for item in unfinished:
         span = unstamped(item)
-        assert span.end_time_unix_nano == happening.incidents[0].manifest.closed_ns
+        assert span.end_time_unix_nano == scenario.incidents[0].manifest.closed_ns
         span.ClearField("end_time_unix_nano")
         assert span == originals[key(item)]
 
 
 def test_the_incident_is_found_by_tag(jaeger: JaegerProcess, tmp_path: Path) -> None:
     """One search lists incidents and nothing else; the root says what happened."""
-    happening = happen("everything", jaeger, tmp_path)
+    scenario = happen("everything", jaeger, tmp_path)
 
-    (trace,) = find_incidents(jaeger, happening)
+    (trace,) = find_incidents(jaeger, scenario)
 
     root = root_of(trace)
-    (incident,) = happening.incidents
+    (incident,) = scenario.incidents
     assert root["operationName"] == "incident: error span GET /broken"
     assert tags(root)[INCIDENT_ID] == incident.manifest.incident_id
     assert tags(root)["error"] is True
@@ -162,10 +162,10 @@ def test_the_incident_is_found_by_tag(jaeger: JaegerProcess, tmp_path: Path) -> 
 
 def test_lanes_have_a_stable_order(jaeger: JaegerProcess, tmp_path: Path) -> None:
     """No two lanes start in the same microsecond, and all incidents have theirs in one order."""
-    happening = happen("overlapping", jaeger, tmp_path)
+    scenario = happen("overlapping", jaeger, tmp_path)
 
     orders = []
-    for trace in find_incidents(jaeger, happening):
+    for trace in find_incidents(jaeger, scenario):
         root = root_of(trace)
         lanes = [span for span in trace["spans"] if tags(span)[KIND] == "lane"]
         starts = [span["startTime"] for span in lanes]
@@ -184,9 +184,9 @@ def test_the_requests_in_flight_are_listed_with_links(
     jaeger: JaegerProcess, tmp_path: Path
 ) -> None:
     """The lane of requests has each one that was in flight, linked, the one that fired marked."""
-    happening = happen("everything", jaeger, tmp_path)
+    scenario = happen("everything", jaeger, tmp_path)
 
-    (trace,) = find_incidents(jaeger, happening)
+    (trace,) = find_incidents(jaeger, scenario)
     entries = of_kind(jaeger.stored_spans(trace["traceID"]), "index")
 
     assert sorted(item.span.name for item in entries) == [
@@ -194,7 +194,7 @@ def test_the_requests_in_flight_are_listed_with_links(
         *["GET /other"] * 5,
         "GET /stream",
     ]
-    known = {key(item) for item in [*happening.ended, *happening.open]}
+    known = {key(item) for item in [*scenario.ended, *scenario.open]}
     for item in entries:
         (link,) = item.span.links
         assert (link.trace_id.hex(), link.span_id.hex()) in known
@@ -204,8 +204,8 @@ def test_the_requests_in_flight_are_listed_with_links(
 
 def test_from_the_incident_to_the_trigger_and_back(jaeger: JaegerProcess, tmp_path: Path) -> None:
     """The root's link opens the span that fired, and that span's incident id finds the root."""
-    happening = happen("everything", jaeger, tmp_path)
-    (trace,) = find_incidents(jaeger, happening)
+    scenario = happen("everything", jaeger, tmp_path)
+    (trace,) = find_incidents(jaeger, scenario)
     (root,) = of_kind(jaeger.stored_spans(trace["traceID"]), "incident")
 
     (link,) = root.span.links
@@ -217,7 +217,7 @@ def test_from_the_incident_to_the_trigger_and_back(jaeger: JaegerProcess, tmp_pa
     assert fired["operationName"] == "GET /broken"
     assert tags(fired)["flight_recorder.trigger"] == "error_span"
     back = jaeger.find_traces(
-        happening.service, tags={INCIDENT_ID: tags(fired)[INCIDENT_ID], KIND: "incident"}
+        scenario.service, tags={INCIDENT_ID: tags(fired)[INCIDENT_ID], KIND: "incident"}
     )
     assert [found["traceID"] for found in back] == [trace["traceID"]]
 
@@ -226,14 +226,14 @@ def test_unsampled_spans_are_rescued_beside_the_sampled_ones(
     jaeger: JaegerProcess, tmp_path: Path
 ) -> None:
     """Under a 1 % sampler everything is there once, whichever way it came."""
-    happening = happen("sampled", jaeger, tmp_path)
+    scenario = happen("sampled", jaeger, tmp_path)
 
-    found = application_spans(all_spans(jaeger, happening))
+    found = application_spans(all_spans(jaeger, scenario))
 
-    assert sorted(map(key, found)) == sorted(map(key, happening.ended))
+    assert sorted(map(key, found)) == sorted(map(key, scenario.ended))
     assert len(found) == 1207
     sampled = {key(item) for item in found if INCIDENT_ID not in attributes(item)}
-    in_file = [item.record for item in happening.incidents[0].window.spans()]
+    in_file = [item.record for item in scenario.incidents[0].window.spans()]
     assert sampled
     assert sampled == {
         (f"{record.trace_id:032x}", f"{record.span_id:016x}")
@@ -244,15 +244,15 @@ def test_unsampled_spans_are_rescued_beside_the_sampled_ones(
 
 def test_overlapping_incidents_share_no_span(jaeger: JaegerProcess, tmp_path: Path) -> None:
     """A span that both windows hold is sent once; one that was open gets its end as a child."""
-    happening = happen("overlapping", jaeger, tmp_path)
-    first, second = (incident.manifest.incident_id for incident in happening.incidents)
+    scenario = happen("overlapping", jaeger, tmp_path)
+    first, second = (incident.manifest.incident_id for incident in scenario.incidents)
 
-    spans = all_spans(jaeger, happening)
+    spans = all_spans(jaeger, scenario)
 
     keys = [key(item) for item in spans]
     assert len(keys) == len(set(keys))
     assert {key(item) for item in application_spans(spans)} == {
-        key(item) for item in happening.ended
+        key(item) for item in scenario.ended
     }
     (unfinished,) = [item for item in application_spans(spans) if UNFINISHED in attributes(item)]
     (finished,) = of_kind(spans, "finished")
@@ -266,9 +266,9 @@ def test_overlapping_incidents_share_no_span(jaeger: JaegerProcess, tmp_path: Pa
 
 def test_an_incident_links_to_the_one_before(jaeger: JaegerProcess, tmp_path: Path) -> None:
     """Of two overlapping incidents the second leads to the first, which has the older spans."""
-    happening = happen("overlapping", jaeger, tmp_path)
+    scenario = happen("overlapping", jaeger, tmp_path)
 
-    earlier, later = find_incidents(jaeger, happening)
+    earlier, later = find_incidents(jaeger, scenario)
     # The windows of both begin with the process; they end in the order they happened.
     if "GET /worse" in root_of(earlier)["operationName"]:
         earlier, later = later, earlier

@@ -8,17 +8,17 @@ from pathlib import Path
 import pytest
 
 from tests.backends.backend_process import needs_backends
-from tests.backends.happening import (
+from tests.backends.programs.shop import LONG_TEXT
+from tests.backends.scenario import (
     INCIDENT_ID,
     KIND,
-    Happening,
+    Scenario,
     application_spans,
     attributes,
     key,
-    let_happen,
     of_kind,
+    run_scenario,
 )
-from tests.backends.programs.shop import LONG_TEXT
 from tests.backends.span_store import (
     TEMPO_TEXT_BYTES,
     JaegerStore,
@@ -45,9 +45,9 @@ def tempo(tmp_path: Path) -> Iterator[TempoProcess]:
         yield process
 
 
-def happen(what: str, store: SpanStore, tmp_path: Path) -> Happening:
+def happen(what: str, store: SpanStore, tmp_path: Path) -> Scenario:
     """Let something happen in the shop, as much of it as there may be."""
-    return let_happen(
+    return run_scenario(
         what,
         tmp_path / "shop",
         {
@@ -58,10 +58,10 @@ def happen(what: str, store: SpanStore, tmp_path: Path) -> Happening:
     )
 
 
-def own_spans(store: SpanStore, happening: Happening) -> list[ReceivedSpan]:
+def own_spans(store: SpanStore, scenario: Scenario) -> list[ReceivedSpan]:
     """Return the spans of the incident's own trace."""
-    (incident,) = happening.incidents
-    found = incident_trace(store, happening.service, incident.manifest.incident_id)
+    (incident,) = scenario.incidents
+    found = incident_trace(store, scenario.service, incident.manifest.incident_id)
     return store.spans_of([found])
 
 
@@ -80,16 +80,16 @@ def test_the_incident_is_whole_although_its_trigger_is_too_large(
 ) -> None:
     """Tempo drops a part of the trigger's trace; what is there leads from the top of it."""
     store = TempoStore(tempo)
-    happening = happen("large", store, tmp_path)
-    trace_id = happening.incidents[0].manifest.causes[0].trace_id
+    scenario = happen("large", store, tmp_path)
+    trace_id = scenario.incidents[0].manifest.causes[0].trace_id
 
-    own = own_spans(store, happening)
+    own = own_spans(store, scenario)
     found = application_spans(store.spans_of([trace_id]))
 
     assert {item.span.name for item in of_kind(own, "lane")} >= {"lane: requests"}
     (root,) = of_kind(own, "incident")
     assert root.span.links[0].trace_id.hex() == trace_id
-    expected = {key(item): item for item in happening.ended}
+    expected = {key(item): item for item in scenario.ended}
     assert 0 < len(found) < SPANS_OF_TRACE
     assert all(kept_by_tempo(item) == kept_by_tempo(expected[key(item)]) for item in found)
     names = {item.span.name for item in found}
@@ -101,11 +101,11 @@ def test_the_incident_is_whole_although_its_trigger_is_too_large(
 def test_what_tempo_dropped_is_known(tempo: TempoProcess, tmp_path: Path) -> None:
     """The incident in Tempo and `show` name the trace; Tempo's metric counts what is not there."""
     store = TempoStore(tempo)
-    happening = happen("large", store, tmp_path)
-    (incident,) = happening.incidents
+    scenario = happen("large", store, tmp_path)
+    (incident,) = scenario.incidents
     trace_id = incident.manifest.causes[0].trace_id
 
-    (event,) = large_trace_events(own_spans(store, happening))
+    (event,) = large_trace_events(own_spans(store, scenario))
     shown = run("show", str(incident.path)).output
     told = run("show", str(incident.path), "--json").json()
 
@@ -113,7 +113,7 @@ def test_what_tempo_dropped_is_known(tempo: TempoProcess, tmp_path: Path) -> Non
     assert event["flight_recorder.trace_id"] == trace_id
     assert event["flight_recorder.trace.spans"] == SPANS_OF_TRACE
     assert tempo.refused_spans() == SPANS_OF_TRACE - len(found)
-    sent = sum(item.span.ByteSize() for item in happening.ended)
+    sent = sum(item.span.ByteSize() for item in scenario.ended)
     assert abs(int(str(event["flight_recorder.trace.bytes"])) - sent) < 0.2 * sent
     (large,) = told["large_traces"]
     assert large["trace_id"] == trace_id
@@ -125,12 +125,12 @@ def test_a_raised_limit_takes_all_of_it(tmp_path: Path) -> None:
     """A Tempo that was told to take more has the whole trace, and refuses nothing."""
     with TempoProcess(tmp_path / "tempo", max_bytes_per_trace=50_000_000) as tempo:
         store = TempoStore(tempo)
-        happening = happen("large", store, tmp_path)
+        scenario = happen("large", store, tmp_path)
 
-        own = own_spans(store, happening)
-        found = application_spans(store.spans_of(happening.trace_ids))
+        own = own_spans(store, scenario)
+        found = application_spans(store.spans_of(scenario.trace_ids))
 
-        assert sorted(map(key, found)) == sorted(map(key, happening.ended))
+        assert sorted(map(key, found)) == sorted(map(key, scenario.ended))
         assert len(found) == SPANS_OF_TRACE + OTHER_SPANS
         assert tempo.refused_spans() == 0
         assert len(large_trace_events(own)) == 1
@@ -139,20 +139,20 @@ def test_a_raised_limit_takes_all_of_it(tmp_path: Path) -> None:
 def test_sent_again_to_a_raised_limit_it_is_whole(tmp_path: Path) -> None:
     """What was dropped is in the spool: once Tempo takes more, it has each span, and once."""
     with TempoProcess(tmp_path / "tempo") as tempo:
-        happening = happen("large", TempoStore(tempo), tmp_path)
+        scenario = happen("large", TempoStore(tempo), tmp_path)
         assert tempo.refused_spans() > 0
         tempo.stop()
     with TempoProcess(tmp_path / "tempo", max_bytes_per_trace=50_000_000) as tempo:
-        path = str(happening.incidents[0].path)
+        path = str(scenario.incidents[0].path)
 
         outcome = run("export", path, "--again", "--endpoint", tempo.grpc_endpoint)
 
         assert outcome.exit_code == 0, outcome.output
         assert tempo.refused_spans() == 0
-        expected = sorted(map(key, happening.ended))
+        expected = sorted(map(key, scenario.ended))
 
         def is_whole() -> bool:
-            found = application_spans(TempoStore(tempo).spans_of(happening.trace_ids))
+            found = application_spans(TempoStore(tempo).spans_of(scenario.trace_ids))
             return sorted(map(key, found)) == expected
 
         tempo.wait_for("spans are missing, or there twice", is_whole)
@@ -162,23 +162,23 @@ def test_jaeger_takes_all_of_a_large_trace(tmp_path: Path) -> None:
     """It knows no such limit: each span is there once."""
     with JaegerProcess(tmp_path / "jaeger") as jaeger:
         store = JaegerStore(jaeger)
-        happening = happen("large", store, tmp_path)
+        scenario = happen("large", store, tmp_path)
 
-        found = application_spans(store.spans_of(happening.trace_ids))
+        found = application_spans(store.spans_of(scenario.trace_ids))
 
-        assert sorted(map(key, found)) == sorted(map(key, happening.ended))
+        assert sorted(map(key, found)) == sorted(map(key, scenario.ended))
 
 
 def test_our_own_long_texts_are_whole(tempo: TempoProcess, tmp_path: Path) -> None:
     """Tempo cuts the application's long attribute, and none of the incident's: they go in parts."""
     store = TempoStore(tempo)
-    happening = happen("wordy", store, tmp_path)
+    scenario = happen("wordy", store, tmp_path)
 
-    (root,) = of_kind(own_spans(store, happening), "incident")
-    (span,) = application_spans(store.spans_of(happening.trace_ids))
+    (root,) = of_kind(own_spans(store, scenario), "incident")
+    (span,) = application_spans(store.spans_of(scenario.trace_ids))
 
     told = attributes(root)
-    text = happening.incidents[0].manifest.causes[0].attributes["query"]
+    text = scenario.incidents[0].manifest.causes[0].attributes["query"]
     assert len(text.encode()) > TEMPO_TEXT_BYTES
     name = "flight_recorder.cause.query"
     assert told[name] + told[f"{name}.2"] == text

@@ -16,13 +16,13 @@ from opentelemetry.trace import SpanContext, TraceFlags
 from otel_flight.incidents.incident import Incident
 from otel_flight.report.model.backend_links import Whereabouts, backend_links
 from tests.backends.backend_process import BackendFailedError, needs_backends
-from tests.backends.happening import (
+from tests.backends.scenario import (
     INCIDENT_ID,
     application_spans,
     attributes,
     key,
-    let_happen,
     of_kind,
+    run_scenario,
 )
 from tests.support.command_line import run
 from tests.support.jaeger_process import JaegerProcess
@@ -70,10 +70,10 @@ def span_keys(traces: list[dict[str, Any]]) -> set[tuple[str, str]]:
 
 def test_jaegers_links(jaeger: JaegerProcess, tmp_path: Path) -> None:
     """One opens the trigger's trace at the span that fired, one the incident, one finds it all."""
-    happening = let_happen(
+    scenario = run_scenario(
         "everything", tmp_path / "shop", {"OTEL_FLIGHT_ENDPOINT": jaeger.grpc_endpoint}
     )
-    (incident,) = happening.incidents
+    (incident,) = scenario.incidents
 
     links = links_of(incident, jaeger_url=jaeger.query_url)["jaeger"]
 
@@ -84,17 +84,17 @@ def test_jaegers_links(jaeger: JaegerProcess, tmp_path: Path) -> None:
     assert "incident: error span GET /broken" in {span["operationName"] for span in trace["spans"]}
     everything = span_keys(followed_in_jaeger(jaeger, links["spans"]))
     own = span_keys([trace])
-    assert everything - own == {key(item) for item in [*happening.ended, *happening.open]}
+    assert everything - own == {key(item) for item in [*scenario.ended, *scenario.open]}
     assert own < everything
 
 
 def test_grafanas_links(tempo: TempoProcess, tmp_path: Path) -> None:
     """The same by way of Tempo, where a trace's id or a TraceQL query stands in the link."""
-    happening = let_happen(
+    scenario = run_scenario(
         "everything", tmp_path / "shop", {"OTEL_FLIGHT_ENDPOINT": tempo.grpc_endpoint}
     )
-    (incident,) = happening.incidents
-    expected = {key(item) for item in [*happening.ended, *happening.open]}
+    (incident,) = scenario.incidents
+    expected = {key(item) for item in [*scenario.ended, *scenario.open]}
 
     links = links_of(incident, grafana_url="http://grafana.example")["grafana"]
 
@@ -112,10 +112,10 @@ def test_grafanas_links(tempo: TempoProcess, tmp_path: Path) -> None:
 
 def test_the_printed_traceql(tempo: TempoProcess, tmp_path: Path) -> None:
     """Each query finds the traces it names, and nothing of another incident."""
-    happening = let_happen(
+    scenario = run_scenario(
         "overlapping", tmp_path / "shop", {"OTEL_FLIGHT_ENDPOINT": tempo.grpc_endpoint}
     )
-    first, second = happening.incidents
+    first, second = scenario.incidents
 
     queries = links_of(second)["traceql"]
 
@@ -146,14 +146,14 @@ def test_every_query_of_the_page_is_understood(tempo: TempoProcess) -> None:
 
 def test_the_recorders_own_spans_can_be_left_out(tempo: TempoProcess, tmp_path: Path) -> None:
     """The page's query for the application's own spans finds all traces but the incident's."""
-    happening = let_happen(
+    scenario = run_scenario(
         "everything", tmp_path / "shop", {"OTEL_FLIGHT_ENDPOINT": tempo.grpc_endpoint}
     )
     page = (DOCS / "how-to" / "open-in-tempo.md").read_text(encoding="utf-8")
     (query,) = re.findall(r"`({ instrumentation:name != .+ })`", page)
 
     def all_found() -> bool:
-        return {trace["traceID"] for trace in tempo.search(query)} == set(happening.trace_ids)
+        return {trace["traceID"] for trace in tempo.search(query)} == set(scenario.trace_ids)
 
     assert tempo.wait_for(f"other traces than the application's fit {query}", all_found, 60.0)
 

@@ -9,17 +9,17 @@ from typing import Any
 import pytest
 
 from tests.backends.backend_process import needs_backends
-from tests.backends.happening import (
+from tests.backends.scenario import (
     INCIDENT_ID,
     LINK,
     UNFINISHED,
-    Happening,
+    Scenario,
     application_spans,
     are_in_one_order,
     attributes,
     key,
-    let_happen,
     of_kind,
+    run_scenario,
 )
 from tests.backends.span_store import kept_by_tempo
 from tests.support.otlp_messages import ReceivedSpan
@@ -37,10 +37,10 @@ def tempo(tmp_path: Path) -> Iterator[TempoProcess]:
         yield process
 
 
-def happen(what: str, tempo: TempoProcess, tmp_path: Path, protocol: str = "grpc") -> Happening:
+def happen(what: str, tempo: TempoProcess, tmp_path: Path, protocol: str = "grpc") -> Scenario:
     """Let something happen in the shop, all its spans going to Tempo."""
     endpoint = tempo.grpc_endpoint if protocol == "grpc" else tempo.http_endpoint
-    return let_happen(
+    return run_scenario(
         what,
         tmp_path / "shop",
         {
@@ -82,15 +82,15 @@ def test_every_span_of_the_window_is_there_once(
     tempo: TempoProcess, tmp_path: Path, protocol: str
 ) -> None:
     """Tempo took each ended span once and holds what the SDK would have exported."""
-    happening = happen("everything", tempo, tmp_path, protocol)
+    scenario = happen("everything", tempo, tmp_path, protocol)
 
-    found = application_spans(spans_of_traces(tempo, happening.trace_ids))
+    found = application_spans(spans_of_traces(tempo, scenario.trace_ids))
 
     (incident_trace,) = search(tempo, INCIDENTS, 1)
     own = spans_of_traces(tempo, [incident_trace["traceID"]])
     # Counted as they came in, since a query may hide the second copy of a span.
     assert tempo.received_spans() == len(found) + len(own)
-    expected = {key(item): item for item in happening.ended}
+    expected = {key(item): item for item in scenario.ended}
     ended = [item for item in found if UNFINISHED not in attributes(item)]
     assert len(expected) == 307
     assert sorted(map(key, ended)) == sorted(expected)
@@ -105,33 +105,33 @@ def test_unfinished_spans_end_where_the_incident_closed(
     tempo: TempoProcess, tmp_path: Path
 ) -> None:
     """A TraceQL query finds the spans still open; they are marked, and end with the incident."""
-    happening = happen("everything", tempo, tmp_path)
+    scenario = happen("everything", tempo, tmp_path)
 
     # In the trace of the stream, and where the incident lists it.
     traces = search(tempo, "{ span.flight_recorder.unfinished = true }", 2)
 
     (stream,) = [each for each in traces if each["rootTraceName"] == "GET /stream"]
     found = spans_of_traces(tempo, [stream["traceID"]])
-    originals = {key(item): kept_by_tempo(item) for item in happening.open}
+    originals = {key(item): kept_by_tempo(item) for item in scenario.open}
     assert sorted(map(key, found)) == sorted(originals)
     for item in found:
         assert attributes(item)[UNFINISHED] is True
         span = kept_by_tempo(item)
-        assert span.end_time_unix_nano == happening.incidents[0].manifest.closed_ns
+        assert span.end_time_unix_nano == scenario.incidents[0].manifest.closed_ns
         span.ClearField("end_time_unix_nano")
         assert span == originals[key(item)]
 
 
 def test_the_incident_is_found_by_traceql(tempo: TempoProcess, tmp_path: Path) -> None:
     """One query lists incidents and nothing else, the result naming what happened and where."""
-    happening = happen("everything", tempo, tmp_path)
+    scenario = happen("everything", tempo, tmp_path)
 
     (trace,) = search(tempo, INCIDENTS, 1)
 
     assert trace["rootTraceName"] == "incident: error span GET /broken"
-    assert trace["rootServiceName"] == happening.service
+    assert trace["rootServiceName"] == scenario.service
     (root,) = of_kind(spans_of_traces(tempo, [trace["traceID"]]), "incident")
-    (incident,) = happening.incidents
+    (incident,) = scenario.incidents
     assert attributes(root)[INCIDENT_ID] == incident.manifest.incident_id
     assert not root.span.parent_span_id
 
@@ -178,17 +178,17 @@ def test_unsampled_spans_are_rescued_beside_the_sampled_ones(
     tempo: TempoProcess, tmp_path: Path
 ) -> None:
     """Under a 1 % sampler everything is there once, whichever way it came."""
-    happening = happen("sampled", tempo, tmp_path)
+    scenario = happen("sampled", tempo, tmp_path)
 
-    found = application_spans(spans_of_traces(tempo, happening.trace_ids))
+    found = application_spans(spans_of_traces(tempo, scenario.trace_ids))
 
     (incident_trace,) = search(tempo, INCIDENTS, 1)
     own = spans_of_traces(tempo, [incident_trace["traceID"]])
     assert tempo.received_spans() == len(found) + len(own)
     assert len(found) == 1207
-    assert sorted(map(key, found)) == sorted(map(key, happening.ended))
+    assert sorted(map(key, found)) == sorted(map(key, scenario.ended))
     sampled = {key(item) for item in found if INCIDENT_ID not in attributes(item)}
-    in_file = [item.record for item in happening.incidents[0].window.spans()]
+    in_file = [item.record for item in scenario.incidents[0].window.spans()]
     assert sampled
     assert sampled == {
         (f"{record.trace_id:032x}", f"{record.span_id:016x}")
@@ -199,17 +199,17 @@ def test_unsampled_spans_are_rescued_beside_the_sampled_ones(
 
 def test_overlapping_incidents_share_no_span(tempo: TempoProcess, tmp_path: Path) -> None:
     """A span that both windows hold is sent once; one that was open gets its end as a child."""
-    happening = happen("overlapping", tempo, tmp_path)
-    first, second = (incident.manifest.incident_id for incident in happening.incidents)
+    scenario = happen("overlapping", tempo, tmp_path)
+    first, second = (incident.manifest.incident_id for incident in scenario.incidents)
 
     incidents = [trace["traceID"] for trace in search(tempo, INCIDENTS, 2)]
-    spans = spans_of_traces(tempo, [*happening.trace_ids, *incidents])
+    spans = spans_of_traces(tempo, [*scenario.trace_ids, *incidents])
 
     assert tempo.received_spans() == len(spans)
     keys = [key(item) for item in spans]
     assert len(keys) == len(set(keys))
     assert {key(item) for item in application_spans(spans)} == {
-        key(item) for item in happening.ended
+        key(item) for item in scenario.ended
     }
     (unfinished,) = [item for item in application_spans(spans) if UNFINISHED in attributes(item)]
     (finished,) = of_kind(spans, "finished")

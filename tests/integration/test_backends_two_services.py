@@ -12,11 +12,11 @@ import pytest
 from opentelemetry.proto.common.v1.common_pb2 import KeyValue
 
 from tests.backends.backend_process import needs_backends
-from tests.backends.happening import (
+from tests.backends.scenario import (
     INCIDENT_ID,
     LINK,
     UNFINISHED,
-    Happening,
+    Scenario,
     application_spans,
     are_in_one_order,
     attributes,
@@ -49,26 +49,26 @@ class Seen:
 
     Attributes:
         store: the backend.
-        happenings: in each service.
+        scenarios: in each service.
         spans: all that the backend shows, the incidents' own included.
         copies: how many spans the backend took.
     """
 
     store: SpanStore
-    happenings: dict[str, Happening]
+    scenarios: dict[str, Scenario]
     spans: list[ReceivedSpan]
     copies: int
 
     def of(self, name: str) -> list[ReceivedSpan]:
         """Return the spans that a service made itself."""
-        service = self.happenings[name].service
+        service = self.scenarios[name].service
         return [item for item in application_spans(self.spans) if service_of(item) == service]
 
     def roots(self, name: str) -> list[ReceivedSpan]:
         """Return the roots of a service's incident traces, the oldest first."""
-        happening = self.happenings[name]
-        ids = [incident.manifest.incident_id for incident in happening.incidents]
-        traces = [incident_trace(self.store, happening.service, each) for each in ids]
+        scenario = self.scenarios[name]
+        ids = [incident.manifest.incident_id for incident in scenario.incidents]
+        traces = [incident_trace(self.store, scenario.service, each) for each in ids]
         return [of_kind(self.store.spans_of([trace]), "incident")[0] for trace in traces]
 
 
@@ -77,14 +77,14 @@ def sorted_attributes(item: ReceivedSpan) -> list[KeyValue]:
     return sorted(item.resource.attributes, key=lambda each: each.key)
 
 
-def look(store: SpanStore, happenings: dict[str, Happening], incidents: int) -> Seen:
+def look(store: SpanStore, scenarios: dict[str, Scenario], incidents: int) -> Seen:
     """Return what a backend shows of two services, each with so many incidents."""
-    services = [happening.service for happening in happenings.values()]
-    trace_ids = {each for happening in happenings.values() for each in happening.trace_ids}
+    services = [scenario.service for scenario in scenarios.values()]
+    trace_ids = {each for scenario in scenarios.values() for each in scenario.trace_ids}
     for service in services:
         trace_ids.update(incident_traces(store, service, incidents))
     spans = store.spans_of(sorted(trace_ids))
-    return Seen(store, happenings, spans, store.copies(services, spans))
+    return Seen(store, scenarios, spans, store.copies(services, spans))
 
 
 @pytest.fixture(scope="module", params=["jaeger", "tempo"])
@@ -119,10 +119,10 @@ def failed(store: SpanStore, tmp_path_factory: pytest.TempPathFactory) -> Seen:
         services.keep_one_waiting()
         assert services.get("/broken") == 500
         services.wait_for_incidents(1)
-        happenings = services.happenings()
+        scenarios = services.scenarios()
         services.release()
         services.stop()
-    return look(store, happenings, incidents=1)
+    return look(store, scenarios, incidents=1)
 
 
 @pytest.fixture(scope="module")
@@ -142,9 +142,9 @@ def sampled(store: SpanStore, tmp_path_factory: pytest.TempPathFactory) -> Seen:
             assert services.get(f"/orders/{number}") == 200
         assert services.get("/broken") == 500
         services.wait_for_incidents(1)
-        happenings = services.happenings()
+        scenarios = services.scenarios()
         services.stop()
-    return look(store, happenings, incidents=1)
+    return look(store, scenarios, incidents=1)
 
 
 @pytest.fixture(scope="module")
@@ -160,19 +160,19 @@ def overlapping(store: SpanStore, tmp_path_factory: pytest.TempPathFactory) -> S
         services.release()
         assert services.get("/worse") == 500
         services.wait_for_incidents(2)
-        happenings = services.happenings()
+        scenarios = services.scenarios()
         services.stop()
-    return look(store, happenings, incidents=2)
+    return look(store, scenarios, incidents=2)
 
 
 @pytest.mark.parametrize("name", BOTH)
 def test_every_span_of_the_window_is_there_once(failed: Seen, name: str) -> None:
     """Each ended span of the service is there once, equal to what the SDK would have exported."""
-    happening = failed.happenings[name]
+    scenario = failed.scenarios[name]
 
     ended = [item for item in failed.of(name) if UNFINISHED not in attributes(item)]
 
-    expected = {key(item): item for item in happening.ended}
+    expected = {key(item): item for item in scenario.ended}
     assert len(expected) > 4 * ORDERS
     assert sorted(map(key, ended)) == sorted(expected)
     for item in ended:
@@ -181,7 +181,7 @@ def test_every_span_of_the_window_is_there_once(failed: Seen, name: str) -> None
         assert item.scope == original.scope
         assert sorted_attributes(item) == sorted_attributes(original)
     assert failed.copies == len(failed.spans)
-    (incident,) = happening.incidents
+    (incident,) = scenario.incidents
     assert {attributes(item)[INCIDENT_ID] for item in failed.of(name)} == {
         incident.manifest.incident_id
     }
@@ -205,16 +205,16 @@ def test_a_trace_leads_from_one_service_into_the_other(failed: Seen) -> None:
 @pytest.mark.parametrize("name", BOTH)
 def test_unfinished_spans_end_where_the_incident_closed(failed: Seen, name: str) -> None:
     """The request that waits is there in both services, marked, ending with the incident."""
-    happening = failed.happenings[name]
+    scenario = failed.scenarios[name]
 
     unfinished = [item for item in failed.of(name) if attributes(item).get(UNFINISHED) is True]
 
-    originals = {key(item): failed.store.kept(item) for item in happening.open}
-    assert "GET /wait" in {item.span.name for item in happening.open}
+    originals = {key(item): failed.store.kept(item) for item in scenario.open}
+    assert "GET /wait" in {item.span.name for item in scenario.open}
     assert sorted(map(key, unfinished)) == sorted(originals)
     for item in unfinished:
         span = failed.store.kept(item)
-        assert span.end_time_unix_nano == happening.incidents[0].manifest.closed_ns
+        assert span.end_time_unix_nano == scenario.incidents[0].manifest.closed_ns
         span.ClearField("end_time_unix_nano")
         assert span == originals[key(item)]
 
@@ -222,16 +222,16 @@ def test_unfinished_spans_end_where_the_incident_closed(failed: Seen, name: str)
 @pytest.mark.parametrize("name", BOTH)
 def test_one_search_lists_the_services_incident(failed: Seen, name: str) -> None:
     """By tag or TraceQL there is one trace, whose root says what happened in which service."""
-    happening = failed.happenings[name]
+    scenario = failed.scenarios[name]
 
-    (trace,) = incident_traces(failed.store, happening.service, 1)
+    (trace,) = incident_traces(failed.store, scenario.service, 1)
 
     spans = failed.store.spans_of([trace])
     (root,) = of_kind(spans, "incident")
     assert root.span.name == "incident: error span GET /broken"
-    assert service_of(root) == happening.service
+    assert service_of(root) == scenario.service
     assert not root.span.parent_span_id
-    assert attributes(root)[INCIDENT_ID] == happening.incidents[0].manifest.incident_id
+    assert attributes(root)[INCIDENT_ID] == scenario.incidents[0].manifest.incident_id
     (fired,) = [item for item in spans if "flight_recorder.is_trigger" in attributes(item)]
     assert fired.span.name == "GET /broken"
 
@@ -243,8 +243,8 @@ def test_the_requests_in_flight_are_listed_with_links(failed: Seen, name: str) -
 
     entries = of_kind(failed.store.spans_of([root.span.trace_id.hex()]), "index")
 
-    happening = failed.happenings[name]
-    known = {key(item): item for item in [*happening.ended, *happening.open]}
+    scenario = failed.scenarios[name]
+    known = {key(item): item for item in [*scenario.ended, *scenario.open]}
     assert {"GET /broken", "GET /wait"} <= {item.span.name for item in entries}
     for item in entries:
         (link,) = item.span.links
@@ -254,7 +254,7 @@ def test_the_requests_in_flight_are_listed_with_links(failed: Seen, name: str) -
 @pytest.mark.parametrize("name", BOTH)
 def test_from_the_incident_to_the_trigger_and_back(failed: Seen, name: str) -> None:
     """The root's link opens the span that fired, and that span's incident id finds the root."""
-    happening = failed.happenings[name]
+    scenario = failed.scenarios[name]
     (root,) = failed.roots(name)
 
     (link,) = root.span.links
@@ -263,9 +263,9 @@ def test_from_the_incident_to_the_trigger_and_back(failed: Seen, name: str) -> N
     assert [each.value.string_value for each in link.attributes if each.key == LINK] == ["trigger"]
     (fired,) = [item for item in followed if item.span.span_id == link.span_id]
     assert fired.span.name == "GET /broken"
-    assert service_of(fired) == happening.service
+    assert service_of(fired) == scenario.service
     assert attributes(fired)["flight_recorder.trigger"] == "error_span"
-    back = incident_trace(failed.store, happening.service, attributes(fired)[INCIDENT_ID])
+    back = incident_trace(failed.store, scenario.service, attributes(fired)[INCIDENT_ID])
     assert back == root.span.trace_id.hex()
 
 
@@ -277,12 +277,12 @@ def test_the_incidents_of_both_services_meet_in_one_trace(failed: Seen) -> None:
     # Without what explains it, should a busy machine have made it pause.
     spans = application_spans(failed.store.spans_of([trace.hex()]))
     assert {service_of(item) for item in spans} == {
-        happening.service for happening in failed.happenings.values()
+        scenario.service for scenario in failed.scenarios.values()
     }
     expected = [
         item
-        for happening in failed.happenings.values()
-        for item in happening.ended
+        for scenario in failed.scenarios.values()
+        for item in scenario.ended
         if item.span.trace_id == trace
     ]
     assert sorted(map(key, spans)) == sorted(map(key, expected))
@@ -311,14 +311,14 @@ def test_unsampled_spans_are_rescued_beside_the_sampled_ones(sampled: Seen) -> N
     """Under a 1 % sampler all spans of both services are there once, whichever way they came."""
     found = application_spans(sampled.spans)
 
-    expected = [item for happening in sampled.happenings.values() for item in happening.ended]
+    expected = [item for scenario in sampled.scenarios.values() for item in scenario.ended]
     assert sorted(map(key, found)) == sorted(map(key, expected))
     assert sampled.copies == len(sampled.spans)
     exported = {key(item) for item in found if INCIDENT_ID not in attributes(item)}
     in_files = [
         span.record
-        for happening in sampled.happenings.values()
-        for span in happening.incidents[0].window.spans()
+        for scenario in sampled.scenarios.values()
+        for span in scenario.incidents[0].window.spans()
     ]
     kept_by_sampler = {
         (f"{record.trace_id:032x}", f"{record.span_id:016x}")
@@ -339,20 +339,20 @@ def test_a_sampled_trace_is_whole(sampled: Seen) -> None:
 
     for trace in traces:
         services = {service_of(item) for item in sampled.spans if item.span.trace_id == trace}
-        assert services == {happening.service for happening in sampled.happenings.values()}
+        assert services == {scenario.service for scenario in sampled.scenarios.values()}
 
 
 @pytest.mark.parametrize("name", BOTH)
 def test_overlapping_incidents_share_no_span(overlapping: Seen, name: str) -> None:
     """A span both windows hold is sent once; what was open the first time ends as a child."""
-    happening = overlapping.happenings[name]
-    first, second = (incident.manifest.incident_id for incident in happening.incidents)
+    scenario = overlapping.scenarios[name]
+    first, second = (incident.manifest.incident_id for incident in scenario.incidents)
 
     keys = [key(item) for item in overlapping.spans]
     found = overlapping.of(name)
 
     assert overlapping.copies == len(keys) == len(set(keys))
-    assert {key(item) for item in found} == {key(item) for item in happening.ended}
+    assert {key(item) for item in found} == {key(item) for item in scenario.ended}
     unfinished = {
         item.span.span_id: item for item in found if attributes(item).get(UNFINISHED) is True
     }
@@ -360,7 +360,7 @@ def test_overlapping_incidents_share_no_span(overlapping: Seen, name: str) -> No
     finished = [
         item
         for item in of_kind(overlapping.spans, "finished")
-        if service_of(item) == happening.service
+        if service_of(item) == scenario.service
     ]
     assert sorted(item.span.parent_span_id for item in finished) == sorted(unfinished)
     for item in finished:

@@ -26,7 +26,7 @@ from opentelemetry.proto.metrics.v1.metrics_pb2 import (
 )
 
 from tests.backends.backend_process import needs_backends
-from tests.backends.happening import Happening, application_spans, key, let_happen
+from tests.backends.scenario import Scenario, application_spans, key, run_scenario
 from tests.support.otlp_client import made_span, request_of, send, text
 from tests.support.otlp_messages import ReceivedSpan
 from tests.support.otlp_receiver import OtlpReceiver
@@ -61,25 +61,25 @@ def own_metrics(collector: ShippedCollector) -> Counter[str]:
     return found
 
 
-def happen(collector: ShippedCollector, tmp_path: Path) -> Happening:
+def happen(collector: ShippedCollector, tmp_path: Path) -> Scenario:
     """Let the shop have an incident, which the Collector takes."""
-    return let_happen(
+    return run_scenario(
         "everything", tmp_path / "shop", {"OTEL_FLIGHT_ENDPOINT": collector.grpc_endpoint}
     )
 
 
-def wait_for_all(backend: OtlpReceiver, happening: Happening) -> list[ReceivedSpan]:
+def wait_for_all(backend: OtlpReceiver, scenario: Scenario) -> list[ReceivedSpan]:
     """Return what arrived, as soon as every span of the application is among it."""
-    expected = {key(item) for item in [*happening.ended, *happening.open]}
+    expected = {key(item) for item in [*scenario.ended, *scenario.open]}
     backend.wait_for(lambda: expected <= {key(item) for item in backend.spans()}, 60)
     return backend.spans()
 
 
-def assert_once(received: list[ReceivedSpan], happening: Happening) -> None:
+def assert_once(received: list[ReceivedSpan], scenario: Scenario) -> None:
     """Fail unless every span of the application is there once, and no span twice."""
     keys = [key(item) for item in received]
     assert len(keys) == len(set(keys))
-    expected = [*happening.ended, *happening.open]
+    expected = [*scenario.ended, *scenario.open]
     assert sorted(map(key, application_spans(received))) == sorted(map(key, expected))
 
 
@@ -147,13 +147,13 @@ def test_the_gateway_keeps_an_incident_while_the_backend_is_down(
     target = target_of(backend.grpc_endpoint)
     backend.stop()
     with ShippedCollector(tmp_path / "gw", "gateway.yaml", {"BACKEND_ENDPOINT": target}) as gateway:
-        happening = happen(gateway, tmp_path)
+        scenario = happen(gateway, tmp_path)
 
         getattr(gateway, end)()
         gateway.start()
         backend.start()
 
-        assert_once(wait_for_all(backend, happening), happening)
+        assert_once(wait_for_all(backend, scenario), scenario)
 
 
 def test_an_agent_keeps_an_incident_while_the_gateway_is_down(
@@ -165,13 +165,13 @@ def test_an_agent_keeps_an_incident_while_the_gateway_is_down(
         gateway.stop()
         to_gateway = {"GATEWAY_ENDPOINT": gateway.target}
         with ShippedCollector(tmp_path / "agent", "agent.yaml", to_gateway) as agent:
-            happening = happen(agent, tmp_path)
+            scenario = happen(agent, tmp_path)
 
             agent.kill()
             agent.start()
             gateway.start()
 
-            assert_once(wait_for_all(backend, happening), happening)
+            assert_once(wait_for_all(backend, scenario), scenario)
 
 
 @pytest.mark.parametrize(("file_name", "variable"), BOTH)

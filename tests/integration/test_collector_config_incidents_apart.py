@@ -10,14 +10,14 @@ from typing import Any
 import pytest
 
 from tests.backends.backend_process import needs_backends
-from tests.backends.happening import (
+from tests.backends.scenario import (
     INCIDENT_ID,
-    Happening,
+    Scenario,
     application_spans,
     attributes,
     key,
-    let_happen,
     of_kind,
+    run_scenario,
 )
 from tests.support.otlp_client import made_span, request_of, send, text
 from tests.support.otlp_receiver import OtlpReceiver
@@ -63,9 +63,9 @@ def collector(receivers: Receivers, tmp_path: Path) -> Iterator[ShippedCollector
         yield process
 
 
-def happen(collector: ShippedCollector, tmp_path: Path) -> Happening:
+def happen(collector: ShippedCollector, tmp_path: Path) -> Scenario:
     """Let a shop fail that exports one trace in a hundred, everything through the Collector."""
-    return let_happen(
+    return run_scenario(
         "sampled",
         tmp_path / "shop",
         {
@@ -81,7 +81,7 @@ def test_incidents_and_ordinary_spans_part(
     """What the service exports itself is in one backend, incidents are in the other, all once."""
     ordinary, incidents = receivers
 
-    happening = happen(collector, tmp_path)
+    scenario = happen(collector, tmp_path)
     collector.stop()  # which sends what it still holds
 
     exported = ordinary.spans()
@@ -89,7 +89,7 @@ def test_incidents_and_ordinary_spans_part(
     assert [item for item in exported if INCIDENT_ID in attributes(item)] == []
     assert [item for item in incidents.spans() if INCIDENT_ID not in attributes(item)] == []
     found = [*exported, *application_spans(incidents.spans())]
-    assert sorted(map(key, found)) == sorted(map(key, happening.ended))
+    assert sorted(map(key, found)) == sorted(map(key, scenario.ended))
     assert len(of_kind(incidents.spans(), "incident")) == 1
 
 
@@ -141,15 +141,15 @@ def test_a_tempo_keeps_them_as_two_tenants(tmp_path: Path) -> None:
         target = target_of(tempo.grpc_endpoint)
         variables = {"BACKEND_ENDPOINT": target, "INCIDENT_BACKEND_ENDPOINT": target}
         with ShippedCollector(tmp_path / "collector", "incidents-apart.yaml", variables) as process:
-            happening = happen(process, tmp_path)
+            scenario = happen(process, tmp_path)
             process.stop()
-        (incident,) = happening.incidents
+        (incident,) = scenario.incidents
         sampled = {
             item.record.trace_id for item in incident.window.spans() if item.record.is_sampled
         }
 
         def is_all_there() -> bool:
-            count = len(happening.trace_ids) - len(sampled) + 1  # the incident's own
+            count = len(scenario.trace_ids) - len(sampled) + 1  # the incident's own
             return len(tempo.traces_of("incidents")) >= count
 
         tempo.wait_for("traces are missing", is_all_there, 60.0)

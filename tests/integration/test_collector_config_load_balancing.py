@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.backends.backend_process import needs_backends
-from tests.backends.happening import key, let_happen
+from tests.backends.scenario import key, run_scenario
 from tests.support.ordinary_service import OrdinaryService
 from tests.support.otlp_receiver import OtlpReceiver
 from tests.support.shipped_collector import ShippedCollector, target_of
@@ -116,10 +116,10 @@ def test_an_incident_is_whole_over_both(
     members: list[Member], balancers: list[ShippedCollector], tmp_path: Path
 ) -> None:
     """Each trace of an incident comes out of one of the two, and all of them do."""
-    happening = let_happen(
+    scenario = run_scenario(
         "everything", tmp_path / "shop", {"OTEL_FLIGHT_ENDPOINT": balancers[0].grpc_endpoint}
     )
-    wait_for(members, {key(item) for item in [*happening.ended, *happening.open]})
+    wait_for(members, {key(item) for item in [*scenario.ended, *scenario.open]})
 
     assert members[0].trace_ids() & members[1].trace_ids() == set()
     assert min(len(member.trace_ids()) for member in members) > 0

@@ -10,13 +10,13 @@ from opentelemetry.proto.common.v1.common_pb2 import AnyValue, ArrayValue, KeyVa
 from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 
 from tests.backends.backend_process import needs_backends
-from tests.backends.happening import (
+from tests.backends.scenario import (
     UNFINISHED,
     application_spans,
     attributes,
     key,
-    let_happen,
     of_kind,
+    run_scenario,
     unstamped,
 )
 from tests.support.otlp_client import made_span, request_of, send, text
@@ -178,16 +178,16 @@ def test_an_incident_without_secrets_is_untouched(
     backend: OtlpReceiver, collector: ShippedCollector, tmp_path: Path
 ) -> None:
     """Every span of an incident arrives once, equal to what the SDK would have exported."""
-    happening = let_happen(
+    scenario = run_scenario(
         "everything", tmp_path / "shop", {"OTEL_FLIGHT_ENDPOINT": collector.grpc_endpoint}
     )
     collector.stop()  # which sends what it still holds
 
     found = application_spans(backend.spans())
     ended = {key(item): item for item in found if UNFINISHED not in attributes(item)}
-    assert len(found) == len(happening.ended) + len(happening.open)
-    assert sorted(ended) == sorted(map(key, happening.ended))
-    for original in happening.ended:
+    assert len(found) == len(scenario.ended) + len(scenario.open)
+    assert sorted(ended) == sorted(map(key, scenario.ended))
+    for original in scenario.ended:
         item = ended[key(original)]
         assert unstamped(item) == unstamped(original)
         assert item.resource == original.resource

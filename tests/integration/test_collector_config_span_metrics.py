@@ -20,14 +20,14 @@ from opentelemetry.proto.metrics.v1.metrics_pb2 import (
 )
 
 from tests.backends.backend_process import needs_backends
-from tests.backends.happening import (
+from tests.backends.scenario import (
     UNFINISHED,
-    Happening,
+    Scenario,
     application_spans,
     attributes,
     key,
-    let_happen,
     of_kind,
+    run_scenario,
 )
 from tests.support.ordinary_service import OrdinaryService
 from tests.support.otlp_client import send
@@ -90,9 +90,9 @@ def counts(metrics: OtlpReceiver, metric_name: str) -> Counter[tuple[str, str]]:
     return sums
 
 
-def fail_in_the_shop(collector: ShippedCollector, tmp_path: Path) -> Happening:
+def fail_in_the_shop(collector: ShippedCollector, tmp_path: Path) -> Scenario:
     """Let the shop have an incident, which the Collector takes."""
-    return let_happen(
+    return run_scenario(
         "everything", tmp_path / "shop", {"OTEL_FLIGHT_ENDPOINT": collector.grpc_endpoint}
     )
 
@@ -105,8 +105,8 @@ def test_calls_are_those_of_the_application(
         with OrdinaryService("ordinary", collector.grpc_endpoint) as service:
             for _ in range(5):
                 service.tracer.start_span("GET /").end()
-        happening = fail_in_the_shop(collector, tmp_path)
-        expected = Counter((happening.service, item.span.name) for item in happening.ended)
+        scenario = fail_in_the_shop(collector, tmp_path)
+        expected = Counter((scenario.service, item.span.name) for item in scenario.ended)
         expected["ordinary", "GET /"] = 5
         metrics.wait_for(lambda: counts(metrics, CALLS) == expected, 30)
         metrics.wait_for(lambda: counts(metrics, DURATION) == expected, 30)
@@ -114,9 +114,9 @@ def test_calls_are_those_of_the_application(
 
     assert counts(metrics, CALLS) == counts(metrics, DURATION) == expected
     assert len(of_kind(traces.spans(), "incident")) == 1
-    own = [item for item in traces.spans() if key(item) not in set(map(key, happening.ended))]
+    own = [item for item in traces.spans() if key(item) not in set(map(key, scenario.ended))]
     unfinished = [item for item in application_spans(own) if UNFINISHED in attributes(item)]
-    assert len(unfinished) == len(happening.open) == 2
+    assert len(unfinished) == len(scenario.open) == 2
 
 
 def test_every_span_goes_to_the_backend_of_traces(
@@ -124,11 +124,11 @@ def test_every_span_goes_to_the_backend_of_traces(
 ) -> None:
     """What is not counted is not lost either: the whole incident is there, once."""
     with counting(traces, metrics, tmp_path) as collector:
-        happening = fail_in_the_shop(collector, tmp_path)
+        scenario = fail_in_the_shop(collector, tmp_path)
         collector.stop()
 
     found = application_spans(traces.spans())
-    assert sorted(map(key, found)) == sorted(map(key, [*happening.ended, *happening.open]))
+    assert sorted(map(key, found)) == sorted(map(key, [*scenario.ended, *scenario.open]))
     assert all(of_kind(traces.spans(), kind) for kind in ("incident", "lane", "index"))
 
 

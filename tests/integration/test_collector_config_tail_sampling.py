@@ -12,13 +12,13 @@ from opentelemetry import trace
 
 import otel_flight
 from tests.backends.backend_process import needs_backends
-from tests.backends.happening import (
+from tests.backends.scenario import (
     INCIDENT_ID,
     application_spans,
     attributes,
     key,
-    let_happen,
     of_kind,
+    run_scenario,
     service_of,
 )
 from tests.support.ordinary_service import OrdinaryService
@@ -81,10 +81,10 @@ def test_an_incident_is_whole_and_the_rest_is_sampled(
             for _ in range(2000):
                 with service.tracer.start_as_current_span("GET /"):
                     service.tracer.start_span("query").end()
-        happening = let_happen(
+        scenario = run_scenario(
             "everything", tmp_path / "shop", {"OTEL_FLIGHT_ENDPOINT": collector.grpc_endpoint}
         )
-        wait_for_decisions(collector, 2000 + len(happening.trace_ids))
+        wait_for_decisions(collector, 2000 + len(scenario.trace_ids))
         collector.stop()  # which sends what it still holds
 
     ordinary = Counter(
@@ -92,8 +92,8 @@ def test_an_incident_is_whole_and_the_rest_is_sampled(
     )
     assert set(ordinary.values()) == {2}
     assert 140 < len(ordinary) < 260  # 4.5 standard deviations around 200
-    incident = [item for item in backend.spans() if service_of(item) == happening.service]
-    expected = [*happening.ended, *happening.open]
+    incident = [item for item in backend.spans() if service_of(item) == scenario.service]
+    expected = [*scenario.ended, *scenario.open]
     assert sorted(map(key, application_spans(incident))) == sorted(map(key, expected))
     assert len(of_kind(incident, "incident")) == 1
     assert len({key(item) for item in incident}) == len(incident)
@@ -134,10 +134,10 @@ def test_an_incident_brings_back_what_was_decided_against(
 def test_an_incident_does_not_wait_for_a_decision(backend: OtlpReceiver, tmp_path: Path) -> None:
     """It is in the backend long before any decision, so that a Collector's end takes none of it."""
     with sampler(backend, tmp_path, percentage=10, wait="10m") as collector:
-        happening = let_happen(
+        scenario = run_scenario(
             "everything", tmp_path / "shop", {"OTEL_FLIGHT_ENDPOINT": collector.grpc_endpoint}
         )
-        expected = {key(item) for item in [*happening.ended, *happening.open]}
+        expected = {key(item) for item in [*scenario.ended, *scenario.open]}
         collector.kill()
         collector.start()
         backend.wait_for(lambda: expected <= {key(item) for item in backend.spans()}, 30)

@@ -203,8 +203,8 @@ def wordy() -> Shop:
 
 def main(what: str, folder: Path) -> None:
     """Let it happen."""
-    happenings = (everything, sampled, overlapping, crowded, large, wordy)
-    shop = {each.__name__: each for each in happenings}[what]()
+    scenarios = (everything, sampled, overlapping, crowded, large, wordy)
+    shop = {each.__name__: each for each in scenarios}[what]()
     shop.close(folder)
 
 

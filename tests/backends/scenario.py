@@ -27,7 +27,7 @@ _REPOSITORY = Path(__file__).parent.parent.parent
 
 
 @dataclass(frozen=True)
-class Happening:
+class Scenario:
     """One run of the shop.
 
     Attributes:
@@ -48,7 +48,7 @@ class Happening:
         return sorted({item.span.trace_id.hex() for item in [*self.ended, *self.open]})
 
 
-def let_happen(what: str, folder: Path, environment: Mapping[str, str]) -> Happening:
+def run_scenario(what: str, folder: Path, environment: Mapping[str, str]) -> Scenario:
     """Run the shop to its end, which is when everything is delivered.
 
     Args:
@@ -68,7 +68,7 @@ def let_happen(what: str, folder: Path, environment: Mapping[str, str]) -> Happe
     spool = Spool(folder / "spool", 1 << 30, 100)
     entries = spool.entries()
     assert all(entry.state.delivered for entry in entries), process.output()
-    return Happening(
+    return Scenario(
         service,
         read_spans(folder / "ended.binpb"),
         read_spans(folder / "open.binpb"),
