@@ -576,7 +576,7 @@ class TestPlaces:
         except (OSError, subprocess.CalledProcessError):
             pytest.skip("this user may not mount a file system")
         yield path
-        subprocess.run(["umount", str(path)], check=True)
+        subprocess.run(["umount", "--lazy", str(path)], check=True)
 
     def open_in(self, directory: Path) -> tuple[RecordingSession, list[str]]:
         """Return a session that was to record there, and what was refused."""
@@ -590,9 +590,11 @@ class TestPlaces:
         directory = small_tmpfs / "rings"
         if trouble == "file":
             directory.write_text("no directory")
+        elif trouble == "full":
+            (small_tmpfs / "of-the-application").write_bytes(bytes(700 << 10))
         elif trouble == "link":
             directory.symlink_to("/tmp")
-        elif trouble != "full":
+        else:
             directory.mkdir()
             directory.chmod(0o1777 if trouble == "open" else 0o700)
         if trouble == "theirs":

@@ -37,7 +37,7 @@ def small_tmpfs(tmp_path: Path) -> Iterator[Path]:
     except (OSError, subprocess.CalledProcessError):
         pytest.skip("this user may not mount a file system")
     yield path
-    subprocess.run(["umount", str(path)], check=True)
+    subprocess.run(["umount", "--lazy", str(path)], check=True)
 
 
 def test_a_ring_is_made_in_a_directory_that_only_we_can_enter(tmp_path: Path) -> None:
