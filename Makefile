@@ -91,7 +91,8 @@ $(BIN)/python:
 	  { rm -rf $(VENV); echo "$(PYTHON) cannot make a virtual environment; on Debian and Ubuntu: apt-get install python3-venv" >&2; exit 1; }
 
 # One stamp for each set of extras: a second run does nothing until what is built changes.
-BUILT_FROM := pyproject.toml hatch_build.py otel_flight/_last_signal.c otel_flight/recording/encoding/_hot_path.c
+BUILT_FROM := pyproject.toml hatch_build.py $(addprefix otel_flight/,\
+  _last_signal.c interpreter/_frames.c recording/encoding/_hot_path.c)
 $(VENV)/.demo-installed: $(BUILT_FROM) | $(BIN)/python
 	$(INSTALL) --editable '.[demo]'
 	@touch $@

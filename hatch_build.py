@@ -23,8 +23,12 @@ from typing import Any
 
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
-_MODULES = ("otel_flight._last_signal", "otel_flight.recording.encoding._hot_path")
-_FIRST_UNKNOWN: dict[str, tuple[int, int]] = {}
+_MODULES = (
+    "otel_flight._last_signal",
+    "otel_flight.interpreter._frames",
+    "otel_flight.recording.encoding._hot_path",
+)
+_FIRST_UNKNOWN = {"otel_flight.interpreter._frames": (3, 14)}
 """These know how the interpreter keeps its calls; from this version on they are left out."""
 _MODES = ("auto", "compiled", "pure")
 

@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from statistics import median
 from time import perf_counter
 from typing import Any
+from weakref import ref
 
 from opentelemetry.sdk.trace import TracerProvider
 
@@ -112,7 +113,7 @@ def _task_samples(thread_id: int, tasks: list[Any], rounds: int) -> list[float]:
 def _samples(roots: list[tuple[int, Any]], rounds: int, warm_up: int = 2) -> list[float]:
     """Have the source sample these roots, as new ones each time, and as often tick for nothing."""
     rig_class = importlib.import_module("tests.support.source_rig").SourceRig
-    clock = importlib.import_module("tests.support.fake_clock").FakeClock()
+    clock = importlib.import_module("otel_flight.testing.fake_clock").FakeClock()
     description = importlib.import_module("otel_flight.sources.stack_samples").SOURCE
     tracer = TracerProvider(shutdown_on_exit=False).get_tracer("stacks")
     microseconds = []
@@ -126,7 +127,7 @@ def _samples(roots: list[tuple[int, Any]], rounds: int, warm_up: int = 2) -> lis
                 rig.session.open_spans.roots[span.get_span_context().span_id] = (
                     span,
                     thread_id,
-                    task,
+                    None if task is None else ref(task),
                 )
             clock.advance(1.0)
             before = source.samples

@@ -7,21 +7,15 @@ from __future__ import annotations
 
 import asyncio
 import concurrent.futures
-import gc
 from collections.abc import Iterator, Sequence
-from types import AsyncGeneratorType, CoroutineType, FrameType, FunctionType, GeneratorType
+from types import FunctionType
 from typing import Any, Final, NamedTuple
 
-from otel_flight.interpreter.frames import MOST_FRAMES, local_of
+from otel_flight.interpreter.frames import MOST_FRAMES, Frame, Stack, awaiting_stack, value_in
 
 MOST_TASKS: Final = 8
 """At most this many tasks are followed, each waiting for the next."""
 
-_WRAPPERS: Final = frozenset(
-    {"FutureIter", "coroutine_wrapper", "async_generator_asend", "async_generator_athrow"}
-)
-"""Objects of these types of the interpreter stand between two coroutines, and have no attribute
-that says what is inside."""
 _TASKS_OF_GROUP: Final = (
     ("asyncio/taskgroups.py", "__aexit__", "self"),
     ("anyio/_backends/_asyncio.py", "__aexit__", "self"),
@@ -44,7 +38,7 @@ class Chain(NamedTuple):
         note: about what lies between these tasks: `1 of 3 in gather`.
     """
 
-    frames: Sequence[FrameType]
+    frames: Stack
     awaited: object
     tasks: Sequence[asyncio.Task[Any]]
     note: str = ""
@@ -59,7 +53,7 @@ class Chain(NamedTuple):
 
 def chain_of(task: asyncio.Task[Any]) -> Chain:
     """Return where a task waits. It must not be running."""
-    frames: list[FrameType] = []
+    frames: list[Frame] = []
     tasks = [task]
     note = ""
     while True:
@@ -72,37 +66,15 @@ def chain_of(task: asyncio.Task[Any]) -> Chain:
         tasks.append(inner)
 
 
-def _append_frames(task: asyncio.Task[Any], frames: list[FrameType]) -> object:
+def _append_frames(task: asyncio.Task[Any], frames: list[Frame]) -> object:
     """Append the frames of a task; return what it waits for."""
-    awaited: object = task.get_coro()
-    while awaited is not None and len(frames) < MOST_FRAMES:
-        kind = type(awaited)
-        if isinstance(awaited, CoroutineType):
-            frame, following = awaited.cr_frame, awaited.cr_await
-        elif isinstance(awaited, GeneratorType):
-            frame, following = awaited.gi_frame, awaited.gi_yieldfrom
-        elif isinstance(awaited, AsyncGeneratorType):
-            frame, following = awaited.ag_frame, awaited.ag_await
-        elif kind.__name__ in _WRAPPERS:
-            frame, following = None, _inside(awaited)
-        else:
-            break
-        if frame is not None:
-            frames.append(frame)
-        awaited = following
+    found, awaited = awaiting_stack(task.get_coro())
+    frames += found[: MOST_FRAMES - len(frames)]
     waited_for: object = getattr(task, "_fut_waiter", None)
     return waited_for if waited_for is not None else awaited
 
 
-def _inside(wrapper: object) -> object:
-    """Return the coroutine or future that one of the interpreter's wrappers is around."""
-    kinds = (CoroutineType, GeneratorType, AsyncGeneratorType, asyncio.Future)
-    return next((each for each in gc.get_referents(wrapper) if isinstance(each, kinds)), None)
-
-
-def _task_within(
-    awaited: object, frames: Sequence[FrameType]
-) -> tuple[asyncio.Task[Any] | None, int]:
+def _task_within(awaited: object, frames: Stack) -> tuple[asyncio.Task[Any] | None, int]:
     """Return a task that a task waits for, and how many of them are not done."""
     if isinstance(awaited, asyncio.Task):
         return awaited, 1
@@ -117,22 +89,22 @@ def _task_within(
     return next(_referred(awaited, asyncio.Task), None), 1
 
 
-def _tasks_of_library(frames: Sequence[FrameType]) -> Iterator[object]:
+def _tasks_of_library(frames: Stack) -> Iterator[object]:
     """Yield what the innermost frames of a library wait for: the tasks of a group, of `wait`."""
     for frame in frames[-1:-4:-1]:
-        file, function = frame.f_code.co_filename, frame.f_code.co_name
+        file, function = frame.code.co_filename, frame.code.co_name
         for ending, name, variable in _TASKS_IN_LOCAL:
             if name == function and file.endswith(ending):
-                found = local_of(frame, variable)
+                found = value_in(frame, variable)
                 yield from list(found) if isinstance(found, (set, frozenset, list)) else [found]
     for frame in reversed(frames):
-        function = frame.f_code.co_name
+        function = frame.code.co_name
         if function not in _FUNCTIONS_OF_GROUP:  # as good as all of them
             continue
-        file = frame.f_code.co_filename
+        file = frame.code.co_filename
         for ending, name, variable in _TASKS_OF_GROUP:
             if name == function and file.endswith(ending):
-                tasks = getattr(local_of(frame, variable), "_tasks", None)
+                tasks = getattr(value_in(frame, variable), "_tasks", None)
                 yield from list(tasks) if isinstance(tasks, (set, list)) else []
                 return
 

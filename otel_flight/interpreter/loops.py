@@ -6,10 +6,10 @@ import asyncio
 from asyncio import runners
 from asyncio.base_events import BaseEventLoop
 from collections.abc import Iterable, Iterator, Mapping
-from types import CodeType, FrameType
+from types import CodeType
 from typing import Any, Final
 
-from otel_flight.interpreter.frames import local_of, stack_of
+from otel_flight.interpreter.frames import Frame, Stack, values_in
 
 Found = tuple[asyncio.AbstractEventLoop, int]
 """What is found is a loop, and the id of the thread that runs it."""
@@ -20,38 +20,49 @@ _RUN: Final = runners.run.__code__
 _RUNNER_RUN: Final[CodeType | None] = getattr(
     getattr(getattr(runners, "Runner", None), "run", None), "__code__", None
 )
-LOOP_FUNCTIONS: Final = frozenset({_RUN_FOREVER, _RUN_ONCE})
-"""A thread in one of these functions, and in nothing deeper, runs asyncio's own loop."""
-OUTSIDE_STEPS: Final = frozenset({*LOOP_FUNCTIONS, _RUN, _RUNNER_RUN})
-"""A loop's tasks and callbacks run below one of these functions of asyncio."""
+_LOOP_IN: Final = {
+    id(_RUN_FOREVER): ("self",),
+    id(_RUNNER_RUN): ("self", "_loop"),
+    id(_RUN): ("loop",),
+}
+"""A loop is in this local variable of a function, or in an attribute of that. The functions are
+known by the ids of their codes: to compare codes, the interpreter hashes all that is in them."""
+_LOOP_FUNCTIONS: Final = frozenset({id(_RUN_FOREVER), id(_RUN_ONCE)})
+_OUTSIDE_STEPS: Final = _LOOP_FUNCTIONS | {id(_RUN), id(_RUNNER_RUN)}
 
 
-def loops_of_roots(roots: Iterable[tuple[Any, int, asyncio.Task[Any] | None]]) -> Iterator[Found]:
-    """Yield the loops that serve local roots: each a span, its thread, and its task."""
-    for _, thread_id, task in roots:
+def runs_loop(frame: Frame) -> bool:
+    """Return whether a frame is one of asyncio's own loop: in nothing deeper, that runs nothing."""
+    return id(frame.code) in _LOOP_FUNCTIONS
+
+
+def is_outside_steps(frame: Frame) -> bool:
+    """Return whether a loop's tasks and callbacks run below this frame, which is of asyncio."""
+    return id(frame.code) in _OUTSIDE_STEPS
+
+
+def loops_of_tasks(tasks: Iterable[tuple[asyncio.Task[Any] | None, int]]) -> Iterator[Found]:
+    """Yield the loops that run tasks which are not done: each a task, and its thread."""
+    for task, thread_id in tasks:
         if task is not None and not task.done():
             yield task.get_loop(), thread_id
 
 
-def loops_of_frames(frames: Mapping[int, FrameType]) -> Iterator[Found]:
-    """Yield the loops that threads are running, as far as their frames tell.
+def loops_of_stacks(stacks: Mapping[int, Stack]) -> Iterator[Found]:
+    """Yield the loops that threads are running, as far as their stacks tell.
 
     uvloop's own functions have no frames; `asyncio.run` and `uvloop.run` around them do.
     """
-    for thread_id, innermost in frames.items():
-        for frame in stack_of(innermost):
-            loop = _loop_in(frame)
-            if loop is not None:
-                yield loop, thread_id
-                break
-
-
-def _loop_in(frame: FrameType) -> asyncio.AbstractEventLoop | None:
-    found: Any = None
-    if frame.f_code is _RUN_FOREVER:
-        found = local_of(frame, "self")
-    elif frame.f_code is _RUNNER_RUN:
-        found = getattr(local_of(frame, "self"), "_loop", None)
-    elif frame.f_code is _RUN:
-        found = local_of(frame, "loop")
-    return found if isinstance(found, asyncio.AbstractEventLoop) else None
+    seen = [
+        (thread_id, frame, _LOOP_IN[id(frame.code)])
+        for thread_id, stack in stacks.items()
+        for frame in stack
+        if id(frame.code) in _LOOP_IN
+    ]
+    values = values_in((frame, path[0]) for _, frame, path in seen)
+    found = set()
+    for (thread_id, _, path), value in zip(seen, values, strict=True):
+        loop = value if len(path) == 1 else getattr(value, path[1], None)
+        if thread_id not in found and isinstance(loop, asyncio.AbstractEventLoop):
+            found.add(thread_id)
+            yield loop, thread_id

@@ -10,6 +10,7 @@ import asyncio
 import gc
 from contextvars import Context
 from typing import Any, Final
+from weakref import ref
 
 _current_tasks: Final[Any] = getattr(asyncio.tasks, "_current_tasks", None)
 """asyncio keeps here which task each loop runs; newer interpreters have a native function instead,
@@ -28,6 +29,17 @@ def current_task() -> asyncio.Task[Any] | None:
         task: asyncio.Task[Any] | None = _current_tasks.get(loop)
         return task
     return asyncio.current_task(loop)
+
+
+def current_task_reference() -> ref[asyncio.Task[Any]] | None:
+    """Return a weak reference to the task that runs on this thread just now; None without one."""
+    task = current_task()
+    if task is None:
+        return None
+    try:
+        return ref(task)
+    except TypeError:  # a library's own kind of task
+        return None
 
 
 def running_task(loop: asyncio.AbstractEventLoop) -> asyncio.Task[Any] | None:

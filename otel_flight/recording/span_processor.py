@@ -15,7 +15,7 @@ from opentelemetry.sdk.trace import ReadableSpan, Span, SpanProcessor
 from otel_flight.guard import Guard
 from otel_flight.interpreter import sdk_internals
 from otel_flight.interpreter.sdk_pipeline import pipeline_of_span
-from otel_flight.interpreter.tasks import current_task
+from otel_flight.interpreter.tasks import current_task_reference
 from otel_flight.native import get_ident
 from otel_flight.recording.encoding.compiled import WriteSpan
 from otel_flight.recording.session import RecordingSession
@@ -205,7 +205,8 @@ class RecordingSpanProcessor(SpanProcessor):
         if self.pipeline is None:
             self.pipeline = pipeline_of_span(span)
         thread_id = get_ident()
-        self._roots[span.get_span_context().span_id] = (span, thread_id, current_task())
+        task = current_task_reference()
+        self._roots[span.get_span_context().span_id] = (span, thread_id, task)
         write = self._write_start
         if write is None or not _is_start_written(write, span, thread_id):
             encode, append = self._record_start

@@ -9,13 +9,16 @@ the middle is not seen.
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterable
-from types import CodeType, FrameType
+from types import CodeType
 from typing import Final
+
+from otel_flight.interpreter.frames import can_look, current_stacks
 
 _SEEN_HELD: Final = 3
 """The lock must be found held, and nothing written, this often in a row to count as orphaned."""
+_ALL_FRAMES: Final = 1_000_000
+"""A holder may stand below all that a finalizer does that runs in the middle of it."""
 
 
 class OrphanWatch:
@@ -32,7 +35,7 @@ class OrphanWatch:
     __slots__ = ("_calls", "_codes", "_found_held", "_progress")
 
     def __init__(self, codes: Iterable[CodeType]) -> None:
-        self._codes = frozenset(codes)
+        self._codes = {id(code): code for code in codes}
         self.reset()
 
     def reset(self) -> None:
@@ -44,9 +47,14 @@ class OrphanWatch:
     def is_orphaned(self, progress: object) -> bool:
         """Return whether the lock, found held just now, has no holder. Not for the hot path.
 
+        Never while stacks cannot be read.
+
         Args:
             progress: changes whenever a holder has done its work.
         """
+        if not can_look():
+            self.reset()
+            return False
         if self._found_held == 0 or progress != self._progress:
             self._found_held = 1
             self._progress = progress
@@ -60,13 +68,6 @@ class OrphanWatch:
         return True
 
     def _running_calls(self) -> set[int]:
-        """Return the ids of all calls of the functions that may hold the lock, but for our own."""
-        ours = sys._getframe()
-        calls = set()
-        for top in sys._current_frames().values():
-            frame: FrameType | None = top
-            while frame is not None and frame is not ours:
-                if frame.f_code in self._codes:
-                    calls.add(id(frame))
-                frame = frame.f_back
-        return calls
+        """Return the keys of all calls of the functions that may hold the lock, but for our own."""
+        stacks = current_stacks(_ALL_FRAMES).values()
+        return {frame.key for stack in stacks for frame in stack if id(frame.code) in self._codes}

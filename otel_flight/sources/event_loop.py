@@ -13,12 +13,12 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from otel_flight.clock import ClockPair, monotonic_ns, process_time_ns
-from otel_flight.interpreter.frames import CAN_READ_FRAMES, current_frames
-from otel_flight.interpreter.loops import Found, loops_of_frames, loops_of_roots
+from otel_flight.interpreter.frames import CAN_READ_FRAMES, current_stacks
+from otel_flight.interpreter.loops import Found, loops_of_stacks, loops_of_tasks
 from otel_flight.names import attributes as names
 from otel_flight.names import event_names, source_names
 from otel_flight.native import sleep
-from otel_flight.recording.open_spans import OpenSpans
+from otel_flight.recording.open_spans import OpenSpans, task_of
 from otel_flight.records.records import RuntimeEvent
 from otel_flight.settings import kinds
 from otel_flight.settings.declaration import SettingsGroup, setting_field
@@ -107,10 +107,11 @@ class EventLoops:
         is_serving = bool(self._open_spans.roots)
         is_working = self._uses_processor(now.monotonic_ns) or is_serving
         if not self._is_stopped and is_working:
-            self._add(loops_of_roots(self._open_spans.newest_roots(_NEWEST_ROOTS)))
+            roots = self._open_spans.newest_roots(_NEWEST_ROOTS)
+            self._add(loops_of_tasks((task_of(root), root[1]) for root in roots))
             if now.monotonic_ns - self._scanned_ns >= _SCAN_NS:
                 self._scanned_ns = now.monotonic_ns
-                self._add(loops_of_frames(current_frames()))
+                self._add(loops_of_stacks(current_stacks()))
         for key, heart in list(self._hearts.items()):
             self._record_ended(key, heart, now)
             loop = heart.loop

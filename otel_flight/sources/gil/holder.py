@@ -8,13 +8,11 @@ from types import CodeType
 from typing import Any, Final
 
 from otel_flight.interpreter.code_origin import is_standard
-from otel_flight.interpreter.frames import CAN_READ_FRAMES, current_frames
-from otel_flight.interpreter.own_frames import without_ours
+from otel_flight.interpreter.frames import CAN_READ_FRAMES, current_stack, places_in
 from otel_flight.interpreter.places import Place
 from otel_flight.interpreter.tasks import running_task
 from otel_flight.names import process_attributes as names
-from otel_flight.recording.open_spans import OpenSpans
-from otel_flight.sources.base import places_of
+from otel_flight.recording.open_spans import OpenSpans, task_of
 from otel_flight.sources.kernel.thread_clocks import ThreadClocks, Used
 from otel_flight.sources.stacks.culprits import culprit_attributes
 
@@ -71,7 +69,7 @@ def find_holder(clocks: ThreadClocks, open_spans: OpenSpans, late_ns: int, cpu_n
     if not thread_id or not CAN_READ_FRAMES:
         return Holder(thread_id)
     # A thread that collected lets go in our callback.
-    places: Sequence[Place] = without_ours(places_of(current_frames().get(thread_id)))
+    places: Sequence[Place] = places_in(current_stack(thread_id))
     if all(is_standard(code.co_filename) for code, _ in places if isinstance(code, CodeType)):
         places = ()  # a pool's thread that has done its work, and waits for more
     trace_id, span_id = _request_on(thread_id, open_spans)
@@ -103,8 +101,11 @@ def choose(used: Sequence[Used], late_ns: int, cpu_ns: int) -> int:
 def _request_on(thread_id: int, open_spans: OpenSpans) -> tuple[int, int]:
     """Return trace id and span id of the one request that a thread was working for."""
     found = []
-    for span, started_on, task in dict(open_spans.roots).values():
-        if started_on == thread_id and (task is None or running_task(task.get_loop()) is task):
+    for root in dict(open_spans.roots).values():
+        span, started_on, reference = root
+        task = task_of(root)
+        is_running = task is not None and running_task(task.get_loop()) is task
+        if started_on == thread_id and (reference is None or is_running):
             found.append(span)
     if len(found) != 1:
         return 0, 0

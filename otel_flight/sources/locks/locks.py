@@ -10,11 +10,11 @@ from __future__ import annotations
 import inspect
 import re
 import threading
-from collections.abc import Sequence
-from types import FrameType, MemberDescriptorType
+from collections.abc import Iterator
+from types import MemberDescriptorType
 from typing import Final
 
-from otel_flight.interpreter.frames import local_of
+from otel_flight.interpreter.frames import Frame, Stack, value_in, values_in
 from otel_flight.interpreter.opcodes import UNNAMED, Path, blocks_around
 from otel_flight.sources.locks.acquisitions import (
     ACQUIRE,
@@ -30,19 +30,12 @@ _REENTRANT: Final = type(threading.RLock())
 _OWNER: Final = re.compile(r" owner=(\d+) ")
 
 
-def value_of(frame: FrameType, path: Path) -> object:
+def value_of(frame: Frame, path: Path) -> object:
     """Return what a path means in a frame, None when that cannot be told without side effects.
 
     Runs no code of the application: no property, no `__getattr__`.
     """
-    if not path or UNNAMED in path:
-        return None
-    found = local_of(frame, path[0])
-    if found is None:
-        found = frame.f_globals.get(path[0])
-    for name in path[1:]:
-        found = attribute_of(found, name)
-    return found
+    return _follow(value_in(frame, path[0]), path) if path and UNNAMED not in path else None
 
 
 def owner_of(lock: object) -> int:
@@ -55,9 +48,7 @@ def owner_of(lock: object) -> int:
     return int(found[1]) if found is not None else 0
 
 
-def frame_holding(
-    lock: object, stack: Sequence[FrameType], *, is_owner: bool = False
-) -> FrameType | None:
+def frame_holding(lock: object, stack: Stack, *, is_owner: bool = False) -> Frame | None:
     """Return the frame of a stack that has acquired a lock, None when none has for certain.
 
     Args:
@@ -66,19 +57,36 @@ def frame_holding(
         is_owner: the lock itself says that this thread holds it: then any frame has acquired it
             that uses its `acquire`.
     """
-    for frame in stack[: -MOST_FRAMES - 1 : -1]:
-        code = frame.f_code
-        if code.co_name == "wait" and local_of(frame, "self") is lock:
-            return None  # a condition is let go of while it is waited for
-        held = [*blocks_around(code, frame.f_lasti), *acquired_at(code, frame.f_lasti)]
-        if is_owner:
-            held += named_owners(code, ACQUIRE)
-        if any(value_of(frame, path) is lock for path in held):
-            return frame
-        released = named_owners(code, RELEASE) if not is_owner else ()
-        if any(value_of(frame, path) is lock for path in released):
-            return None  # it may have let go, for a while, of what a function around it acquired
+    searched = stack[: -MOST_FRAMES - 1 : -1]
+    uses = [use for frame in searched for use in _uses_in(frame, is_owner=is_owner)]
+    values = values_in((frame, path[0]) for frame, path, _ in uses)
+    for (frame, path, is_held), value in zip(uses, values, strict=True):
+        if _follow(value, path) is lock:
+            return frame if is_held else None
     return None
+
+
+def _uses_in(frame: Frame, *, is_owner: bool) -> Iterator[tuple[Frame, Path, bool]]:
+    """Yield what a frame names of locks, and whether it has acquired that for certain."""
+    code, offset = frame.code, frame.offset
+    if code.co_name == "wait":
+        yield frame, ("self",), False  # a condition is let go of while it is waited for
+    held = [*blocks_around(code, offset), *acquired_at(code, offset)]
+    if is_owner:
+        held += named_owners(code, ACQUIRE)
+    # It may have let go, for a while, of what a function around it acquired.
+    released = named_owners(code, RELEASE) if not is_owner else ()
+    for is_held, paths in ((True, held), (False, released)):
+        for path in paths:
+            if UNNAMED not in path:
+                yield frame, path, is_held
+
+
+def _follow(value: object, path: Path) -> object:
+    """Return the attribute at the end of a path, given the value of its first name."""
+    for name in path[1:]:
+        value = attribute_of(value, name)
+    return value
 
 
 def attribute_of(owner: object, name: str, otherwise: object = None) -> object:

@@ -7,16 +7,15 @@ SQLAlchemy (connections and sessions) and for urllib3 (hence requests); of other
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from types import FrameType
+from collections.abc import Iterator
 from typing import Final
 
-from otel_flight.interpreter.frames import local_of, locals_of
+from otel_flight.interpreter.frames import Frame, Stack, values_in, values_of_packages
 from otel_flight.sources.locks.locks import attribute_of
 
 MOST_FRAMES: Final = 40
 """At most this many frames of one stack are searched, from the innermost one on."""
-_PACKAGES: Final = frozenset({"sqlalchemy", "urllib3"})
+_PACKAGES: Final = ("sqlalchemy", "urllib3")
 _WORKS_WITH_ONE: Final = ("urllib3/connectionpool.py", "_make_request")
 _LEADS_ON: Final = ("_dbapi_connection", "_transaction")
 """These lead from a connection of SQLAlchemy to what its pool has given out, and from a session
@@ -26,17 +25,21 @@ _GIVEN_BACK: Final = ("dbapi_connection", "_connection")
 _MOST_STEPS: Final = 4
 
 
-def has_connection(stack: Sequence[FrameType], pool: object) -> bool:
+def has_connection(stack: Stack, pool: object) -> bool:
     """Return whether a stack has a connection of a pool for certain. Runs no code of others."""
-    return any(_has_in_frame(frame, pool) for frame in stack[: -MOST_FRAMES - 1 : -1])
+    searched = stack[-MOST_FRAMES:]
+    at_work = [frame for frame in searched if _works_with_one(frame)]
+    if any(value is pool for value in values_in((frame, "self") for frame in at_work)):
+        return True
+    others = [frame for frame in searched if frame not in at_work]
+    values = values_of_packages(others, _PACKAGES)
+    return any(_is_connection(value, pool, _MOST_STEPS) for value in values)
 
 
-def _has_in_frame(frame: FrameType, pool: object) -> bool:
-    code = frame.f_code
+def _works_with_one(frame: Frame) -> bool:
     file, function = _WORKS_WITH_ONE
-    if code.co_name == function and code.co_filename.replace("\\", "/").endswith(file):
-        return local_of(frame, "self") is pool
-    return any(_is_connection(value, pool, _MOST_STEPS) for value in locals_of(frame))
+    code = frame.code
+    return code.co_name == function and code.co_filename.replace("\\", "/").endswith(file)
 
 
 def _is_connection(value: object, pool: object, steps: int) -> bool:

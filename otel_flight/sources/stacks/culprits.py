@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from types import CodeType, FrameType
+from types import CodeType
 
 from otel_flight.interpreter.code_origin import is_application, is_standard, short_file
 from otel_flight.interpreter.places import Place, qualified_name
@@ -27,11 +27,6 @@ def described(places: Sequence[Place]) -> str:
         return ""
     code, line = found
     return f"{qualified_name(code)} ({short_file(code.co_filename)}:{line})"
-
-
-def described_frame(frame: FrameType) -> str:
-    """Return a frame's function as it stands in a sentence."""
-    return described([(frame.f_code, frame.f_lineno or 0)])
 
 
 def culprit_attributes(places: Sequence[Place]) -> Mapping[str, str | int]:

@@ -5,17 +5,18 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Sequence
-from types import FrameType
 from typing import Final, NamedTuple
 
-from otel_flight.interpreter.frames import current_frames, places_in, stack_of
-from otel_flight.interpreter.loops import LOOP_FUNCTIONS, OUTSIDE_STEPS
+from otel_flight.interpreter.frames import Stack, current_stack, places_in, values_in
+from otel_flight.interpreter.loops import is_outside_steps, runs_loop
 from otel_flight.interpreter.places import Place
 from otel_flight.interpreter.tasks import context_of, running_task
 from otel_flight.sources.stacks.requests import ids_in
 from otel_flight.sources.stacks.waits import call_of_thread
 
 _HANDLE_RUN: Final = asyncio.Handle.__dict__["_run"].__code__
+_TURN: Final = ("end_time", "i")
+"""These local variables of the loop together have other values for each callback that it runs."""
 _IS_BLOCKED_SHARE: Final = 0.75
 """A task or callback blocks the loop when at least this share of the samples is in it."""
 
@@ -42,15 +43,13 @@ class LoopSample(NamedTuple):
 def sample_loop(loop: asyncio.AbstractEventLoop, thread_id: int) -> LoopSample | None:
     """Look at a loop's thread once; None when there is no such thread."""
     task = running_task(loop)
-    innermost = current_frames().get(thread_id)
-    if innermost is None or running_task(loop) is not task:
+    stack = current_stack(thread_id)
+    if not stack or running_task(loop) is not task:
         return None
-    stack = stack_of(innermost)
-    callback = _callback_in(stack)
-    if task is None and callback is None:
+    step = id(task) if task is not None else _callback_in(stack)
+    if not step:
         return LoopSample(0)
     ids = ids_in(context_of(task)) if task is not None else (0, 0)
-    step = id(task) if task is not None else id(callback)
     return LoopSample(step, places_in(stack), *ids, call_of_thread(stack))
 
 
@@ -75,16 +74,17 @@ def call_of(samples: Sequence[LoopSample]) -> str:
     return call if count >= _IS_BLOCKED_SHARE * len(samples) else ""
 
 
-def _callback_in(stack: Sequence[FrameType]) -> FrameType | None:
-    """Return the outermost frame of what a loop runs; None when it runs nothing.
+def _callback_in(stack: Stack) -> int:
+    """Return a number for what a loop runs that is not a task; 0 when it runs nothing.
 
     Below uvloop's own functions, which have no frames, that can be told if `run` started it.
     """
     for at in range(len(stack) - 1, -1, -1):
-        code = stack[at].f_code
-        if code is _HANDLE_RUN:
-            return stack[min(at + 1, len(stack) - 1)]
-        if code in OUTSIDE_STEPS:
-            is_run = code not in LOOP_FUNCTIONS and at + 1 < len(stack)
-            return stack[at + 1] if is_run else None
-    return None
+        if stack[at].code is _HANDLE_RUN:
+            # The frame of the next callback may be in the same place.
+            turn = values_in((stack[at - 1], name) for name in _TURN) if at else ()
+            return hash((stack[at].key, *turn)) or 1
+        if is_outside_steps(stack[at]):
+            is_run = not runs_loop(stack[at]) and at + 1 < len(stack)
+            return stack[at + 1].key if is_run else 0
+    return 0

@@ -5,16 +5,15 @@ from __future__ import annotations
 import asyncio
 import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from types import FrameType
 from typing import Any, Final, NamedTuple
 
-from otel_flight.interpreter.await_chain import chain_of
-from otel_flight.interpreter.frames import current_frames, places_in, stack_of
-from otel_flight.interpreter.loops import OUTSIDE_STEPS
+from otel_flight.interpreter.await_chain import Chain, chain_of
+from otel_flight.interpreter.frames import Frame, Stack, current_stacks, places_in
+from otel_flight.interpreter.loops import is_outside_steps
 from otel_flight.interpreter.tasks import context_of, running_task
 from otel_flight.names import attributes as names
 from otel_flight.names.wait_kinds import CONNECTION_POOL, LOCK, THREAD_POOL
-from otel_flight.recording.open_spans import OpenRoot, OpenSpans
+from otel_flight.recording.open_spans import OpenRoot, OpenSpans, task_of
 from otel_flight.records.ids import span_text, trace_text
 from otel_flight.sources.locks.locks import frame_holding, owner_of, value_of
 from otel_flight.sources.stacks.connection_users import has_connection
@@ -44,7 +43,7 @@ class RootStack(NamedTuple):
         wait: what it waits for; None: it runs.
     """
 
-    stack: Sequence[FrameType]
+    stack: Stack
     thread_id: int
     wait: Wait | None
     pool: str = ""
@@ -56,11 +55,11 @@ class _Having(NamedTuple):
     place: str
     thread_id: int
     ids: tuple[int, int]
-    innermost: FrameType
+    innermost: int
 
 
 class StackReader:
-    """Reads what local roots are doing; one for each tick, as it holds the frames of that moment.
+    """Reads what local roots are doing; one for each tick, as it holds the stacks of that moment.
 
     Args:
         open_spans: where the holder of a lock, or the user of a pool, is looked for.
@@ -68,17 +67,18 @@ class StackReader:
 
     def __init__(self, open_spans: OpenSpans) -> None:
         self._open_spans = open_spans
-        self._frames = current_frames()
+        self._stacks = current_stacks()
         self._known_workers: Workers | None = None
         self._known_roots: Sequence[OpenRoot] | None = None
         self._known_having: dict[int, Sequence[_Having]] = {}
 
     def read(self, root: OpenRoot) -> RootStack | None:
         """Return what is going on for a root; None when that cannot be told."""
-        _, thread_id, task = root
-        if task is None:
+        _, thread_id, reference = root
+        if reference is None:
             return self._of_thread(thread_id)
-        return None if task.done() else self._of_task(task, thread_id)
+        task = task_of(root)
+        return None if task is None or task.done() else self._of_task(task, thread_id)
 
     def attributes(self, seen: RootStack) -> Mapping[str, Any]:
         """Return what can be said of a root besides its stack."""
@@ -98,7 +98,7 @@ class StackReader:
     @property
     def _workers(self) -> Workers:
         if self._known_workers is None:
-            self._known_workers = Workers(self._frames)
+            self._known_workers = Workers(self._stacks)
         return self._known_workers
 
     @property
@@ -112,20 +112,19 @@ class StackReader:
         return self._known_roots
 
     def _of_thread(self, thread_id: int) -> RootStack | None:
-        innermost = self._frames.get(thread_id)
-        stack = stack_of(innermost)
+        stack = self._stacks.get(thread_id, ())
         # A root that began in a callback of a loop: whatever that loop does now is not for it.
-        if not stack or any(frame.f_code in OUTSIDE_STEPS for frame in stack):
+        if not stack or any(map(is_outside_steps, stack)):
             return None
         return RootStack(stack, thread_id, wait_of_thread(stack))
 
     def _of_task(self, task: asyncio.Task[Any], thread_id: int) -> RootStack | None:
         running = running_task(task.get_loop())
         if running is task:
-            return RootStack(stack_of(self._frames.get(thread_id)), thread_id, None)
+            return RootStack(self._stacks.get(thread_id, ()), thread_id, None)
         chain = chain_of(task)
         if running is not None and running in chain.tasks:
-            return RootStack(stack_of(self._frames.get(thread_id)), thread_id, None)
+            return RootStack(self._stacks.get(thread_id, ()), thread_id, None)
         if not chain.frames:
             return None
         work = chain.work
@@ -149,7 +148,7 @@ class StackReader:
             return {}
         owner = owner_of(lock)
 
-        def held_in(stack: Sequence[FrameType], thread_id: int) -> FrameType | None:
+        def held_in(stack: Stack, thread_id: int) -> Frame | None:
             is_possible = owner in (0, thread_id)
             return frame_holding(lock, stack, is_owner=owner != 0) if is_possible else None
 
@@ -161,7 +160,7 @@ class StackReader:
     def _having(
         self,
         thing: object,
-        search: Callable[[Sequence[FrameType], int], FrameType | None],
+        search: Callable[[Stack, int], Frame | None],
         seen: RootStack,
     ) -> Sequence[_Having]:
         """Return who but the one seen has a lock or a connection; looked for once for all who wait.
@@ -170,36 +169,41 @@ class StackReader:
         """
         known = self._known_having.get(id(thing))
         if known is None:
-            by_frame: dict[FrameType, _Having] = {}
-            for stack, thread_id, ids in self._stacks():
+            by_frame: dict[int, _Having] = {}
+            for stack, thread_id, ids in self._stacks_and_ids():
                 frame = search(stack, thread_id)
-                if frame is not None and frame not in by_frame:
+                if frame is not None and frame.key not in by_frame:
                     place = described(places_in(stack[stack.index(frame) :]))
-                    by_frame[frame] = _Having(place, thread_id, ids, stack[-1])
+                    by_frame[frame.key] = _Having(place, thread_id, ids, stack[-1].key)
             known = self._known_having[id(thing)] = list(by_frame.values())
-        return [each for each in known if each.innermost is not seen.stack[-1]]
+        return [each for each in known if each.innermost != seen.stack[-1].key]
 
-    def _stacks(self) -> Iterator[tuple[Sequence[FrameType], int, tuple[int, int]]]:
+    def _stacks_and_ids(self) -> Iterator[tuple[Stack, int, tuple[int, int]]]:
         """Yield the stacks of all threads and of the tasks that wait, and whom they serve."""
         by_thread = {each[1]: each for each in self._roots if each[2] is None}
-        for thread_id in list(self._frames)[:MOST_SEARCHED]:
+        for thread_id, stack in itertools.islice(self._stacks.items(), MOST_SEARCHED):
             root = by_thread.get(thread_id)
             ids = _ids_of(root) if root is not None else self._ids_of_thread(thread_id)
-            yield stack_of(self._frames[thread_id]), thread_id, ids
+            yield stack, thread_id, ids
+        for root, chain in self._waiting():
+            if chain.frames:
+                yield chain.frames, root[1], _ids_of(root)
+
+    def _waiting(self) -> Iterator[tuple[OpenRoot, Chain]]:
+        """Yield the local roots whose tasks wait, and where they do."""
         for root in self._roots:
-            task = root[2]
+            task = task_of(root)
             if task is not None and not task.done() and running_task(task.get_loop()) is not task:
-                frames = chain_of(task).frames
-                if frames:
-                    yield frames, root[1], _ids_of(root)
+                yield root, chain_of(task)
 
     def _ids_of_thread(self, thread_id: int) -> tuple[int, int]:
         """Return for whom a pool's thread works, or a loop's runs a task."""
         for worker in self._workers.all():
             if worker.thread_id == thread_id:
                 return self._ids_of_work(worker)
-        for _, root_thread_id, task in self._roots:
-            if root_thread_id == thread_id and task is not None:
+        for root in self._roots:
+            task = task_of(root)
+            if root[1] == thread_id and task is not None:
                 running = running_task(task.get_loop())
                 return ids_in(context_of(running)) if running is not None else (0, 0)
         return 0, 0
@@ -207,16 +211,13 @@ class StackReader:
     def _ids_of_work(self, worker: Worker) -> tuple[int, int]:
         if worker.trace_id:
             return worker.trace_id, worker.span_id
-        for root in self._roots:
-            task = root[2]
-            if task is not None and not task.done() and running_task(task.get_loop()) is not task:
-                chain = chain_of(task)
-                if worker.future in (chain.work, chain.awaited):
-                    return _ids_of(root)
+        for root, chain in self._waiting():
+            if worker.future in (id(chain.work), id(chain.awaited)):
+                return _ids_of(root)
         return 0, 0
 
     def _connection_users(self, pool: object, seen: RootStack) -> Mapping[str, Any]:
-        def used_in(stack: Sequence[FrameType], _: int) -> FrameType | None:
+        def used_in(stack: Stack, _: int) -> Frame | None:
             return stack[0] if has_connection(stack, pool) else None
 
         users = self._having(pool, used_in, seen)[:MOST_BUSY]
@@ -225,7 +226,7 @@ class StackReader:
         return {names.POOL_BUSY: places, names.POOL_TRACE_IDS: traces} if users else {}
 
     def _busy(self, pool: str) -> Mapping[str, Any]:
-        busy = [each for each in self._workers.of_pool(pool) if each.future is not None]
+        busy = [each for each in self._workers.of_pool(pool) if each.future]
         named = busy[:MOST_BUSY]
         traces = [self._ids_of_work(each)[0] for each in named]
         return {

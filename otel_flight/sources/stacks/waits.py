@@ -5,12 +5,10 @@ from __future__ import annotations
 import asyncio
 import functools
 import re
-from collections.abc import Sequence
-from types import FrameType
 from typing import Any, Final, NamedTuple
 
 from otel_flight.interpreter.code_origin import is_application
-from otel_flight.interpreter.frames import local_of
+from otel_flight.interpreter.frames import Frame, Stack, value_in
 from otel_flight.interpreter.opcodes import CALL, ENTER, UNNAMED, Path, step_at
 from otel_flight.interpreter.own_frames import is_ours
 from otel_flight.names.wait_kinds import CONNECTION_POOL, LOCK, SEMAPHORE, THREAD_POOL
@@ -87,11 +85,11 @@ class Wait(NamedTuple):
     kind: str
     text: str
     path: Path = ()
-    frame: FrameType | None = None
+    frame: Frame | None = None
     object: Any = None
 
 
-def wait_of_thread(stack: Sequence[FrameType]) -> Wait | None:
+def wait_of_thread(stack: Stack) -> Wait | None:
     """Return what a thread waits for, None when it runs, as far as can be told.
 
     Within our own callbacks it runs: they never wait, whatever they call.
@@ -99,12 +97,12 @@ def wait_of_thread(stack: Sequence[FrameType]) -> Wait | None:
     if not stack:
         return None
     innermost = stack[-1]
-    if is_ours(innermost.f_code.co_filename):
+    if is_ours(innermost.code.co_filename):
         return None
     in_library = _wait_in_library(stack)
     if in_library is not None:
         return in_library
-    step = step_at(innermost.f_code, innermost.f_lasti)
+    step = step_at(innermost.code, innermost.offset)
     if step is None:
         return None
     if step.kind == ENTER:
@@ -116,15 +114,15 @@ def wait_of_thread(stack: Sequence[FrameType]) -> Wait | None:
     return Wait(kind, dotted(path or step.path), path, innermost)
 
 
-def call_of_thread(stack: Sequence[FrameType]) -> str:
+def call_of_thread(stack: Stack) -> str:
     """Return the native function that a thread is in, as the program names it, or nothing."""
-    if not stack or is_ours(stack[-1].f_code.co_filename):
+    if not stack or is_ours(stack[-1].code.co_filename):
         return ""
-    step = step_at(stack[-1].f_code, stack[-1].f_lasti)
+    step = step_at(stack[-1].code, stack[-1].offset)
     return dotted(step.path) if step is not None and step.kind == CALL else ""
 
 
-def wait_of_task(stack: Sequence[FrameType], awaited: object) -> Wait:
+def wait_of_task(stack: Stack, awaited: object) -> Wait:
     """Return what a task waits for."""
     found = _wait_in_library(stack)
     if found is not None:
@@ -138,7 +136,7 @@ def dotted(path: Path) -> str:
     return ".".join(path).replace(f".{UNNAMED}", "(…)").replace(f"{UNNAMED}.", "(…).")
 
 
-def _wait_in_library(stack: Sequence[FrameType]) -> Wait | None:
+def _wait_in_library(stack: Stack) -> Wait | None:
     """Go from the innermost frame to the application's, and take the one that says most.
 
     That is a pool, else the innermost that is known: but a queue, a semaphore or a future, not the
@@ -147,12 +145,12 @@ def _wait_in_library(stack: Sequence[FrameType]) -> Wait | None:
     found: Wait | None = None
     is_settled = False
     for frame in stack[-1 : -_MOST_LOOKED_AT - 1 : -1]:
-        role = _role_of(frame.f_code.co_filename, frame.f_code.co_name)
+        role = _role_of(frame.code.co_filename, frame.code.co_name)
         if role == _APPLICATION:
             return _with_lock(found, frame)
         if role == CONNECTION_POOL:
-            pool = local_of(frame, "self")
-            name = _package(frame.f_code.co_filename)
+            pool = value_in(frame, "self")
+            name = _package(frame.code.co_filename)
             return Wait(CONNECTION_POOL, name + _peer_of(pool), object=pool)
         if role == THREAD_POOL:
             return Wait(THREAD_POOL, "anyio's worker threads")
@@ -180,11 +178,11 @@ def _role_of(file: str, function: str) -> str | None:
     return next((kind for pattern, kind in _KINDS if pattern.search(where)), None)
 
 
-def _known(kind: str, frame: FrameType) -> Wait:
-    owner = local_of(frame, "self")
-    name = type(owner).__name__ if owner is not None else frame.f_code.co_name
+def _known(kind: str, frame: Frame) -> Wait:
+    owner = value_in(frame, "self")
+    name = type(owner).__name__ if owner is not None else frame.code.co_name
     if kind:
-        return Wait(kind, name if owner is not None else f"{frame.f_code.co_name}()")
+        return Wait(kind, name if owner is not None else f"{frame.code.co_name}()")
     return Wait(_kind_of(name), name, object=owner)
 
 
@@ -195,11 +193,11 @@ def _kind_of(name: str) -> str:
     return LOCK
 
 
-def _with_lock(found: Wait | None, frame: FrameType) -> Wait | None:
+def _with_lock(found: Wait | None, frame: Frame) -> Wait | None:
     """Add the name under which the application's innermost frame waits for a lock, or the like."""
     if found is None or found.kind not in {LOCK, SEMAPHORE}:
         return found
-    step = step_at(frame.f_code, frame.f_lasti)
+    step = step_at(frame.code, frame.offset)
     if step is None:
         return found
     path = step.path[:-1] if step.kind == CALL else step.path

@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import functools
 import gc
+import itertools
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, thread
 from contextvars import Context
-from types import CodeType, FrameType
+from types import CodeType
 from typing import Any, Final, NamedTuple
 
-from otel_flight.interpreter.frames import local_of, stack_of
+from otel_flight.interpreter.frames import Stack, value_in, values_in
 from otel_flight.interpreter.threads import thread_with
 from otel_flight.sources.stacks.requests import ids_in
 
@@ -25,6 +26,9 @@ MOST_QUEUED: Final = 10_000
 """A piece of work is looked for among at most this many in a pool's queue."""
 ANYIO_POOL: Final = "AnyIO worker thread"
 
+_ANYIO_NAMES: Final = ("future", "context")
+_MOST_BELOW: Final = 8
+"""A pool's function is among this many outermost frames: below it are the thread's own few."""
 _WORKER: Final = thread.__dict__["_worker"].__code__
 _WORK_ITEM_RUN: Final = thread.__dict__["_WorkItem"].run.__code__
 
@@ -37,16 +41,16 @@ class Worker(NamedTuple):
         pool: the pool's name: what its threads' names have in common.
         stack: its frames, outermost first.
         work_from: where the work begins in them.
-        future: what the work's result will be in; None when the thread is idle.
+        future: the id of what the work's result will be in; 0 when the thread is idle.
         trace_id: of the span that is current in the work's context; 0: none, or not known.
         span_id: as well.
     """
 
     thread_id: int
     pool: str
-    stack: Sequence[FrameType]
+    stack: Stack
     work_from: int
-    future: object
+    future: int
     trace_id: int = 0
     span_id: int = 0
 
@@ -55,19 +59,17 @@ class Workers:
     """The pool threads of this process, at one moment.
 
     Args:
-        frames: the innermost frame of each thread.
+        stacks: of all threads.
     """
 
-    def __init__(self, frames: Mapping[int, FrameType]) -> None:
+    def __init__(self, stacks: Mapping[int, Stack]) -> None:
         self._by_future: dict[int, Worker] = {}
         self._pools: dict[str, list[Worker]] = {}
-        anyio_run = _anyio_run()
-        for thread_id in list(frames)[:MOST_THREADS]:
-            worker = _worker_of(thread_id, frames[thread_id], anyio_run)
-            if worker is not None:
-                self._pools.setdefault(worker.pool, []).append(worker)
-                if worker.future is not None:
-                    self._by_future[id(worker.future)] = worker
+        looked_at = dict(itertools.islice(stacks.items(), MOST_THREADS))
+        for worker in (*_executor_workers(looked_at), *_anyio_workers(looked_at)):
+            self._pools.setdefault(worker.pool, []).append(worker)
+            if worker.future:
+                self._by_future[worker.future] = worker
 
     def doing(self, future: object) -> Worker | None:
         """Return the thread that works on what a future, of either kind, is waiting for."""
@@ -90,7 +92,7 @@ class Workers:
         if work.running() or work.done():
             return None
         for pool, workers in self._pools.items():
-            is_busy = all(worker.future is not None for worker in workers)
+            is_busy = all(worker.future for worker in workers)
             if pool != ANYIO_POOL and is_busy and _is_queued(work, workers[0]):
                 return pool
         return None
@@ -102,23 +104,47 @@ def _anyio_run() -> CodeType | None:
     return getattr(run, "__code__", None)
 
 
-def _worker_of(thread_id: int, frame: FrameType, anyio_run: CodeType | None) -> Worker | None:
-    stack = stack_of(frame)
-    name = getattr(thread_with(thread_id), "name", "")
-    for at, each in enumerate(stack[:8]):  # below it are the thread's own few frames
-        if each.f_code is anyio_run:
-            future = local_of(each, "future")
-            context = local_of(each, "context")
-            ids = ids_in(context if isinstance(context, Context) else None)
-            return Worker(thread_id, ANYIO_POOL, stack, at + 1, future, *ids)
-        if each.f_code is _WORKER:
-            item = None
-            if at + 1 < len(stack) and stack[at + 1].f_code is _WORK_ITEM_RUN:
-                item = local_of(stack[at + 1], "self")
-            future = getattr(item, "future", None)
-            pool = name.rpartition("_")[0] or name
-            return Worker(thread_id, pool, stack, at + 2, future, *ids_in(_context_of(item)))
-    return None
+def _executor_workers(stacks: Mapping[int, Stack]) -> Iterator[Worker]:
+    found = list(_running(_WORKER, stacks))
+    items = iter(
+        values_in((stack[at + 1], "self") for _, stack, at in found if _is_at_work(stack, at))
+    )
+    for thread_id, stack, at in found:
+        item = next(items) if _is_at_work(stack, at) else None
+        future = getattr(item, "future", None)
+        name = getattr(thread_with(thread_id), "name", "")
+        pool = name.rpartition("_")[0] or name
+        ids = ids_in(_context_of(item))
+        yield Worker(thread_id, pool, stack, at + 2, _id_of(future), *ids)
+
+
+def _anyio_workers(stacks: Mapping[int, Stack]) -> Iterator[Worker]:
+    found = list(_running(_anyio_run(), stacks))
+    values = values_in((stack[at], name) for _, stack, at in found for name in _ANYIO_NAMES)
+    for (thread_id, stack, at), future, context in zip(
+        found, values[::2], values[1::2], strict=True
+    ):
+        ids = ids_in(context if isinstance(context, Context) else None)
+        yield Worker(thread_id, ANYIO_POOL, stack, at + 1, _id_of(future), *ids)
+
+
+def _running(
+    code: CodeType | None, stacks: Mapping[int, Stack]
+) -> Iterator[tuple[int, Stack, int]]:
+    """Yield the threads that a function is at the bottom of, their stacks, and where it stands."""
+    for thread_id, stack in stacks.items():
+        for at, frame in enumerate(stack[:_MOST_BELOW]):
+            if frame.code is code:
+                yield thread_id, stack, at
+                break
+
+
+def _is_at_work(stack: Stack, at: int) -> bool:
+    return at + 1 < len(stack) and stack[at + 1].code is _WORK_ITEM_RUN
+
+
+def _id_of(future: object) -> int:
+    return 0 if future is None else id(future)
 
 
 def _context_of(item: Any) -> Context | None:
@@ -132,6 +158,6 @@ def _context_of(item: Any) -> Context | None:
 
 def _is_queued(work: Future[Any], worker: Worker) -> bool:
     frame = worker.stack[worker.work_from - 2]
-    waiting = gc.get_referents(local_of(frame, "work_queue"))
+    waiting = gc.get_referents(value_in(frame, "work_queue"))
     items = [item for each in waiting for item in (each if type(each) is list else [each])]
     return any(getattr(item, "future", None) is work for item in items[:MOST_QUEUED])

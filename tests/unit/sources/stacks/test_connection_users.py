@@ -6,7 +6,6 @@ import sys
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
-from types import FrameType
 from typing import Any
 
 import pytest
@@ -15,7 +14,13 @@ from sqlalchemy import Engine, create_engine, text
 from sqlalchemy.orm import Session
 from sqlalchemy.pool import QueuePool
 
+from otel_flight.interpreter.frames import CAN_READ_LOCALS
 from otel_flight.sources.stacks.connection_users import has_connection
+from tests.support.looked_at import looked_at
+
+pytestmark = pytest.mark.skipif(
+    not CAN_READ_LOCALS, reason="local variables are not read without C before Python 3.13"
+)
 
 
 @pytest.fixture
@@ -26,37 +31,40 @@ def engine() -> Iterator[Engine]:
     engine.dispose()
 
 
-def here() -> list[FrameType]:
-    """Return the frame that asks, as a stack."""
-    return [sys._getframe(1)]
+def has_one(pool: object) -> bool:
+    """Return whether the function that asks has a connection of a pool, seen from outside."""
+    function = sys._getframe(1).f_code
+    return looked_at(
+        lambda stack: has_connection([each for each in stack if each.code is function], pool)
+    )
 
 
-def within_block(engine: Engine) -> Iterator[list[FrameType]]:
+def within_block(engine: Engine, pool: object) -> Iterator[bool]:
     """Have a connection, and then have it no more, though the variable is still there."""
-    yield here()
+    yield has_one(pool)
     with engine.connect() as connection:
-        yield here()
+        yield has_one(pool)
         connection.execute(text("SELECT 1"))
-        yield here()
-    yield here()
+        yield has_one(pool)
+    yield has_one(pool)
 
 
-def with_session(engine: Engine) -> Iterator[list[FrameType]]:
+def with_session(engine: Engine, pool: object) -> Iterator[bool]:
     """Have one from the first query of a session on, until that commits."""
     with Session(engine) as session:
-        yield here()
+        yield has_one(pool)
         session.scalar(text("SELECT 1"))
-        yield here()
+        yield has_one(pool)
         session.commit()
-        yield here()
+        yield has_one(pool)
 
 
-def with_raw_connection(engine: Engine) -> Iterator[list[FrameType]]:
+def with_raw_connection(engine: Engine, pool: object) -> Iterator[bool]:
     """Have what the pool itself gives out."""
     raw: Any = engine.raw_connection()
-    yield here()
+    yield has_one(pool)
     raw.close()
-    yield here()
+    yield has_one(pool)
 
 
 @pytest.mark.parametrize(
@@ -71,16 +79,15 @@ def test_who_works_with_a_connection_of_sqlalchemy(
     engine: Engine, function: Any, expected: list[bool]
 ) -> None:
     """From when the pool gives it out until it is given back; the engine alone is none."""
-    assert [has_connection(stack, engine.pool) for stack in function(engine)] == expected
+    assert list(function(engine, engine.pool)) == expected
 
 
 def test_a_connection_of_another_pool_is_none_of_this(engine: Engine) -> None:
     """However alike they are."""
     other = create_engine("sqlite://", poolclass=QueuePool, pool_size=2)
 
-    seen = [has_connection(stack, other.pool) for stack in within_block(engine)]
+    assert list(within_block(engine, other.pool)) == [False] * 4
 
-    assert seen == [False] * 4
     other.dispose()
 
 
@@ -112,18 +119,16 @@ def client() -> Iterator[urllib3.HTTPConnectionPool]:
     server.server_close()
 
 
-def with_answer(client: urllib3.HTTPConnectionPool) -> Iterator[list[FrameType]]:
+def with_answer(client: urllib3.HTTPConnectionPool) -> Iterator[bool]:
     """Have an answer before its body is read, and after that."""
-    yield here()
+    yield has_one(client)
     answer = client.request("GET", "/", preload_content=False)
-    yield here()
+    yield has_one(client)
     answer.read()
     answer.release_conn()
-    yield here()
+    yield has_one(client)
 
 
 def test_who_reads_an_answer_of_urllib3(client: urllib3.HTTPConnectionPool) -> None:
     """Until its body has been read, it keeps the connection; the pool alone is none."""
-    seen = [has_connection(stack, client) for stack in with_answer(client)]
-
-    assert seen == [False, True, False]
+    assert list(with_answer(client)) == [False, True, False]
