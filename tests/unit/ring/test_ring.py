@@ -87,7 +87,7 @@ class TestHeader:
 
         assert header.pid == os.getpid()
         assert header.format_version == layout.FORMAT_VERSION
-        assert header.file_bytes == ring.backing.memory.size()
+        assert header.file_bytes == len(ring.backing.memory)
         assert not header.is_clean
         assert header.facts["service"] == "shop"
         assert header.facts["boot_id"] == boot_id()
