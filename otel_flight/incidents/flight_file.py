@@ -46,7 +46,7 @@ def segment_entry(item: WindowSegment) -> SegmentEntry:
         first_record=segment.first_record,
         records=segment.records,
         definitions=segment.definitions,
-        oldest_end_ns=item.oldest_end_ns,
+        outdated=item.outdated,
     )
 
 
@@ -116,7 +116,7 @@ def read_incident(path: Path) -> Incident:
         with zipfile.ZipFile(path) as archive:
             manifest = _manifest(archive, path)
             segments = [
-                WindowSegment(_segment(entry, archive.read(entry.file)), entry.oldest_end_ns)
+                WindowSegment(_segment(entry, archive.read(entry.file)), entry.outdated)
                 for entry in manifest.segments
             ]
             open_spans = None

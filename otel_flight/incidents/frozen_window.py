@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from itertools import pairwise
+from types import MappingProxyType
 from typing import Final
 
 from otel_flight.clock import ClockPair
@@ -14,6 +16,7 @@ from otel_flight.ring.reader import RingImage, Segment
 
 _SEGMENTS_BETWEEN_YIELDS: Final = 8
 """The GIL is given up after this many copies; one takes 40 µs, from memory in no CPU's cache."""
+_ALL_RECORDS: Final[Mapping[int, int]] = MappingProxyType({})
 
 
 class FrozenWindow:
@@ -26,6 +29,7 @@ class FrozenWindow:
         image: the ring.
         moment: when the trigger fired, by both clocks.
         window_seconds: how far back to reach.
+        first_records: by lane, the first record that may belong to the window; none: all may.
         yield_gil: called every few segments, so that a live process can get on with its work.
     """
 
@@ -35,7 +39,9 @@ class FrozenWindow:
         moment: ClockPair,
         window_seconds: float,
         yield_gil: YieldGil = keep_gil,
+        first_records: Mapping[int, int] = _ALL_RECORDS,
     ) -> None:
+        self._first_records = first_records
         self._yield_gil = yield_gil
         self._moment = moment
         self._window_ns = int(window_seconds * 1e9)
@@ -55,9 +61,9 @@ class FrozenWindow:
                     self._yield_gil()
 
     def segments(self) -> list[WindowSegment]:
-        """Return what was copied, by lane, oldest first, each with the age limit of its spans."""
+        """Return what was copied, by lane, oldest first, each with how much of it is too old."""
         return [
-            WindowSegment(segment, self._oldest_end_ns(segment))
+            WindowSegment(segment, self._outdated(segment))
             for lane in LANES
             for _, segment in sorted(self._lanes[lane].items())
         ]
@@ -106,7 +112,6 @@ class FrozenWindow:
     def _age_ns(self, segment: Segment) -> int:
         return self._moment.monotonic_ns - segment.opened_monotonic_ns
 
-    def _oldest_end_ns(self, segment: Segment) -> int:
-        """Return the start of the window as the wall clock stood when the segment was opened."""
-        opened = ClockPair(segment.opened_ns, segment.opened_monotonic_ns)
-        return opened.to_wall_ns(self._moment.monotonic_ns) - self._window_ns
+    def _outdated(self, segment: Segment) -> int:
+        first = self._first_records.get(segment.lane, 0)
+        return min(max(first - segment.first_record, 0), segment.records)

@@ -24,6 +24,7 @@ from otel_flight.incidents.gil_yields import yield_gil
 from otel_flight.incidents.incident import Incident
 from otel_flight.incidents.manifest import Manifest
 from otel_flight.incidents.open_incident import OpenIncident
+from otel_flight.incidents.record_marks import RecordMarks
 from otel_flight.incidents.spool import Spool
 from otel_flight.incidents.window import Window
 from otel_flight.incidents.writer import IncidentWriter
@@ -81,6 +82,7 @@ class IncidentLifecycle:
         self._exported = _Exported({}, "")
         # By their ids, the closed incidents that are being written, each with what was so before.
         self._unwritten: dict[str, _Exported] = {}
+        self._marks = RecordMarks(settings.window_seconds)
         self._writer = IncidentWriter(spool, rulebook, guard, yield_gil)
         self._not_frozen = 0
 
@@ -114,6 +116,7 @@ class IncidentLifecycle:
         """Freeze the window of an incident that was opened, close one whose tail is over."""
         if self._session.ring is None:  # being made, in a forked child
             return
+        self._marks.note(self._session.ring.image, self._clock.monotonic_ns())
         self._take_results()
         while self._accepted:
             verdict, firing = self._accepted.popleft()
@@ -142,7 +145,9 @@ class IncidentLifecycle:
         return complete(incident, self._rulebook, self._guard, set())
 
     def _freeze(self, ring: Ring, moment: ClockPair) -> FrozenWindow:
-        return FrozenWindow(ring.image, moment, self._settings.window_seconds, yield_gil)
+        window_seconds = self._settings.window_seconds
+        first_records = self._marks.first_records(moment.monotonic_ns - int(window_seconds * 1e9))
+        return FrozenWindow(ring.image, moment, window_seconds, yield_gil, first_records)
 
     def _closed(
         self, incident_id: str, opened: ClockPair, frozen: FrozenWindow, ring: Ring
@@ -179,7 +184,7 @@ class IncidentLifecycle:
         manifest = msgspec.structs.replace(
             incident.manifest,
             causes=causes,
-            opened_ns=causes[0].time_ns if causes else incident.manifest.opened_ns,
+            opened_ns=(causes[0].time_ns if causes else 0) or incident.manifest.opened_ns,
             exported_to={str(lane): record for lane, record in self._exported.records.items()},
             previous_incident_id=self._exported.last_id,
             is_pipeline_exporting=self._is_pipeline_exporting(),

@@ -81,8 +81,8 @@ class SegmentEntry(msgspec.Struct, kw_only=True, frozen=True):
     first_record: int
     records: int
     definitions: int
-    oldest_end_ns: int = 0
-    """Spans that ended before this moment are older than the requested window."""
+    outdated: int = 0
+    """How many records at its beginning are older than the requested window."""
 
 
 class Losses(msgspec.Struct, kw_only=True, frozen=True):

@@ -123,10 +123,11 @@ class WindowSpan(NamedTuple):
 
 @dataclass(frozen=True)
 class WindowSegment:
-    """A segment, and the age limit of the spans in it."""
+    """A segment, and how much of it is older than the window."""
 
     segment: Segment
-    oldest_end_ns: int = 0
+    outdated: int = 0
+    """How many records at its beginning are; the definitions among them are needed all the same."""
 
 
 @dataclass
@@ -180,14 +181,14 @@ class Window:
         scopes: dict[int, ScopeDefinition] = {}
         resources: dict[int, ResourceDefinition] = {}
         stacks: dict[int, StackDefinition] = {}
-        for index, record in enumerate(decoded.records):
+        for index, record in zip(decoded.numbers, decoded.records, strict=True):
             if isinstance(record, ResourceDefinition):
                 resources[record.number] = record
             elif isinstance(record, ScopeDefinition):
                 scopes[record.number] = record
             elif isinstance(record, StackDefinition):
                 stacks[record.number] = record
-            elif isinstance(record, Span | RuntimeEvent) and record.end_ns < item.oldest_end_ns:
+            elif index < item.outdated:
                 continue
             elif isinstance(record, RuntimeEvent):
                 number = segment.first_record + index

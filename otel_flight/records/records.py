@@ -10,9 +10,15 @@ tuples, which are shared: decoding a full window starts no collection in the hos
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
 import msgspec
+
+Nanoseconds = Annotated[int, msgspec.Meta(ge=0, le=(1 << 63) - 1)]
+"""A moment since the epoch, in nanoseconds. A span's are the application's, and may be anything
+where it was recorded: the decoder makes them this."""
+Id = Annotated[int, msgspec.Meta(ge=0)]
+"""A span id, or half of a trace id, has 64 bits, as no integer of msgpack has more."""
 
 SPAN: Final = 1
 SPAN_START: Final = 2
@@ -49,7 +55,7 @@ class Event(msgspec.Struct, array_like=True, frozen=True, gc=False):
 
     name: str
     """The event's name, such as `exception`."""
-    time_ns: int
+    time_ns: Nanoseconds
     """When it happened, by the clock of the application."""
     attributes: dict[str, Any]
     """The event's attributes."""
@@ -60,11 +66,11 @@ class Event(msgspec.Struct, array_like=True, frozen=True, gc=False):
 class Link(msgspec.Struct, array_like=True, frozen=True, gc=False):
     """A span link."""
 
-    trace_id_high: int
+    trace_id_high: Id
     """The upper 64 bits of the linked span's trace id."""
-    trace_id_low: int
+    trace_id_low: Id
     """The lower 64 bits of it."""
-    span_id: int
+    span_id: Id
     """The linked span's id."""
     flags: int
     """As the flags of a span, of the linked span's context."""
@@ -82,13 +88,13 @@ class Link(msgspec.Struct, array_like=True, frozen=True, gc=False):
 
 
 class _SpanFields(msgspec.Struct, array_like=True, gc=False):
-    trace_id_high: int
+    trace_id_high: Id
     """The upper 64 bits of the trace id."""
-    trace_id_low: int
+    trace_id_low: Id
     """The lower 64 bits of the trace id."""
-    span_id: int
+    span_id: Id
     """The span's id."""
-    parent_span_id: int
+    parent_span_id: Id
     """The parent's span id; 0: the span has no parent."""
     flags: int
     """The lower eight bits are the W3C trace flags of the span; bit 0x100: its parent is remote."""
@@ -98,7 +104,7 @@ class _SpanFields(msgspec.Struct, array_like=True, gc=False):
     """The span's name."""
     kind: int
     """The value of `opentelemetry.trace.SpanKind`."""
-    start_ns: int
+    start_ns: Nanoseconds
     """When the span started, by the clock of the application."""
 
     @property
@@ -120,7 +126,7 @@ class _SpanFields(msgspec.Struct, array_like=True, gc=False):
 class Span(_SpanFields, array_like=True, tag=SPAN, gc=False):
     """A span that ended."""
 
-    end_ns: int
+    end_ns: Nanoseconds
     """When the span ended, by the clock of the application."""
     attributes: dict[str, Any]
     """The span's attributes."""
@@ -215,17 +221,17 @@ class RuntimeEvent(msgspec.Struct, array_like=True, tag=RUNTIME, gc=False):
     """The source's name: `gc`, `event_loop`, `logs`, …"""
     name: str
     """What happened, of low cardinality: `gc pause`, `event loop blocked`, …"""
-    start_ns: int
+    start_ns: Nanoseconds
     """When it began, by the wall clock."""
-    end_ns: int
+    end_ns: Nanoseconds
     """When it was over; the same as `start_ns` for what has no duration."""
     thread_id: int = 0
     """`threading.get_ident()` of the thread it happened on; 0: none, or not known."""
-    trace_id_high: int = 0
+    trace_id_high: Id = 0
     """The upper 64 bits of the trace id of the span it belongs to."""
-    trace_id_low: int = 0
+    trace_id_low: Id = 0
     """The lower 64 bits of it; both 0: none, or not known."""
-    span_id: int = 0
+    span_id: Id = 0
     """The span it belongs to; 0: none, or not known."""
     attributes: dict[str, Any] = {}
     """The event's attributes; each source has its own."""

@@ -114,6 +114,15 @@ class RingImage:
             if segment is not None:
                 yield segment
 
+    def end_record(self, lane: int) -> int:
+        """Return the number of the record that comes after the lane's last; at times one before."""
+        header = self._lane_header(lane)
+        index = header.first_segment + (header.sequence - 1) % header.segments
+        word = layout.segment_offset(index) // layout.WORD
+        # In this order: where the segment is reused in between, the number is too low then.
+        first_record = self._words[word + layout.S_FIRST_RECORD]
+        return first_record + layout.committed_records(self._words[word + layout.S_COMMIT])
+
     def sized_json(self, offset: int, limit: int) -> Any:
         """Return the JSON value of a length-prefixed field, None when it cannot be read."""
         try:

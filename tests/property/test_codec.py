@@ -23,6 +23,7 @@ from tests.support.span_strategies import (
     facts_of_record,
     facts_of_span,
     span_plans,
+    time_as_recorded,
     types_of,
 )
 
@@ -64,7 +65,7 @@ def test_a_local_root_is_recorded_when_it_starts(rig: RecordingRig, plan: SpanPl
     if is_root:
         start = rig.recorded()[-2].record
         assert isinstance(start, SpanStart)
-        assert start.start_ns == span.start_time
+        assert start.start_ns == time_as_recorded(span.start_time)
         assert start.is_local_root
 
 

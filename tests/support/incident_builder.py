@@ -5,7 +5,6 @@ Times are milliseconds after `START_NS`; nothing here reads or waits for a clock
 
 from __future__ import annotations
 
-import dataclasses
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -270,10 +269,7 @@ class IncidentBuilder:
         header = self._ring.image.header()
         moment = ClockPair(at(closed_ms), header.created_monotonic_ns)
         frozen = FrozenWindow(self._ring.image, moment, _HOUR_SECONDS)
-        segments = [
-            dataclasses.replace(item, oldest_end_ns=START_NS - 3_600_000 * _MS)
-            for item in frozen.segments()
-        ]
+        segments = frozen.segments()
         open_segment, open_spans = capture_open_spans(self._session, at(closed_ms))
         opened_ns = causes[0].time_ns if causes else at(closed_ms)
         manifest = Manifest(

@@ -54,7 +54,7 @@ nested = st.recursive(
 )
 """Older SDKs refuse some of these, and say so: what is recorded is what the span kept."""
 attribute_maps = st.dictionaries(any_text, scalars | flat_lists | nested, max_size=4)
-times = st.integers(0, (1 << 63) - 1) | st.integers(-1000, 1000)
+times = st.integers(0, (1 << 63) - 1) | st.integers(-1000, 1000) | st.integers()
 trace_states = st.dictionaries(
     st.from_regex(r"[a-z][a-z0-9]{0,5}", fullmatch=True),
     st.from_regex(r"[!-+.-<>-~]{1,10}", fullmatch=True),
@@ -178,6 +178,14 @@ def as_recorded(value: Any) -> Any:
     return value
 
 
+def time_as_recorded(time_ns: int | None) -> int:
+    """Return a span's time as a reader of the ring should find it: within 63 bits."""
+    assert time_ns is not None
+    if time_ns not in range(-(1 << 63), 1 << 64):
+        return 0  # it became a text
+    return min(max(time_ns, 0), (1 << 63) - 1)
+
+
 def types_of(value: Any) -> Any:
     """Return a value's types: `1`, `1.0` and `True` are equal, and should not be taken for so."""
     if isinstance(value, Mapping):
@@ -199,10 +207,14 @@ def facts_of_span(span: ReadableSpan) -> dict[str, Any]:
         "trace_state": context.trace_state.to_header(),
         "name": as_recorded(span.name),
         "kind": span.kind.value,
-        "times": (span.start_time, span.end_time),
+        "times": (time_as_recorded(span.start_time), time_as_recorded(span.end_time)),
         "attributes": as_recorded(span.attributes or {}),
         "events": [
-            (as_recorded(event.name), event.timestamp, as_recorded(event.attributes or {}))
+            (
+                as_recorded(event.name),
+                time_as_recorded(event.timestamp),
+                as_recorded(event.attributes or {}),
+            )
             for event in span.events
         ],
         "links": [

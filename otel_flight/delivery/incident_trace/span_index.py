@@ -10,7 +10,7 @@ from __future__ import annotations
 from array import array
 from collections.abc import Callable, Iterator, Mapping
 from types import MappingProxyType
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 import msgspec
 
@@ -18,17 +18,18 @@ from otel_flight.delivery.otlp.values import FIXED_SPAN_BYTES, most_span_bytes
 from otel_flight.incidents.gil_yields import YieldGil
 from otel_flight.incidents.window import Window, WindowSegment, WindowSpan
 from otel_flight.records import records
-from otel_flight.records.decoder import decode_records
+from otel_flight.records.boundaries import find_records
+from otel_flight.records.decoder import UNREADABLE, decode_record, decode_records, whole_ns
 from otel_flight.records.records import OpenSpan, ResourceDefinition, ScopeDefinition, Span
 from otel_flight.records.span_head import SpanHead
 from otel_flight.ring.layout import LANE_SPANS
+from otel_flight.ring.reader import Segment
 
 SMALL_RECORD_BYTES: Final = 1536
 _MOST_GROWTH: Final = 13
 """A byte of a record takes at most this many bytes as OTLP, when it is a small negative integer."""
 
 _ARRAY32: Final = b"\xdd"
-_TIME_LIMIT: Final = (1 << 63) - 1
 _SAMPLED: Final = 1
 _OPEN: Final = 2
 _SPAN_KINDS: Final = (records.SPAN, records.OPEN_SPAN)
@@ -38,6 +39,7 @@ _NO_GROWTH: Final[Mapping[int, int]] = MappingProxyType({})
 
 _decode_span: Callable[[bytes], Span | OpenSpan] = msgspec.msgpack.Decoder(Span | OpenSpan).decode
 _decode_raw = msgspec.msgpack.Decoder(list[msgspec.Raw]).decode
+_decode_head = msgspec.msgpack.Decoder(SpanHead).decode
 _decode_heads = msgspec.msgpack.Decoder(list[SpanHead]).decode
 
 
@@ -184,24 +186,15 @@ class SpanIndex:
 
     def _add_segment(self, item: WindowSegment) -> None:
         segment = item.segment
-        message = b"".join((_ARRAY32, segment.records.to_bytes(4, "big"), segment.payload))
-        try:
-            raws = _decode_raw(message)
-            heads = _decode_heads(message)
-        except msgspec.DecodeError:  # torn; nothing else can read it either
-            return
         self._segments.append(_IndexedSegment(segment.payload, segment.first_record, {}, {}))
-        offset = 0
-        for index, (raw, head) in enumerate(zip(raws, heads, strict=True)):
-            data = bytes(raw)
-            if head.record_kind in _SPAN_KINDS:
+        for number, offset, data, head in _heads(segment):
+            if head.record_kind in _DEFINITION_KINDS:
+                self._add_definition(data)
+            elif head.record_kind in _SPAN_KINDS and number >= item.outdated:
                 try:
-                    self._add_span(head, data, offset, index, item.oldest_end_ns)
+                    self._add_span(head, data, offset, number)
                 except (TypeError, ValueError, OverflowError):
                     self.unreadable += 1
-            elif head.record_kind in _DEFINITION_KINDS:
-                self._add_definition(data)
-            offset += len(data)
             self._yield_gil()
 
     def _add_definition(self, data: bytes) -> None:
@@ -212,19 +205,14 @@ class SpanIndex:
             elif isinstance(record, ResourceDefinition):
                 segment.resources[record.number] = record
 
-    def _add_span(
-        self, head: SpanHead, data: bytes, offset: int, index: int, oldest_end_ns: int
-    ) -> None:
+    def _add_span(self, head: SpanHead, data: bytes, offset: int, number: int) -> None:
         # Everything that could fail for an odd record comes before the first append.
         is_open = head.record_kind == records.OPEN_SPAN
         is_root = not head.parent_span_id or bool(head.flags & records.FLAG_PARENT_IS_REMOTE)
-        start_ns, end_ns = head.start_ns, head.end_ns
-        if is_root or type(start_ns) is not int or type(end_ns) is not int:
-            start_ns, end_ns = _whole(start_ns), _whole(end_ns)
         trace_id = head.trace_id_high << 64 | head.trace_id_low
         key = trace_id << 64 | head.span_id
         flags = (head.flags & _SAMPLED) | (_OPEN if is_open else 0)
-        if (end_ns < oldest_end_ns and not is_open) or key in self._seen:
+        if key in self._seen:
             return
         self._seen.add(key)
         ordinal = len(self._offset)
@@ -235,7 +223,7 @@ class SpanIndex:
         if growth:
             self.grown[key] = ordinal
         self._bytes.append(_most_bytes(data) + growth)
-        self._number.append(-1 if is_open else self._segments[-1].first_record + index)
+        self._number.append(-1 if is_open else self._segments[-1].first_record + number)
         self._flags.append(flags)
         trace = self._traces.setdefault(trace_id, len(self._traces))
         if trace == len(self._newest):
@@ -249,7 +237,24 @@ class SpanIndex:
         self._newest[trace] = ordinal
         if is_root:
             self._roots.append(ordinal)
-            self._root_times.extend((start_ns, end_ns))
+            self._root_times.extend((whole_ns(head.start_ns), whole_ns(head.end_ns)))
+
+
+def _heads(segment: Segment) -> Iterator[tuple[int, int, bytes, SpanHead]]:
+    """Yield of each record its position, from where on it is, its bytes, and how it begins."""
+    payload, count = segment.payload, segment.records
+    try:
+        message = b"".join((_ARRAY32, min(count, len(payload)).to_bytes(4, "big"), payload))
+        raws, heads = map(bytes, _decode_raw(message)), _decode_heads(message)
+    except UNREADABLE:
+        for found in find_records(payload, count, decode_record):
+            data = payload[found.start : found.end]
+            yield found.number, found.start, data, _decode_head(data)
+        return
+    offset = 0
+    for number, (data, head) in enumerate(zip(raws, heads, strict=True)):
+        yield number, offset, data, head
+        offset += len(data)
 
 
 def _decoded(data: bytes) -> Span | OpenSpan | None:
@@ -260,11 +265,6 @@ def _decoded(data: bytes) -> Span | OpenSpan | None:
             if isinstance(record, Span | OpenSpan):
                 return record
     return None
-
-
-def _whole(time_ns: Any) -> int:
-    """Return a time as an array can hold it: the SDK takes whatever its caller passes."""
-    return min(max(int(time_ns or 0), -_TIME_LIMIT), _TIME_LIMIT)
 
 
 def _most_bytes(data: bytes) -> int:

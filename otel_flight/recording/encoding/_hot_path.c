@@ -332,7 +332,9 @@ static inline int
 is_ordinary(SpanWriter *self, const Fields *fields)
 {
     return is_context(fields->context)
-        && (fields->parent == Py_None || is_context(fields->parent))
+        && (fields->parent == Py_None
+            || (is_context(fields->parent)
+                && PyBool_Check(PyTuple_GET_ITEM(fields->parent, CONTEXT_IS_REMOTE))))
         && PyTuple_GET_ITEM(fields->context, CONTEXT_STATE) == self->default_state
         && PyLong_CheckExact(PyTuple_GET_ITEM(fields->context, CONTEXT_TRACE_ID))
         && PyLong_Check(PyTuple_GET_ITEM(fields->context, CONTEXT_FLAGS))

@@ -54,9 +54,9 @@ def links_of(links: Iterable[Any]) -> list[Link]:
     """Return the SDK's links as a record has them, in their order."""
     return [
         Link(
-            trace_id_high=link.context.trace_id >> 64,
+            trace_id_high=link.context.trace_id >> 64 & _LOW_64,
             trace_id_low=link.context.trace_id & _LOW_64,
-            span_id=link.context.span_id,
+            span_id=link.context.span_id & _LOW_64,
             flags=(link.context.trace_flags & 255)
             | (records.FLAG_PARENT_IS_REMOTE if link.context.is_remote else 0),
             attributes=_attributes_of(link),

@@ -99,8 +99,9 @@ def _text(value: object) -> str:
 
 
 def _whole(time_ns: object) -> int:
+    """Return a time of our era; 0 for any other: the incident goes by when it opened then."""
     try:
         whole = int(time_ns)  # type: ignore[call-overload]
     except (TypeError, ValueError, OverflowError):
         return 0
-    return whole if abs(whole) < 1 << 63 else 0
+    return whole if 0 <= whole < 1 << 63 else 0

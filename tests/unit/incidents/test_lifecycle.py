@@ -100,6 +100,19 @@ def names(incident: Incident) -> list[str]:
     return [span.record.name for span in incident.window.spans() if not span.is_open]
 
 
+def test_a_window_holds_what_was_recorded_in_it_whatever_the_spans_say(bench: Bench) -> None:
+    """A span that ended in 1970 by its own words is in; one recorded before the window is not."""
+    bench.spans(1, "too old")
+    bench.incidents.advance()
+    bench.clock.advance(bench.settings.window_seconds + 1)
+    bench.tracer.start_span("from 1970", start_time=1).end(2)
+    bench.tracer.start_span("from 2700", start_time=1 << 64).end(1 << 64)
+    bench.spans(1, "usual")
+    bench.fire()
+
+    assert names(bench.finish()) == ["from 1970", "from 2700", "usual"]
+
+
 def test_an_incident_holds_the_window_and_the_tail(bench: Bench) -> None:
     """Spans before the trigger and within the tail are in, later ones are not."""
     bench.spans(3, "before")

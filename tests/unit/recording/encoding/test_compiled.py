@@ -176,6 +176,21 @@ def test_the_start_of_an_ordinary_root_is_the_same_record(
         assert segment.payload.endswith(expected)
 
 
+@pytest.mark.parametrize("is_remote", [0, 1, None, "yes"])
+def test_what_only_counts_as_a_bool_is_left_to_python(rig: RecordingRig, is_remote: Any) -> None:
+    """A parent may be remote by `1`: both ways of recording read it alike, and so does a reader."""
+    parent = SpanContext(0xA1 << 64 | 0xB2, 0xC3, is_remote, TraceFlags(1))
+    context = trace.set_span_in_context(NonRecordingSpan(parent))
+    span = rig.tracer.start_span("handler", context)
+    span.end()
+
+    ended = rig.newest()[-1].record
+    assert not write(rig, span)
+    assert not write_start(rig, span)
+    assert ended.span_id == span.get_span_context().span_id
+    assert ended.is_local_root is bool(is_remote)
+
+
 @pytest.mark.parametrize(
     "other",
     [
