@@ -92,7 +92,7 @@ $(BIN)/python:
 
 # One stamp for each set of extras: a second run does nothing until what is built changes.
 BUILT_FROM := pyproject.toml hatch_build.py $(addprefix otel_flight/,\
-  _last_signal.c interpreter/_frames.c recording/encoding/_hot_path.c)
+  _last_signal.c interpreter/_frames.c interpreter/_recursion.c recording/encoding/_hot_path.c)
 $(VENV)/.demo-installed: $(BUILT_FROM) | $(BIN)/python
 	$(INSTALL) --editable '.[demo]'
 	@touch $@

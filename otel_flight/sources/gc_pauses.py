@@ -16,6 +16,7 @@ from typing import Any, Final, NamedTuple
 from otel_flight.clock import ClockPair
 from otel_flight.interpreter.own_frames import without_ours
 from otel_flight.interpreter.places import Place
+from otel_flight.interpreter.recursion import guarded
 from otel_flight.names import attributes as names
 from otel_flight.names import event_names, source_names
 from otel_flight.native import get_ident
@@ -71,15 +72,16 @@ class GcPauses:
         self.collections = [0] * GENERATIONS
         self.pause_ns = [0] * GENERATIONS
         self.dropped = 0
+        self._callback = guarded(self._collecting)
 
     def start(self) -> None:
         """Register the callback."""
-        gc.callbacks.append(self._collecting)
+        gc.callbacks.append(self._callback)
 
     def stop(self) -> None:
         """Remove the callback."""
-        if self._collecting in gc.callbacks:
-            gc.callbacks.remove(self._collecting)
+        if self._callback in gc.callbacks:
+            gc.callbacks.remove(self._callback)
 
     def tick(self) -> None:
         """Record the pauses since the last tick."""

@@ -17,6 +17,7 @@ from typing import Any, Final
 
 from otel_flight.clock import ClockPair, monotonic_ns
 from otel_flight.interpreter.places import Place
+from otel_flight.interpreter.recursion import IS_GUARDED, guarded
 from otel_flight.names import event_names, source_names
 from otel_flight.names import exception_attributes as names
 from otel_flight.native import get_ident
@@ -75,7 +76,7 @@ class RaisedExceptionSettings(SettingsGroup):
 
     raised_exceptions: bool = setting_field("RAISED_EXCEPTIONS", False, kinds.flag())
     """Whether exceptions that are raised and caught within requests are recorded too. From Python
-    3.12 on."""
+    3.12 on, with the C extensions."""
 
 
 class RaisedExceptions:
@@ -101,9 +102,12 @@ class RaisedExceptions:
         self._in_flight: dict[int, tuple[int, _Raised]] = {}
 
     def start(self) -> None:
-        """Call back from now on; without `sys.monitoring`, or a free tool id, warn once instead."""
+        """Call back from now on; where that cannot be done, or not safely, warn once instead."""
         if _monitoring is None:
             _warn("they need Python 3.12 or newer")
+            return
+        if not IS_GUARDED:
+            _warn("they need its C extension, without which they fail at the recursion limit")
             return
         for tool_id in _TOOL_IDS:
             if _monitoring.get_tool(tool_id) is None:
@@ -217,9 +221,9 @@ class RaisedExceptions:
 def _callbacks(source: RaisedExceptions) -> dict[int, Any]:
     events = _monitoring.events
     return {
-        events.RAISE: source._raising,
-        events.EXCEPTION_HANDLED: source._handling,
-        events.RERAISE: source._raising_again,
+        events.RAISE: guarded(source._raising),
+        events.EXCEPTION_HANDLED: guarded(source._handling),
+        events.RERAISE: guarded(source._raising_again),
     }
 
 

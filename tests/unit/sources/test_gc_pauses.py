@@ -15,6 +15,7 @@ from opentelemetry import trace
 from opentelemetry.sdk.trace import TracerProvider
 
 from otel_flight import FlightRecorder
+from otel_flight.interpreter.recursion import IS_GUARDED
 from otel_flight.records.records import RuntimeEvent
 from otel_flight.sources.gc_pauses import GENERATIONS, MOST_WAITING, GcPauses
 from otel_flight.testing import FakeClock
@@ -289,3 +290,27 @@ def test_statistics_have_the_counts() -> None:
     assert after["pause_ns.2"] > before["pause_ns.2"]
     assert "gc" not in sources
     assert trace.get_current_span() is trace.INVALID_SPAN
+
+
+@pytest.mark.skipif(not IS_GUARDED, reason="only C can call back with care")
+def test_a_collection_at_the_recursion_limit_is_quiet(collections: Collections) -> None:
+    """No function can be called there, ours neither: the interpreter would write that out."""
+    written: list[Any] = []
+    collected = 0
+    gc.callbacks.remove(collections.collecting)  # one more that fails there
+    hook, sys.unraisablehook = sys.unraisablehook, lambda report: written.append(report.exc_type)
+
+    def recurse() -> None:
+        nonlocal collected
+        collected += gc.collect(0) >= 0
+        recurse()
+
+    try:
+        with pytest.raises(RecursionError):
+            recurse()
+    finally:
+        sys.unraisablehook = hook
+        gc.callbacks.append(collections.collecting)
+
+    assert collected > 100
+    assert written == []

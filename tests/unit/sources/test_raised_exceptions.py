@@ -6,6 +6,7 @@ import gc
 import logging
 import sys
 import threading
+import traceback
 import weakref
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -15,6 +16,7 @@ from typing import Any, Final
 import pytest
 from opentelemetry.sdk.trace import TracerProvider
 
+from otel_flight.interpreter.recursion import IS_GUARDED
 from otel_flight.names import exception_attributes as names
 from otel_flight.records.records import RuntimeEvent
 from otel_flight.sources import raised_exceptions
@@ -23,7 +25,8 @@ from otel_flight.testing import FakeClock
 from tests.support.source_rig import SourceRig
 
 needs_monitoring = pytest.mark.skipif(
-    sys.version_info < (3, 12), reason="sys.monitoring is new in Python 3.12"
+    sys.version_info < (3, 12) or not IS_GUARDED,
+    reason="sys.monitoring is new in Python 3.12, and the source needs its C extension",
 )
 monitoring: Final[Any] = getattr(sys, "monitoring", None)
 tracer = TracerProvider(shutdown_on_exit=False).get_tracer("test")
@@ -351,3 +354,34 @@ def listen_to_warnings() -> Kept:
 def stop_listening(kept: Kept) -> None:
     """Take the handler out."""
     logging.getLogger("otel_flight").removeHandler(kept)
+
+
+def recurse() -> None:
+    """Call itself, as often as it may."""
+    recurse()
+
+
+def functions_in(error: BaseException) -> list[str]:
+    """Return the functions that an exception came through."""
+    return [frame.f_code.co_name for frame, _ in traceback.walk_tb(error.__traceback__)]
+
+
+@needs_monitoring
+def test_recursion_without_end_is_the_programs_own_error(rig: Rig) -> None:
+    """Where no function can be called any more, ours cannot be either: nothing comes of that."""
+    seen: list[RecursionError] = []
+
+    def work() -> None:
+        try:
+            recurse()
+        except RecursionError as error:
+            seen.append(error)
+
+    rig.request(work)
+    rig.source.stop()
+    work()
+
+    recorded, plain = seen
+    assert {*functions_in(recorded)} == {*functions_in(plain)} == {"work", "recurse"}
+    assert (recorded.__context__, str(recorded)) == (None, str(plain))
+    seen.clear()

@@ -1,0 +1,72 @@
+/* Callbacks that the interpreter calls in the middle of the program, also where that has called as
+ * many functions within one another as it may.
+ *
+ * A callback in Python cannot guard itself there: calling it is what fails, before its first line.
+ * `sys.monitoring` then puts that error in the place of the program's own, and garbage collection
+ * writes it to standard error. So whether there is room is asked before, in C. */
+
+#define PY_SSIZE_T_CLEAN
+#include <Python.h>
+
+enum { CALLS_OF_A_CALLBACK = 50 }; /* more than any of ours makes within one another */
+
+static int
+has_room(void)
+{
+    PyThreadState *thread = PyThreadState_Get();
+#if PY_VERSION_HEX < 0x030b0000
+    int left = Py_GetRecursionLimit() - thread->recursion_depth;
+#elif PY_VERSION_HEX < 0x030c0000
+    int left = thread->recursion_remaining;
+#else
+    int left = thread->py_recursion_remaining;
+#if PY_VERSION_HEX < 0x030e0000
+    left = Py_MIN(left, thread->c_recursion_remaining);
+#endif
+#endif
+    return left > CALLS_OF_A_CALLBACK;
+}
+
+static PyObject *
+call_back(PyObject *callback, PyObject *const *arguments, Py_ssize_t count)
+{
+    if (!has_room()) {
+        Py_RETURN_NONE;
+    }
+    return PyObject_Vectorcall(callback, arguments, count, NULL);
+}
+
+static PyMethodDef guarded_callback = {
+    "guarded_callback", (PyCFunction)(void (*)(void))call_back, METH_FASTCALL,
+    "Call back where the thread has room for that; else do nothing."};
+
+static PyObject *
+recursion_guarded(PyObject *Py_UNUSED(module), PyObject *callback)
+{
+    return PyCFunction_New(&guarded_callback, callback);
+}
+
+static PyMethodDef methods[] = {
+    {"guarded", recursion_guarded, METH_O,
+     "guarded(callback)\n--\n\nReturn a callback that does nothing near the recursion limit."},
+    {NULL, NULL, 0, NULL},
+};
+
+static PyModuleDef_Slot module_slots[] = {
+    {0, NULL},
+};
+
+static struct PyModuleDef module_definition = {
+    PyModuleDef_HEAD_INIT,
+    .m_name = "_recursion",
+    .m_doc = "Callbacks that the interpreter calls also at the recursion limit.",
+    .m_size = 0,
+    .m_methods = methods,
+    .m_slots = module_slots,
+};
+
+PyMODINIT_FUNC
+PyInit__recursion(void)
+{
+    return PyModuleDef_Init(&module_definition);
+}
