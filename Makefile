@@ -13,7 +13,7 @@ INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 .DEFAULT_GOAL := help
 # Two installations into one environment at the same time break it.
 .NOTPARALLEL:
-.PHONY: help demo test backends test-backends lint format bench docs test-matrix sanitize coverage \
+.PHONY: help demo test backends test-backends suites lint format bench docs test-matrix sanitize coverage \
   wheel test-wheel hooks clean
 
 help: ## Show this list
@@ -31,6 +31,9 @@ backends: | $(BIN)/python ## Build a real Jaeger, Tempo and Collector to test ag
 test-backends: $(VENV)/.dev-installed ## Run the tests against the real backends, built if need be
 	$(BIN)/python -m tests.backends
 	OTEL_FLIGHT_REQUIRE_BACKENDS=1 $(BIN)/python -m pytest -m backends $(ARGS)
+
+suites: $(VENV)/.dev-installed ## Run other projects' tests with the recorder and without, and compare (hours)
+	$(BIN)/python -m tests.suites $(ARGS)
 
 lint: $(VENV)/.dev-installed ## Check style, formatting and types
 	$(BIN)/ruff check .

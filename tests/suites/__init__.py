@@ -1,0 +1,1 @@
+"""Other projects' own tests, run with and without the recorder: `make suites`."""
