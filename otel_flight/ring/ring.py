@@ -26,7 +26,7 @@ _BOOT_ID: Final = Path("/proc/sys/kernel/random/boot_id")
 def boot_id() -> str:
     """Return the kernel's id of this boot, empty where there is none."""
     try:
-        return _BOOT_ID.read_text().strip()
+        return _BOOT_ID.read_text(encoding="ascii").strip()
     except OSError:
         return ""
 

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import argparse
+import fcntl
 import fnmatch
 import shutil
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
 
 from tests.suites.catalogue import Suite, read_suites
 from tests.suites.comparison import Outcomes, compare
 from tests.suites.environments import PreparationError, prepare_environment
-from tests.suites.folders import RUNS
+from tests.suites.folders import CACHE, RUNS
 from tests.suites.interpreters import (
     CURRENT,
     SUPPORTED,
@@ -35,9 +38,10 @@ def main(arguments: Sequence[str]) -> int:
         say("\n".join(f"  {each.name} {each.version}" for each in suites.values()))
         return 2 if unknown else 0
     versions = SUPPORTED if asked.python == ["all"] else asked.python or [CURRENT]
-    lines = [_run(suite, list(suites.values()), each) for suite in chosen for each in versions]
-    result = table(lines)
     RUNS.mkdir(parents=True, exist_ok=True)
+    with _alone(CACHE / "lock"):
+        lines = [_run(suite, list(suites.values()), each) for suite in chosen for each in versions]
+    result = table(lines)
     (RUNS / "report.md").write_text(result)
     say(result)
     say(f"logs and outcomes are in {RUNS}")
@@ -48,6 +52,18 @@ def say(line: str) -> None:
     """Write a line of progress at once, also into a pipe."""
     sys.stdout.write(line + "\n")
     sys.stdout.flush()
+
+
+@contextmanager
+def _alone(path: Path) -> Iterator[None]:
+    """Let one run at a time use the environments, which it may make anew."""
+    with path.open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            say(f"waiting for another run in {path.parent}")
+            fcntl.flock(file, fcntl.LOCK_EX)
+        yield
 
 
 def _parser() -> argparse.ArgumentParser:

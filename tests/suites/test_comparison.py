@@ -1,4 +1,4 @@
-"""Tests of how two runs of a suite are compared: what counts as a new failure decides everything."""
+"""Tests how two runs of a suite are compared: what counts as a new failure."""
 
 from __future__ import annotations
 

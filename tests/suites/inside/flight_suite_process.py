@@ -7,6 +7,7 @@ the tests start have both, too. Without the variable `FLIGHT_SUITE` it does noth
 from __future__ import annotations
 
 import os
+import time
 from typing import Any
 
 MODE = os.environ.get("FLIGHT_SUITE", "")
@@ -46,6 +47,23 @@ def begin() -> None:
             _install(self)
 
         TracerProvider.__init__ = __init__  # type: ignore[method-assign]
+
+
+def let_threads_start() -> None:
+    """Have an incident written, so that all threads of the recorder run before the first test.
+
+    They come once and stay; a test that counts threads would meet them by chance.
+    """
+    if MODE != "with" or PROVIDER != "ours":
+        return
+    import otel_flight
+
+    recorder = otel_flight.get_recorder()
+    assert recorder is not None
+    recorder.trigger("the suite begins")
+    deadline = time.monotonic() + 10
+    while not recorder.statistics().incidents_written and time.monotonic() < deadline:
+        time.sleep(0.01)
 
 
 def make_spans(number: int) -> None:

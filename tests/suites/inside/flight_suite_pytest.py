@@ -13,6 +13,11 @@ _SEVERITY = ("passed", "skipped", "failed", "error")
 _outcomes: dict[str, tuple[str, str]] = {}
 
 
+def pytest_sessionstart() -> None:
+    """Begin with all threads of the recorder running."""
+    flight_suite_process.let_threads_start()
+
+
 def pytest_collection_modifyitems(config: Any, items: list[Any]) -> None:
     """Leave out the tests that the engine names."""
     left_out = [item for item in items if flight_suite_outcomes.is_left_out(item.nodeid)]

@@ -85,6 +85,7 @@ def main(names: list[str]) -> int:
         support.use_resources = []
         support.verbose = 0
     tests = unittest.TestSuite(_wrapped(unittest.defaultTestLoader.loadTestsFromNames(names)))
+    flight_suite_process.let_threads_start()
     runner = unittest.TextTestRunner(resultclass=_Result, verbosity=1)  # type: ignore[arg-type]
     return 0 if runner.run(tests).wasSuccessful() else 1
 
