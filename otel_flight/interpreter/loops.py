@@ -41,6 +41,17 @@ def is_outside_steps(frame: Frame) -> bool:
     return id(frame.code) in _OUTSIDE_STEPS
 
 
+def keeps_real_time(loop: asyncio.AbstractEventLoop) -> bool:
+    """Return whether a loop goes by the system's clock.
+
+    One with a clock of its own, as tests simulate time, advances it by the timers that it has: one
+    of ours would change what the program does.
+    """
+    is_replaced = "time" in getattr(loop, "__dict__", ())
+    is_overridden = isinstance(loop, BaseEventLoop) and type(loop).time is not BaseEventLoop.time
+    return not is_replaced and not is_overridden
+
+
 def loops_of_tasks(tasks: Iterable[tuple[asyncio.Task[Any] | None, int]]) -> Iterator[Found]:
     """Yield the loops that run tasks which are not done: each a task, and its thread."""
     for task, thread_id in tasks:

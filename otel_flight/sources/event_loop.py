@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from otel_flight.clock import ClockPair, monotonic_ns, process_time_ns
 from otel_flight.interpreter.frames import CAN_READ_FRAMES, current_stacks
-from otel_flight.interpreter.loops import Found, loops_of_stacks, loops_of_tasks
+from otel_flight.interpreter.loops import Found, keeps_real_time, loops_of_stacks, loops_of_tasks
 from otel_flight.names import attributes as names
 from otel_flight.names import event_names, source_names
 from otel_flight.native import sleep
@@ -142,7 +142,8 @@ class EventLoops:
             known = self._hearts.get(id(loop))
             if known is not None and known.loop is loop:
                 continue
-            if len(self._hearts) < MOST_LOOPS or known is not None:
+            has_room = len(self._hearts) < MOST_LOOPS or known is not None
+            if has_room and keeps_real_time(loop):
                 heart = Heartbeat(loop, thread_id, self._limit_ns, self._guard)
                 self._hearts[id(loop)] = heart
 

@@ -281,6 +281,35 @@ def test_after_the_stop_nothing_is_left_on_the_loop(rig: ServingRig, source: Eve
     assert source._hearts == {}
 
 
+class SimulatedLoop(asyncio.SelectorEventLoop):
+    """A loop with a clock of its own, which notes the timers that are set."""
+
+    def __init__(self) -> None:
+        self.timers: list[float] = []
+        super().__init__()
+
+    def time(self) -> float:
+        """Return a time that nothing but the test advances."""
+        return 1000.0
+
+    def call_at(  # type: ignore[override]
+        self, when: float, *arguments: Any, **named: Any
+    ) -> asyncio.TimerHandle:
+        """Set a timer, and note it."""
+        self.timers.append(when)
+        return super().call_at(when, *arguments, **named)
+
+
+def test_a_loop_with_a_clock_of_its_own_has_no_beat(rig: ServingRig, source: EventLoops) -> None:
+    """Simulated time goes from timer to timer: one of ours would be an event of the simulation."""
+    with LoopThread(SimulatedLoop) as simulated, LoopThread() as real:
+        tick_until(source.tick, lambda: beats(source, real))
+
+        assert isinstance(simulated.loop, SimulatedLoop)
+        assert simulated.loop.timers == []
+        assert [heart.loop for heart in source._hearts.values()] == [real.loop]
+
+
 def test_an_idle_loop_is_let_rest(rig: ServingRig, source: EventLoops) -> None:
     """Nothing wakes it any more, until a request is open again."""
     with LoopThread() as loop:
