@@ -118,7 +118,7 @@ def test_a_propagated_record_is_handled_once(own_root: logging.Logger) -> None:
 def test_loguru_catches_and_names_the_place(messages: list[Any]) -> None:
     """Its decorator reports the exception of the function that it wraps, with its variables."""
 
-    @logger.catch  # type: ignore[untyped-decorator]
+    @logger.catch
     def divide(number: int, by: int) -> float:
         return number / by
 
