@@ -6,7 +6,7 @@ import asyncio
 import inspect
 import sys
 import threading
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from types import FrameType
 from typing import Any
@@ -76,7 +76,7 @@ def through_native_code(number: int, go: Go) -> None:
 
 def in_comprehension(number: int, go: Go) -> None:
     """A comprehension, which has its variables in the function itself from Python 3.12 on."""
-    [go() for each in [number] if each == number]
+    [go() for each in [number] if each == number]  # type: ignore[func-returns-value]
 
 
 def in_exec(number: int, go: Go) -> None:
@@ -218,7 +218,7 @@ class Awaitable:
     def __init__(self, go: Any) -> None:
         self._go = go
 
-    def __await__(self) -> Iterator[Any]:
+    def __await__(self) -> Generator[Any, Any, Any]:
         """Wait for the next one."""
         yield from self._go().__await__()
 

@@ -6,11 +6,10 @@ from typing import Any
 
 import pytest
 
-from otel_flight.interpreter import frames_in_python
+from otel_flight.interpreter import frames, frames_in_python
 from otel_flight.interpreter.frames import IS_COMPILED
-from otel_flight.interpreter.frames import reader as reader_in_use
 
-COMPILED: Any = reader_in_use if IS_COMPILED else None
+COMPILED: Any = frames._reader if IS_COMPILED else None
 IN_PYTHON: Any = frames_in_python
 
 needs_compiled = pytest.mark.skipif(not IS_COMPILED, reason="the reader in C is not built here")
