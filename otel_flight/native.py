@@ -15,6 +15,7 @@ from _thread import LockType
 from collections.abc import Callable, Iterator
 from importlib.machinery import BuiltinImporter
 from importlib.util import module_from_spec
+from pathlib import Path
 from types import ModuleType
 from typing import Any, Final
 
@@ -49,6 +50,9 @@ _SYNCHRONOUS: Final = {
 _BLOCKED: Final = signal.valid_signals() - _SYNCHRONOUS
 _DUMMY: Final = "_DummyThread"
 _IS_LINUX: Final[bool] = "linux" in sys.platform
+
+_MOMENT_SECONDS: Final = 20e-6
+"""So many seconds pass between two looks whether a thread is gone."""
 
 _running: Final[dict[int, Thread]] = {}
 
@@ -107,6 +111,17 @@ class Thread:
             return _wait(self._ended, left_seconds)
         self._handle.join(left_seconds)
         return bool(self._handle.is_done())
+
+    def leave(self, timeout_seconds: float) -> None:
+        """Wait as `join` does, and until the operating system counts it no more.
+
+        It still does so for some microseconds after the end. Python counts the threads at a fork.
+        """
+        until = time.monotonic() + timeout_seconds
+        if self.join(timeout_seconds) and _IS_LINUX:
+            entry = Path(f"/proc/self/task/{self.native_id}")
+            while entry.exists() and time.monotonic() < until:
+                sleep(_MOMENT_SECONDS)
 
     def is_current(self) -> bool:
         """Return whether this is the calling thread."""

@@ -19,6 +19,7 @@ from typing_extensions import Self
 from otel_flight.assembly import ASSEMBLY, Assembly, Settings
 from otel_flight.clock import SYSTEM_CLOCK, Clock
 from otel_flight.errors import RecorderStopped
+from otel_flight.fork_hooks import register_fork_hooks
 from otel_flight.guard import Guard
 from otel_flight.incidents.flight_file import write_to
 from otel_flight.incidents.incident import Incident
@@ -86,7 +87,7 @@ class FlightRecorder:
         self._unfinished = Unfinished(self.settings.shutdown_seconds, self._end_soon)
         self._join: Join | None = None
         self._processors: weakref.WeakSet[RecordingSpanProcessor] = weakref.WeakSet()
-        self._register_fork_hook()
+        register_fork_hooks(self._current_run, self._after_fork)
         read = weakref.WeakMethod(self.statistics)
         self._self_metrics = SelfMetrics(read) if self.settings.metrics else None
 
@@ -245,15 +246,8 @@ class FlightRecorder:
         with self._guard.swallow("end"):
             self.stop()
 
-    def _register_fork_hook(self) -> None:
-        weak_hook = weakref.WeakMethod(self._after_fork)
-
-        def after_in_child() -> None:
-            hook = weak_hook()
-            if hook is not None:
-                hook()
-
-        os.register_at_fork(after_in_child=after_in_child)
+    def _current_run(self) -> Run | None:
+        return self._run
 
     def _after_fork(self) -> None:
         """Let go of the parent's run; the child's begins with its first span, if it has any."""

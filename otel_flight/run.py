@@ -165,6 +165,19 @@ class Run:
             self.worker.stop(deadline_seconds)
         self._guard.report()
 
+    def pause_threads(self, timeout_seconds: float) -> None:
+        """Let the threads end, as far as they only wait, before the process forks."""
+        until_ns = monotonic_ns() + int(timeout_seconds * 1e9)
+        with self._guard.swallow("before fork"):
+            self._ticker.pause(timeout_seconds)
+            self.worker.pause(max(0.0, (until_ns - monotonic_ns()) / 1e9))
+
+    def resume_threads(self) -> None:
+        """Go on after `pause_threads`, in the parent."""
+        with self._guard.swallow("after fork"):
+            self._ticker.resume()
+            self.worker.resume()
+
     def abandon(self) -> None:
         """Let go of what belongs to the parent process, in a forked child."""
         self._take_out()

@@ -61,6 +61,7 @@ class Worker:
         self._is_stopping = False
         self._stop_at_ns = 0
         self._is_delivering = False
+        self._is_paused = False
 
     def start(self) -> None:
         """Begin to deliver what is in the spool. Idempotent; does nothing after `stop`."""
@@ -122,6 +123,23 @@ class Worker:
             delivery.abort(self._seconds_left())
         return self._thread.join(self._seconds_left())
 
+    def pause(self, timeout_seconds: float) -> None:
+        """Let the thread end if it only waits, so that there is none while the process forks."""
+        with self._changed:
+            thread = self._thread
+            if self._is_inherited() or thread is None or not self._is_idle or self._has_work():
+                return
+            self._thread = None
+            self._is_paused = True
+            self._changed.notify_all()
+        thread.leave(timeout_seconds)
+
+    def resume(self) -> None:
+        """Go on after a pause, on a thread of its own."""
+        if self._is_paused:
+            self._is_paused = False
+            self._ensure_thread()
+
     def wait_idle(self, timeout_seconds: float) -> bool:
         """Wait until everything is done that can be done now; what failed may be left.
 
@@ -171,7 +189,9 @@ class Worker:
                 self._changed.notify_all()
                 if not is_last:
                     shortest = min((wait for wait in waits if wait is not None), default=None)
-                    self._changed.wait_for(self._has_work, shortest)
+                    self._changed.wait_for(lambda: self._has_work() or self._is_left(), shortest)
+                    if self._is_left():
+                        return
 
     def _check_in(self) -> float | None:
         """Run the jobs that wait; return the seconds left when `stop` was called, else None."""
@@ -180,6 +200,10 @@ class Worker:
 
     def _has_work(self) -> bool:
         return self._is_stopping or self._is_woken or bool(self._jobs)
+
+    def _is_left(self) -> bool:
+        """Return whether the calling thread was told to end, for a pause."""
+        return self._thread is None or not self._thread.is_current()
 
     def _seconds_left(self) -> float:
         return max(0.0, (self._stop_at_ns - self._clock.monotonic_ns()) / 1e9)

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import contextlib
+from _thread import LockType
 from collections import deque
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Final
 
 from otel_flight.guard import Guard
 from otel_flight.native import Thread, allocate_lock, leave_no_trace
 from otel_flight.recording.tick_waits import TickWaits
+
+_THREAD_NAME: Final = "otel-flight-ticker"
 
 Task = tuple[str, Callable[[], None]]
 """A task is a name for error reports, and what to do on each tick."""
@@ -18,6 +22,9 @@ QUIET_TICKS: Final = 10
 """After this many ticks without any activity, the ticker slows down."""
 QUIET_FACTOR: Final = 5
 """When it has slowed down, the time between two ticks is this many times as long."""
+
+_LONGEST_TICK_SECONDS: Final = 60.0
+"""After a fork, a tick that was going on before it is waited for at most so many seconds."""
 
 
 class Ticker:
@@ -54,7 +61,8 @@ class Ticker:
         # event, which makes a new lock each time.
         self._running = allocate_lock()
         self._running.acquire()
-        self._thread = Thread(self._run, "otel-flight-ticker")
+        self._thread = Thread(partial(self._run, self._running), _THREAD_NAME)
+        self._is_paused = self._is_stopped = False
         self._jobs: deque[tuple[int, Callable[[], None]]] = deque()  # with the tick they wait for
         self._last: Callable[[], None] = _nothing
         self.ticks = 0
@@ -66,11 +74,37 @@ class Ticker:
 
     def stop(self, timeout_seconds: float) -> bool:
         """Ask the thread to end and wait for it; return whether it did. Idempotent."""
+        self._is_stopped = True
         if self._running.locked():
             self._running.release()
         if not self._thread.is_started or self._thread.is_current():
             return not self._thread.is_started
         return self._thread.join(timeout_seconds)
+
+    def pause(self, timeout_seconds: float) -> None:
+        """Let the thread end, so that there is none while the process forks. Not for the ticker."""
+        if not self._thread.is_started or not self._running.locked():
+            return
+        self._is_paused = True
+        with contextlib.suppress(RuntimeError):  # released by another thread just now
+            self._running.release()
+        self._thread.leave(timeout_seconds)
+
+    def resume(self) -> None:
+        """Go on after a pause, on a thread that waits for the end of the one before."""
+        if not self._is_paused:
+            return
+        self._is_paused = False
+        before, running = self._thread, allocate_lock()
+        running.acquire()
+        self._running = running
+        self._thread = Thread(partial(self._go_on, running, before), _THREAD_NAME)
+        # Another thread may stop it just now; or no thread can be started, and there are no ticks.
+        if not self._is_stopped:
+            with contextlib.suppress(RuntimeError):
+                self._thread.start()
+        if self._is_stopped and running.locked():
+            running.release()
 
     def end_with(self, last: Callable[[], None]) -> Callable[[float], bool]:
         """Let the thread do something and end, after a tick it may be in; return how to wait.
@@ -78,6 +112,7 @@ class Ticker:
         Never waits; for signal handlers.
         """
         self._last = last
+        self._is_stopped = True
         with contextlib.suppress(RuntimeError):  # released by another thread just now
             self._running.release()
         return self._thread.join
@@ -93,17 +128,25 @@ class Ticker:
         """Run a job once, on the ticker's thread, after a tick that begins later. Any thread."""
         self._jobs.append((self.ticks + 1, job))
 
-    def _run(self) -> None:
+    def _run(self, running: LockType) -> None:
         self.tick()  # at once: in a forked child it makes the ring that records wait for
-        while not self._wait(self.next_wait_seconds()):
+        self._keep_ticking(running)
+
+    def _go_on(self, running: LockType, before: Thread) -> None:
+        """Tick where another thread left off, which may still be in its last tick."""
+        before.join(_LONGEST_TICK_SECONDS)
+        self._keep_ticking(running)
+
+    def _keep_ticking(self, running: LockType) -> None:
+        while not self._wait(running, self.next_wait_seconds()):
             self.tick()
-        self._running.release()
+        running.release()
         self._last()
 
-    def _wait(self, seconds: float) -> bool:
+    def _wait(self, running: LockType, seconds: float) -> bool:
         """Wait for the next tick; return whether there is to be none."""
         self._waits.begin(seconds, self._guard)
-        is_over = self._running.acquire(True, seconds)
+        is_over = running.acquire(True, seconds)
         self._waits.end(self._guard)
         return is_over
 

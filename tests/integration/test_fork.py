@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -38,3 +40,49 @@ def test_parent_and_child_each_make_their_own_incident(
     ]
     assert sorted(found, key=str) == [{"child"}, {"parent"}]
     assert list(own_environment.iterdir()) == []
+
+
+QUIET_FORK = """
+import os
+from pathlib import Path
+from opentelemetry.sdk.trace import TracerProvider
+import otel_flight
+
+# Called last of those before a fork, so after ours.
+threads = []
+os.register_at_fork(before=lambda: threads.append(len(os.listdir("/proc/self/task"))))
+provider = TracerProvider()
+recorder = otel_flight.install(
+    tracer_provider=provider, export="off", tail_seconds=0, cooldown_seconds=0, tick_seconds=0.01
+)
+tracer = provider.get_tracer("program")
+for number in range(1, 4):
+    tracer.start_span("request").end()
+    recorder.trigger(f"incident {number}")
+    while recorder.statistics().incidents_written < number:
+        pass
+    while not recorder._run.worker.wait_idle(10):
+        pass
+    child = os.fork()
+    if child == 0:
+        os._exit(0)
+    os.waitpid(child, 0)
+recorder.stop()
+print(threads, recorder.statistics().incidents_written, recorder.statistics().errors)
+"""
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="counts threads in /proc")
+def test_a_fork_finds_no_thread_of_ours(tmp_path: Path) -> None:
+    """Python has nothing to warn of, and the parent goes on: it writes an incident after each."""
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", QUIET_FORK],
+        check=False,
+        capture_output=True,
+        encoding="utf-8",
+        cwd=tmp_path,
+        timeout=50,
+    )
+
+    assert (done.returncode, done.stdout) == (0, "[1, 1, 1] 3 ()\n"), done.stderr
+    assert done.stderr == ""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import queue
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -229,6 +230,24 @@ def test_an_idle_worker_has_no_thread(station: Station) -> None:
     """It starts with the first thing there is to do."""
     assert station.worker._thread is None
     assert station.worker.stop(0)
+
+
+def test_a_paused_worker_has_no_thread_and_goes_on(station: Station) -> None:
+    """A fork finds no thread of ours where there is nothing to do; jobs are run after it."""
+    done: queue.SimpleQueue[str] = queue.SimpleQueue()
+    worker = station.worker
+    worker.submit(lambda: done.put("before"))
+    assert worker.wait_idle(10)
+
+    worker.pause(10)
+    paused = running()
+    worker.resume()
+    worker.submit(lambda: done.put("after"))
+
+    assert paused == []
+    assert [done.get(timeout=10), done.get(timeout=10)] == ["before", "after"]
+    assert worker.stop(10)
+    assert running() == []
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")

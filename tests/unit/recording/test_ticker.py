@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import queue
 import threading
 
 import pytest
@@ -86,6 +87,62 @@ def test_stopping_does_not_wait_for_the_next_tick() -> None:
 
     assert ticker.stop(10)
     assert ticker.stop(10)
+
+
+def test_a_paused_ticker_has_no_thread_and_goes_on() -> None:
+    """A fork finds no thread of ours; after it, ticks come as before, and the last one ends."""
+    ticks: queue.SimpleQueue[int] = queue.SimpleQueue()
+    ticker = Ticker(0.001, [("tick", lambda: ticks.put(1))], Guard())
+    ticker.start()
+    ticks.get(timeout=10)
+
+    ticker.pause(10)
+    paused = running()
+    ticker.resume()
+
+    assert paused == []
+    while not ticks.empty():
+        ticks.get()
+    ticks.get(timeout=10)
+    assert ticker.stop(10)
+    assert running() == []
+
+
+def test_a_pause_does_not_wait_for_a_tick_that_hangs() -> None:
+    """Nor does the thread that follows begin before that tick has ended."""
+    began, may_end = threading.Event(), threading.Event()
+    together: list[int] = []
+
+    def hang() -> None:
+        together.append(len(running()))
+        began.set()
+        assert may_end.wait(10)
+
+    ticker = Ticker(3600, [("hang", hang)], Guard())
+    ticker.start()
+    assert began.wait(10)
+
+    ticker.pause(0)
+    ticker.resume()
+    may_end.set()
+
+    assert ticker.stop(10)
+    assert together == [1]
+
+
+@pytest.mark.parametrize("when", ["before", "during"])
+def test_a_ticker_that_was_stopped_does_not_resume(when: str) -> None:
+    """Another thread may stop it while one forks."""
+    ticker = Ticker(3600, [], Guard())
+    ticker.start()
+
+    if when == "before":
+        ticker.stop(10)
+    ticker.pause(10)
+    ticker.stop(10)
+    ticker.resume()
+
+    assert running() == []
 
 
 def test_a_ticker_that_never_started_can_be_stopped() -> None:
