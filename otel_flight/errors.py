@@ -11,11 +11,14 @@ from __future__ import annotations
 
 import difflib
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
+
+from otel_flight.quoting import listed, shown
 
 __all__ = [
     "AmbiguousIncident",
     "CannotRecord",
+    "DamagedIncident",
     "DeliveryFailed",
     "FlightError",
     "IncidentNotFound",
@@ -27,11 +30,9 @@ __all__ = [
     "RecorderStopped",
     "RingUnavailable",
     "ServiceNotFound",
+    "SpoolUnavailable",
     "UnknownSetting",
 ]
-
-_LONGEST_SHOWN = 200
-_MOST_NAMES = 10
 
 
 class FlightError(Exception):
@@ -126,6 +127,13 @@ class RingUnavailable(_FileError, OSError):
         )
 
 
+class SpoolUnavailable(_FileError, OSError):
+    """No incidents can be kept in a directory."""
+
+    def __str__(self) -> str:
+        return f"no incidents can be kept in {self.path}: {self.why}"
+
+
 class NotARing(_FileError, ValueError):
     """A file that should be a ring is something else, or a ring this version cannot read."""
 
@@ -143,6 +151,10 @@ class NotAnIncident(_FileError, ValueError):
         return (
             f"{self.path} is not a readable incident: {self.why}; name a .flight file from a spool"
         )
+
+
+class DamagedIncident(NotAnIncident):
+    """The bytes of a file are not those of an incident, or not all of them."""
 
 
 class IncidentNotFound(FlightError, LookupError):
@@ -181,7 +193,7 @@ class AmbiguousIncident(FlightError, LookupError):
     def __str__(self) -> str:
         return (
             f"{shown(self.prefix)} fits {len(self.incident_ids)} incidents: "
-            f"give more of the id of one of {_listed(self.incident_ids)}"
+            f"give more of the id of one of {listed(self.incident_ids)}"
         )
 
 
@@ -203,7 +215,7 @@ class ServiceNotFound(FlightError, LookupError):
         super().__init__(service, self.found, self.directory)
 
     def __str__(self) -> str:
-        found = f"found {_listed(self.found)}" if self.found else "nothing is recorded there"
+        found = f"found {listed(self.found)}" if self.found else "nothing is recorded there"
         return (
             f"no running service {shown(self.service)} in {self.directory} ({found}): check the "
             "name, or set OTEL_FLIGHT_RING_DIRECTORY to the directory the service uses"
@@ -280,19 +292,3 @@ class CannotRecord(FlightError):
 
     def __str__(self) -> str:
         return f"nothing can be recorded: {self.why}"
-
-
-def shown(value: object) -> str:
-    """Return the start of ``repr(value)``, whatever the value's own ``__repr__`` does."""
-    try:
-        text = repr(value)
-    except Exception:  # noqa: BLE001  (a foreign __repr__ may raise anything)
-        return f"<unprintable {type(value).__name__}>"
-    if len(text) <= _LONGEST_SHOWN:
-        return text
-    return f"{text[:_LONGEST_SHOWN]}…[+{len(text) - _LONGEST_SHOWN} characters]"
-
-
-def _listed(names: Sequence[str]) -> str:
-    more = len(names) - _MOST_NAMES
-    return ", ".join(names[:_MOST_NAMES]) + (f" and {more} more" if more > 0 else "")

@@ -21,8 +21,10 @@ from otel_flight.delivery.receiver.signals import LOGS, SPANS
 from otel_flight.guard import Guard
 from otel_flight.incidents.completion import new_incident_id
 from otel_flight.incidents.lifecycle import IncidentLifecycle
-from otel_flight.incidents.spool import Spool, default_spool_directory
+from otel_flight.incidents.spool import Spool
+from otel_flight.incidents.spool_place import spool_directories
 from otel_flight.native import allocate_lock
+from otel_flight.process_facts import ProcessFacts
 from otel_flight.recording.session import RecordingSession
 from otel_flight.recording.tick_waits import TickWaits
 from otel_flight.recording.ticker import Ticker
@@ -62,8 +64,6 @@ class Run:
     ) -> None:
         self.settings = settings
         self._guard = guard
-        self._service_name = service_name
-        self._is_identified = False
         self.session = RecordingSession(settings)
         self.inbox = FiringInbox()
         context = TriggerContext(self.session.open_spans, self.inbox, clock)
@@ -83,12 +83,12 @@ class Run:
             ),
         )
         self.gate = Gate(settings, clock, new_incident_id)
-        directory = settings.spool_directory
+        named = settings.spool_directory
+        directory, *fallbacks = spool_directories(Path(named) if named else None)
         self.spool = Spool(
-            Path(directory) if directory else default_spool_directory(),
-            settings.spool_bytes,
-            settings.spool_incidents,
+            directory, settings.spool_bytes, settings.spool_incidents, fallbacks, clock
         )
+        self._facts = ProcessFacts(service_name, self.spool)
         pacer = Pacer(settings.flush_cpu_share)
         self.delivery = Delivery(
             self.spool, settings, guard, pacer, signal=SPANS, exporter=exporter
@@ -163,6 +163,11 @@ class Run:
             self.incidents.close_now()
         with self._guard.swallow("stop worker"):
             self.worker.stop(deadline_seconds)
+        if self.spool.in_memory:
+            _logger.warning(
+                "otel-flight could neither write nor send %d incidents, which end with the process",
+                self.spool.in_memory,
+            )
         self._guard.report()
 
     def pause_threads(self, timeout_seconds: float) -> None:
@@ -221,6 +226,7 @@ class Run:
             repeated_firings=self.inbox.repeated,
             dropped_firings=self.inbox.dropped,
             incidents_written=self.incidents.written,
+            incidents_unspooled=self.incidents.unspooled,
             incidents_failed=self.incidents.failed,
             delivery=self.delivery.statistics,
             log_delivery=self.log_delivery.statistics,
@@ -261,26 +267,20 @@ class Run:
     def _open_ring(self) -> None:
         if self.session.ring is not None:
             return
-        placed = self.session.open_ring({"service": self._service_name})
+        placed = self.session.open_ring(self._facts.at_start)
         for problem in placed.problems(self.settings.ring_directory, self.settings.window_bytes):
             _logger.warning("%s", problem)
 
     def _heartbeat(self) -> None:
         self.session.heartbeat()
-        if self._is_identified:
-            return
-        resource = self.session.scopes.newest_resource()
         ring = self.session.ring
-        if resource is None or ring is None:
+        if ring is None or not self._facts.tell(ring, self.session.scopes.newest_resource()):
             return
-        self._is_identified = True
-        self._service_name = str(resource.attributes.get("service.name", self._service_name))
-        ring.write_facts({"service": self._service_name})
-        # Once, and not before the first span: directories are read, on the ticker's thread.
+        # Once, and not before the first span: directories are read.
         if ring.backing.path is not None:
             remove_old_dead_rings(ring.backing.path.parent)
-        if any(not entry.state.delivered for entry in self.spool.entries()):
-            self.worker.start()
+        # On the worker's thread, which may wait for a slow disk; it delivers what is there, too.
+        self.worker.submit(self.spool.prepare)
 
     def _collect_firings(self) -> None:
         for firing in self.inbox.take_all():

@@ -70,6 +70,7 @@ def _firings(statistics: Statistics) -> list[Observation]:
 def _incidents(statistics: Statistics) -> list[Observation]:
     return [
         Observation(statistics.incidents_written, {"flight_recorder.outcome": "written"}),
+        Observation(statistics.incidents_unspooled, {"flight_recorder.outcome": "unspooled"}),
         Observation(statistics.incidents_failed, {"flight_recorder.outcome": "failed"}),
         Observation(
             statistics.delivery.delivered_incidents, {"flight_recorder.outcome": "delivered"}

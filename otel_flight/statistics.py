@@ -26,11 +26,13 @@ class Statistics:
         converted_values: values msgpack could not hold, kept as text.
         cut_records: records over the limit, with strings cut.
         firings: how many firings had which outcome, by trigger and outcome (`opened`, `joined`,
-            `cooldown`, `budget`).
+            `cooldown`, `backoff`, `budget`).
         repeated_firings: the same cause again before the ticker looked.
         dropped_firings: too many different causes before the ticker looked.
         incidents_written: incidents that reached the spool.
-        incidents_failed: incidents that could not be written; their budget was given back.
+        incidents_unspooled: incidents that could not be written, and were kept in memory to be sent
+            from there, or written later.
+        incidents_failed: incidents that could not be kept at all; their budget was given back.
         delivery: what was delivered of incidents' spans.
         log_delivery: the same for log records that go to a logs endpoint, counted as its spans.
         sources: what the sources of runtime events count, by the source's name and the count's:
@@ -52,6 +54,7 @@ class Statistics:
     repeated_firings: int = 0
     dropped_firings: int = 0
     incidents_written: int = 0
+    incidents_unspooled: int = 0
     incidents_failed: int = 0
     delivery: DeliveryStatistics = field(default_factory=DeliveryStatistics)
     log_delivery: DeliveryStatistics = field(default_factory=DeliveryStatistics)

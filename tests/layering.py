@@ -14,7 +14,17 @@ from typing import Final
 ROOT: Final = "otel_flight"
 
 LAYERS: Final[tuple[tuple[str, ...], ...]] = (
-    ("_version", "clock", "errors", "guard", "intervals", "native"),
+    (
+        "_version",
+        "backoff",
+        "clock",
+        "errors",
+        "guard",
+        "intervals",
+        "native",
+        "own_files",
+        "quoting",
+    ),
     ("settings",),
     ("names", "words"),
     ("records",),
@@ -30,6 +40,7 @@ LAYERS: Final[tuple[tuple[str, ...], ...]] = (
     ("report",),
     ("job_queue", "worker"),
     (
+        "process_facts",
         "run",
         "fork_hooks",
         "recorder",

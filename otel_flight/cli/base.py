@@ -16,6 +16,7 @@ import msgspec
 from rich.console import Console
 
 from otel_flight.assembly import Settings
+from otel_flight.cli.spools import SpoolPlaces, given_places, usual_places
 from otel_flight.delivery.receiver.exporters import destination
 from otel_flight.delivery.receiver.signals import LOGS
 from otel_flight.errors import (
@@ -29,7 +30,10 @@ from otel_flight.errors import (
     ServiceNotFound,
     UnknownSetting,
 )
-from otel_flight.incidents.spool import DeliveryState, Spool, SpoolEntry, default_spool_directory
+from otel_flight.incidents.delivery_state import DeliveryState
+from otel_flight.incidents.spool import Spool, find_entry
+from otel_flight.incidents.spool_directory import SpoolEntry
+from otel_flight.ring.facts import SERVICE
 from otel_flight.ring.file import RING_SUFFIX, ring_directories
 from otel_flight.ring.reader import RingHeader, RingReader
 from otel_flight.settings.sources import SettingsInForce, find_settings
@@ -146,11 +150,20 @@ class Invocation:
         """The settings in force."""
         return self.in_force.settings
 
+    @cached_property
+    def spool_places(self) -> SpoolPlaces:
+        """Where incidents may be, and what is wrong."""
+        directory = self.settings.spool_directory
+        named = Path(directory) if directory else None
+        if named is not None and "spool_directory" in self.overrides:
+            return given_places(named)
+        rings = find_rings(self.ring_directories)
+        return usual_places(named, [ring.header for ring in rings if ring.is_alive])
+
     @property
     def spool_directory(self) -> Path:
-        """Where incidents are."""
-        named = self.settings.spool_directory
-        return Path(named) if named else default_spool_directory()
+        """Where incidents are, first of all."""
+        return self.spool_places.directories[0]
 
     @property
     def ring_directories(self) -> list[Path]:
@@ -168,6 +181,15 @@ class Invocation:
         return Spool(
             directory or self.spool_directory, settings.spool_bytes, settings.spool_incidents
         )
+
+    def entries(self) -> list[SpoolEntry]:
+        """Return all incidents there are, oldest first, damaged ones included."""
+        found = [
+            entry
+            for directory in self.spool_places.directories
+            for entry in self.spool(directory).entries(with_damaged=True)
+        ]
+        return sorted(found, key=lambda entry: entry.incident_id)
 
     def log_state(self, entry: SpoolEntry) -> DeliveryState | None:
         """Return how far the delivery of an incident's log records is; None when that is off.
@@ -192,15 +214,14 @@ class Invocation:
         """
         path = Path(name)
         if path.suffix == ".flight" or path.is_file():
-            for entry in self.spool(path.parent).entries():
+            for entry in self.spool(path.parent).entries(with_damaged=True):
                 if entry.path.name == path.name:
                     return entry
             raise IncidentNotFound(name, path.parent)
-        if name == "last":
-            entries = self.spool().entries()
-            if entries:
-                return entries[-1]
-        return self.spool().find(name)
+        entries = self.entries()
+        if name == "last" and entries:
+            return entries[-1]
+        return find_entry(entries, name, self.spool_directory)
 
 
 pass_invocation = click.make_pass_decorator(Invocation, ensure=True)
@@ -247,7 +268,7 @@ class RingListing:
     @property
     def service(self) -> str:
         """The service that writes it, as far as its process knew."""
-        return str(self.header.facts.get("service", ""))
+        return str(self.header.facts.get(SERVICE, ""))
 
     @property
     def state(self) -> str:

@@ -6,15 +6,22 @@ waiting for, and one that the backend refuses time and again does not hold up th
 
 from __future__ import annotations
 
-import logging
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Final
 
-from otel_flight.delivery.backoff import Backoff
+from otel_flight.backoff import Backoff
 from otel_flight.delivery.json_lines import write_json_copy
+from otel_flight.delivery.log_messages import (
+    say_failed,
+    say_no_json,
+    say_recovered,
+    say_undeliverable,
+    say_unreadable,
+)
 from otel_flight.delivery.pacing import Pacer
 from otel_flight.delivery.receiver.attempt import Exporter
 from otel_flight.delivery.receiver.exporters import (
@@ -25,14 +32,18 @@ from otel_flight.delivery.receiver.exporters import (
 )
 from otel_flight.delivery.receiver.signals import LOGS, SPANS, Signal
 from otel_flight.delivery.sender import Sender, chunks_to_send
-from otel_flight.errors import FlightError, IncidentNotFound, MissingExtra, NotAnIncident
+from otel_flight.errors import (
+    DamagedIncident,
+    FlightError,
+    IncidentNotFound,
+    MissingExtra,
+    NotAnIncident,
+)
 from otel_flight.guard import Guard
-from otel_flight.incidents.flight_file import read_incident
-from otel_flight.incidents.spool import DeliveryState, Spool, SpoolEntry
+from otel_flight.incidents.spool import Spool
+from otel_flight.incidents.spool_directory import SpoolEntry
 from otel_flight.native import Thread
 from otel_flight.settings.fields import CoreSettings
-
-_logger = logging.getLogger("otel_flight")
 
 LOOK_AGAIN_SECONDS: Final = 60.0
 """What another process was delivering is looked at again after this many seconds: it may have died
@@ -111,6 +122,8 @@ class Delivery:
         self._backoff = backoff or Backoff()
         self._exporter: Exporter | None = None
         self._unreadable: set[str] = set()
+        # What is noted in the spool may lag behind: it cannot be noted there, or fails before that.
+        self._failures: Counter[str] = Counter()
         self._is_extra_missing = False
         self.statistics = DeliveryStatistics()
         if exporter is None:
@@ -128,26 +141,30 @@ class Delivery:
         """
         target = self._destination()
         if target.kind == "off" and self._signal is LOGS:
+            self._spool.settle_in_memory()
             return None
+        wait_seconds: float | None = None
+        if self._signal is SPANS:
+            wait_seconds = self._spool.rescue(is_last=check_in() is not None)
         deliver = self._copy_to_json if target.kind == "json" else self._send
         skipped: set[str] = set()
-        wait_seconds: float | None = None
         try:
             while entry := self._next(target, skipped, check_in):
                 skipped.add(entry.incident_id)
                 try:
                     with self._claimed(entry) as claimed:
                         is_over = claimed is not None and deliver(claimed, target, check_in)
-                except NotAnIncident as error:
+                except NotAnIncident as error:  # it is to hold up nobody
                     self._unreadable.add(entry.incident_id)
-                    _logger.warning("otel-flight cannot deliver an incident: %s", error)
+                    is_damaged = isinstance(error, DamagedIncident)
+                    say_unreadable(error, self._spool.set_aside(entry) if is_damaged else None)
                 except Exception as error:  # noqa: BLE001  (any: the next attempt may go well)
-                    return self._failed(entry, target, error)
+                    return _soonest(wait_seconds, self._failed(entry, target, error))
                 else:
                     if is_over:
-                        self._succeeded(target)
+                        self._succeeded(entry, target)
                     else:
-                        wait_seconds = LOOK_AGAIN_SECONDS
+                        wait_seconds = _soonest(wait_seconds, LOOK_AGAIN_SECONDS)
         finally:
             self._close_exporter()
         return wait_seconds
@@ -175,7 +192,9 @@ class Delivery:
         self.statistics = replace(self.statistics, pending_incidents=len(pending))
         if target.kind == "off":
             return None
-        pending.sort(key=lambda entry: (entry.state.attempts, -entry.written_ns))
+        if target.kind == "json":  # beside its file
+            pending = [entry for entry in pending if not entry.is_in_memory]
+        pending.sort(key=lambda entry: (self._attempts(entry), -entry.written_ns))
         for entry in pending:
             if entry.incident_id not in skipped | self._unreadable:
                 seconds_left = check_in()
@@ -183,6 +202,10 @@ class Delivery:
                 if self._may_go_on(entry, seconds_left) and (seconds_left is None or is_new):
                     return entry
         return None
+
+    def _attempts(self, entry: SpoolEntry) -> int:
+        """Return how often an incident was tried, by what is noted or by what we know."""
+        return max(entry.state.attempts, self._failures[entry.incident_id])
 
     def _may_go_on(self, entry: SpoolEntry, seconds_left: float | None) -> bool:
         return seconds_left is None or (seconds_left > 0 and self._spool.has_added(entry))
@@ -202,7 +225,7 @@ class Delivery:
         if self._exporter is None:
             given = self._given_exporter
             self._exporter = self._build(self._settings, check_in()) if given is None else given
-        incident = read_incident(entry.path)
+        incident = self._spool.read(entry)
         sender = Sender(
             self._spool,
             entry,
@@ -217,20 +240,9 @@ class Delivery:
         finally:
             self._count(delivered_spans=sender.delivered_spans, resent_chunks=sender.resent_chunks)
         if is_over and sender.state.undeliverable_spans:
-            self._warn_of_undeliverable(entry, sender.state)
+            self._count(undeliverable_spans=sender.state.undeliverable_spans)
+            say_undeliverable(self._signal, entry, sender.state)
         return is_over
-
-    def _warn_of_undeliverable(self, entry: SpoolEntry, state: DeliveryState) -> None:
-        self._count(undeliverable_spans=state.undeliverable_spans)
-        _logger.warning(
-            "otel-flight: %s does not take %d of the %ss of incident %s: %s. They are in %s",
-            state.endpoint,
-            state.undeliverable_spans,
-            self._signal.item,
-            entry.incident_id,
-            state.undeliverable_reason or "it gives no reason",
-            entry.path,
-        )
 
     def _copy_to_json(self, entry: SpoolEntry, target: Destination, check_in: CheckIn) -> bool:
         """Write the OTLP-JSON copy of an incident; without the extra, say so once instead."""
@@ -245,36 +257,27 @@ class Delivery:
             )
         except MissingExtra as error:
             if not self._is_extra_missing:
-                _logger.warning("otel-flight: %s; %s itself is complete", error, entry.path)
+                say_no_json(entry, error)
             self._is_extra_missing = True
             return True
         self._count(delivered_spans=written or 0)
         return written is not None
 
-    def _succeeded(self, target: Destination) -> None:
+    def _succeeded(self, entry: SpoolEntry, target: Destination) -> None:
         self._count(delivered_incidents=1, pending_incidents=-1)
         self.statistics = replace(self.statistics, last_error="")
+        self._failures.pop(entry.incident_id, None)
         if failures := self._backoff.succeeded():
-            _logger.info(
-                "otel-flight delivers to %s again, after %d failed attempts",
-                target.endpoint or target.kind,
-                failures,
-            )
+            say_recovered(target, failures)
 
     def _failed(self, entry: SpoolEntry, target: Destination, error: Exception) -> float:
+        self._failures[entry.incident_id] = self._attempts(entry) + 1
         self._count(failed_attempts=1)
         self.statistics = replace(self.statistics, last_error=str(error))
         if not isinstance(error, FlightError | OSError):
             self._guard.note("deliver", error)
         if not self._backoff.failures:
-            _logger.warning(
-                "otel-flight could not deliver %s %s to %s: %s. It stays in the spool and is "
-                "tried again; from here on failures are only counted",
-                self._signal.of_incident,
-                entry.incident_id,
-                target.endpoint or target.kind,
-                getattr(error, "why", None) or error,
-            )
+            say_failed(self._signal, entry, target, error)
         return self._backoff.failed(getattr(error, "retry_after_seconds", 0.0))
 
     def _count(self, **more: int) -> None:
@@ -289,3 +292,7 @@ class Delivery:
     def _shut_down(self, exporter: Exporter) -> None:
         with self._guard.swallow("shut down exporter"):
             exporter.shutdown()
+
+
+def _soonest(first: float | None, second: float) -> float:
+    return second if first is None else min(first, second)

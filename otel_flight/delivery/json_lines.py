@@ -6,7 +6,7 @@ nothing is configured to export to, one is written beside each incident.
 
 from __future__ import annotations
 
-import os
+import contextlib
 from collections.abc import Callable, Iterable, Iterator
 from io import StringIO
 from pathlib import Path
@@ -22,9 +22,10 @@ from otel_flight.delivery.receiver.signals import LOGS, SPANS, Signal
 from otel_flight.delivery.span_chunks import MOST_SPANS, SpanChunks
 from otel_flight.errors import DeliveryFailed, MissingExtra
 from otel_flight.guard import Guard
-from otel_flight.incidents.flight_file import read_incident
 from otel_flight.incidents.incident import Incident
-from otel_flight.incidents.spool import Spool, SpoolEntry
+from otel_flight.incidents.spool import Spool
+from otel_flight.incidents.spool_directory import SpoolEntry
+from otel_flight.own_files import whole_file
 
 _SPANS_PER_LINE: Final = 32
 """A service writes at most this many spans in a line: the call that puts it together lets no other
@@ -98,7 +99,7 @@ def write_json_copy(
         DeliveryFailed, NotAnIncident, OSError: it could not be read or written.
     """
     path = spool.json_path(entry)
-    incident = read_incident(entry.path)
+    incident = spool.read(entry)
     lines = json_lines(
         SPANS, incident, pacer, guard, most_spans=_SPANS_PER_LINE, endpoint=str(path)
     )
@@ -120,17 +121,16 @@ def write_json_copy(
 
 def _write_whole(path: Path, lines: Iterable[JsonLine], go_on: Callable[[], bool]) -> int | None:
     """Write lines to a file that only the user can read, and that is whole or not there."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
-    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC
     written = 0
-    try:
-        with os.fdopen(os.open(temporary, flags, 0o600), "w", encoding="utf-8") as stream:
-            for line in lines:
-                if not go_on():
-                    return None
-                stream.write(line.text)
-                written += line.items
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
-    return written
+    with contextlib.suppress(_Stopped), whole_file(path) as stream:
+        for line in lines:
+            if not go_on():
+                raise _Stopped
+            stream.write(line.text.encode())
+            written += line.items
+        return written
+    return None
+
+
+class _Stopped(Exception):  # noqa: N818  (nothing went wrong: time is up)
+    """Ends the writing of a file that is not to be there."""

@@ -11,26 +11,34 @@ many records it holds stands in the manifest.
 
 from __future__ import annotations
 
+import contextlib
+import io
 import os
-import tempfile
+import stat
 import zipfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO, Final
 
 import msgspec
 
-from otel_flight.errors import NotAnIncident
+from otel_flight.errors import DamagedIncident, FlightError, NotAnIncident
+from otel_flight.incidents.archive import BoundedArchive
 from otel_flight.incidents.incident import Incident
 from otel_flight.incidents.manifest import MANIFEST_VERSION, Manifest, SegmentEntry
 from otel_flight.incidents.window import Window, WindowSegment
-from otel_flight.ring.layout import LANE_NAMES, LANE_SPANS
+from otel_flight.own_files import whole_file
+from otel_flight.ring.layout import LANE_NAMES, LANE_SPANS, LANES, PAYLOAD_BYTES
 from otel_flight.ring.reader import Segment
 
 FLIGHT_SUFFIX: Final = ".flight"
 _MANIFEST: Final = "manifest.json"
 OPEN_SPANS: Final = "open.seg"
 _COMPRESSION_LEVEL: Final = 1
-_UNREADABLE: Final = (OSError, zipfile.BadZipFile, KeyError, EOFError, msgspec.MsgspecError)
+_MOST_MANIFEST_BYTES: Final = 16 * 1024 * 1024
+"""A manifest has at most this many bytes; one with a larger one is damaged."""
+_OPEN_FLAGS: Final = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK
+"""A file is opened without blocking: if a pipe has its name, that would wait for a writer."""
 
 
 def segment_entry(item: WindowSegment) -> SegmentEntry:
@@ -69,16 +77,8 @@ def write_file(incident: Incident, path: Path) -> None:
     Raises:
         OSError: it could not be written; no temporary file is left behind.
     """
-    descriptor, temporary = tempfile.mkstemp(prefix=".", suffix=".part", dir=path.parent)
-    try:
-        with os.fdopen(descriptor, "wb") as stream:
-            write_stream(incident, stream)
-            stream.flush()
-            os.fsync(stream.fileno())
-        Path(temporary).replace(path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+    with whole_file(path, is_synced=True) as stream:
+        write_stream(incident, stream)
 
 
 def write_to(incident: Incident, target: str | os.PathLike[str] | BinaryIO) -> None:
@@ -97,49 +97,83 @@ def read_manifest(path: Path) -> Manifest:
     """Return the manifest of a `.flight` file.
 
     Raises:
-        NotAnIncident: it cannot be read, or was written by a newer version.
+        DamagedIncident: its bytes are not those of an incident.
+        NotAnIncident: it cannot be opened, or was written by a newer version.
     """
-    try:
-        with zipfile.ZipFile(path) as archive:
-            return _manifest(archive, path)
-    except _UNREADABLE as error:
-        raise NotAnIncident(path, _why(error)) from error
+    with _opened(path) as stream, _reading(path):
+        return _manifest(BoundedArchive(stream), path)
 
 
 def read_incident(path: Path) -> Incident:
     """Return the incident of a `.flight` file.
 
     Raises:
-        NotAnIncident: it cannot be read, or was written by a newer version.
+        DamagedIncident: its bytes are not those of an incident.
+        NotAnIncident: it cannot be opened, or was written by a newer version.
     """
+    with _opened(path) as stream:
+        return _incident(stream, path)
+
+
+def read_incident_bytes(data: bytes, path: Path) -> Incident:
+    """Return an incident whose file could not be written to a path; raises the same."""
+    return _incident(io.BytesIO(data), path)
+
+
+@contextlib.contextmanager
+def _opened(path: Path) -> Iterator[BinaryIO]:
     try:
-        with zipfile.ZipFile(path) as archive:
-            manifest = _manifest(archive, path)
-            segments = [
-                WindowSegment(_segment(entry, archive.read(entry.file)), entry.outdated)
-                for entry in manifest.segments
-            ]
-            open_spans = None
-            if manifest.open_spans_file:
-                entry = SegmentEntry(
-                    file=manifest.open_spans_file,
-                    lane=LANE_SPANS,
-                    sequence=0,
-                    opened_ns=0,
-                    opened_monotonic_ns=0,
-                    sealed_ns=0,
-                    first_record=0,
-                    records=manifest.open_spans_records,
-                    definitions=0,
-                )
-                open_spans = _segment(entry, archive.read(entry.file))
-    except _UNREADABLE as error:
-        raise NotAnIncident(path, _why(error)) from error
-    return Incident(manifest, Window(segments, open_spans), path)
+        stream = os.fdopen(os.open(path, _OPEN_FLAGS), "rb")
+    except (OSError, ValueError) as error:  # a name with a zero byte
+        raise NotAnIncident(path, getattr(error, "strerror", None) or str(error)) from error
+    with stream:
+        if not stat.S_ISREG(os.fstat(stream.fileno()).st_mode):
+            raise NotAnIncident(path, "it is not a regular file")
+        yield stream
 
 
-def _manifest(archive: zipfile.ZipFile, path: Path) -> Manifest:
-    data = archive.read(_MANIFEST)
+@contextlib.contextmanager
+def _reading(path: Path) -> Iterator[None]:
+    """Make an error of ours of whatever the bytes of a file lead the decoders to."""
+    try:
+        yield
+    except FlightError:
+        raise
+    except OSError as error:
+        raise NotAnIncident(path, error.strerror or str(error)) from error
+    # A dozen classes, that of a struct and of a stack that is too deep among them.
+    except Exception as error:
+        raise DamagedIncident(path, str(error) or type(error).__name__) from error
+
+
+def _incident(stream: BinaryIO, path: Path) -> Incident:
+    with _reading(path):
+        archive = BoundedArchive(stream)
+        manifest = _manifest(archive, path)
+        segments = [
+            WindowSegment(_segment(entry, archive.read(entry.file, PAYLOAD_BYTES)), entry.outdated)
+            for entry in manifest.segments
+            if entry.lane in LANES
+        ]
+        open_spans = None
+        if manifest.open_spans_file:
+            entry = SegmentEntry(
+                file=manifest.open_spans_file,
+                lane=LANE_SPANS,
+                sequence=0,
+                opened_ns=0,
+                opened_monotonic_ns=0,
+                sealed_ns=0,
+                first_record=0,
+                records=manifest.open_spans_records,
+                definitions=0,
+            )
+            open_spans = _segment(entry, archive.read(entry.file))
+        return Incident(manifest, Window(segments, open_spans), path)
+
+
+def _manifest(archive: BoundedArchive, path: Path) -> Manifest:
+    data = archive.read(_MANIFEST, _MOST_MANIFEST_BYTES)
     version = msgspec.json.decode(data, type=_Version).format_version
     if version > MANIFEST_VERSION:
         raise NotAnIncident(path, f"format version {version} is newer than this reader")
@@ -162,9 +196,3 @@ def _segment(entry: SegmentEntry, payload: bytes) -> Segment:
         definitions=entry.definitions,
         payload=payload,
     )
-
-
-def _why(error: BaseException) -> str:
-    if isinstance(error, OSError) and error.strerror:
-        return error.strerror
-    return str(error)

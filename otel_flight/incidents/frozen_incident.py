@@ -5,7 +5,7 @@ All that needs the records decoded is worked out later, on another thread.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from otel_flight.incidents.flight_file import OPEN_SPANS, segment_entry
 from otel_flight.incidents.frozen_window import FrozenWindow
@@ -13,8 +13,11 @@ from otel_flight.incidents.incident import Incident
 from otel_flight.incidents.manifest import Losses, Manifest
 from otel_flight.incidents.window import Window
 from otel_flight.recording.session import RecordingSession
+from otel_flight.ring.facts import SERVICE, SPOOL, SPOOL_PROBLEM
 from otel_flight.ring.layout import LANE_SPANS
 from otel_flight.ring.reader import RingHeader, Segment
+
+_ABOUT_SPOOL: Final = (SPOOL, SPOOL_PROBLEM)
 
 
 def frozen_incident(
@@ -41,7 +44,7 @@ def frozen_incident(
     coverage = frozen.coverage(LANE_SPANS, closed_ns)
     manifest = Manifest(
         incident_id=incident_id,
-        service_name=str(header.facts.get("service", "")),
+        service_name=str(header.facts.get(SERVICE, "")),
         opened_ns=opened_ns,
         closed_ns=closed_ns,
         coverage=coverage,
@@ -91,7 +94,7 @@ def _losses(frozen: FrozenWindow, session: RecordingSession, *, is_complete: boo
     counts = [lane.counts() for lane in session.lanes]
     return Losses(
         evicted=0 if is_complete else counts[LANE_SPANS].evicted_records,
-        overtaken=frozen.missing_records(),
+        overtaken=max(0, frozen.missing_records()),
         dropped=sum(lane.dropped_records for lane in counts),
         cut=session.encoder.cut_records,
         converted=session.encoder.converted,
@@ -100,4 +103,5 @@ def _losses(frozen: FrozenWindow, session: RecordingSession, *, is_complete: boo
 
 
 def _process_facts(header: RingHeader) -> dict[str, Any]:
-    return {**header.facts, "pid": header.pid, "started_ns": header.created_wall_ns}
+    known = {name: fact for name, fact in header.facts.items() if name not in _ABOUT_SPOOL}
+    return {**known, "pid": header.pid, "started_ns": header.created_wall_ns}

@@ -10,10 +10,11 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable
 from functools import partial
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 import msgspec
 
+from otel_flight.backoff import Backoff
 from otel_flight.clock import Clock, ClockPair
 from otel_flight.guard import Guard
 from otel_flight.incidents.completion import complete, new_incident_id
@@ -23,6 +24,7 @@ from otel_flight.incidents.frozen_window import FrozenWindow
 from otel_flight.incidents.gil_yields import yield_gil
 from otel_flight.incidents.incident import Incident
 from otel_flight.incidents.manifest import Manifest
+from otel_flight.incidents.memory_shelf import MAX_UNWRITTEN
 from otel_flight.incidents.open_incident import OpenIncident
 from otel_flight.incidents.record_marks import RecordMarks
 from otel_flight.incidents.spool import Spool
@@ -33,9 +35,6 @@ from otel_flight.ring.ring import Ring
 from otel_flight.settings.fields import CoreSettings
 from otel_flight.triggers.gate.firing import Firing
 from otel_flight.triggers.gate.gate import OPENED, Gate, Verdict
-
-MAX_UNWRITTEN: Final = 2
-"""At most this many closed incidents wait in memory to be written; one more counts as failed."""
 
 
 class _Exported(NamedTuple):
@@ -72,6 +71,7 @@ class IncidentLifecycle:
         self._settings = settings
         self._session = session
         self._gate = gate
+        self._spool = spool
         self._rulebook = rulebook
         self._guard = guard
         self._clock = clock
@@ -82,6 +82,8 @@ class IncidentLifecycle:
         self._exported = _Exported({}, "")
         # By their ids, the closed incidents that are being written, each with what was so before.
         self._unwritten: dict[str, _Exported] = {}
+        # The gate opens no incident for a while after one that could not be kept.
+        self._backoff = Backoff()
         self._marks = RecordMarks(settings.window_seconds)
         self._writer = IncidentWriter(spool, rulebook, guard, yield_gil)
         self._not_frozen = 0
@@ -90,6 +92,11 @@ class IncidentLifecycle:
     def written(self) -> int:
         """How many incidents reached the spool. Any thread."""
         return self._writer.written
+
+    @property
+    def unspooled(self) -> int:
+        """How many incidents were kept in memory, as they could not be written. Any thread."""
+        return self._writer.unspooled
 
     @property
     def failed(self) -> int:
@@ -166,7 +173,7 @@ class IncidentLifecycle:
             self._close(self._current)
         ring = self._session.ring
         moment = ClockPair.now(self._clock)
-        if ring is None or len(self._unwritten) >= MAX_UNWRITTEN:
+        if ring is None or len(self._unwritten) + self._spool.in_memory >= MAX_UNWRITTEN:
             self._fail(incident_id)
             return
         self._current = OpenIncident(incident_id, moment, self._freeze(ring, moment))
@@ -201,13 +208,14 @@ class IncidentLifecycle:
         """Let the next incident begin where one that could not be written did."""
         for result in self._writer.take_results():
             before = self._unwritten.pop(result.incident_id)
-            if result.is_written:
+            if result.is_kept:
+                self._backoff.succeeded()
                 continue
-            self._gate.give_back()
+            self._gate.give_back(result.incident_id, self._backoff.failed())
             if self._exported.last_id == result.incident_id:
                 self._exported = before
 
     def _fail(self, incident_id: str) -> None:
         self._not_frozen += 1
         self._gate.closed(incident_id)
-        self._gate.give_back()
+        self._gate.give_back(incident_id, self._backoff.failed())

@@ -6,13 +6,24 @@ other way round.
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
 import msgspec
 
 from otel_flight.records.ids import id_of
 
 MANIFEST_VERSION: Final = 1
+
+# A file may have been changed on its way: what a reader counts on is checked when it is decoded.
+_MOST: Final = (1 << 63) - 1
+Moment = Annotated[int, msgspec.Meta(ge=-_MOST, le=_MOST)]
+"""A time, in nanoseconds, is between the years 1677 and 2262 where it counts from the epoch."""
+Count = Annotated[int, msgspec.Meta(ge=0, le=_MOST)]
+"""A number of things is not negative, and has 63 bits."""
+HexId = Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]*\Z", max_length=32)]
+"""A trace or span id is hexadecimal digits; empty for none."""
+Amount = Annotated[float, msgspec.Meta(ge=-1e12, le=1e12)]
+"""An amount, of seconds say, is finite."""
 
 
 class Cause(msgspec.Struct, kw_only=True, frozen=True):
@@ -26,15 +37,15 @@ class Cause(msgspec.Struct, kw_only=True, frozen=True):
     """The name of the span it happened to, the local root as far as that is known; or empty."""
     origin: str = ""
     """The name of the span below that one in which it happened; empty when it was that one."""
-    time_ns: int = 0
+    time_ns: Moment = 0
     """When it fired, in nanoseconds since the epoch."""
-    trace_id: str = ""
+    trace_id: HexId = ""
     """The trace id, 32 hexadecimal digits; empty when the firing belongs to no span."""
-    span_id: str = ""
+    span_id: HexId = ""
     """The span id, 16 hexadecimal digits; empty when the firing belongs to no span."""
     attributes: dict[str, Any] = {}
     """What else the trigger, or the caller of `trigger`, says about it."""
-    repeats: int = 0
+    repeats: Count = 0
     """How often the same cause fired again while the incident was open."""
 
     @property
@@ -57,13 +68,13 @@ class Cause(msgspec.Struct, kw_only=True, frozen=True):
 class Coverage(msgspec.Struct, kw_only=True, frozen=True):
     """Which time was asked for and which is there. Moments are nanoseconds since the epoch."""
 
-    requested_seconds: float = 0.0
+    requested_seconds: Amount = 0.0
     """The setting `window_seconds`."""
-    requested_start_ns: int = 0
+    requested_start_ns: Moment = 0
     """When the window should begin."""
-    start_ns: int = 0
+    start_ns: Moment = 0
     """When the oldest record of the window was written; 0 when the window is empty."""
-    end_ns: int = 0
+    end_ns: Moment = 0
     """When the window was closed."""
     is_complete: bool = False
     """Whether the window reaches back as far as requested, or to the recorder's start."""
@@ -73,34 +84,34 @@ class SegmentEntry(msgspec.Struct, kw_only=True, frozen=True):
     """One segment in the file: where it is and what the ring's header said of it."""
 
     file: str
-    lane: int
-    sequence: int
-    opened_ns: int
-    opened_monotonic_ns: int
-    sealed_ns: int
-    first_record: int
-    records: int
-    definitions: int
-    outdated: int = 0
+    lane: Count
+    sequence: Count
+    opened_ns: Moment
+    opened_monotonic_ns: Moment
+    sealed_ns: Moment
+    first_record: Count
+    records: Count
+    definitions: Count
+    outdated: Count = 0
     """How many records at its beginning are older than the requested window."""
 
 
 class Losses(msgspec.Struct, kw_only=True, frozen=True):
     """What is missing from the window, and why. All counts are records unless named otherwise."""
 
-    evicted: int = 0
+    evicted: Count = 0
     """How many were overwritten since the process started; 0 when the window is complete."""
-    overtaken: int = 0
+    overtaken: Count = 0
     """How many were overwritten while the window was being copied, or during the tail."""
-    dropped: int = 0
+    dropped: Count = 0
     """How many never reached the ring since the process started, as the overflow was full."""
-    undecoded: int = 0
+    undecoded: Count = 0
     """How many are in the window, but cannot be read."""
-    cut: int = 0
+    cut: Count = 0
     """How many had strings cut at the record limit, since the process started."""
-    converted: int = 0
+    converted: Count = 0
     """How many values were kept as text since the process started, as msgpack cannot hold them."""
-    open_spans_evicted: int = 0
+    open_spans_evicted: Count = 0
     """How many open spans were given up since the process started, as too many were open."""
 
     @property
@@ -116,7 +127,7 @@ class Finding(msgspec.Struct, kw_only=True, frozen=True):
     """The name of the rule, such as `error_origin` or `slow_child`."""
     summary: str
     """One sentence that names the culprit."""
-    explained_share: float = 0.0
+    explained_share: Amount = 0.0
     """The part of the trigger's time that this explains, 0 to 1; 0 when time is not the matter."""
     evidence: dict[str, Any] = {}
     """What shows it, as attributes, such as span ids, durations in nanoseconds and counts."""
@@ -129,21 +140,21 @@ class Explanation(msgspec.Struct, kw_only=True, frozen=True):
     """A `pause` when the request was stopped, `inferred` when stack samples saw a function."""
     name: str
     """A name of low cardinality, such as `event loop blocked`, or a function's qualified name."""
-    trace_id: str
+    trace_id: HexId
     """The trace it belongs to, 32 hexadecimal digits."""
-    parent_span_id: str
+    parent_span_id: HexId
     """The span it interrupted, or another explanation's `id`; 16 hexadecimal digits."""
-    id: str = ""
+    id: HexId = ""
     """Its own span id, 16 hexadecimal digits; may be empty where nothing is below it."""
-    start_ns: int = 0
+    start_ns: Moment = 0
     """When it began, in nanoseconds since the epoch."""
-    end_ns: int = 0
+    end_ns: Moment = 0
     """When it ended, in nanoseconds since the epoch."""
     attributes: dict[str, Any] = {}
     """What is known of it, such as source code, counts, and who was to blame."""
-    link_trace_id: str = ""
+    link_trace_id: HexId = ""
     """The trace of another request that caused it; empty when none did, or none is known."""
-    link_span_id: str = ""
+    link_span_id: HexId = ""
     """The span of that request."""
 
 
@@ -161,9 +172,9 @@ class Manifest(msgspec.Struct, kw_only=True, frozen=True):
 
     A request that failed goes before a span in it that failed first and says less.
     """
-    opened_ns: int = 0
+    opened_ns: Moment = 0
     """When the trigger fired; of a snapshot, when it was asked for."""
-    closed_ns: int = 0
+    closed_ns: Moment = 0
     """When the tail was over, in nanoseconds since the epoch."""
     coverage: Coverage = Coverage()
     """Which time the window covers."""
@@ -173,25 +184,25 @@ class Manifest(msgspec.Struct, kw_only=True, frozen=True):
     """The attributes of the resource."""
     segments: list[SegmentEntry] = []
     open_spans_file: str = ""
-    open_spans_records: int = 0
+    open_spans_records: Count = 0
     """Records in that file, definitions included."""
-    open_spans: int = 0
+    open_spans: Count = 0
     """How many spans had not ended when the incident closed."""
-    spans: int = 0
+    spans: Count = 0
     """How many spans in the window have ended."""
-    record_counts: dict[str, int] = {}
+    record_counts: dict[str, Count] = {}
     """How many records of which kind the window has."""
-    window_bytes: int = 0
+    window_bytes: Count = 0
     """The size of all records together."""
     losses: Losses = Losses()
     """What is missing from the window, and why."""
-    exported_to: dict[str, int] = {}
+    exported_to: dict[str, Count] = {}
     """Of each lane, by its number, the first record that is in no earlier incident."""
     previous_incident_id: str = ""
     """The incident of the same process before this one; empty when there was none."""
     is_pipeline_exporting: bool = False
     """Whether another span processor exports sampled spans already."""
-    unfinished_before: list[str] = []
+    unfinished_before: list[HexId] = []
     """Span ids (16 hexadecimal digits) an earlier incident delivered as unfinished."""
     findings: list[Finding] = []
     """What the rules found, the best explanation first."""

@@ -25,10 +25,15 @@ one of those is in a later incident, it goes out under its own id a second time.
 
 @dataclass(frozen=True)
 class WriteResult:
-    """What became of an incident that was to be written."""
+    """What became of an incident that was to be written.
+
+    Attributes:
+        incident_id: its id.
+        is_kept: whether it is in the spool, or at least in memory.
+    """
 
     incident_id: str
-    is_written: bool
+    is_kept: bool
 
 
 class IncidentWriter:
@@ -45,7 +50,8 @@ class IncidentWriter:
 
     Attributes:
         written: incidents that reached the spool.
-        failed: incidents that did not.
+        unspooled: incidents that could not be written, and are kept in memory instead.
+        failed: incidents that could not even be kept.
     """
 
     def __init__(self, spool: Spool, rulebook: Rulebook, guard: Guard, yield_gil: YieldGil) -> None:
@@ -56,24 +62,28 @@ class IncidentWriter:
         self._unfinished: dict[int, None] = {}
         self._results: deque[WriteResult] = deque()
         self.written = 0
+        self.unspooled = 0
         self.failed = 0
 
     def write(self, incident: Incident) -> None:
         """Complete an incident and write it; the result waits for `take_results`."""
-        is_written = False
+        is_kept = False
         try:
             finished = complete(
                 incident, self._rulebook, self._guard, set(self._unfinished), self._yield_gil
             )
-            self._spool.add(finished)
-            is_written = True
+            entry = self._spool.add(finished)
+            is_kept = True
+            self.unspooled += entry.is_in_memory
+            self.written += not entry.is_in_memory
             self._remember_unfinished(finished)
-        except Exception as error:  # noqa: BLE001  (a full disk, above all)
+        except OSError:  # of which the spool has warned
+            pass
+        except Exception as error:  # noqa: BLE001  (whatever is wrong with this one)
             self._guard.note("write incident", error)
         finally:
-            self.written += is_written
-            self.failed += not is_written
-            self._results.append(WriteResult(incident.manifest.incident_id, is_written))
+            self.failed += not is_kept
+            self._results.append(WriteResult(incident.manifest.incident_id, is_kept))
 
     def take_results(self) -> Iterator[WriteResult]:
         """Yield what became of incidents since this was called last. One other thread may."""

@@ -13,14 +13,18 @@ import fcntl
 import mmap
 import os
 import resource
-import stat
 import sys
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from otel_flight.errors import RingUnavailable
+from otel_flight.own_files import (
+    open_directory,
+    own_name,
+    temporary_directories,
+    with_own_below,
+)
 
 RING_SUFFIX: Final = ".ring"
 """The name of every ring file ends with this."""
@@ -69,48 +73,9 @@ class Backing:
 
 
 def ring_directories(named: Path | None) -> list[Path]:
-    """Return the directories a ring may live in, best first.
-
-    A named directory that belongs to someone else (a memory volume owned by root, say) gets a
-    subdirectory of ours, but not one that is a symbolic link: it may lead anywhere.
-    """
-    own = f"otel-flight-{os.geteuid()}"
-    defaults = [_SHARED_MEMORY / own]
-    with contextlib.suppress(OSError):  # a read-only container may have none
-        defaults.append(Path(tempfile.gettempdir()) / own)
-    if named is None:
-        return defaults
-    return [named, *([] if named.is_symlink() else [named / own]), *defaults]
-
-
-def open_directory(path: Path) -> int:
-    """Return a descriptor of `path`, made if missing, that nobody but us can enter or replace.
-
-    Raises:
-        RingUnavailable: it is a symbolic link, not ours, open to others, or cannot be made.
-    """
-    try:
-        if path.parent.is_dir():
-            try:
-                path.mkdir(mode=0o700)
-            except FileExistsError:
-                pass
-        else:
-            path.mkdir(mode=0o700, parents=True, exist_ok=True)
-        descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
-    except OSError as error:
-        raise RingUnavailable(path, error.strerror or str(error)) from error
-    except ValueError as error:  # a name with a zero byte
-        raise RingUnavailable(path, str(error)) from error
-    status = os.fstat(descriptor)
-    if status.st_uid != os.geteuid():
-        problem = f"it belongs to user {status.st_uid}"
-    elif stat.S_IMODE(status.st_mode) & 0o022:
-        problem = f"others may write to it (mode {stat.S_IMODE(status.st_mode):04o})"
-    else:
-        return descriptor
-    os.close(descriptor)
-    raise RingUnavailable(path, problem)
+    """Return the directories a ring may live in, best first."""
+    defaults = [_SHARED_MEMORY / own_name(), *temporary_directories()]
+    return defaults if named is None else [*with_own_below(named), *defaults]
 
 
 def create_backing(directory: Path, name: str, size_bytes: int) -> Backing:
@@ -119,7 +84,7 @@ def create_backing(directory: Path, name: str, size_bytes: int) -> Backing:
     Raises:
         RingUnavailable: the directory is not safe, or there is no room for the file.
     """
-    directory_descriptor = open_directory(directory)
+    directory_descriptor = open_directory(directory, RingUnavailable)
     flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
     try:
         descriptor = _raised(os.open(name, flags, 0o600, dir_fd=directory_descriptor))

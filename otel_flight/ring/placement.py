@@ -9,21 +9,19 @@ window comes before a slower place. A directory that was named is for rings, and
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final, NamedTuple
 
 from otel_flight.errors import RingUnavailable
+from otel_flight.own_files import lock_directory, open_directory
 from otel_flight.ring.cleanup import remove_old_dead_rings
 from otel_flight.ring.file import (
     RING_SUFFIX,
     Backing,
     anonymous_backing,
     create_backing,
-    open_directory,
     ring_directories,
 )
 from otel_flight.ring.layout import whole_segments
@@ -116,17 +114,9 @@ def _alone_in(directory: Path) -> Iterator[None]:
     Raises:
         RingUnavailable: the directory is not safe, or another process does not let go of it.
     """
-    descriptor = open_directory(directory)
+    descriptor = open_directory(directory, RingUnavailable)
     try:
-        for _ in range(_TRIES):
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError:
-                time.sleep(_BETWEEN_TRIES_SECONDS)
-            except OSError:  # a file system without locks: rings are rare enough
-                break
-        else:
+        if not lock_directory(descriptor):
             raise RingUnavailable(directory, "another process is making a ring in it")
         yield
     finally:

@@ -53,7 +53,9 @@ class CoreSettings(SettingsGroup):
         "SPOOL_DIRECTORY", None, kinds.or_unset(kinds.directory())
     )
     """Where incidents are kept; should be on disk. Unset: `$XDG_STATE_HOME/otel-flight/spool`, else
-    `~/.local/state/otel-flight/spool`."""
+    `~/.local/state/otel-flight/spool`. If that cannot be used: `otel-flight-<uid>` in a named
+    directory, then the unset ones, then `otel-flight-<uid>/spool` in the temporary directory, then
+    memory, from where incidents are only sent."""
 
     spool_bytes: int = _setting("SPOOL_BYTES", 256 * _MIB, kinds.size(_MIB, _TIB))
     """The most that all incidents in the spool may take; delivered ones make room first."""

@@ -14,7 +14,7 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 
 from otel_flight.assembly import Settings
 from otel_flight.clock import SYSTEM_CLOCK, Clock
-from otel_flight.errors import CannotRecord, shown
+from otel_flight.errors import CannotRecord
 from otel_flight.incidents.flight_file import read_incident
 from otel_flight.incidents.incident import Incident
 from otel_flight.incidents.spool import Spool
@@ -24,6 +24,7 @@ from otel_flight.installation import (
     is_sdk_disabled,
     uninstall,
 )
+from otel_flight.quoting import shown
 from otel_flight.recorder import FlightRecorder
 from otel_flight.settings.sources import SettingsInForce, find_settings
 

@@ -20,9 +20,10 @@ from opentelemetry.trace import set_span_in_context
 
 from otel_flight import install, uninstall
 from otel_flight.assembly import Settings
-from otel_flight.delivery.backoff import Backoff
+from otel_flight.backoff import Backoff
 from otel_flight.guard import Guard
-from otel_flight.incidents.spool import Spool, SpoolEntry
+from otel_flight.incidents.spool import Spool
+from otel_flight.incidents.spool_directory import SpoolEntry
 from tests.support.certificates import (
     AUTHORITY,
     CLIENT_CERTIFICATE,

@@ -13,6 +13,7 @@ from otel_flight.cli.base import (
     pass_invocation,
     print_json,
 )
+from otel_flight.cli.spools import SpoolPlaces
 from otel_flight.delivery.receiver.exporters import Destination, destination
 from otel_flight.delivery.receiver.signals import SPANS
 from otel_flight.report.terminal.page import Page
@@ -31,6 +32,8 @@ def config(invocation: Invocation, as_json: bool) -> None:
     """
     in_force = invocation.in_force
     invocation.warn(in_force.problems)
+    places = invocation.spool_places
+    invocation.warn(places.problems)
     target = destination(SPANS, in_force.settings)
     if as_json:
         print_json(
@@ -38,6 +41,8 @@ def config(invocation: Invocation, as_json: bool) -> None:
                 "settings": [_as_json(setting, invocation) for setting in settings_in(Settings)],
                 "problems": list(in_force.problems),
                 "spool_directory": str(invocation.spool_directory),
+                "spool_problems": list(places.problems),
+                "incidents_in_memory_only": places.is_in_memory,
                 "ring_directories": [str(path) for path in invocation.ring_directories],
                 "destination": target,
             }
@@ -52,7 +57,7 @@ def config(invocation: Invocation, as_json: bool) -> None:
     page.line()
     page.facts(
         [
-            ("incidents are kept in", invocation.spool_directory),
+            ("incidents are kept in", _spool_words(places)),
             ("and go to", _destination_words(target)),
             ("rings are kept in", f"{invocation.ring_directories[0]}, where that is possible"),
         ]
@@ -85,6 +90,13 @@ def _as_json(setting: Setting, invocation: Invocation) -> dict[str, object]:
         "default": setting.write(setting.default),
         "from": invocation.in_force.origins[setting.name],
     }
+
+
+def _spool_words(places: SpoolPlaces) -> str:
+    if places.is_in_memory:
+        return "memory, until they are sent: no directory can be used"
+    others = "".join(f", some are in {directory}" for directory in places.directories[1:])
+    return f"{places.directories[0]}{others}"
 
 
 def _destination_words(target: Destination) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
 import click
@@ -15,9 +16,10 @@ from otel_flight.cli.base import (
     print_json,
 )
 from otel_flight.errors import NotAnIncident
+from otel_flight.incidents.delivery_state import DeliveryState
 from otel_flight.incidents.flight_file import read_manifest
 from otel_flight.incidents.manifest import Manifest
-from otel_flight.incidents.spool import DeliveryState, SpoolEntry
+from otel_flight.incidents.spool_directory import SpoolEntry
 from otel_flight.report.terminal.page import Page
 from otel_flight.words import count, one_line
 
@@ -28,8 +30,9 @@ from otel_flight.words import count, one_line
 @directory_options
 @pass_invocation
 def list_incidents(invocation: Invocation, limit: int | None, as_json: bool) -> None:
-    """List the incidents in the spool, newest first."""
-    entries = invocation.spool().entries()[::-1][:limit]
+    """List the incidents in the spool, newest first, and say what is wrong with it."""
+    entries = invocation.entries()[::-1][:limit]
+    invocation.warn(invocation.spool_places.problems)
     found = [(entry, _manifest(entry), invocation.log_state(entry)) for entry in entries]
     if as_json:
         print_json([_as_json(*each) for each in found])
@@ -42,6 +45,10 @@ def list_incidents(invocation: Invocation, limit: int | None, as_json: bool) -> 
         [_row(*each) for each in found],
         flexible=1,
     )
+    elsewhere = Counter(entry.path.parent for entry in entries)
+    for directory, entries_there in elsewhere.items():
+        if len(elsewhere) > 1:
+            click.echo(f"{count(entries_there, 'incident')} in {directory}")
 
 
 def _manifest(entry: SpoolEntry) -> Manifest | NotAnIncident:
@@ -56,7 +63,7 @@ def _row(
 ) -> list[Text | str]:
     if isinstance(manifest, NotAnIncident):
         what = Text(f"unreadable: {one_line(manifest.why, 60)}", style="red")
-        return [entry.incident_id, what, "", "", ""]
+        return [entry.incident_id, what, "", "", _set_aside(entry)]
     return [
         Text(entry.incident_id, style="bold"),
         one_line(manifest.title, 120),
@@ -64,6 +71,10 @@ def _row(
         str(manifest.spans),
         _deliveries(entry.state, log_state),
     ]
+
+
+def _set_aside(entry: SpoolEntry) -> Text:
+    return Text("set aside" if entry.is_damaged else "", style="red")
 
 
 def _deliveries(state: DeliveryState, log_state: DeliveryState | None) -> Text:
@@ -89,6 +100,7 @@ def _as_json(
         "id": entry.incident_id,
         "path": str(entry.path),
         "bytes": entry.bytes,
+        "is_damaged": entry.is_damaged,
         "delivery": entry.state,
         "log_delivery": log_state,
     }

@@ -24,6 +24,7 @@ _WORDS: Final = {
     "opened": "opened incident",
     "joined": "joined incident",
     "cooldown": "refused: this cause made an incident a short while ago (OTEL_FLIGHT_COOLDOWN)",
+    "backoff": "refused: the last incident could not be kept (a full disk, say)",
     "budget": "refused: enough incidents in the last hour (OTEL_FLIGHT_INCIDENTS_PER_HOUR)",
     "busy": "refused: the service is too busy to decide",
     NO_ANSWER: "no answer: it hangs, or OTEL_FLIGHT_EXTERNAL_TRIGGER is off there",

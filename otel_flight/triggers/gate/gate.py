@@ -1,4 +1,4 @@
-"""Decide which firings become incidents: join, cooldown, budget, in this order.
+"""Decide which firings become incidents: join, cooldown, backoff, budget, in this order.
 
 Never fails open: a firing that is refused is counted by reason and nothing is exported for it.
 """
@@ -18,6 +18,7 @@ from otel_flight.triggers.gate.firing import Firing
 OPENED: Final = "opened"
 JOINED: Final = "joined"
 COOLDOWN: Final = "cooldown"
+BACKOFF: Final = "backoff"
 BUDGET: Final = "budget"
 _HOUR_NS: Final = 3_600_000_000_000
 _MAX_CAUSES: Final = 1024
@@ -28,7 +29,7 @@ class Verdict:
     """What the gate says to a firing.
 
     Attributes:
-        outcome: `opened`, `joined`, `cooldown` or `budget`.
+        outcome: `opened`, `joined`, `cooldown`, `backoff` or `budget`.
         incident_id: the incident it opened or joined, None when it was refused.
     """
 
@@ -50,7 +51,8 @@ class Gate:
         self._new_id = new_id
         self._lock = allocate_lock()
         self._last_opened: dict[tuple[str, ...], int] = {}
-        self._opened: deque[int] = deque()
+        self._opened: deque[tuple[int, str]] = deque()
+        self._not_before_ns = 0
         self._open_id: str | None = None
         self._counts: Counter[tuple[str, str]] = Counter()
 
@@ -75,11 +77,15 @@ class Gate:
             if self._open_id == incident_id:
                 self._open_id = None
 
-    def give_back(self) -> None:
-        """Return the budget of an incident that could not be written."""
+    def give_back(self, incident_id: str, pause_seconds: float) -> None:
+        """Return the budget of an incident that could not be kept, and open none for a while.
+
+        Else what stands in its way, a full disk say, would be met by one incident after the other,
+        each of which takes the work of a whole window.
+        """
         with self._lock:
-            if self._opened:
-                self._opened.pop()
+            self._opened = deque(each for each in self._opened if each[1] != incident_id)
+            self._not_before_ns = self._clock.monotonic_ns() + int(pause_seconds * 1e9)
 
     def counts(self) -> dict[tuple[str, str], int]:
         """Return how many firings had each outcome, by trigger and outcome.
@@ -96,13 +102,15 @@ class Gate:
         last = self._last_opened.get(firing.fingerprint)
         if last is not None and now - last < self._cooldown_ns:
             return Verdict(COOLDOWN, None)
-        while self._opened and now - self._opened[0] >= _HOUR_NS:
+        if now < self._not_before_ns:
+            return Verdict(BACKOFF, None)
+        while self._opened and now - self._opened[0][0] >= _HOUR_NS:
             self._opened.popleft()
         if len(self._opened) >= self._budget:
             return Verdict(BUDGET, None)
-        self._opened.append(now)
         self._remember(firing, now)
         self._open_id = self._new_id()
+        self._opened.append((now, self._open_id))
         return Verdict(OPENED, self._open_id)
 
     def _remember(self, firing: Firing, now: int) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 from opentelemetry.sdk.trace import TracerProvider
@@ -13,7 +14,8 @@ from otel_flight.guard import Guard
 from otel_flight.incidents.completion import new_incident_id
 from otel_flight.incidents.flight_file import read_incident
 from otel_flight.incidents.incident import Incident
-from otel_flight.incidents.lifecycle import MAX_UNWRITTEN, IncidentLifecycle
+from otel_flight.incidents.lifecycle import IncidentLifecycle
+from otel_flight.incidents.memory_shelf import MAX_UNWRITTEN
 from otel_flight.incidents.spool import Spool
 from otel_flight.recording.session import RecordingSession
 from otel_flight.recording.span_processor import RecordingSpanProcessor, unwatched
@@ -45,7 +47,7 @@ class Bench:
         self.provider.add_span_processor(processor)
         self.tracer = self.provider.get_tracer("test")
         self.gate = Gate(self.settings, self.clock, new_incident_id)
-        self.spool = Spool(spool, 1 << 30, 100)
+        self.spool = Spool(spool, 1 << 30, 100, clock=self.clock)
         self.jobs: list[Callable[[], None]] = []
         self.incidents = IncidentLifecycle(
             settings=self.settings,
@@ -252,29 +254,60 @@ def test_cooldown_and_budget_refuse_and_are_counted(bench: Bench) -> None:
     assert counts["manual", "budget"] == 1
 
 
-def test_an_incident_that_cannot_be_written_gives_its_budget_back(
-    bench: Bench, tmp_path: Path
+def test_an_incident_that_cannot_be_kept_gives_its_budget_back(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A full or missing disk must not use up the hour, nor hide the window from the next one."""
-    (tmp_path / "spool").write_text("a file where the directory should be")
+    """What goes wrong must not use up the hour, nor hide the window from the next incident."""
+
+    def fail(incident: Incident) -> NoReturn:
+        raise ValueError(incident.manifest.incident_id)
+
+    monkeypatch.setattr(bench.spool, "add", fail)
     bench.spans(3)
-    for cause in ("one", "two", "three", "four"):
+    for cause in ("one", "two", "three"):
         assert bench.fire(cause)
         bench.incidents.advance()
         bench.clock.advance(2)
         bench.incidents.advance()
         bench.run_jobs()
-    assert bench.incidents.failed == 4
+        bench.incidents.advance()
+        bench.clock.advance(10)
+    assert bench.incidents.failed == 3
     assert bench.guard.errors()[0].place == "write incident"
-    (tmp_path / "spool").unlink()
+    monkeypatch.undo()
 
-    assert bench.fire("five")
-    bench.incidents.advance()
+    assert bench.fire("four")
     incident = bench.finish()
 
     assert names(incident) == ["work"] * 3
     assert incident.manifest.exported_to == {}
     bench.guard._places.clear()
+
+
+def test_incidents_wait_in_memory_while_none_can_be_written(bench: Bench, tmp_path: Path) -> None:
+    """Two do; the gate opens no others meanwhile, but for one that looks now and then."""
+    (tmp_path / "spool").write_text("a file where the directory should be")
+    bench.spans(3)
+    outcomes = []
+    for number in range(600):
+        outcomes.append(bench.fire(f"cause {number}") is not None)
+        bench.incidents.advance()
+        bench.clock.advance(2)
+        bench.incidents.advance()
+        bench.run_jobs()
+
+    assert outcomes[:2] == [True, True]
+    assert outcomes.count(True) < 40
+    assert (bench.incidents.unspooled, bench.incidents.written) == (2, 0)
+    assert bench.incidents.failed == outcomes.count(True) - 2
+    assert [entry.is_in_memory for entry in bench.spool.entries()] == [True, True]
+
+    (tmp_path / "spool").unlink()
+    bench.clock.advance(60)
+
+    assert bench.spool.rescue() is None
+    assert [entry.is_in_memory for entry in bench.spool.entries()] == [False, False]
+    assert names(bench.spool.read(bench.spool.entries()[0])) == ["work"] * 3
 
 
 def test_unwritten_incidents_are_bounded(bench: Bench) -> None:

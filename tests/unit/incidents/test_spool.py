@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,8 +11,10 @@ import msgspec
 import pytest
 
 from otel_flight.errors import AmbiguousIncident, IncidentNotFound
+from otel_flight.incidents.delivery_state import DeliveryState
 from otel_flight.incidents.incident import Incident
-from otel_flight.incidents.spool import DeliveryState, Spool, default_spool_directory
+from otel_flight.incidents.spool import Spool
+from otel_flight.testing import FakeClock
 from tests.support.incident_builder import IncidentBuilder
 
 MakeIncident = Callable[[str], Incident]
@@ -193,11 +196,191 @@ def test_a_service_name_cannot_leave_the_directory(tmp_path: Path, make: MakeInc
     assert entry.incident_id == "20260101-000001-aaaaaa"
 
 
-def test_the_default_directory_follows_xdg(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """State belongs into XDG_STATE_HOME; without a home there is still a place."""
-    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
-    assert default_spool_directory() == tmp_path / "otel-flight" / "spool"
+def test_a_planted_link_is_not_written_through(tmp_path: Path, make: MakeIncident) -> None:
+    """Whoever can guess a name cannot make us empty another file of ours."""
+    victim = tmp_path / "key"
+    victim.write_text("secret")
+    spool = Spool(tmp_path / "spool", 1 << 30, 10)
+    entry = spool.add(make("20260101-000001-aaaaaa"))
+    for name in (
+        f".{entry.path.stem}.state.{os.getpid()}.part",
+        f".{entry.path.stem}.otlp.json.{os.getpid()}.part",
+        f"{entry.path.stem}.state",
+    ):
+        (spool.directory / name).symlink_to(victim)
 
-    monkeypatch.delenv("XDG_STATE_HOME")
-    monkeypatch.setenv("HOME", "/home/someone")
-    assert default_spool_directory() == Path("/home/someone/.local/state/otel-flight/spool")
+    spool.save_state(entry, DeliveryState(chunks=1))
+
+    assert victim.read_text() == "secret"
+    assert not (spool.directory / f"{entry.path.stem}.state").is_symlink()
+    assert spool.find(entry.incident_id).state.chunks == 1
+
+
+def test_files_are_closed_to_others_whatever_the_umask(tmp_path: Path, make: MakeIncident) -> None:
+    """Some daemons have none."""
+    before = os.umask(0)
+    try:
+        spool = Spool(tmp_path / "state" / "spool", 1 << 30, 10)
+        entry = spool.add(make("20260101-000001-aaaaaa"))
+        spool.save_state(entry, DeliveryState(chunks=1))
+        spool.of_logs().save_state(entry, DeliveryState(chunks=1))
+    finally:
+        os.umask(before)
+
+    made = [tmp_path / "state", spool.directory, *spool.directory.iterdir()]
+    assert len(made) == 5
+    assert {path.name for path in made if path.stat().st_mode & 0o077} == set()
+
+
+def test_a_directory_that_became_unsafe_gets_no_more_incidents(
+    tmp_path: Path, make: MakeIncident
+) -> None:
+    """It is looked at before each of them."""
+    spool = Spool(tmp_path / "spool", 1 << 30, 10)
+    spool.add(make("20260101-000001-aaaaaa"))
+    spool.directory.rename(tmp_path / "elsewhere")
+    spool.directory.symlink_to(tmp_path / "elsewhere")
+
+    entry = spool.add(make("20260101-000002-aaaaaa"))
+
+    assert entry.is_in_memory
+    assert len(list((tmp_path / "elsewhere").glob("*.flight"))) == 1
+
+
+def test_siblings_make_room_at_the_same_moment(tmp_path: Path, make: MakeIncident) -> None:
+    """What was written counts as written, and they do not evict each other's down to nothing."""
+    directory, rounds, failures = tmp_path / "spool", 40, []
+
+    def add(name: str) -> None:
+        spool = Spool(directory, 1 << 30, 2)
+        for number in range(rounds):
+            try:
+                spool.add(make(f"20260101-{number:06}-{name}"))
+            except Exception as error:  # noqa: BLE001
+                failures.append(error)
+
+    siblings = [threading.Thread(target=add, args=(name,)) for name in ("aaaaaa", "bbbbbb")]
+    for sibling in siblings:
+        sibling.start()
+    for sibling in siblings:
+        sibling.join()
+
+    assert failures == []
+    assert len(Spool(directory, 1 << 30, 2).entries()) == 2
+
+
+def test_what_cannot_be_written_is_in_memory(tmp_path: Path, make: MakeIncident) -> None:
+    """It has an entry, a state, and can be read and claimed; the third one is one too many."""
+    (tmp_path / "spool").write_text("not a directory")
+    spool = Spool(tmp_path / "spool", 1 << 30, 10)
+    entry = spool.add(make("20260101-000001-aaaaaa"))
+    spool.add(make("20260101-000002-aaaaaa"))
+
+    assert entry.is_in_memory
+    assert spool.has_added(entry)
+    assert spool.in_memory == 2
+    assert ids(spool) == ["20260101-000001-aaaaaa", "20260101-000002-aaaaaa"]
+    assert spool.read(entry).manifest.incident_id == entry.incident_id
+    with spool.claim(entry) as is_ours:
+        assert is_ours
+    spool.save_state(entry, DeliveryState(chunks=2))
+    assert spool.find(entry.incident_id).state.chunks == 2
+    with pytest.raises(OSError, match="Not a directory"):
+        spool.add(make("20260101-000003-aaaaaa"))
+
+
+def test_a_delivered_incident_leaves_the_memory(tmp_path: Path, make: MakeIncident) -> None:
+    """Once both its spans and its log records are where they go, or go nowhere."""
+    (tmp_path / "spool").write_text("not a directory")
+    spool = Spool(tmp_path / "spool", 1 << 30, 10)
+    logs = spool.of_logs()
+    entry = spool.add(make("20260101-000001-aaaaaa"))
+
+    spool.save_state(entry, DeliveryState(delivered=True))
+    assert logs.find(entry.incident_id).state == DeliveryState()
+    logs.settle_in_memory()
+
+    assert spool.in_memory == 0
+    assert spool.entries() == logs.entries() == []
+
+
+def test_memory_is_written_when_that_is_possible_again(tmp_path: Path, make: MakeIncident) -> None:
+    """With how far its delivery is; it is tried after a while, and at the end in any case."""
+    clock = FakeClock()
+    (tmp_path / "spool").write_text("not a directory")
+    spool = Spool(tmp_path / "spool", 1 << 30, 10, clock=clock)
+    spool.add(make("20260101-000001-aaaaaa"))
+    spool.save_state(spool.entries()[0], DeliveryState(chunks=3))
+    first_wait = spool.rescue()
+    assert first_wait is not None
+    clock.advance(first_wait)
+    second_wait = spool.rescue()
+    assert second_wait is not None
+
+    (tmp_path / "spool").unlink()
+    assert spool.rescue() == second_wait  # not yet
+    assert spool.rescue(is_last=True) is None
+
+    (entry,) = Spool(tmp_path / "spool", 1 << 30, 10).entries()
+    assert entry.state.chunks == 3
+    assert spool.in_memory == 0
+    assert spool.problem == ""
+
+
+def test_progress_that_cannot_be_noted_is_remembered(tmp_path: Path, make: MakeIncident) -> None:
+    """A disk that is full by now does not hold up a delivery."""
+    spool = Spool(tmp_path / "spool", 1 << 30, 10)
+    entry = spool.add(make("20260101-000001-aaaaaa"))
+    state_path = entry.path.with_suffix(".state")
+    state_path.mkdir()
+
+    spool.save_state(entry, DeliveryState(chunks=3))
+
+    assert spool.find(entry.incident_id).state.chunks == 3
+    assert spool.of_logs().find(entry.incident_id).state.chunks == 0
+    state_path.rmdir()
+    spool.save_state(entry, DeliveryState(chunks=4))
+    assert Spool(tmp_path / "spool", 1 << 30, 10).entries()[0].state.chunks == 4
+
+
+def test_a_damaged_incident_is_set_aside(tmp_path: Path, make: MakeIncident) -> None:
+    """It is still found by its id, is not offered for delivery, and goes first."""
+    spool = Spool(tmp_path / "spool", 1 << 30, 2)
+    spool.add(make("20260101-000001-aaaaaa"))
+    damaged = spool.add(make("20260101-000002-bbbbbb"))
+
+    path = spool.set_aside(damaged)
+
+    assert ids(spool) == ["20260101-000001-aaaaaa"]
+    assert [each.is_damaged for each in spool.entries(with_damaged=True)] == [False, True]
+    assert spool.find("20260101-000002").path == path
+    spool.add(make("20260101-000003-aaaaaa"))
+    assert ids(spool) == ["20260101-000001-aaaaaa", "20260101-000003-aaaaaa"]
+    assert not path.exists()
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"{broken",
+        b"[1]",
+        b"{}" * 100_000,
+        b"[" * 60_000,
+        b'{"chunks": -1}',
+        b'{"chunks": 99999999999999999999999}',
+        b'{"delivered": 1}',
+        b'{"last_error": "\xff"}',
+        b'{"other": ' + b"[" * 5000 + b"]" * 5000 + b"}",
+    ],
+    ids=lambda content: content[:12],
+)
+def test_a_state_that_cannot_be_read_says_that_nothing_was_delivered(
+    tmp_path: Path, make: MakeIncident, content: bytes
+) -> None:
+    """Whatever is in the file."""
+    spool = Spool(tmp_path / "spool", 1 << 30, 10)
+    entry = spool.add(make("20260101-000001-aaaaaa"))
+    entry.path.with_suffix(".state").write_bytes(content)
+
+    assert spool.entries()[0].state == DeliveryState()

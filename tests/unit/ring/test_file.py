@@ -13,11 +13,11 @@ from pathlib import Path
 import pytest
 
 from otel_flight.errors import RingUnavailable
+from otel_flight.own_files import open_directory
 from otel_flight.ring import file
 from otel_flight.ring.file import (
     create_backing,
     is_owner_alive,
-    open_directory,
     ring_directories,
 )
 
@@ -120,7 +120,7 @@ def test_a_directory_that_others_may_write_to_is_refused(tmp_path: Path, mode: i
     directory.chmod(mode)
 
     with pytest.raises(RingUnavailable, match=f"others may write to it \\(mode {mode:04o}\\)"):
-        open_directory(directory)
+        open_directory(directory, RingUnavailable)
 
 
 @is_root

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import click
 
-from otel_flight.cli.base import ExitCode, Invocation, directory_options, pass_invocation
+from otel_flight.cli.base import Invocation, directory_options, pass_invocation
 from otel_flight.cli.commands.export.json_files import write_json_file
 from otel_flight.cli.commands.export.sending import send_incidents
 from otel_flight.delivery.receiver.exporters import destination, is_endpoint_configured
@@ -67,14 +67,16 @@ def export(
     if not named:
         invocation.overrides["export"] = "otlp"
     entries = (
-        invocation.spool().entries()
+        [entry for entry in invocation.entries() if not entry.is_damaged]
         if is_all
         else [invocation.find_incident(name) for name in incidents]
     )
     if named:
-        for signal, name in named.items():
-            write_json_file(entries, signal, name, is_stdout_taken="-" in named.values())
-        return ExitCode.OK
+        is_stdout_taken = "-" in named.values()
+        return max(
+            write_json_file(entries, signal, name, is_stdout_taken=is_stdout_taken)
+            for signal, name in named.items()
+        )
     if not is_endpoint_configured(invocation.settings):
         raise click.UsageError(
             "no endpoint is configured: give --endpoint or --json, or set "

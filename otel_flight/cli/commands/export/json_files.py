@@ -12,19 +12,23 @@ from typing import IO
 
 import click
 
+from otel_flight.cli.base import ExitCode
 from otel_flight.delivery.json_lines import json_lines
 from otel_flight.delivery.pacing import Pacer
 from otel_flight.delivery.receiver.signals import Signal
+from otel_flight.errors import NotAnIncident
 from otel_flight.guard import Guard
 from otel_flight.incidents.flight_file import read_incident
-from otel_flight.incidents.spool import SpoolEntry
+from otel_flight.incidents.spool_directory import SpoolEntry
 from otel_flight.words import count
 
 
 def write_json_file(
     entries: Sequence[SpoolEntry], signal: Signal, name: str, *, is_stdout_taken: bool
-) -> None:
+) -> ExitCode:
     """Write one signal of every incident to a file, or to stdout for `-`.
+
+    Says on stderr which ones cannot be read, and goes on with the others.
 
     Args:
         entries: the incidents.
@@ -32,25 +36,35 @@ def write_json_file(
         name: of the file; it is overwritten.
         is_stdout_taken: whether lines are written there: nothing else is said there then.
 
+    Returns:
+        Whether all of them could be read, as an exit code.
+
     Raises:
         DeliveryFailed: the exporter could not put a line together.
         MissingExtra: it is not installed.
-        NotAnIncident: a file of the spool cannot be read.
         OSError: the file cannot be written.
     """
     if name == "-":
-        _write(entries, signal, sys.stdout)
-        return
-    with Path(name).open("w", encoding="utf-8") as stream:
-        written = _write(entries, signal, stream)
-    items = f"{count(written, signal.item)} of {count(len(entries), 'incident')}"
-    click.echo(f"{items} written to {name}", err=is_stdout_taken)
+        read, _ = _write(entries, signal, sys.stdout)
+    else:
+        with Path(name).open("w", encoding="utf-8") as stream:
+            read, written = _write(entries, signal, stream)
+        items = f"{count(written, signal.item)} of {count(read, 'incident')}"
+        click.echo(f"{items} written to {name}", err=is_stdout_taken)
+    return ExitCode.OK if read == len(entries) else ExitCode.FAILED
 
 
-def _write(entries: Sequence[SpoolEntry], signal: Signal, stream: IO[str]) -> int:
-    written = 0
+def _write(entries: Sequence[SpoolEntry], signal: Signal, stream: IO[str]) -> tuple[int, int]:
+    """Write lines; return of how many incidents, and how much is in them."""
+    read = written = 0
     for entry in entries:
-        for line in json_lines(signal, read_incident(entry.path), Pacer(1.0), Guard()):
+        try:
+            incident = read_incident(entry.path)
+        except NotAnIncident as error:
+            click.echo(f"otel-flight: {error}", err=True)
+            continue
+        read += 1
+        for line in json_lines(signal, incident, Pacer(1.0), Guard()):
             stream.write(line.text)
             written += line.items
-    return written
+    return read, written

@@ -14,10 +14,11 @@ from otel_flight.delivery.receiver.attempt import Exporter
 from otel_flight.delivery.receiver.exporters import build_exporter, destination
 from otel_flight.delivery.receiver.signals import LOGS, SPANS, Signal
 from otel_flight.delivery.sender import Sender, chunks_to_send
-from otel_flight.errors import DeliveryFailed, FlightError
+from otel_flight.errors import DeliveryFailed, FlightError, NotAnIncident
 from otel_flight.guard import Guard
+from otel_flight.incidents.delivery_state import DeliveryState
 from otel_flight.incidents.flight_file import read_incident
-from otel_flight.incidents.spool import DeliveryState, SpoolEntry
+from otel_flight.incidents.spool_directory import SpoolEntry
 from otel_flight.report.model.incident_words import reservations
 from otel_flight.words import count
 
@@ -52,7 +53,7 @@ def send_incidents(
                 what = f"{entry.incident_id}: {_whose(signal)}{error}"
                 click.echo(f"otel-flight: {what}", err=True)
                 failed += 1
-                failed_in_a_row += 1
+                failed_in_a_row += not isinstance(error, NotAnIncident)
             left = len(entries) - position - 1
             if left and failed_in_a_row >= _GIVE_UP_AFTER:
                 what = f"{_whose(signal)}{count(left, 'more incident')} not tried"

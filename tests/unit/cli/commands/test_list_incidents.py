@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from otel_flight.incidents.spool import DeliveryState, Spool
+from otel_flight.incidents.delivery_state import DeliveryState
+from otel_flight.incidents.spool import Spool
+from otel_flight.own_files import own_name
 from tests.support.command_line import FAILED_ID, SLOW_ID, fill_spool, run
 
 
@@ -110,3 +112,67 @@ def test_the_directory_can_be_named(spool: Spool, tmp_path: Path, is_before: boo
     outcome = run(*option, "list") if is_before else run("list", *option)
 
     assert outcome.output == f"no incidents in {tmp_path / 'other'}\n"
+
+
+def test_a_damaged_incident_is_named(spool: Spool) -> None:
+    """Before a service has met it, and after it set it aside; `show` says what is wrong with it."""
+    older, newer = spool.entries()
+    older.path.write_bytes(older.path.read_bytes()[:-100])
+    newer.path.write_bytes(b"")
+    spool.set_aside(newer)
+
+    lines = run("list").output.splitlines()
+
+    assert [line.split()[0] for line in lines[1:]] == [FAILED_ID, SLOW_ID]
+    assert "unreadable: it is no zip archive" in lines[1]
+    assert lines[1].endswith("set aside")
+    assert "unreadable: it is no zip archive" in lines[2]
+    assert [each["is_damaged"] for each in run("list", "--json").json()] == [True, False]
+    for incident_id in (FAILED_ID, SLOW_ID):
+        shown = run("show", incident_id)
+        assert shown.exit_code == 1
+        assert len(shown.output.splitlines()) == 1
+        assert "is not a readable incident: it is no zip archive" in shown.output
+    assert run("export", "--all", "--json", "-").exit_code == 1
+
+
+def test_incidents_in_a_directory_that_had_to_do_are_listed(
+    tmp_path: Path, own_environment: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Services that cannot use the usual one say so; this says it, too, and where theirs are."""
+    monkeypatch.delenv("OTEL_FLIGHT_SPOOL_DIRECTORY")
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "file"))
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    (tmp_path / "file").write_text("no directory")
+    usual = tmp_path / "file" / "otel-flight" / "spool"
+    instead = tmp_path / own_name() / "spool"
+    empty = run("list").output
+    fill_spool(instead, own_environment)
+
+    listed = run("list").output
+
+    warning = f"otel-flight: warning: incidents cannot be kept in {usual}: Not a directory"
+    assert warning in empty
+    assert f"no incidents in {instead}" in empty
+    assert warning in listed
+    assert FAILED_ID in listed
+    assert run("show", "last").exit_code == 0
+    assert run("show", FAILED_ID[:12]).exit_code == 0
+
+    (tmp_path / "file").unlink()  # by now it could be used
+    (tmp_path / own_name() / "more").mkdir()
+    assert f"no incidents in {usual}" in run("list").output
+
+
+def test_a_directory_that_is_given_is_looked_into_whoever_has_it(
+    tmp_path: Path, own_environment: Path
+) -> None:
+    """Root looks at what services of other users have left."""
+    theirs = tmp_path / "theirs"
+    fill_spool(theirs, own_environment)
+    theirs.chmod(0o777)
+
+    outcome = run("list", "--spool-directory", str(theirs))
+
+    assert FAILED_ID in outcome.output
+    assert "warning" not in outcome.output

@@ -11,7 +11,7 @@ import pytest
 from otel_flight.assembly import Settings
 from otel_flight.testing import FakeClock
 from otel_flight.triggers.gate.firing import Firing
-from otel_flight.triggers.gate.gate import BUDGET, COOLDOWN, JOINED, OPENED, Gate, Verdict
+from otel_flight.triggers.gate.gate import BACKOFF, BUDGET, COOLDOWN, JOINED, OPENED, Gate, Verdict
 
 
 class Bench:
@@ -118,14 +118,30 @@ def test_the_budget_is_for_any_hour() -> None:
 
 
 def test_the_budget_of_what_could_not_be_written_is_given_back() -> None:
-    """A full disk does not use up the hour."""
-    bench = Bench(incidents_per_hour=1)
-    bench.gate.give_back()
+    """A full disk does not use up the hour; nor does another incident lose its part of it."""
+    bench = Bench(incidents_per_hour=2)
+    bench.gate.give_back("never opened", 0)
     assert bench.incident("a") == OPENED
-    bench.gate.give_back()
-
     assert bench.incident("b") == OPENED
-    assert bench.incident("c") == BUDGET
+    bench.gate.give_back("1", 0)
+
+    bench.clock.advance(3599)
+    assert bench.incident("c") == OPENED
+    assert bench.incident("d") == BUDGET
+    bench.clock.advance(1)
+    assert bench.incident("d") == OPENED
+
+
+def test_after_an_incident_that_could_not_be_kept_none_opens_for_a_while() -> None:
+    """Each one would do the work of a whole window, only to meet the same full disk."""
+    bench = Bench()
+    assert bench.incident("a") == OPENED
+    bench.gate.give_back("1", 10)
+
+    assert bench.fire("b") == Verdict(BACKOFF, None)
+    bench.clock.advance(10)
+    assert bench.incident("b") == OPENED
+    assert bench.gate.counts()["t", BACKOFF] == 1
 
 
 def test_only_the_open_incident_can_be_closed() -> None:

@@ -1,0 +1,227 @@
+"""Incidents as files of one directory, which any number of processes may share.
+
+Beside `<name>.flight` stand `<name>.state` (how far its delivery is), `<name>.logs.state` (how far
+that of its log records is) and, where no endpoint is configured, `<name>.otlp.json`. A file that
+turned out to be damaged is `<name>.damaged`: nobody tries to deliver it again.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO, Final
+
+from otel_flight.errors import SpoolUnavailable
+from otel_flight.incidents.delivery_state import DeliveryState, read_state
+from otel_flight.incidents.flight_file import FLIGHT_SUFFIX
+from otel_flight.own_files import (
+    PART_SUFFIX,
+    lock_directory,
+    open_directory,
+    own_name,
+    whole_file,
+    write_test,
+)
+
+STATE_SUFFIX: Final = ".state"
+LOGS_STATE_SUFFIX: Final = ".logs.state"
+JSON_SUFFIX: Final = ".otlp.json"
+DAMAGED_SUFFIX: Final = ".damaged"
+_SUFFIXES: Final = (FLIGHT_SUFFIX, DAMAGED_SUFFIX, STATE_SUFFIX, LOGS_STATE_SUFFIX, JSON_SUFFIX)
+_PART_MAX_AGE_SECONDS: Final = 3600
+
+
+@dataclass(frozen=True)
+class SpoolEntry:
+    """An incident of the spool.
+
+    Attributes:
+        path: its file; of one that is in memory only, where it would be.
+        incident_id: its id.
+        bytes: the size of the file.
+        written_ns: when that was written.
+        state: how far its delivery is.
+        is_in_memory: whether there is no such file, as it could not be written.
+    """
+
+    path: Path
+    incident_id: str
+    bytes: int
+    written_ns: int
+    state: DeliveryState
+    is_in_memory: bool = False
+
+    @property
+    def is_damaged(self) -> bool:
+        """Whether it was set aside, as it cannot be read."""
+        return self.path.suffix == DAMAGED_SUFFIX
+
+
+class SpoolDirectory:
+    """A directory of incidents, at most `max_incidents` of them and `max_bytes` in all.
+
+    An incident leaves it only when room is needed: damaged ones go first, then delivered ones, then
+    the others, oldest first. Every eviction of an undelivered one is counted.
+    """
+
+    def __init__(self, path: Path, max_bytes: int, max_incidents: int) -> None:
+        self.path = path
+        self._max_bytes = max_bytes
+        self._max_incidents = max_incidents
+        self.evicted_delivered = 0
+        self.evicted_undelivered = 0
+
+    def check(self) -> None:
+        """Make the directory if it is missing, and see whether incidents can be kept in it.
+
+        Raises:
+            SpoolUnavailable: they cannot.
+        """
+        if self.path.parent.name == own_name():  # in a place that others may write to
+            os.close(open_directory(self.path.parent, SpoolUnavailable))
+        os.close(open_directory(self.path, SpoolUnavailable))
+        try:
+            write_test(self.path)
+        except OSError as error:
+            raise SpoolUnavailable(self.path, error.strerror or str(error)) from error
+
+    def add(self, name: str, write: Callable[[BinaryIO], object]) -> Path:
+        """Write an incident, then make room by evicting older ones.
+
+        Args:
+            name: of its file.
+            write: writes it to a stream.
+
+        Raises:
+            OSError: it could not be written.
+        """
+        path = self.path / name
+        descriptor = open_directory(self.path, SpoolUnavailable)
+        try:
+            with whole_file(path, is_synced=True) as stream:
+                write(stream)
+            # Two that make room at the same moment would each evict the other's. Where another one
+            # holds the lock for long, it is done without.
+            lock_directory(descriptor)
+            self._make_room(keep=path)
+        finally:
+            os.close(descriptor)
+        return path
+
+    def entries(self, state_suffix: str, *, with_damaged: bool = False) -> list[SpoolEntry]:
+        """Return what is in the directory, oldest first.
+
+        Args:
+            state_suffix: of the files that say how far the delivery is.
+            with_damaged: also what was set aside.
+        """
+        suffixes = (FLIGHT_SUFFIX, DAMAGED_SUFFIX) if with_damaged else (FLIGHT_SUFFIX,)
+        found = []
+        for path in self._files(*suffixes):
+            with contextlib.suppress(OSError):  # evicted by another process
+                found.append(_entry(path, path.stat(), state_suffix))
+        return sorted(found, key=lambda entry: entry.incident_id)
+
+    def entry(self, path: Path, state_suffix: str) -> SpoolEntry:
+        """Return an incident of the directory, also where it was evicted just now."""
+        try:
+            return _entry(path, path.stat(), state_suffix)
+        except OSError:
+            return SpoolEntry(path, _id_of(path), 0, 0, DeliveryState())
+
+    def set_aside(self, entry: SpoolEntry) -> Path:
+        """Let an incident that cannot be read hold up nobody; return what it is called now."""
+        path = entry.path.with_suffix(DAMAGED_SUFFIX)
+        with contextlib.suppress(OSError):  # evicted by another process, or set aside
+            entry.path.replace(path)
+        return path
+
+    def _make_room(self, keep: Path) -> None:
+        self._remove_stale_parts()
+        entries = self.entries(STATE_SUFFIX, with_damaged=True)
+        sizes = {entry.path: _bytes_with_copies(entry.path) for entry in entries}
+        kept, kept_bytes = len(entries), sum(sizes.values())
+        entries.sort(key=lambda entry: (not entry.is_damaged, not entry.state.delivered))  # stable
+        for entry in entries:
+            if kept <= self._max_incidents and kept_bytes <= self._max_bytes:
+                return
+            if entry.path != keep:
+                kept -= 1
+                kept_bytes -= sizes[entry.path]
+                self._evict(entry)
+
+    def _evict(self, entry: SpoolEntry) -> None:
+        if entry.state.delivered:
+            self.evicted_delivered += 1
+        else:
+            self.evicted_undelivered += 1
+        for suffix in _SUFFIXES:
+            _remove(entry.path.with_suffix(suffix))
+
+    def _remove_stale_parts(self) -> None:
+        """Remove what a process killed in the middle of writing left behind."""
+        newest = max(map(_modified, self._files(FLIGHT_SUFFIX)), default=0.0)
+        for path in self._files(PART_SUFFIX):
+            if _modified(path) < newest - _PART_MAX_AGE_SECONDS:
+                _remove(path)
+
+    def _files(self, *suffixes: str) -> list[Path]:
+        try:
+            return [path for path in self.path.iterdir() if path.name.endswith(suffixes)]
+        except (FileNotFoundError, NotADirectoryError):
+            return []
+
+
+@contextlib.contextmanager
+def claimed(path: Path) -> Iterator[bool]:
+    """Hold a file; yields False when another process holds it, or has evicted it."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+    except FileNotFoundError:
+        yield False
+        return
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            is_ours = True
+        except BlockingIOError:
+            is_ours = False
+        except OSError:  # a file system without locks: rather delivered twice than never
+            is_ours = True
+        yield is_ours
+    finally:
+        os.close(descriptor)
+
+
+def _entry(path: Path, status: os.stat_result, state_suffix: str) -> SpoolEntry:
+    state = read_state(path.with_suffix(state_suffix))
+    return SpoolEntry(path, _id_of(path), status.st_size, status.st_mtime_ns, state)
+
+
+def _id_of(path: Path) -> str:
+    return "-".join(path.name.split("-")[:3])
+
+
+def _remove(path: Path) -> None:
+    with contextlib.suppress(OSError):  # by another process, or not ours
+        path.unlink()
+
+
+def _bytes_with_copies(path: Path) -> int:
+    return sum(map(_size, map(path.with_suffix, _SUFFIXES)))
+
+
+def _size(path: Path) -> int:
+    with contextlib.suppress(OSError):
+        return path.stat().st_size
+    return 0
+
+
+def _modified(path: Path) -> float:
+    with contextlib.suppress(OSError):  # evicted by another process
+        return path.stat().st_mtime
+    return 0.0

@@ -1,0 +1,28 @@
+"""How a message quotes what was given to us: never all of it, and never what it may not show."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+_LONGEST: Final = 200
+"""So many characters of a value are quoted."""
+_MOST_NAMES: Final = 10
+"""So many names of a list are quoted."""
+
+
+def shown(value: object) -> str:
+    """Return the start of ``repr(value)``, whatever the value's own ``__repr__`` does."""
+    try:
+        text = repr(value)
+    except Exception:  # noqa: BLE001  (a foreign __repr__ may raise anything)
+        return f"<unprintable {type(value).__name__}>"
+    if len(text) <= _LONGEST:
+        return text
+    return f"{text[:_LONGEST]}…[+{len(text) - _LONGEST} characters]"
+
+
+def listed(names: Sequence[str]) -> str:
+    """Return the first few names, and how many more there are."""
+    more = len(names) - _MOST_NAMES
+    return ", ".join(names[:_MOST_NAMES]) + (f" and {more} more" if more > 0 else "")
