@@ -21,6 +21,7 @@
 #include <Python.h>
 #include <frameobject.h>
 #include <structmember.h>
+#include <unistd.h>
 
 #if PY_VERSION_HEX >= 0x030e0000
 #error "this version of Python keeps its calls in another way than is known here"
@@ -42,6 +43,7 @@
 typedef struct {
     PyTypeObject *frame_type;
     PyObject *current_frames; /* sys._current_frames */
+    long pid; /* of the process as far as Python knows */
     PyObject *cr_await; /* these are names of attributes */
     PyObject *gi_yieldfrom;
     PyObject *ag_await;
@@ -281,12 +283,61 @@ is_alone(void)
 #endif
 }
 
+/* Servers that have Python inside fork without telling it: uWSGI does. The interpreter of the child
+ * then goes on listing the threads of the parent, and their calls, whose memory is used again; only
+ * the thread that forked is there. From Python 3.11 on, `sys._current_frames()` reads that memory. */
+#if PY_VERSION_HEX >= 0x030b0000
+
+static int
+is_living(State *state, PyThreadState *thread)
+{
+    char path[64];
+    if (thread->native_thread_id == (unsigned long)state->pid) {
+        return 1; /* the parent's main thread: it forked, and goes on under another id */
+    }
+    snprintf(path, sizeof path, "/proc/self/task/%lu", thread->native_thread_id);
+    return access(path, F_OK) == 0;
+}
+
+static PyObject *
+frames_of_living(State *state)
+{
+    PyObject *found = PyDict_New();
+    PyThreadState *thread = PyInterpreterState_ThreadHead(PyInterpreterState_Get());
+    for (; found != NULL && thread != NULL; thread = PyThreadState_Next(thread)) {
+        if (!is_living(state, thread)) {
+            continue;
+        }
+        PyObject *id = PyLong_FromUnsignedLong(thread->thread_id);
+        PyObject *frame = (PyObject *)PyThreadState_GetFrame(thread);
+        if (id == NULL || (frame != NULL && PyDict_SetItem(found, id, frame) < 0)) {
+            Py_CLEAR(found);
+        }
+        Py_XDECREF(frame);
+        Py_XDECREF(id);
+    }
+    return found;
+}
+
+#endif
+
+static PyObject *
+frames_of_all(State *state)
+{
+#if PY_VERSION_HEX >= 0x030b0000
+    if (state->pid != (long)getpid()) {
+        return frames_of_living(state);
+    }
+#endif
+    return PyObject_CallNoArgs(state->current_frames);
+}
+
 /* The innermost frame of each thread by its id; none while that cannot be told. To be called with
  * collections off. */
 static PyObject *
 innermost_frames(State *state)
 {
-    PyObject *found = is_alone() ? PyObject_CallNoArgs(state->current_frames) : PyDict_New();
+    PyObject *found = is_alone() ? frames_of_all(state) : PyDict_New();
     if (found != NULL && !PyDict_CheckExact(found)) {
         Py_CLEAR(found);
         PyErr_SetString(PyExc_TypeError, "sys._current_frames() is another one");
@@ -699,7 +750,17 @@ frames_can_look(PyObject *Py_UNUSED(module), PyObject *Py_UNUSED(nothing))
     return PyBool_FromLong(is_alone());
 }
 
+static PyObject *
+frames_forked(PyObject *module, PyObject *Py_UNUSED(nothing))
+{
+    State *state = PyModule_GetState(module);
+    state->pid = (long)getpid();
+    Py_RETURN_NONE;
+}
+
 static PyMethodDef methods[] = {
+    {"forked", frames_forked, METH_NOARGS,
+     "forked()\n--\n\nNote that Python knows of the process that it is in."},
     {"can_look", frames_can_look, METH_NOARGS,
      "can_look()\n--\n\nReturn whether the stacks of threads can be read just now; 0.03 us."},
     {"stacks", frames_stacks, METH_O,
@@ -723,6 +784,7 @@ static int
 module_exec(PyObject *module)
 {
     State *state = PyModule_GetState(module);
+    state->pid = (long)getpid();
     state->current_frames = Py_XNewRef(PySys_GetObject("_current_frames"));
     state->cr_await = PyUnicode_InternFromString("cr_await");
     state->gi_yieldfrom = PyUnicode_InternFromString("gi_yieldfrom");

@@ -6,6 +6,7 @@ who keeps a frame keeps everything in it alive, and ends it on the wrong thread.
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from types import CodeType
@@ -21,6 +22,7 @@ except ImportError:
     import otel_flight.interpreter.frames_in_python as reader
 
 _reader: Final[Any] = reader
+os.register_at_fork(after_in_child=_reader.forked)
 
 MOST_FRAMES: Final = 300
 """At most this many frames of one stack are read, from the innermost one on."""

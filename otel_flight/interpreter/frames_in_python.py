@@ -9,6 +9,7 @@ before Python 3.13 nothing can read a local variable without writing into what o
 from __future__ import annotations
 
 import gc
+import os
 import sys
 from collections import deque
 from collections.abc import Iterator, Sequence
@@ -76,8 +77,24 @@ _MAY_HAVE_OWN_GIL: Final = sys.version_info >= (3, 12)
 _list_interpreters: Final[Any] = getattr(_interpreters(), "list_all", None)
 
 
+_pid = os.getpid()
+"""The process as far as Python knows: a server that has Python inside may fork without telling it,
+and then, from Python 3.11 on, threads are listed whose memory is used again."""
+
+
+def forked() -> None:
+    """Note that Python knows of the process that it is in."""
+    global _pid
+    _pid = os.getpid()
+
+
 def can_look() -> bool:
-    """Return whether the stacks of threads can be read just now: there is no other interpreter."""
+    """Return whether the stacks of threads can be read just now.
+
+    There is no other interpreter, and no list of the threads of another process.
+    """
+    if sys.version_info >= (3, 11) and _pid != os.getpid():
+        return False
     if not _MAY_HAVE_OWN_GIL or _list_interpreters is None:
         return True
     return len(_list_interpreters()) == 1
