@@ -6,6 +6,7 @@ The environments live in `.nox` and are used again until `make clean`.
 from __future__ import annotations
 
 import os
+import shutil
 from pathlib import Path
 
 import nox
@@ -86,6 +87,16 @@ def oldest(session: nox.Session) -> None:
     upgrade_pip(session)
     session.install("--editable", ".[test]", *OLDEST)
     session.run("python", "-m", "pytest", *NOT_WITH_OLDEST, *session.posargs)
+
+
+@nox.session(python=PYTHONS, default=False)
+def hosts(session: nox.Session) -> None:
+    """Run the tests under real servers, each beside a run without the recorder."""
+    upgrade_pip(session)
+    session.install("--editable", ".[hosts]")
+    if shutil.which("apxs") is not None:
+        session.install("mod_wsgi>=5")
+    session.run("python", "-m", "pytest", "-m", "hosts", *session.posargs)
 
 
 @nox.session(python=PYTHONS[-1])

@@ -41,8 +41,10 @@ class ServiceProcess:
 
     Args:
         arguments: What follows the interpreter: a script's path or `-m module`, and arguments.
+        launcher: What comes before the arguments; None is this interpreter.
         instrumented: Start it under `opentelemetry-instrument`, the script installed beside
-            this interpreter.
+            this interpreter; only where there is no launcher.
+        is_spoken_to: Whether `say` writes to its standard input; otherwise that is empty.
         environment: Added to this process's environment, from which the OTEL_* variables are
             taken away first, so that a developer's own settings change no test; all but the
             ring's and the spool's directory.
@@ -57,18 +59,22 @@ class ServiceProcess:
         self,
         arguments: Sequence[str],
         *,
+        launcher: Sequence[str] | None = None,
         instrumented: bool = False,
+        is_spoken_to: bool = False,
         environment: Mapping[str, str] | None = None,
         working_directory: Path | None = None,
         output_path: Path | None = None,
         ready_address: str | None = None,
     ) -> None:
-        launcher = [sys.executable]
-        if instrumented:
-            # Not resolved: the interpreter is a link, and the script lies beside the link.
-            script = Path(sys.executable).with_name("opentelemetry-instrument")
-            launcher = [str(script), sys.executable]
+        if launcher is None:
+            launcher = [sys.executable]
+            if instrumented:
+                # Not resolved: the interpreter is a link, and the script lies beside the link.
+                script = Path(sys.executable).with_name("opentelemetry-instrument")
+                launcher = [str(script), sys.executable]
         self.command = [*launcher, *arguments]
+        self._is_spoken_to = is_spoken_to
         self._environment = {
             name: value
             for name, value in os.environ.items()
@@ -90,7 +96,7 @@ class ServiceProcess:
         with self._output_path.open("ab") as output:
             self._process = subprocess.Popen(
                 self.command,
-                stdin=subprocess.DEVNULL,
+                stdin=subprocess.PIPE if self._is_spoken_to else subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 env=self._environment,
@@ -110,6 +116,9 @@ class ServiceProcess:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self._running.pid, signal.SIGKILL)
         self._running.wait()
+        if self._running.stdin is not None:
+            with contextlib.suppress(BrokenPipeError):
+                self._running.stdin.close()
         if self._temporary_output is not None:
             self._temporary_output.unlink(missing_ok=True)
 
@@ -135,6 +144,12 @@ class ServiceProcess:
     def send_signal(self, number: signal.Signals) -> None:
         """Send a signal to the program, not to its children."""
         self._running.send_signal(number)
+
+    def say(self, line: str) -> None:
+        """Write a line to the program's standard input."""
+        assert self._running.stdin is not None, "started without is_spoken_to"
+        self._running.stdin.write(f"{line}\n".encode())
+        self._running.stdin.flush()
 
     def wait(self, timeout_seconds: float = 30.0) -> int:
         """Block until it exits and return its exit code.

@@ -1,0 +1,1 @@
+"""One file for each kind of host: how it is started, what is asked, what is expected."""

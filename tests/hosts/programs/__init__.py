@@ -1,0 +1,1 @@
+"""Programs that hosts run, in this folder, as applications do."""
