@@ -23,7 +23,6 @@ from opentelemetry.sdk.trace.sampling import (
     TraceIdRatioBased,
 )
 
-from otel_flight.assembly import Settings
 from otel_flight.installation import install_with, is_sdk_disabled, uninstall
 from otel_flight.interpreter.sdk_pipeline import (
     exporter_of,
@@ -32,7 +31,7 @@ from otel_flight.interpreter.sdk_pipeline import (
     remove_processors,
 )
 from otel_flight.recording.sampler import FlightSampler
-from otel_flight.settings.sources import find_settings
+from otel_flight.settings.asked import AskedSettings
 
 _logger = logging.getLogger("otel_flight")
 _NAME: Final = "otel_flight"
@@ -167,7 +166,7 @@ def _install_quietly(options: dict[str, Any], tracer_provider: Any = None) -> No
         return
     try:
         provider = tracer_provider or trace.get_tracer_provider()
-        install_with(find_settings(Settings, file_options=options), provider)
+        install_with(AskedSettings(file_options=options), provider)
         _retire_batch_processors(provider)
     except Exception:
         _logger.exception("otel-flight could not be installed; the application goes on without it.")

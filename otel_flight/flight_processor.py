@@ -13,15 +13,14 @@ class FlightSpanProcessor(RecordingSpanProcessor):
     `FlightSampler`, or use `install()`, which does.
 
     Args:
-        recorder: which recorder to feed, started if need be; None: a new one, with settings from
-            the environment, that stops when the provider is shut down.
+        recorder: which recorder to feed; with its first span it starts, if it has not. None: a new
+            one, with settings from the environment, that stops when the provider is shut down.
     """
 
     def __init__(self, recorder: FlightRecorder | None = None) -> None:
         self.recorder: FlightRecorder = FlightRecorder() if recorder is None else recorder
-        super().__init__(self.recorder._begin_in_child, self.recorder._guard)
+        super().__init__(self.recorder._runs.begin_with_span, self.recorder._runs.guard)
         self.recorder.connect(self)
-        self.recorder.start()
 
     def shutdown(self) -> None:
         """Stop the recorder, unless another provider feeds it: finish or spool what is open."""

@@ -5,15 +5,13 @@ from __future__ import annotations
 import dataclasses
 import logging
 import os
-from typing import Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from opentelemetry import trace
 from opentelemetry.sdk.environment_variables import OTEL_SDK_DISABLED
 from opentelemetry.sdk.trace import TracerProvider
-from opentelemetry.sdk.trace.export import SpanExporter
 from opentelemetry.sdk.trace.sampling import Sampler
 
-from otel_flight.assembly import Settings
 from otel_flight.clock import SYSTEM_CLOCK, Clock
 from otel_flight.flight_processor import FlightSpanProcessor
 from otel_flight.interpreter.sdk_pipeline import (
@@ -26,7 +24,14 @@ from otel_flight.native import allocate_reentrant_lock
 from otel_flight.recorder import FlightRecorder
 from otel_flight.recording.pipeline_shield import PipelineShield, shield_for
 from otel_flight.recording.sampler import FlightSampler
-from otel_flight.settings.sources import SettingsInForce, find_settings, warn_once
+from otel_flight.settings.asked import AskedSettings
+from otel_flight.settings.fields import CoreSettings
+from otel_flight.settings.sources import SettingsInForce, warn_once
+
+if TYPE_CHECKING:
+    from opentelemetry.sdk.trace.export import SpanExporter
+
+    from otel_flight.assembly import Settings
 
 _logger = logging.getLogger("otel_flight")
 _MOST_WRAPPERS: Final = 8
@@ -74,21 +79,22 @@ def install(
         InvalidSetting: an argument has a value its setting cannot have.
         UnknownSetting: there is no setting of that name.
     """
-    in_force = find_settings(Settings, settings, overrides)
-    return install_with(in_force, tracer_provider or trace.get_tracer_provider(), exporter)
+    asked = AskedSettings(settings, overrides)
+    return install_with(asked, tracer_provider or trace.get_tracer_provider(), exporter)
 
 
 def install_with(
-    in_force: SettingsInForce[Settings],
+    settings: SettingsInForce[Settings] | AskedSettings,
     provider: Any,
     exporter: SpanExporter | None = None,
     clock: Clock = SYSTEM_CLOCK,
 ) -> FlightRecorder:
-    """Install with settings that were found already; see `install`."""
+    """Install with settings that were found already, or are to be found; see `install`."""
     global _installed
+    core = _core_of(settings)
     provider = _unwrapped(provider)
     if is_sdk_disabled():
-        return _inert(in_force)
+        return _inert(settings)
     if not isinstance(provider, TracerProvider):
         _logger.warning(
             "otel-flight records nothing: the tracer provider is %s, not the SDK's. Install "
@@ -96,21 +102,20 @@ def install_with(
             "opentelemetry-distro is installed).",
             f"{type(provider).__module__}.{type(provider).__qualname__}",
         )
-        return _inert(in_force)
+        return _inert(settings)
     with _install_lock:
         known = _recorder_of(provider)
         if known is None and _installed is not None and _installed.enabled:
             known = _installed
             _install_in(provider, known)
         if known is not None:
-            _warn_of_others(in_force.settings, known.settings)
+            _warn_of_others(settings, known)
             return known
-        warn_once(in_force.problems)
-        if not in_force.settings.enabled:
-            return _inert(in_force)
+        if not core.enabled:
+            return _inert(settings)
         service_name = str(provider.resource.attributes.get("service.name", ""))
         _installed = FlightRecorder(
-            in_force, service_name=service_name, exporter=exporter, clock=clock
+            settings, service_name=service_name, exporter=exporter, clock=clock
         )
         _install_in(provider, _installed)
         return _installed
@@ -153,10 +158,20 @@ def _install_in(provider: TracerProvider, recorder: FlightRecorder) -> None:
     _installations.append(_Installation(provider, processor, shield))
 
 
-def _inert(in_force: SettingsInForce[Settings]) -> FlightRecorder:
+def _core_of(settings: SettingsInForce[Settings] | AskedSettings) -> CoreSettings:
+    """Return the settings that every recorder has; what is wrong with arguments is raised."""
+    if isinstance(settings, SettingsInForce):
+        return settings.settings
+    core = settings.find_core()
+    return FlightRecorder(settings).settings if core is None else core.settings
+
+
+def _inert(settings: SettingsInForce[Settings] | AskedSettings) -> FlightRecorder:
     """Return a recorder that nothing reaches: what a program does with it does nothing."""
-    settings = dataclasses.replace(in_force.settings, enabled=False, metrics=False)
-    return FlightRecorder(dataclasses.replace(in_force, settings=settings, problems=()))
+    if isinstance(settings, AskedSettings):
+        return FlightRecorder(settings.but(enabled=False, metrics=False))
+    changed = dataclasses.replace(settings.settings, enabled=False, metrics=False)
+    return FlightRecorder(dataclasses.replace(settings, settings=changed, problems=()))
 
 
 def _unwrapped(provider: Any) -> Any:
@@ -169,8 +184,15 @@ def _unwrapped(provider: Any) -> Any:
     return provider if inner is None else inner
 
 
-def _warn_of_others(asked: Settings, in_force: Settings) -> None:
+def _warn_of_others(
+    settings: SettingsInForce[Settings] | AskedSettings, known: FlightRecorder
+) -> None:
     """Say which settings of a further call have no effect."""
+    if known.is_asked_for_by(settings):
+        return
+    is_found = isinstance(settings, SettingsInForce)
+    asked = settings.settings if is_found else FlightRecorder(settings).settings
+    in_force = known.settings
     names = [
         field.name
         for field in dataclasses.fields(in_force)

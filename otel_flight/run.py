@@ -7,7 +7,7 @@ its locks may be held for ever.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from otel_flight.assembly import Assembly, Settings
 from otel_flight.clock import Clock, monotonic_ns
 from otel_flight.delivery.delivery import Delivery
 from otel_flight.delivery.pacing import Pacer
+from otel_flight.delivery.receiver.exporters import preload
 from otel_flight.delivery.receiver.signals import LOGS, SPANS
 from otel_flight.guard import Guard
 from otel_flight.incidents.completion import new_incident_id
@@ -25,12 +26,14 @@ from otel_flight.incidents.spool import Spool
 from otel_flight.incidents.spool_place import spool_directories
 from otel_flight.native import allocate_lock
 from otel_flight.process_facts import ProcessFacts
+from otel_flight.recording.exporting_pipeline import is_exporting
 from otel_flight.recording.session import RecordingSession
+from otel_flight.recording.span_processor import RecordingSpanProcessor
 from otel_flight.recording.tick_waits import TickWaits
 from otel_flight.recording.ticker import Ticker
 from otel_flight.ring.cleanup import remove_old_dead_rings
-from otel_flight.ring.layout import LANE_RUNTIME, LANE_SPANS
-from otel_flight.sources.base import Counting, Deferring, Surroundings, build_sources
+from otel_flight.ring.layout import LANE_SPANS
+from otel_flight.sources.base import Surroundings, build_sources
 from otel_flight.statistics import Statistics
 from otel_flight.termination import TERMINATION
 from otel_flight.triggers.base import TriggerContext, build_triggers
@@ -48,7 +51,8 @@ class Run:
         assembly: which sources and triggers there are.
         service_name: as far as it is known; the first span's resource corrects it.
         exporter: takes the spans of incidents; None: what the settings choose.
-        is_pipeline_exporting: tells whether another processor exports sampled spans.
+        pipelines: returns what calls the span processors; it tells whether another one exports.
+        has_main_failed: whether the main program has failed before there was a run to see it.
     """
 
     def __init__(
@@ -60,7 +64,8 @@ class Run:
         guard: Guard,
         assembly: Assembly,
         exporter: SpanExporter | None,
-        is_pipeline_exporting: Callable[[], bool],
+        pipelines: Callable[[], Iterable[object]],
+        has_main_failed: bool = False,
     ) -> None:
         self.settings = settings
         self._guard = guard
@@ -80,6 +85,7 @@ class Run:
                 guard=guard,
                 clock=clock,
                 waits=waits,
+                has_main_failed=has_main_failed,
             ),
         )
         self.gate = Gate(settings, clock, new_incident_id)
@@ -105,23 +111,48 @@ class Run:
             guard=guard,
             clock=clock,
             submit=self.worker.submit,
-            is_pipeline_exporting=is_pipeline_exporting,
+            is_pipeline_exporting=lambda: any(map(is_exporting, pipelines())),
         )
         self._ticker = Ticker(settings.tick_seconds, self._tasks(), guard, self._activity, waits)
 
-    def open(self) -> None:
-        """Make the ring and start the ticker. Takes some milliseconds: the memory is allocated."""
-        self._open_ring()
-        self.open_in_background()
+    def open(self, *, in_background: bool = False, is_over: bool = False) -> None:
+        """Make the ring, install what triggers and sources need, and start the ticker; all or none.
 
-    def open_in_background(self) -> None:
-        """Start the ticker, which makes the ring; records wait in the lanes until then."""
-        for trigger in self.triggers.installed:
-            trigger.start()
-        for source in self.sources:
-            with self._guard.swallow(f"start {source.name}"):
-                source.start()
-        self._ticker.start()
+        Args:
+            in_background: the ticker makes the ring, for which memory is allocated; records wait in
+                the lanes until then.
+            is_over: the program has ended, and no thread can be started: only `finish` follows.
+
+        Raises:
+            RuntimeError: no thread can be started.
+        """
+        try:
+            if not in_background:
+                self._open_ring()
+            for trigger in self.triggers.installed:
+                trigger.start()
+            self.sources.start(self._guard)
+            if not is_over:
+                self._ticker.start()
+        except BaseException:
+            self._take_out()
+            self.session.close()
+            raise
+
+    @staticmethod
+    def import_exporters(settings: Settings) -> None:
+        """Import the exporters that will be needed; this module has imported all the rest."""
+        for signal in (SPANS, LOGS):
+            preload(signal, settings)
+
+    def show_to(self, processor: RecordingSpanProcessor) -> None:
+        """Let a processor record into this run."""
+        processor.record_into(
+            self.session,
+            self.triggers.root_ended,
+            self.triggers.span_ended,
+            shows_events=self.triggers.wants_events,
+        )
 
     def close_incidents(self, timeout_seconds: float) -> bool:
         """Close what is open, write it and deliver it. Blocks; not for the ticker's thread.
@@ -152,10 +183,7 @@ class Run:
         """
         self._take_out()
         self._ticker.stop(min(1.0, deadline_seconds))
-        for source in self.sources:
-            if isinstance(source, Deferring):
-                with self._guard.swallow(source.name):
-                    source.settle()
+        self.sources.settle(self._guard)
         with self._guard.swallow("close incident"):
             self._open_ring()  # a forked child may end before its ticker came to it
             self.session.drain()
@@ -191,14 +219,7 @@ class Run:
     def _take_out(self) -> None:
         for trigger in self.triggers.installed:
             trigger.stop()
-        for source in self.sources:
-            with self._guard.swallow(f"stop {source.name}"):
-                source.stop()
-
-    def _tick_sources(self) -> None:
-        for source in self.sources:
-            with self._guard.swallow(source.name):
-                source.tick()
+        self.sources.stop(self._guard)
 
     def fire(self, firing: Firing) -> Verdict | None:
         """Ask the gate about a firing; left for the ticker when the gate is busy."""
@@ -209,19 +230,9 @@ class Run:
 
     def statistics(self, *, is_recording: bool) -> Statistics:
         """Return the totals of this run. Any thread; blocks for microseconds."""
-        session, ring = self.session, self.session.ring
-        path = ring.backing.path if ring is not None else None
-        return Statistics(
+        return Statistics.of_session(
+            self.session,
             is_recording=is_recording,
-            ring_path=str(path) if path is not None else "",
-            window_bytes=len(ring.backing.memory) if ring is not None else 0,
-            window_seconds=self._reach_seconds(),
-            spans=session.lanes[LANE_SPANS].counts(),
-            runtime=session.lanes[LANE_RUNTIME].counts(),
-            open_spans=len(session.open_spans.spans),
-            open_spans_evicted=session.open_spans.evicted,
-            converted_values=session.encoder.converted,
-            cut_records=session.encoder.cut_records,
             firings=self.gate.counts(),
             repeated_firings=self.inbox.repeated,
             dropped_firings=self.inbox.dropped,
@@ -230,25 +241,16 @@ class Run:
             incidents_failed=self.incidents.failed,
             delivery=self.delivery.statistics,
             log_delivery=self.log_delivery.statistics,
-            sources={
-                source.name: source.counts()
-                for source in self.sources
-                if isinstance(source, Counting)
-            },
+            sources=self.sources.counts(),
             errors=self._guard.errors(),
         )
-
-    def _reach_seconds(self) -> float:
-        ring = self.session.ring
-        oldest = next(ring.image.segments(LANE_SPANS), None) if ring is not None else None
-        return 0.0 if oldest is None else (monotonic_ns() - oldest.opened_monotonic_ns) / 1e9
 
     def _tasks(self) -> list[tuple[str, Callable[[], None]]]:
         tasks = [
             ("open ring", self._open_ring),
             ("drain", self.session.drain),
             ("heartbeat", self._heartbeat),
-            ("sources", self._tick_sources),
+            ("sources", lambda: self.sources.tick(self._guard)),
             *self.triggers.watches,
             ("firings", self._collect_firings),
             ("incident", self.incidents.advance),
@@ -287,13 +289,10 @@ class Run:
             self.incidents.fire(firing)
 
     def _answer_request(self) -> None:
-        ring = self.session.ring
-        answer = self.triggers.answer_request
+        ring, answer = self.session.ring, self.triggers.answer_request
         if ring is not None and answer is not None:
             answer(ring, self._fire_for_answer)
 
     def _fire_for_answer(self, firing: Firing) -> dict[str, Any]:
-        verdict = self.incidents.fire(firing)
-        if verdict is None:
-            return {"outcome": "busy", "incident_id": None}
+        verdict = self.incidents.fire(firing) or Verdict("busy", None)
         return {"outcome": verdict.outcome, "incident_id": verdict.incident_id}

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from otel_flight.delivery.delivery import DeliveryStatistics
 from otel_flight.guard import NotedError
+from otel_flight.recording.session import RecordingSession
 from otel_flight.ring.lane_writer import LaneCounts
+from otel_flight.ring.layout import LANE_RUNTIME, LANE_SPANS
 
 
 @dataclass(frozen=True)
@@ -60,3 +63,21 @@ class Statistics:
     log_delivery: DeliveryStatistics = field(default_factory=DeliveryStatistics)
     sources: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     errors: tuple[NotedError, ...] = ()
+
+    @classmethod
+    def of_session(cls, session: RecordingSession, **others: Any) -> Statistics:
+        """Return the totals of a session, and the other ones as they are given."""
+        ring, open_spans, encoder = session.ring, session.open_spans, session.encoder
+        path = ring.backing.path if ring is not None else None
+        return cls(
+            ring_path=str(path) if path is not None else "",
+            window_bytes=len(ring.backing.memory) if ring is not None else 0,
+            window_seconds=session.reach_seconds(),
+            spans=session.lanes[LANE_SPANS].counts(),
+            runtime=session.lanes[LANE_RUNTIME].counts(),
+            open_spans=len(open_spans.spans),
+            open_spans_evicted=open_spans.evicted,
+            converted_values=encoder.converted,
+            cut_records=encoder.cut_records,
+            **others,
+        )

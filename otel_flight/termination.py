@@ -90,10 +90,20 @@ class Termination:
     def __init__(self) -> None:
         self._handler = _DefaultAction(self._came)
         self._pid = os.getpid()
+        self._known: tuple[Unfinished, ...] = ()  # those of recorders that wait for a span, too
         self._unfinished: tuple[Unfinished, ...] = ()
         self._is_ending = allocate_lock()  # taken by who begins to end all
 
-    def expect(self) -> None:
+    def expect(self, unfinished: Unfinished) -> None:
+        """Install the handler for what is to come, where the function in front of it kills at once.
+
+        Later the program may have a handler, which restores what was there before.
+        """
+        if _last_signal is not None:
+            self._known = (*self._without(unfinished), unfinished)
+            self._install()
+
+    def _install(self) -> None:
         """Install the handler, where SIGTERM has none.
 
         Python takes handlers in the main thread only; in another one only the function in front is
@@ -110,20 +120,22 @@ class Termination:
         """Let SIGTERM wait for something to be finished."""
         if self._pid != os.getpid():  # forked without Python's fork hooks
             self.forked()
-        self.expect()
+        self._install()
+        self._known = (*self._without(unfinished), unfinished)
         self._unfinished = (*self._unfinished, unfinished)
         if _last_signal is not None:
             _last_signal.arm(_PATIENCE_SECONDS, self._limit_seconds())
 
     def remove(self, unfinished: Unfinished) -> None:
         """Say that it is finished; when it was the last, and SIGTERM has come, the process dies."""
-        known = self._unfinished
-        self._unfinished = tuple(each for each in known if each is not unfinished)
-        if self._unfinished or not known:
-            return
-        if self._is_ending.locked():
+        was_known = unfinished in self._known
+        self._known = self._without(unfinished)
+        self._unfinished = tuple(each for each in self._unfinished if each is not unfinished)
+        if not self._unfinished and self._is_ending.locked():
             self._die(_SIGTERM)
-        else:
+        elif not self._unfinished and _last_signal is not None:
+            _last_signal.disarm()
+        if was_known and not self._known:
             self._uninstall()
 
     def look(self) -> None:
@@ -134,9 +146,12 @@ class Termination:
     def forked(self) -> None:
         """Remove the handler in a forked child, which has nothing to finish."""
         self._pid = os.getpid()
-        self._unfinished = ()
+        self._known = self._unfinished = ()
         self._is_ending = allocate_lock()
         self._uninstall()
+
+    def _without(self, unfinished: Unfinished) -> tuple[Unfinished, ...]:
+        return tuple(each for each in self._known if each is not unfinished)
 
     def _is_free(self) -> bool:
         """Whether nobody else handles SIGTERM, as far as that can be known: servers do in C."""

@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from otel_flight.clock import monotonic_ns
+from otel_flight.interpreter.tasks import current_task_reference
 from otel_flight.recording.encoding.compiled import IS_AVAILABLE, SpanWriters, span_writers
 from otel_flight.recording.encoding.fast_encoder import span_encoder
 from otel_flight.recording.encoding.scope_table import ScopeTable
@@ -40,6 +42,7 @@ class RecordingSession:
         self.runtime = RuntimeEvents(self.lanes[layout.LANE_RUNTIME], stacks, settings.record_bytes)
         self.encoder = span_encoder(self.scopes, settings.record_bytes)
         self.open_spans = OpenSpans(settings.open_spans)
+        self.current_task_reference = current_task_reference
         self.writers: SpanWriters | None = None
         if settings.compiled and IS_AVAILABLE:
             lane = self.lanes[layout.LANE_SPANS]
@@ -82,6 +85,11 @@ class RecordingSession:
         """Note in the ring's header that this process lives."""
         if self.ring is not None:
             self.ring.heartbeat()
+
+    def reach_seconds(self) -> float:
+        """Return how far back the span lane reaches now."""
+        oldest = next(self.ring.image.segments(layout.LANE_SPANS), None) if self.ring else None
+        return 0.0 if oldest is None else (monotonic_ns() - oldest.opened_monotonic_ns) / 1e9
 
     def close(self) -> None:
         """Close the ring cleanly and remove it."""

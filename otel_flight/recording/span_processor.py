@@ -1,7 +1,8 @@
 """The hot path: what happens inside `Span.start()` and `Span.end()` of the host.
 
 The law of this file: never raise, never wait, never log, no I/O. An exception here would reach user
-code and starve the processors after us (opentelemetry-python #5624).
+code and starve the processors after us (opentelemetry-python #5624). Once in a process that is not
+so: its first span waits until recording has begun. What records is imported then, and not here.
 """
 
 from __future__ import annotations
@@ -12,16 +13,20 @@ from typing import Any, Final
 
 from opentelemetry.sdk.trace import ReadableSpan, Span, SpanProcessor
 
+from otel_flight.clock import monotonic_ns
 from otel_flight.guard import Guard
 from otel_flight.interpreter import sdk_internals
 from otel_flight.interpreter.sdk_pipeline import pipeline_of_span
-from otel_flight.interpreter.tasks import current_task_reference
-from otel_flight.native import get_ident
-from otel_flight.recording.encoding.compiled import WriteSpan
-from otel_flight.recording.session import RecordingSession
+from otel_flight.native import allocate_lock, get_ident
 from otel_flight.ring.layout import LANE_SPANS
 
 _UNSET: Final = sdk_internals.unset_status()
+_LONGEST_WAIT_SECONDS: Final = 5.0
+"""A span waits at most this many seconds while another thread begins to record."""
+
+WriteSpan = Callable[..., bool]
+"""It takes a span's context, parent, resource, scope, name, kind, start time and more. It records
+the span and returns True, or leaves everything as it was and returns False."""
 
 RootEnd = Callable[[ReadableSpan], None]
 """This is called with each local root that ended, on the application's thread, under the law of
@@ -39,19 +44,26 @@ def unwatched(*_: object) -> None:
 class RecordingSpanProcessor(SpanProcessor):
     """Mirror every recording span into a lane of the ring.
 
+    Args:
+        begin: called on the thread of the first span; lets this one `record_into` a session, unless
+            it cannot.
+        guard: notes what fails.
+
     Attributes:
         is_recording: spans are ignored while False.
-        is_forked: the first span that starts begins recording anew; the fork hook sets it.
+        is_waiting: the next span that starts is to begin the recording; see `wait_for_span`.
         pipeline: the SDK object that calls all processors of the provider; None before the first
             local root. It tells whether someone exports already.
     """
 
-    def __init__(self, forked: Callable[[], None], guard: Guard) -> None:
+    def __init__(self, begin: Callable[[], None], guard: Guard) -> None:
         self.is_recording = False
-        self.is_forked = False
+        self.is_waiting = False
         self.pipeline: Any = None
         self._guard = guard
-        self._forked = forked
+        self._begin = begin
+        self._turn = allocate_lock()  # taken by the thread whose span begins the recording
+        self._beginner = 0
         self._pid = self._begun_pid = 0
         self._silent: dict[int, None] = {}
 
@@ -59,9 +71,15 @@ class RecordingSpanProcessor(SpanProcessor):
         """Let no trigger see a local root that is about to start, nor what is below it."""
         self._silent[span_id] = None
 
+    def wait_for_span(self) -> None:
+        """Let the next span that starts begin the recording. Also in a forked child."""
+        self._turn = allocate_lock()
+        self._beginner = 0
+        self.is_recording, self.is_waiting = False, True
+
     def record_into(
         self,
-        session: RecordingSession,
+        session: Any,
         root_end: RootEnd,
         notable_end: NotableEnd,
         *,
@@ -70,7 +88,7 @@ class RecordingSpanProcessor(SpanProcessor):
         """Record into a session from now on: after a start, or in a forked child.
 
         Args:
-            session: what to record into.
+            session: what to record into, a `session.RecordingSession`.
             root_end: called with local roots that ended.
             notable_end: called with spans that ended with a status.
             shows_events: calls it with spans that have events as well.
@@ -79,6 +97,8 @@ class RecordingSpanProcessor(SpanProcessor):
         self._open = session.open_spans.spans
         self._roots = session.open_spans.roots
         self._silent = session.open_spans.silent
+        self._held_up = session.open_spans.held_up
+        self._current_task = session.current_task_reference
         # In pairs: what one session's encoder made would say something else in another's lane, and
         # a thread may be between the two when recording begins anew.
         append = session.lanes[LANE_SPANS].append
@@ -89,13 +109,13 @@ class RecordingSpanProcessor(SpanProcessor):
         writers = session.writers
         self._write = None if writers is None else writers.write
         self._write_start = None if writers is None else writers.write_start
-        self.is_forked = False
+        self.is_waiting = False
         self.is_recording = True
 
     def on_start(self, span: Span, parent_context: Any = None) -> None:
         """Note the span as open; a local root is recorded at once."""
         try:
-            if not self.is_recording and not self._begins_anew():
+            if not self.is_recording and not self._begins(span):
                 return
             if self._open.setdefault(span._context[1], span) is not span:  # type: ignore[index]
                 self._open[_key_of_twin(span._context)] = span
@@ -145,7 +165,7 @@ class RecordingSpanProcessor(SpanProcessor):
         def on_start(self, span: Span, parent_context: Any = None) -> None:
             """Note the span as open; a local root is recorded at once."""
             try:
-                if self.is_recording or self._begins_anew():
+                if self.is_recording or self._begins(span):
                     self._open[span.get_span_context().span_id] = span
                     if span.parent is None or span.parent.is_remote:
                         self._root_started(span)
@@ -181,31 +201,49 @@ class RecordingSpanProcessor(SpanProcessor):
             self._open.setdefault(span_id, other)
         self._open.pop(_key_of_twin(context), None)
 
-    def _begins_anew(self) -> bool:
-        return self.is_recording or (self.is_forked and self._begins_in_child())
+    def _begins(self, span: Span) -> bool:
+        """Begin recording if this is the first span; return whether it records now.
 
-    def _begins_in_child(self) -> bool:
-        """Begin recording in this forked child, once; return whether it records by itself now.
-
-        Not while another thread is at it, nor again after it failed: a child that cannot start a
-        thread, say, would pay for the attempt with every span.
+        Another thread's first span waits meanwhile, as it would be lost. One that starts within the
+        beginning, by a finalizer, say, passes by. Once it failed it is not tried again: a process
+        that cannot start a thread, say, would pay for the attempt with every span.
         """
+        thread_id = get_ident()
+        if not self.is_waiting or self._beginner == thread_id:
+            return self.is_recording
+        arrived_ns = monotonic_ns()
+        turn = self._turn  # in a child there may be another one by then
+        if not turn.acquire(True, _LONGEST_WAIT_SECONDS):
+            return False
+        try:
+            if self.is_waiting:
+                self._beginner = thread_id
+                self._begin()
+        finally:
+            self.is_waiting = False
+            self._beginner = 0
+            turn.release()
+        if self.is_recording:
+            self._held_up[span.get_span_context().span_id] = monotonic_ns() - arrived_ns
+        return self.is_recording
+
+    def _begins_in_child(self, span: Span) -> bool:
+        """Begin recording in this forked child, once; return whether it records by itself now."""
         pid = getpid()
         if self._begun_pid != pid:
             self._begun_pid = pid
-            self.is_recording = False
-            self._forked()
-        return self.is_recording and self._pid == pid
+            self.wait_for_span()
+        return self._begins(span) and self._pid == pid
 
     def _root_started(self, span: Span) -> None:
         if getpid() != self._pid:  # uWSGI forks without running Python's fork hooks
-            if not self._begins_in_child():
+            if not self._begins_in_child(span):
                 return
             self._open[span.get_span_context().span_id] = span
         if self.pipeline is None:
             self.pipeline = pipeline_of_span(span)
         thread_id = get_ident()
-        task = current_task_reference()
+        task = self._current_task()
         self._roots[span.get_span_context().span_id] = (span, thread_id, task)
         write = self._write_start
         if write is None or not _is_start_written(write, span, thread_id):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from threading import ExceptHookArgs
 from types import FrameType
 from typing import Any, Final, Protocol, runtime_checkable
 
@@ -64,6 +65,15 @@ class Deferring(Protocol):
 
 
 @runtime_checkable
+class SeesThreadsFail(Protocol):
+    """A source that records exceptions that end threads."""
+
+    def thread_failed(self, arguments: ExceptHookArgs) -> None:
+        """Record what `threading.excepthook` was called with. On the thread that ends."""
+        ...
+
+
+@runtime_checkable
 class Counting(Protocol):
     """A source that counts what it sees, for `statistics()`."""
 
@@ -83,6 +93,7 @@ class Surroundings:
         guard: for callbacks that run on the application's threads.
         clock: a fake one in tests.
         waits: lets a source look at the ticker's waits.
+        has_main_failed: whether the main program failed before there were sources.
     """
 
     settings: CoreSettings
@@ -91,6 +102,7 @@ class Surroundings:
     guard: Guard
     clock: Clock = SYSTEM_CLOCK
     waits: TickWaits = field(default_factory=TickWaits)
+    has_main_failed: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,12 +124,53 @@ class SourceDescription:
     docs: str
 
 
+class SourceSet(tuple[Source, ...]):
+    """The sources of one run that are on. One that fails does not keep the others from theirs."""
+
+    __slots__ = ()
+
+    def start(self, guard: Guard) -> None:
+        """Install what they need."""
+        for source in self:
+            with guard.swallow(f"start {source.name}"):
+                source.start()
+
+    def stop(self, guard: Guard) -> None:
+        """Remove it again."""
+        for source in self:
+            with guard.swallow(f"stop {source.name}"):
+                source.stop()
+
+    def tick(self, guard: Guard) -> None:
+        """Let them do what takes longer. Ticker only."""
+        for source in self:
+            with guard.swallow(source.name):
+                source.tick()
+
+    def settle(self, guard: Guard) -> None:
+        """Let them record what is waiting."""
+        for source in self:
+            if isinstance(source, Deferring):
+                with guard.swallow(source.name):
+                    source.settle()
+
+    def thread_failed(self, arguments: ExceptHookArgs) -> None:
+        """Show them the end of a thread, which none of them has seen."""
+        for source in self:
+            if isinstance(source, SeesThreadsFail):
+                source.thread_failed(arguments)
+
+    def counts(self) -> dict[str, Mapping[str, int]]:
+        """Return what they count, by the source's name and the count's."""
+        return {each.name: each.counts() for each in self if isinstance(each, Counting)}
+
+
 def build_sources(
     descriptions: Iterable[SourceDescription], settings: SettingsGroup, surroundings: Surroundings
-) -> tuple[Source, ...]:
+) -> SourceSet:
     """Return those of the sources that the settings turn on."""
     built = (each.build(settings, surroundings) for each in descriptions)
-    return tuple(source for source in built if source is not None)
+    return SourceSet(source for source in built if source is not None)
 
 
 def current_ids() -> tuple[int, int]:

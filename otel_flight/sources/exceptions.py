@@ -61,7 +61,7 @@ class UnhandledExceptions:
         self._events = surroundings.events
         self._guard = surroundings.guard
         self._clock = surroundings.clock
-        self._reported = reported_error()
+        self._reported = None if surroundings.has_main_failed else reported_error()
         self._thread = ChainedHook(threading, "excepthook", threading.__excepthook__)
         self._finalizer = ChainedHook(sys, "unraisablehook", sys.__unraisablehook__)
         self._waiting: deque[tuple[RuntimeEvent, list[Place]]] = deque()
@@ -69,13 +69,13 @@ class UnhandledExceptions:
 
     def start(self) -> None:
         """Install the hooks."""
-        self._thread.add(self._thread_failed)
+        self._thread.add(self.thread_failed)
         self._finalizer.add(self._finalizer_failed)
         LOG_TAP.add(self._logged)
 
     def stop(self) -> None:
         """Remove them again."""
-        self._thread.remove(self._thread_failed)
+        self._thread.remove(self.thread_failed)
         self._finalizer.remove(self._finalizer_failed)
         LOG_TAP.remove(self._logged)
 
@@ -106,7 +106,8 @@ class UnhandledExceptions:
             "dropped": self._dropped,
         }
 
-    def _thread_failed(self, arguments: threading.ExceptHookArgs) -> None:
+    def thread_failed(self, arguments: threading.ExceptHookArgs) -> None:
+        """Record what ended a thread."""
         thread = arguments.thread
         where = thread.name if thread is not None else ""
         self._failed(arguments.exc_value, arguments.exc_traceback, names.THREAD, where)

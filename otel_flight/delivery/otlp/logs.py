@@ -1,20 +1,20 @@
 """The log records of an incident as OTLP logs, each with the ids of the span it was logged in.
 
 For a backend of logs, besides the events they are of spans and lanes. The SDK's classes for them
-are not settled: up to 1.38 an exporter takes `LogData`, later ones take `ReadableLogRecord`.
+are not settled: up to 1.38 an exporter takes `LogData`, later ones take `ReadableLogRecord`. They
+are imported where log records are built: the import alone starts threads.
 """
 
 from __future__ import annotations
 
 import functools
+import importlib
 import inspect
-from collections.abc import Callable
 from typing import Any, Final
 
 from opentelemetry import _logs as logs_api
 from opentelemetry._logs import SeverityNumber
 from opentelemetry.context import Context
-from opentelemetry.sdk import _logs as logs_sdk
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.trace import NonRecordingSpan, SpanContext, set_span_in_context
 
@@ -59,7 +59,8 @@ class LogBuilder:
             if key.startswith(_SAID_ELSEWHERE):
                 del attributes[key]
         level = said.get(log_attributes.LEVEL)
-        return _make(
+        make = _make_readable if hasattr(_sdk(), "ReadableLogRecord") else _make_data
+        return make(
             {
                 "timestamp": portable_time_ns(record.start_ns),
                 "observed_timestamp": portable_time_ns(record.start_ns),
@@ -89,21 +90,20 @@ def _make_readable(
     fields: dict[str, Any], trace_id: int, span_id: int, resource: Resource, scope: SharedScope
 ) -> Any:
     record = logs_api.LogRecord(context=_context(trace_id, span_id), **fields)
-    return logs_sdk.ReadableLogRecord(record, resource, scope)
+    return _sdk().ReadableLogRecord(record, resource, scope)
 
 
 def _make_data(
     fields: dict[str, Any], trace_id: int, span_id: int, resource: Resource, scope: SharedScope
 ) -> Any:
-    record_class: Any = logs_sdk.LogRecord  # type: ignore[attr-defined]
+    record_class = _sdk().LogRecord
     if "context" in inspect.signature(record_class.__init__).parameters:
         fields["context"] = _context(trace_id, span_id)
     else:
         fields |= {"trace_id": trace_id, "span_id": span_id, "trace_flags": 0}
-    data_class: Any = logs_sdk.LogData  # type: ignore[attr-defined]
-    return data_class(record_class(resource=resource, **fields), scope)
+    return _sdk().LogData(record_class(resource=resource, **fields), scope)
 
 
-_make: Final[Callable[..., Any]] = (
-    _make_readable if hasattr(logs_sdk, "ReadableLogRecord") else _make_data
-)
+@functools.cache
+def _sdk() -> Any:
+    return importlib.import_module("opentelemetry.sdk._logs")

@@ -6,9 +6,6 @@ exporters themselves; only what they cannot know is decided here: which of them,
 
 from __future__ import annotations
 
-# The SDK's fork hook uses a thread pool. It deadlocks every forked child when the pool's own fork
-# hook was registered after the tracer provider's, so before an exporter's import could do that.
-import concurrent.futures.thread  # noqa: F401
 import importlib
 import logging
 import os

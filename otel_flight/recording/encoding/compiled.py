@@ -7,7 +7,7 @@ types, and where it knows them otherwise, spans are recorded by the Python code.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, Final, NamedTuple
 
 from opentelemetry.trace import SpanKind
@@ -16,6 +16,7 @@ from opentelemetry.trace.span import DEFAULT_TRACE_STATE
 from otel_flight.interpreter import sdk_internals
 from otel_flight.interpreter.threads import HAS_GIL
 from otel_flight.recording.encoding.scope_table import ScopeEntry, ScopeTable
+from otel_flight.recording.span_processor import WriteSpan
 from otel_flight.records.layout import kind_of
 from otel_flight.records.records import FLAG_PARENT_IS_REMOTE, Span, SpanStart
 from otel_flight.ring import layout
@@ -25,11 +26,6 @@ try:
     from otel_flight.recording.encoding._hot_path import SpanWriter  # type: ignore[import-not-found]
 except ImportError:
     SpanWriter = None
-
-
-WriteSpan = Callable[..., bool]
-"""It takes a span's context, parent, resource, scope, name, kind, start time and more. It records
-the span and returns True, or leaves everything as it was and returns False."""
 
 
 class SpanWriters(NamedTuple):

@@ -18,6 +18,8 @@ _MOST_FRAMES: Final = 8
 _MODULE: Final = "<module>"
 _COMMAND: Final = "<string>"
 """The program of `python -c` has this instead of a file."""
+_NO_FILE: Final = "<"
+"""The name of what a console runs begins with this, as of all that is in no file."""
 
 
 def reported_error() -> BaseException | None:
@@ -29,14 +31,19 @@ def reported_error() -> BaseException | None:
 def has_ended_main(error: BaseException) -> bool:
     """Return whether an exception that was reported came out of the main program."""
     main = sys.modules.get("__main__")
-    file = getattr(main, "__file__", None) or _COMMAND
+    file = getattr(main, "__file__", None)
     traceback: TracebackType | None = error.__traceback__
     for _ in range(_MOST_FRAMES):
         if traceback is None:
             return False
         frame = traceback.tb_frame
         code = frame.f_code
-        if code.co_name == _MODULE and code.co_filename == file:
+        if code.co_name == _MODULE and _is_program(code.co_filename, file):
             return main is None or frame.f_globals is vars(main)
         traceback = traceback.tb_next
     return False
+
+
+def _is_program(file: str, known: str | None) -> bool:
+    """Return whether a file is the program's, which is not known any more when it has ended."""
+    return file == known if known else file == _COMMAND or not file.startswith(_NO_FILE)

@@ -271,8 +271,7 @@ class TestForking:
 
     def test_the_first_span_begins_anew(self, forked: Child) -> None:
         """Once, and it is recorded already."""
-        forked.processor.is_forked = True
-        forked.processor.is_recording = False
+        forked.processor.wait_for_span()
 
         for _ in range(3):
             forked.start_and_end()
@@ -298,8 +297,7 @@ class TestForking:
         """No span after the first pays for it, and the parent's ring stays untouched."""
         forked.is_failing = True
         if has_hook:
-            forked.processor.is_forked = True
-            forked.processor.is_recording = False
+            forked.processor.wait_for_span()
         else:
             forked.processor._pid = os.getpid() + 1
 
@@ -312,9 +310,24 @@ class TestForking:
         assert (error.place, error.count) == ("on_start", 1)
 
     def test_threads_of_a_child_do_not_begin_twice(self, forked: Child) -> None:
-        """A span that starts while another thread begins anew passes by, and does not wait."""
-        forked.processor.is_forked = True
-        forked.processor.is_recording = False
+        """The first span of another thread waits meanwhile, and is recorded."""
+        forked.processor.wait_for_span()
+        others: list[threading.Thread] = []
+
+        def start_another() -> None:
+            others.append(threading.Thread(target=forked.start_and_end))
+            others[0].start()
+
+        forked.meanwhile = start_another
+        forked.start_and_end()
+        others[0].join(10)
+
+        assert forked.begun == 1
+        assert forked.sessions[-1].lanes[0].counts().written_records == 4
+
+    def test_a_span_within_the_beginning_passes_by(self, forked: Child) -> None:
+        """A finalizer may start one; it does not wait for what its own thread is doing."""
+        forked.processor.wait_for_span()
         forked.meanwhile = forked.start_and_end
 
         forked.start_and_end()
@@ -349,9 +362,7 @@ class Child:
         if self.is_failing:
             raise RuntimeError("can't start new thread")
         if self.meanwhile is not None:
-            thread = threading.Thread(target=self.meanwhile)
-            thread.start()
-            thread.join()
+            self.meanwhile()
         self.new_session()
 
     def start_and_end(self) -> None:
