@@ -69,7 +69,8 @@ class RecordingSpanProcessor(SpanProcessor):
 
     def silence(self, span_id: int) -> None:
         """Let no trigger see a local root that is about to start, nor what is below it."""
-        self._silent[span_id] = None
+        if self.is_recording or self.is_waiting:
+            self._silent[span_id] = None
 
     def wait_for_span(self) -> None:
         """Let the next span that starts begin the recording. Also in a forked child."""
@@ -212,6 +213,8 @@ class RecordingSpanProcessor(SpanProcessor):
         if not self.is_waiting or self._beginner == thread_id:
             return self.is_recording
         arrived_ns = monotonic_ns()
+        span_id = span.get_span_context().span_id
+        is_silent = span_id in self._silent
         turn = self._turn  # in a child there may be another one by then
         if not turn.acquire(True, _LONGEST_WAIT_SECONDS):
             return False
@@ -224,7 +227,9 @@ class RecordingSpanProcessor(SpanProcessor):
             self._beginner = 0
             turn.release()
         if self.is_recording:
-            self._held_up[span.get_span_context().span_id] = monotonic_ns() - arrived_ns
+            self._held_up[span_id] = monotonic_ns() - arrived_ns
+            if is_silent:
+                self._silent[span_id] = None
         return self.is_recording
 
     def _begins_in_child(self, span: Span) -> bool:

@@ -237,6 +237,25 @@ def test_a_dropped_health_check_never_fires() -> None:
     assert recorder.statistics().spans.written_records > 9
 
 
+def test_a_stopped_recorder_keeps_no_ids_of_dropped_spans() -> None:
+    """The sampler goes on to drop; nothing takes away what is noted of spans nobody records."""
+    provider = provider_with(DropsHealthChecks())
+    recorder = otel_flight.install(tracer_provider=provider, **QUIET)
+    tracer = provider.get_tracer("test")
+    tracer.start_span("GET /health").end()
+    recorder.stop()
+
+    for _ in range(3):
+        tracer.start_span("GET /health").end()
+
+    (processor,) = (
+        each
+        for each in provider._active_span_processor._span_processors
+        if isinstance(each, otel_flight.FlightSpanProcessor)
+    )
+    assert not processor._silent
+
+
 def test_a_request_dropped_by_chance_fires() -> None:
     """A sampler of someone's own that keeps one of five drops no kind of request by rule."""
     provider = provider_with(EveryFifth())
