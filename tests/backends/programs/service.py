@@ -22,8 +22,7 @@ def witnessed() -> FastAPI:
     """Return an application whose spans are witnessed; `POST /witness` writes them down."""
     provider = trace.get_tracer_provider()
     assert isinstance(provider, TracerProvider), "start it under opentelemetry-instrument"
-    witness = Witness()
-    provider.add_span_processor(witness)
+    witness = Witness(provider)
     app = FastAPI()
 
     @app.post("/witness")

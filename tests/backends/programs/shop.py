@@ -58,8 +58,6 @@ class Shop:
         )
         if exporter is not None:
             self.provider.add_span_processor(BatchSpanProcessor(exporter))
-        self.witness = Witness()
-        self.provider.add_span_processor(self.witness)
         # Only failing requests make incidents: not their parts, nor how long the test takes.
         recorder = otel_flight.install(
             tracer_provider=self.provider,
@@ -71,6 +69,7 @@ class Shop:
         )
         assert recorder is not None
         self.recorder = recorder
+        self.witness = Witness(self.provider)
 
     def tracer(self, number: int = 0) -> Tracer:
         """Return one of three tracers."""

@@ -6,22 +6,39 @@ from pathlib import Path
 from typing import Any
 
 from opentelemetry.exporter.otlp.proto.common.trace_encoder import encode_spans
-from opentelemetry.sdk.trace import ReadableSpan, Span, SpanProcessor
+from opentelemetry.sdk.trace import ReadableSpan, Span, TracerProvider
+
+import otel_flight
 
 
-class Witness(SpanProcessor):
-    """Keeps every recorded span as the SDK itself would have exported it, sampled or not."""
+class Witness:
+    """Keeps every recorded span as the SDK itself would have exported it, sampled or not.
 
-    def __init__(self) -> None:
+    It stands at the recorder's own processor: others are not shown what the sampler dropped.
+
+    Args:
+        provider: a recorder is installed in it.
+    """
+
+    def __init__(self, provider: TracerProvider) -> None:
         self._open: dict[int, Span] = {}
         self._ended: list[ReadableSpan] = []
+        (processor,) = (
+            each
+            for each in provider._active_span_processor._span_processors
+            if isinstance(each, otel_flight.FlightSpanProcessor)
+        )
+        self._record_start, self._record_end = processor.on_start, processor.on_end
+        vars(processor).update(on_start=self.on_start, on_end=self.on_end)
 
     def on_start(self, span: Span, parent_context: Any = None) -> None:
         """Note the span as open."""
+        self._record_start(span, parent_context)
         self._open[span.get_span_context().span_id] = span
 
     def on_end(self, span: ReadableSpan) -> None:
         """Keep the span as it ended."""
+        self._record_end(span)
         context = span.get_span_context()
         assert context is not None
         del self._open[context.span_id]
