@@ -25,7 +25,7 @@ if TYPE_CHECKING:
         Manifest,
     )
     from otel_flight.incidents.window import Window, WindowEvent, WindowSpan
-    from otel_flight.statistics import Statistics
+    from otel_flight.running.statistics import Statistics
 
 try:
     from otel_flight._version import __version__

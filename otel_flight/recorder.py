@@ -19,8 +19,8 @@ from otel_flight.clock import SYSTEM_CLOCK, Clock
 from otel_flight.errors import RecorderStopped
 from otel_flight.guard import Guard
 from otel_flight.recording.span_processor import RecordingSpanProcessor
-from otel_flight.run_factory import RecorderParts, RunFactory
-from otel_flight.runs import Runs
+from otel_flight.running.factory import RecorderParts, RunFactory
+from otel_flight.running.runs import Runs
 from otel_flight.settings.asked import AskedSettings
 from otel_flight.settings.sources import SettingsInForce
 
@@ -29,8 +29,8 @@ if TYPE_CHECKING:
 
     from otel_flight.assembly import Assembly, Settings
     from otel_flight.incidents.incident import Incident
-    from otel_flight.run import Run
-    from otel_flight.statistics import Statistics
+    from otel_flight.running.run import Run
+    from otel_flight.running.statistics import Statistics
 
 
 class FlightRecorder:

@@ -38,20 +38,8 @@ LAYERS: Final[tuple[tuple[str, ...], ...]] = (
     ("environment_variables",),
     ("delivery",),
     ("report",),
-    ("job_queue", "worker"),
-    (
-        "before_recording",
-        "process_facts",
-        "run",
-        "run_factory",
-        "fork_hooks",
-        "runs",
-        "recorder",
-        "flight_processor",
-        "self_metrics",
-        "statistics",
-        "termination",
-    ),
+    ("running",),
+    ("recorder", "flight_processor"),
     ("installation",),
     ("auto_instrumentation",),
     ("cli",),
@@ -74,32 +62,29 @@ LATE: Final[Mapping[str, frozenset[str]]] = {
             "incidents.incident",
             "incidents.manifest",
             "incidents.window",
-            "statistics",
+            "running.statistics",
         }
     ),
     "installation": frozenset({"assembly"}),
-    "recorder": frozenset({"assembly", "incidents.incident", "run", "statistics"}),
-    "run_factory": frozenset(
+    "recorder": frozenset({"assembly", "incidents.incident", "running.run", "running.statistics"}),
+    "running.factory": frozenset(
         {
             "assembly",
             "incidents.flight_file",
             "incidents.incident",
-            "run",
-            "self_metrics",
-            "statistics",
+            "running.run",
+            "running.self_metrics",
+            "running.statistics",
         }
     ),
-    "runs": frozenset({"run", "statistics"}),
+    "running.runs": frozenset({"running.run", "running.statistics"}),
 }
 """What these modules may import when it is needed, and for types: a process that makes no span
 starts without what records."""
 
 LIVE: Final = (
-    "worker",
-    "run",
+    "running",
     "recorder",
-    "self_metrics",
-    "statistics",
     "flight_processor",
     "installation",
     "auto_instrumentation",

@@ -131,8 +131,9 @@ def test_imports_that_go_down_are_allowed(tmp_path: Path) -> None:
             id="a-reader-and-the-recorder",
         ),
         pytest.param(
-            {"cli/demo.py": "from otel_flight.run import Run\n", "run.py": ""},
-            "cli.demo line 1 imports run: reading what a dead process left needs nothing live",
+            {"cli/demo.py": "from otel_flight.running import run\n", "running/run.py": ""},
+            "cli.demo line 1 imports running.run: reading what a dead process left needs nothing "
+            "live",
             id="a-reader-and-a-run",
         ),
         pytest.param(

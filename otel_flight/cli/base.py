@@ -30,9 +30,9 @@ from otel_flight.errors import (
     ServiceNotFound,
     UnknownSetting,
 )
-from otel_flight.incidents.delivery_state import DeliveryState
-from otel_flight.incidents.spool import Spool, find_entry
-from otel_flight.incidents.spool_directory import SpoolEntry
+from otel_flight.incidents.spool.delivery_state import DeliveryState
+from otel_flight.incidents.spool.directory import SpoolEntry
+from otel_flight.incidents.spool.spool import Spool, find_entry
 from otel_flight.ring.facts import SERVICE
 from otel_flight.ring.file import RING_SUFFIX, ring_directories
 from otel_flight.ring.reader import RingHeader, RingReader

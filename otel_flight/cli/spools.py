@@ -7,8 +7,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from otel_flight.incidents.spool_directory import STATE_SUFFIX, SpoolDirectory
-from otel_flight.incidents.spool_place import spool_directories
+from otel_flight.incidents.spool.directory import STATE_SUFFIX, SpoolDirectory
+from otel_flight.incidents.spool.place import spool_directories
 from otel_flight.own_files import directory_problem, own_name
 from otel_flight.ring.facts import SERVICE, SPOOL, SPOOL_PROBLEM
 from otel_flight.ring.reader import RingHeader

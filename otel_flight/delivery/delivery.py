@@ -40,8 +40,8 @@ from otel_flight.errors import (
     NotAnIncident,
 )
 from otel_flight.guard import Guard
-from otel_flight.incidents.spool import Spool
-from otel_flight.incidents.spool_directory import SpoolEntry
+from otel_flight.incidents.spool.directory import SpoolEntry
+from otel_flight.incidents.spool.spool import Spool
 from otel_flight.native import Thread
 from otel_flight.settings.fields import CoreSettings
 

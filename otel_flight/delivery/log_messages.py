@@ -8,8 +8,8 @@ from pathlib import Path
 from otel_flight.delivery.receiver.exporters import Destination
 from otel_flight.delivery.receiver.signals import Signal
 from otel_flight.errors import MissingExtra, NotAnIncident
-from otel_flight.incidents.delivery_state import DeliveryState
-from otel_flight.incidents.spool_directory import SpoolEntry
+from otel_flight.incidents.spool.delivery_state import DeliveryState
+from otel_flight.incidents.spool.directory import SpoolEntry
 
 _logger = logging.getLogger("otel_flight")
 

@@ -23,10 +23,10 @@ from otel_flight.delivery.receiver.signals import LOGS, Signal
 from otel_flight.delivery.span_chunks import MOST_BYTES, MOST_SPANS, SpanChunks
 from otel_flight.errors import DeliveryFailed
 from otel_flight.guard import Guard
-from otel_flight.incidents.delivery_state import DeliveryState
 from otel_flight.incidents.incident import Incident
-from otel_flight.incidents.spool import Spool
-from otel_flight.incidents.spool_directory import SpoolEntry
+from otel_flight.incidents.spool.delivery_state import DeliveryState
+from otel_flight.incidents.spool.directory import SpoolEntry
+from otel_flight.incidents.spool.spool import Spool
 from otel_flight.settings.fields import CoreSettings
 
 PATIENCE: Final = 8

@@ -24,10 +24,10 @@ from otel_flight.incidents.frozen_window import FrozenWindow
 from otel_flight.incidents.gil_yields import yield_gil
 from otel_flight.incidents.incident import Incident
 from otel_flight.incidents.manifest import Manifest
-from otel_flight.incidents.memory_shelf import MAX_UNWRITTEN
 from otel_flight.incidents.open_incident import OpenIncident
 from otel_flight.incidents.record_marks import RecordMarks
-from otel_flight.incidents.spool import Spool
+from otel_flight.incidents.spool.memory_shelf import MAX_UNWRITTEN
+from otel_flight.incidents.spool.spool import Spool
 from otel_flight.incidents.window import Window
 from otel_flight.incidents.writer import IncidentWriter
 from otel_flight.recording.session import RecordingSession

@@ -16,7 +16,7 @@ from otel_flight.incidents.completion import complete
 from otel_flight.incidents.findings.rulebook import Rulebook
 from otel_flight.incidents.gil_yields import YieldGil
 from otel_flight.incidents.incident import Incident
-from otel_flight.incidents.spool import Spool
+from otel_flight.incidents.spool.spool import Spool
 
 _MOST_UNFINISHED: Final = 20_000
 """The writer remembers at most this many unfinished spans, and forgets the oldest beyond that: if

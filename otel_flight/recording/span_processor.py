@@ -18,15 +18,12 @@ from otel_flight.guard import Guard
 from otel_flight.interpreter import sdk_internals
 from otel_flight.interpreter.sdk_pipeline import pipeline_of_span
 from otel_flight.native import allocate_lock, get_ident
+from otel_flight.recording.ordinary_spans import is_start_written, is_written
 from otel_flight.ring.layout import LANE_SPANS
 
 _UNSET: Final = sdk_internals.unset_status()
 _LONGEST_WAIT_SECONDS: Final = 5.0
 """A span waits at most this many seconds while another thread begins to record."""
-
-WriteSpan = Callable[..., bool]
-"""It takes a span's context, parent, resource, scope, name, kind, start time and more. It records
-the span and returns True, or leaves everything as it was and returns False."""
 
 RootEnd = Callable[[ReadableSpan], None]
 """This is called with each local root that ended, on the application's thread, under the law of
@@ -142,7 +139,7 @@ class RecordingSpanProcessor(SpanProcessor):
             parent = span._parent
             status = span._status
             write = self._write
-            if write is None or status is not _UNSET or not _is_written(write, span):
+            if write is None or status is not _UNSET or not is_written(write, span):
                 encode, append = self._record_end
                 data, scope = encode(span)
                 append(data, scope)
@@ -251,7 +248,7 @@ class RecordingSpanProcessor(SpanProcessor):
         task = self._current_task()
         self._roots[span.get_span_context().span_id] = (span, thread_id, task)
         write = self._write_start
-        if write is None or not _is_start_written(write, span, thread_id):
+        if write is None or not is_start_written(write, span, thread_id):
             encode, append = self._record_start
             data, scope = encode(span, thread_id)
             append(data, scope)
@@ -260,46 +257,3 @@ class RecordingSpanProcessor(SpanProcessor):
 def _key_of_twin(context: Any) -> int:
     """Return under which key a span is open whose id another open span has, too."""
     return -id(context)
-
-
-def _is_start_written(write: WriteSpan, span: Any, thread_id: int) -> bool:
-    """Record the start of an ordinary local root by the compiled hot path, if it can be."""
-    try:
-        return write(
-            span._context,
-            span._parent,
-            span._resource,
-            span._instrumentation_scope,
-            span._name,
-            span._kind,
-            span._start_time,
-            thread_id,
-        )
-    except AttributeError:  # a span of a shape we do not know
-        return False
-
-
-def _is_written(write: WriteSpan, span: Any) -> bool:
-    """Record an ordinary span by the compiled hot path, if it can be."""
-    try:
-        attributes, events, links = span._attributes, span._events, span._links
-        return not (
-            events._dq
-            or links._dq
-            or attributes.dropped
-            or events.dropped
-            or links.dropped
-            or not write(
-                span._context,
-                span._parent,
-                span._resource,
-                span._instrumentation_scope,
-                span._name,
-                span._kind,
-                span._start_time,
-                span._end_time,
-                attributes._dict,
-            )
-        )
-    except AttributeError:  # a span of a shape we do not know
-        return False

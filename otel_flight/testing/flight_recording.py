@@ -17,7 +17,7 @@ from otel_flight.clock import SYSTEM_CLOCK, Clock
 from otel_flight.errors import CannotRecord
 from otel_flight.incidents.flight_file import read_incident
 from otel_flight.incidents.incident import Incident
-from otel_flight.incidents.spool import Spool
+from otel_flight.incidents.spool.spool import Spool
 from otel_flight.installation import (
     get_recorder,
     install_with,

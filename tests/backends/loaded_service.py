@@ -9,11 +9,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import final
 
-from otel_flight.incidents.delivery_state import DeliveryState
 from otel_flight.incidents.flight_file import read_incident
 from otel_flight.incidents.incident import Incident
-from otel_flight.incidents.spool import Spool
-from otel_flight.incidents.spool_directory import SpoolEntry
+from otel_flight.incidents.spool.delivery_state import DeliveryState
+from otel_flight.incidents.spool.directory import SpoolEntry
+from otel_flight.incidents.spool.spool import Spool
 from tests.backends.scenario import INCIDENT_ID, KIND, application_spans, key, of_kind
 from tests.support.http_requests import status_of
 from tests.support.jaeger_process import JaegerProcess

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Final
 
 from otel_flight.incidents.flight_file import read_incident
-from otel_flight.incidents.spool import Spool
-from otel_flight.incidents.spool_directory import SpoolEntry
+from otel_flight.incidents.spool.directory import SpoolEntry
+from otel_flight.incidents.spool.spool import Spool
 from tests.backends.scenario import Scenario, read_spans
 from tests.support.service_process import ServiceProcess, free_port
 

@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from otel_flight import self_metrics
 from otel_flight.guard import NotedError
 from otel_flight.names.sent_attributes import KIND, KIND_INCIDENT
-from otel_flight.statistics import Statistics
+from otel_flight.running import self_metrics
+from otel_flight.running.statistics import Statistics
 
 DASHBOARD = Path(__file__).parents[2] / "docs" / "how-to" / "grafana-dashboard.json"
 OF_TEMPO = "tempo_discarded_spans_total"

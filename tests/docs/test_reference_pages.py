@@ -9,7 +9,7 @@ import click
 import pytest
 
 import otel_flight
-from otel_flight import self_metrics, testing
+from otel_flight import testing
 from otel_flight.assembly import Settings
 from otel_flight.cli import command_line
 from otel_flight.names import (
@@ -19,6 +19,7 @@ from otel_flight.names import (
     process_attributes,
     sent_attributes,
 )
+from otel_flight.running import self_metrics
 from otel_flight.settings.declaration import settings_in
 
 DOCS = Path(__file__).parents[2] / "docs"

@@ -19,8 +19,8 @@ from typing import Final, Literal
 from otel_flight.incidents.flight_file import read_incident, read_manifest
 from otel_flight.incidents.incident import Incident
 from otel_flight.incidents.manifest import Explanation, Finding
-from otel_flight.incidents.spool import Spool
-from otel_flight.incidents.spool_directory import SpoolEntry
+from otel_flight.incidents.spool.directory import SpoolEntry
+from otel_flight.incidents.spool.spool import Spool
 from tests.support.command_line import run
 from tests.support.service_process import ServiceProcess, free_port
 

@@ -19,7 +19,7 @@ import psutil
 
 from otel_flight.incidents.flight_file import read_manifest
 from otel_flight.incidents.manifest import Manifest
-from otel_flight.incidents.spool import Spool
+from otel_flight.incidents.spool.spool import Spool
 from tests.hosts.host import PROGRAMS, Host
 from tests.hosts.visit import DEADLINE_SECONDS, Visit
 from tests.support.service_process import ServiceProcess, free_port

@@ -16,7 +16,7 @@ from typing import Any, Final
 
 import psutil
 
-from otel_flight.incidents.spool import Spool
+from otel_flight.incidents.spool.spool import Spool
 from tests.support.service_process import ServiceProcess
 
 DEADLINE_SECONDS: Final = 30.0

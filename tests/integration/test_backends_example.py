@@ -11,8 +11,8 @@ import pytest
 
 from otel_flight.incidents.flight_file import read_incident
 from otel_flight.incidents.manifest import Manifest
-from otel_flight.incidents.spool import Spool
-from otel_flight.incidents.spool_directory import SpoolEntry
+from otel_flight.incidents.spool.directory import SpoolEntry
+from otel_flight.incidents.spool.spool import Spool
 from tests.backends.backend_process import needs_backends
 from tests.backends.scenario import KIND, of_kind, service_of
 from tests.backends.span_store import JaegerStore, SpanStore, TempoStore, incident_trace

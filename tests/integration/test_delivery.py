@@ -22,8 +22,8 @@ from otel_flight import install, uninstall
 from otel_flight.assembly import Settings
 from otel_flight.backoff import Backoff
 from otel_flight.guard import Guard
-from otel_flight.incidents.spool import Spool
-from otel_flight.incidents.spool_directory import SpoolEntry
+from otel_flight.incidents.spool.directory import SpoolEntry
+from otel_flight.incidents.spool.spool import Spool
 from tests.support.certificates import (
     AUTHORITY,
     CLIENT_CERTIFICATE,

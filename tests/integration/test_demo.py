@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 from otel_flight.incidents.flight_file import read_manifest
-from otel_flight.incidents.spool import Spool
+from otel_flight.incidents.spool.spool import Spool
 from tests.support.otlp_receiver import OtlpReceiver
 from tests.support.service_process import ServiceProcess, free_port, is_answering
 

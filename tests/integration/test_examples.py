@@ -6,7 +6,7 @@ from pathlib import Path
 
 from otel_flight.incidents.flight_file import read_incident
 from otel_flight.incidents.incident import Incident
-from otel_flight.incidents.spool import Spool
+from otel_flight.incidents.spool.spool import Spool
 from tests.support.http_requests import status_of
 from tests.support.otlp_receiver import OtlpReceiver
 from tests.support.service_process import ServiceProcess, free_port

@@ -13,7 +13,7 @@ import pytest
 
 from otel_flight.clock import monotonic_ns
 from otel_flight.incidents.flight_file import read_incident
-from otel_flight.incidents.spool import Spool
+from otel_flight.incidents.spool.spool import Spool
 from tests.support.otlp_receiver import OtlpReceiver
 from tests.support.service_process import ServiceProcess, free_port
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from otel_flight.incidents.flight_file import read_incident
-from otel_flight.incidents.spool import Spool
+from otel_flight.incidents.spool.spool import Spool
 from tests.support.service_process import ServiceProcess
 
 INSTALLED = """
@@ -22,7 +22,7 @@ recorder = otel_flight.install(tracer_provider=provider, export="off", tail_seco
 """
 STATE = """
 print({
-    "run": "otel_flight.run" in sys.modules,
+    "run": "otel_flight.running.run" in sys.modules,
     "heavy": sorted({"asyncio", "grpc", "requests", "ssl"} & sys.modules.keys()),
     "tasks": len(os.listdir("/proc/self/task")),
     "mapped": ".ring" in open("/proc/self/maps").read(),
@@ -160,7 +160,7 @@ def test_the_children_of_a_server_share_what_records() -> None:
 if "green" in sys.argv: sys.modules["gevent"] = os
 for _ in range(4):
     if os.fork() == 0:
-        shared = "otel_flight.run" in sys.modules
+        shared = "otel_flight.running.run" in sys.modules
         provider.get_tracer("t").start_span("work").end()
         print(shared, recorder.statistics().spans.written_records, flush=True)
         os._exit(0)

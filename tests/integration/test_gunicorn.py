@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from otel_flight.incidents.flight_file import read_incident
-from otel_flight.incidents.spool import Spool
+from otel_flight.incidents.spool.spool import Spool
 from tests.support.service_process import ServiceProcess, free_port
 
 PROGRAMS = Path(__file__).parent / "programs"

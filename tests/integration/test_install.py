@@ -10,7 +10,7 @@ from opentelemetry.sdk.trace import TracerProvider
 import otel_flight
 from otel_flight.incidents.flight_file import read_incident
 from otel_flight.incidents.incident import Incident
-from otel_flight.incidents.spool import Spool
+from otel_flight.incidents.spool.spool import Spool
 from tests.support.otlp_receiver import OtlpReceiver
 from tests.support.service_process import ServiceProcess
 

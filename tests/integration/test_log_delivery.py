@@ -15,8 +15,8 @@ from otel_flight.assembly import Settings
 from otel_flight.delivery.log_chunks import MOST_RECORDS
 from otel_flight.guard import Guard
 from otel_flight.incidents.flight_file import read_incident
-from otel_flight.incidents.spool import Spool
-from otel_flight.incidents.spool_directory import SpoolEntry
+from otel_flight.incidents.spool.directory import SpoolEntry
+from otel_flight.incidents.spool.spool import Spool
 from otel_flight.ring.layout import LANE_RUNTIME, LANE_SPANS
 from tests.support.deliverer import Deliverer
 from tests.support.logging_rig import LoggingRig

@@ -18,8 +18,8 @@ from otel_flight.delivery.receiver.exporters import build_exporter
 from otel_flight.delivery.receiver.signals import SPANS
 from otel_flight.delivery.sender import MOST_UNTAKEN_SPANS, PATIENCE
 from otel_flight.guard import Guard
-from otel_flight.incidents.delivery_state import DeliveryState
-from otel_flight.incidents.spool import Spool
+from otel_flight.incidents.spool.delivery_state import DeliveryState
+from otel_flight.incidents.spool.spool import Spool
 from tests.support.otlp_messages import (
     BAD_REQUEST,
     TOO_LARGE,

@@ -11,7 +11,7 @@ import psutil
 import pytest
 
 from otel_flight.clock import monotonic_ns
-from otel_flight.incidents.spool import Spool
+from otel_flight.incidents.spool.spool import Spool
 from tests.support.service_process import ServiceProcess
 
 PROGRAM = str(Path(__file__).parent / "programs" / "terminated.py")

@@ -10,8 +10,8 @@ from typing import Any, Final
 from click.testing import CliRunner
 
 from otel_flight.cli import command_line
-from otel_flight.incidents.spool import Spool
-from otel_flight.incidents.spool_directory import SpoolEntry
+from otel_flight.incidents.spool.directory import SpoolEntry
+from otel_flight.incidents.spool.spool import Spool
 from tests.support.incident_builder import IncidentBuilder
 
 SLOW_ID: Final = "20260101-100000-3f9a1c"

@@ -11,9 +11,9 @@ from otel_flight.delivery.pacing import Pacer
 from otel_flight.delivery.receiver.attempt import Exporter
 from otel_flight.delivery.receiver.signals import LOGS
 from otel_flight.guard import Guard
-from otel_flight.incidents.spool import Spool
+from otel_flight.incidents.spool.spool import Spool
+from otel_flight.running.worker import Worker
 from otel_flight.settings.fields import CoreSettings
-from otel_flight.worker import Worker
 
 
 class Deliverer:

@@ -15,8 +15,8 @@ from otel_flight.assembly import Settings
 from otel_flight.backoff import Backoff
 from otel_flight.guard import Guard
 from otel_flight.incidents.incident import Incident
-from otel_flight.incidents.spool import Spool
-from otel_flight.incidents.spool_directory import SpoolEntry
+from otel_flight.incidents.spool.directory import SpoolEntry
+from otel_flight.incidents.spool.spool import Spool
 from otel_flight.settings.fields import CoreSettings
 from tests.support.deliverer import Deliverer
 from tests.support.recording_rig import RecordingRig

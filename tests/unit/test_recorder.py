@@ -15,7 +15,7 @@ from opentelemetry.sdk.trace import TracerProvider
 from otel_flight import FlightRecorder, FlightSpanProcessor, Settings
 from otel_flight.errors import InvalidSetting, RecorderStopped, UnknownSetting
 from otel_flight.incidents.flight_file import read_incident
-from otel_flight.incidents.spool import Spool
+from otel_flight.incidents.spool.spool import Spool
 
 
 @pytest.fixture

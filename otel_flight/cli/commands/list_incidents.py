@@ -16,10 +16,10 @@ from otel_flight.cli.base import (
     print_json,
 )
 from otel_flight.errors import NotAnIncident
-from otel_flight.incidents.delivery_state import DeliveryState
 from otel_flight.incidents.flight_file import read_manifest
 from otel_flight.incidents.manifest import Manifest
-from otel_flight.incidents.spool_directory import SpoolEntry
+from otel_flight.incidents.spool.delivery_state import DeliveryState
+from otel_flight.incidents.spool.directory import SpoolEntry
 from otel_flight.report.terminal.page import Page
 from otel_flight.words import count, one_line
 

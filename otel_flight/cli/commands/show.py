@@ -18,7 +18,7 @@ from otel_flight.delivery.incident_trace.span_index import SpanIndex
 from otel_flight.delivery.otlp.derived_ids import derived_trace_id
 from otel_flight.incidents.flight_file import read_incident
 from otel_flight.incidents.incident import Incident
-from otel_flight.incidents.spool_directory import SpoolEntry
+from otel_flight.incidents.spool.directory import SpoolEntry
 from otel_flight.incidents.window import WindowEvent
 from otel_flight.records.ids import span_text, trace_text
 from otel_flight.report.model.backend_links import BackendLinks, Whereabouts, backend_links

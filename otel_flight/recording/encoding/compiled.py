@@ -16,7 +16,7 @@ from opentelemetry.trace.span import DEFAULT_TRACE_STATE
 from otel_flight.interpreter import sdk_internals
 from otel_flight.interpreter.threads import HAS_GIL
 from otel_flight.recording.encoding.scope_table import ScopeEntry, ScopeTable
-from otel_flight.recording.span_processor import WriteSpan
+from otel_flight.recording.ordinary_spans import WriteSpan
 from otel_flight.records.layout import kind_of
 from otel_flight.records.records import FLAG_PARENT_IS_REMOTE, Span, SpanStart
 from otel_flight.ring import layout

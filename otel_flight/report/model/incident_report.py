@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from otel_flight.incidents.delivery_state import DeliveryState
 from otel_flight.incidents.evidence.evidence import Evidence, LocalRoot
 from otel_flight.incidents.explanations.explanation import explain
 from otel_flight.incidents.findings.rulebook import Rulebook
 from otel_flight.incidents.incident import Incident
 from otel_flight.incidents.manifest import Explanation, Finding, Manifest
+from otel_flight.incidents.spool.delivery_state import DeliveryState
 from otel_flight.incidents.window import WindowEvent, WindowSpan
 from otel_flight.report.model.incident_words import LargeTraceSize
 from otel_flight.report.model.other_events import OtherEvents, find_other_events

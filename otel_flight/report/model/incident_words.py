@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from otel_flight.incidents.delivery_state import DeliveryState
 from otel_flight.incidents.manifest import Cause, Coverage, Losses, Manifest
+from otel_flight.incidents.spool.delivery_state import DeliveryState
 from otel_flight.names import attributes as names
 from otel_flight.names import exception_attributes, trigger_names
 from otel_flight.words import count, one_line, short_duration, size

@@ -12,8 +12,8 @@ from typing import Final
 from rich.console import Console
 from rich.text import Text
 
-from otel_flight.incidents.delivery_state import DeliveryState
 from otel_flight.incidents.manifest import Cause
+from otel_flight.incidents.spool.delivery_state import DeliveryState
 from otel_flight.report.model.backend_links import BackendLinks
 from otel_flight.report.model.incident_report import IncidentReport
 from otel_flight.report.model.incident_words import (

@@ -15,8 +15,8 @@ from otel_flight.incidents.completion import new_incident_id
 from otel_flight.incidents.flight_file import read_incident
 from otel_flight.incidents.incident import Incident
 from otel_flight.incidents.lifecycle import IncidentLifecycle
-from otel_flight.incidents.memory_shelf import MAX_UNWRITTEN
-from otel_flight.incidents.spool import Spool
+from otel_flight.incidents.spool.memory_shelf import MAX_UNWRITTEN
+from otel_flight.incidents.spool.spool import Spool
 from otel_flight.recording.session import RecordingSession
 from otel_flight.recording.span_processor import RecordingSpanProcessor, unwatched
 from otel_flight.ring.layout import LANE_SPANS

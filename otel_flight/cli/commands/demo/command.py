@@ -21,8 +21,8 @@ from otel_flight.clock import monotonic_ns
 from otel_flight.errors import MissingExtra, NotAnIncident
 from otel_flight.incidents.flight_file import read_incident, read_manifest
 from otel_flight.incidents.manifest import Cause
-from otel_flight.incidents.spool import Spool
-from otel_flight.incidents.spool_directory import SpoolEntry
+from otel_flight.incidents.spool.directory import SpoolEntry
+from otel_flight.incidents.spool.spool import Spool
 from otel_flight.report.model.incident_report import build_report
 from otel_flight.report.terminal.page import Page
 from otel_flight.report.terminal.terminal import print_report

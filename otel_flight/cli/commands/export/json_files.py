@@ -19,7 +19,7 @@ from otel_flight.delivery.receiver.signals import Signal
 from otel_flight.errors import NotAnIncident
 from otel_flight.guard import Guard
 from otel_flight.incidents.flight_file import read_incident
-from otel_flight.incidents.spool_directory import SpoolEntry
+from otel_flight.incidents.spool.directory import SpoolEntry
 from otel_flight.words import count
 
 

@@ -16,9 +16,9 @@ from otel_flight.delivery.receiver.signals import LOGS, SPANS, Signal
 from otel_flight.delivery.sender import Sender, chunks_to_send
 from otel_flight.errors import DeliveryFailed, FlightError, NotAnIncident
 from otel_flight.guard import Guard
-from otel_flight.incidents.delivery_state import DeliveryState
 from otel_flight.incidents.flight_file import read_incident
-from otel_flight.incidents.spool_directory import SpoolEntry
+from otel_flight.incidents.spool.delivery_state import DeliveryState
+from otel_flight.incidents.spool.directory import SpoolEntry
 from otel_flight.report.model.incident_words import reservations
 from otel_flight.words import count
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from otel_flight.assembly import Settings
-from otel_flight.incidents.spool import Spool
+from otel_flight.incidents.spool.spool import Spool
 from otel_flight.ring.layout import LANE_RUNTIME, LANE_SPANS
 from tests.support.command_line import run
 from tests.support.deliverer import Deliverer

@@ -9,10 +9,10 @@ from urllib.parse import parse_qsl, urlsplit
 import pytest
 
 from otel_flight.delivery.otlp.derived_ids import derived_trace_id
-from otel_flight.incidents.delivery_state import DeliveryState
 from otel_flight.incidents.flight_file import read_incident
-from otel_flight.incidents.spool import Spool
-from otel_flight.incidents.spool_directory import SpoolEntry
+from otel_flight.incidents.spool.delivery_state import DeliveryState
+from otel_flight.incidents.spool.directory import SpoolEntry
+from otel_flight.incidents.spool.spool import Spool
 from tests.support.command_line import FAILED_ID, SLOW_ID, fill_spool, run
 from tests.support.incident_builder import START_NS, IncidentBuilder, place
 

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from otel_flight.incidents.flight_file import read_manifest
-from otel_flight.incidents.spool import Spool
+from otel_flight.incidents.spool.spool import Spool
 from tests.support.command_line import run
 from tests.support.service_process import ServiceProcess
 

@@ -11,9 +11,9 @@ from rich.cells import cell_len
 from rich.console import Console
 
 from otel_flight.assembly import ASSEMBLY
-from otel_flight.incidents.delivery_state import DeliveryState
 from otel_flight.incidents.incident import Incident
 from otel_flight.incidents.manifest import Losses
+from otel_flight.incidents.spool.delivery_state import DeliveryState
 from otel_flight.report.model.incident_report import build_report
 from otel_flight.report.terminal.terminal import print_report
 from tests.support.incident_builder import IncidentBuilder

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Final
 
-from otel_flight.incidents.delivery_state import DeliveryState
+from otel_flight.incidents.spool.delivery_state import DeliveryState
 
 MAX_UNWRITTEN: Final = 2
 """At most this many closed incidents are in memory, to be written or as they cannot be; one more

@@ -22,10 +22,9 @@ from otel_flight.delivery.receiver.signals import LOGS, SPANS
 from otel_flight.guard import Guard
 from otel_flight.incidents.completion import new_incident_id
 from otel_flight.incidents.lifecycle import IncidentLifecycle
-from otel_flight.incidents.spool import Spool
-from otel_flight.incidents.spool_place import spool_directories
+from otel_flight.incidents.spool.place import spool_directories
+from otel_flight.incidents.spool.spool import Spool
 from otel_flight.native import allocate_lock
-from otel_flight.process_facts import ProcessFacts
 from otel_flight.recording.exporting_pipeline import is_exporting
 from otel_flight.recording.session import RecordingSession
 from otel_flight.recording.span_processor import RecordingSpanProcessor
@@ -33,13 +32,14 @@ from otel_flight.recording.tick_waits import TickWaits
 from otel_flight.recording.ticker import Ticker
 from otel_flight.ring.cleanup import remove_old_dead_rings
 from otel_flight.ring.layout import LANE_SPANS
+from otel_flight.running.process_facts import ProcessFacts
+from otel_flight.running.statistics import Statistics
+from otel_flight.running.termination import TERMINATION
+from otel_flight.running.worker import Worker
 from otel_flight.sources.base import Surroundings, build_sources
-from otel_flight.statistics import Statistics
-from otel_flight.termination import TERMINATION
 from otel_flight.triggers.base import TriggerContext, build_triggers
 from otel_flight.triggers.gate.firing import Firing, FiringInbox
 from otel_flight.triggers.gate.gate import Gate, Verdict
-from otel_flight.worker import Worker
 
 _logger = logging.getLogger("otel_flight")
 

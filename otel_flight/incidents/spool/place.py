@@ -15,8 +15,8 @@ from typing import BinaryIO, Final
 from otel_flight.backoff import Backoff
 from otel_flight.clock import SYSTEM_CLOCK, Clock
 from otel_flight.errors import SpoolUnavailable
-from otel_flight.incidents.memory_shelf import MAX_UNWRITTEN
-from otel_flight.incidents.spool_directory import SpoolDirectory
+from otel_flight.incidents.spool.directory import SpoolDirectory
+from otel_flight.incidents.spool.memory_shelf import MAX_UNWRITTEN
 from otel_flight.own_files import own_name, temporary_directories, with_own_below
 
 _logger = logging.getLogger("otel_flight")

@@ -17,17 +17,17 @@ import weakref
 from threading import ExceptHookArgs
 from typing import TYPE_CHECKING, Final
 
-from otel_flight.before_recording import EarlyImport, FailureWatch, has_main_failed
-from otel_flight.fork_hooks import register_fork_hooks
 from otel_flight.guard import Guard
 from otel_flight.native import allocate_reentrant_lock
 from otel_flight.recording.span_processor import RecordingSpanProcessor
-from otel_flight.run_factory import RunFactory
-from otel_flight.termination import TERMINATION, Join, Unfinished
+from otel_flight.running.before_recording import EarlyImport, FailureWatch, has_main_failed
+from otel_flight.running.factory import RunFactory
+from otel_flight.running.fork_hooks import register_fork_hooks
+from otel_flight.running.termination import TERMINATION, Join, Unfinished
 
 if TYPE_CHECKING:
-    from otel_flight.run import Run
-    from otel_flight.statistics import Statistics
+    from otel_flight.running.run import Run
+    from otel_flight.running.statistics import Statistics
 
 _logger = logging.getLogger("otel_flight")
 _SIGNAL: Final = "signal"

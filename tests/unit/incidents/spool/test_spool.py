@@ -11,9 +11,9 @@ import msgspec
 import pytest
 
 from otel_flight.errors import AmbiguousIncident, IncidentNotFound
-from otel_flight.incidents.delivery_state import DeliveryState
 from otel_flight.incidents.incident import Incident
-from otel_flight.incidents.spool import Spool
+from otel_flight.incidents.spool.delivery_state import DeliveryState
+from otel_flight.incidents.spool.spool import Spool
 from otel_flight.testing import FakeClock
 from tests.support.incident_builder import IncidentBuilder
 

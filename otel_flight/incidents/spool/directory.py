@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import BinaryIO, Final
 
 from otel_flight.errors import SpoolUnavailable
-from otel_flight.incidents.delivery_state import DeliveryState, read_state
 from otel_flight.incidents.flight_file import FLIGHT_SUFFIX
+from otel_flight.incidents.spool.delivery_state import DeliveryState, read_state
 from otel_flight.own_files import (
     PART_SUFFIX,
     lock_directory,

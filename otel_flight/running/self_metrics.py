@@ -14,7 +14,7 @@ from opentelemetry.metrics import CallbackOptions, Observation
 
 from otel_flight.names import source_names
 from otel_flight.names.attributes import GC_GENERATION
-from otel_flight.statistics import Statistics
+from otel_flight.running.statistics import Statistics
 
 Read = Callable[[Statistics], Iterable[Observation]]
 

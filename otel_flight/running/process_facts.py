@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from opentelemetry.sdk.resources import Resource
 
-from otel_flight.incidents.spool import Spool
+from otel_flight.incidents.spool.spool import Spool
 from otel_flight.ring.facts import SERVICE, SPOOL, SPOOL_PROBLEM
 from otel_flight.ring.ring import Ring
 

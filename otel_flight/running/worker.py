@@ -15,8 +15,8 @@ from otel_flight.delivery.delivery import LOOK_AGAIN_SECONDS, Delivery
 from otel_flight.delivery.pacing import Pacer
 from otel_flight.delivery.receiver.attempt import suppressed_instrumentation
 from otel_flight.guard import Guard
-from otel_flight.job_queue import PATIENCE_SECONDS, Job, JobQueue
 from otel_flight.native import Condition, Thread, leave_no_trace
+from otel_flight.running.job_queue import PATIENCE_SECONDS, Job, JobQueue
 
 THREAD_NAME: Final = "otel-flight-flusher"
 _ABORT_SHARE: Final = 0.1

@@ -22,9 +22,9 @@ if TYPE_CHECKING:
 
     from otel_flight.assembly import Assembly, Settings
     from otel_flight.incidents.incident import Incident
-    from otel_flight.run import Run
-    from otel_flight.self_metrics import SelfMetrics
-    from otel_flight.statistics import Statistics
+    from otel_flight.running.run import Run
+    from otel_flight.running.self_metrics import SelfMetrics
+    from otel_flight.running.statistics import Statistics
 
 
 @dataclass(frozen=True)
@@ -83,10 +83,10 @@ class RunFactory:
 
     def make(self, pipelines: Callable[[], Iterable[object]], *, has_main_failed: bool) -> Run:
         """Return a new run; see there."""
-        from otel_flight.run import Run
+        from otel_flight.running.run import Run
 
         if self.core.metrics and self._self_metrics is None:
-            from otel_flight.self_metrics import SelfMetrics
+            from otel_flight.running.self_metrics import SelfMetrics
 
             self._self_metrics = SelfMetrics(self._parts.statistics)
         return Run(
@@ -102,7 +102,7 @@ class RunFactory:
 
     def load(self) -> None:
         """Import all that runs need."""
-        from otel_flight.run import Run
+        from otel_flight.running.run import Run
 
         Run.import_exporters(self.in_force.settings)
 
@@ -114,7 +114,7 @@ class RunFactory:
 
     def no_statistics(self) -> Statistics:
         """Return the totals of no run at all."""
-        from otel_flight.statistics import Statistics
+        from otel_flight.running.statistics import Statistics
 
         return Statistics()
 

@@ -19,7 +19,6 @@ from typing import BinaryIO, Final
 
 from otel_flight.clock import SYSTEM_CLOCK, Clock, wall_ns
 from otel_flight.errors import AmbiguousIncident, IncidentNotFound
-from otel_flight.incidents.delivery_state import DeliveryState, read_state, write_state
 from otel_flight.incidents.flight_file import (
     FLIGHT_SUFFIX,
     read_incident,
@@ -27,15 +26,16 @@ from otel_flight.incidents.flight_file import (
     write_stream,
 )
 from otel_flight.incidents.incident import Incident
-from otel_flight.incidents.memory_shelf import KeptIncident, MemoryShelf
-from otel_flight.incidents.spool_directory import (
+from otel_flight.incidents.spool.delivery_state import DeliveryState, read_state, write_state
+from otel_flight.incidents.spool.directory import (
     JSON_SUFFIX,
     LOGS_STATE_SUFFIX,
     STATE_SUFFIX,
     SpoolEntry,
     claimed,
 )
-from otel_flight.incidents.spool_place import SpoolPlace
+from otel_flight.incidents.spool.memory_shelf import KeptIncident, MemoryShelf
+from otel_flight.incidents.spool.place import SpoolPlace
 
 _MOST_UNSAVED: Final = 1024
 """At most so many states that could not be written are remembered."""

@@ -10,7 +10,7 @@ from typing import BinaryIO
 import pytest
 
 from otel_flight.errors import SpoolUnavailable
-from otel_flight.incidents.spool_place import SpoolPlace, spool_directories
+from otel_flight.incidents.spool.place import SpoolPlace, spool_directories
 from otel_flight.own_files import own_name
 from otel_flight.testing import FakeClock
 

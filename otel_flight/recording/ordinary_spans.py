@@ -1,0 +1,53 @@
+"""How an ordinary span is given to the compiled hot path, which takes its parts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+WriteSpan = Callable[..., bool]
+"""It takes a span's context, parent, resource, scope, name, kind, start time and more. It records
+the span and returns True, or leaves everything as it was and returns False."""
+
+
+def is_start_written(write: WriteSpan, span: Any, thread_id: int) -> bool:
+    """Record the start of an ordinary local root by the compiled hot path, if it can be."""
+    try:
+        return write(
+            span._context,
+            span._parent,
+            span._resource,
+            span._instrumentation_scope,
+            span._name,
+            span._kind,
+            span._start_time,
+            thread_id,
+        )
+    except AttributeError:  # a span of a shape we do not know
+        return False
+
+
+def is_written(write: WriteSpan, span: Any) -> bool:
+    """Record an ordinary span by the compiled hot path, if it can be."""
+    try:
+        attributes, events, links = span._attributes, span._events, span._links
+        return not (
+            events._dq
+            or links._dq
+            or attributes.dropped
+            or events.dropped
+            or links.dropped
+            or not write(
+                span._context,
+                span._parent,
+                span._resource,
+                span._instrumentation_scope,
+                span._name,
+                span._kind,
+                span._start_time,
+                span._end_time,
+                attributes._dict,
+            )
+        )
+    except AttributeError:  # a span of a shape we do not know
+        return False

@@ -1,0 +1,1 @@
+"""What runs between start and stop: the run, its threads, its hooks, and what it counts."""
