@@ -60,7 +60,7 @@ _IMPORTED_WHEN_ASKED_FOR = {
     "incidents.incident": ("Incident",),
     "incidents.manifest": ("Cause", "Coverage", "Explanation", "Finding", "Losses", "Manifest"),
     "incidents.window": ("Window", "WindowEvent", "WindowSpan"),
-    "statistics": ("Statistics",),
+    "running.statistics": ("Statistics",),
 }
 """A program that only installs the recorder starts without these names and all that they need."""
 
