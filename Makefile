@@ -13,7 +13,7 @@ INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 .DEFAULT_GOAL := help
 # Two installations into one environment at the same time break it.
 .NOTPARALLEL:
-.PHONY: help demo test backends test-backends suites lint format bench docs test-matrix sanitize coverage \
+.PHONY: help demo test hunt backends test-backends suites lint format bench docs test-matrix sanitize coverage \
   wheel test-wheel hooks clean
 
 help: ## Show this list
@@ -24,6 +24,9 @@ demo: $(VENV)/.demo-installed ## Run a real service, make it fail, show the inci
 
 test: $(VENV)/.dev-installed ## Run the tests
 	$(BIN)/python -m pytest $(ARGS)
+
+hunt: $(VENV)/.dev-installed ## Look for crashes for a minute; make hunt ARGS="--minutes 30"
+	$(BIN)/python -m tests.hunt $(ARGS)
 
 backends: | $(BIN)/python ## Build a real Jaeger, Tempo and Collector to test against (needs Go; minutes)
 	$(BIN)/python -m tests.backends $(ARGS)
