@@ -1,6 +1,7 @@
-"""One program of the hunt: does some deeds for some seconds, and says that it survived.
+"""One program of the hunt: runs some workloads for some seconds, and says that it survived.
 
-Arguments: SECONDS SEED READER [plain]. READER is `compiled` or `pure`; `plain`: without a recorder.
+Arguments: SECONDS SEED READER [plain] [WORKLOAD…]. READER is `compiled` or `pure`; `plain` is
+without a recorder. Without the names of workloads the seed chooses them.
 """
 
 from __future__ import annotations
@@ -25,12 +26,12 @@ from opentelemetry import trace  # noqa: E402
 from opentelemetry.sdk.trace import TracerProvider  # noqa: E402
 
 import otel_flight  # noqa: E402
-from tests.hunt.deeds import DEEDS  # noqa: E402
 from tests.hunt.hunt import Hunt  # noqa: E402
+from tests.hunt.workloads import WORKLOADS  # noqa: E402
 
 
 def main() -> int:
-    """Do the deeds of this seed; return how many failed."""
+    """Run the workloads; return how many failed."""
     warnings.simplefilter("ignore", DeprecationWarning)  # of forking where there are threads
     random.seed(seed)
     logging.getLogger("hunt").addHandler(logging.NullHandler())
@@ -49,13 +50,14 @@ def main() -> int:
             incidents_per_hour=1000,
         )
     sys.setswitchinterval(random.choice([0.005, 0.0005, 1e-5]))
-    names = sorted(DEEDS)
-    chosen = {*random.sample(names, k=min(len(names), 4)), "go_deep"}
+    names = sorted(WORKLOADS)
+    asked = {name for name in sys.argv[4:] if name != "plain"}
+    chosen = asked or {*random.sample(names, k=min(len(names), 4)), "go_deep"}
     hunt = Hunt(time.monotonic() + seconds, seed)
 
     def run(name: str) -> None:
         try:
-            DEEDS[name][0](hunt)
+            WORKLOADS[name][0](hunt)
         except BaseException as error:
             hunt.noticed.append(f"{name}: {type(error).__name__}: {error}")
             raise
@@ -63,7 +65,7 @@ def main() -> int:
     threads = [
         threading.Thread(target=run, args=(name,))
         for name in sorted(chosen)
-        for _ in range(DEEDS[name][1])
+        for _ in range(WORKLOADS[name][1])
     ]
     for thread in threads:
         thread.start()

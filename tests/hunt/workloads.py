@@ -1,7 +1,7 @@
 """What a program of the hunt does, each on threads of its own, and what it would notice.
 
-A deed that finds the program changed raises: a local variable that is gone, collections that are on
-or off against its will, an exception that is not its own.
+A workload that finds the program changed raises: a local variable is gone, collections are on or
+off against its will, an exception is not its own.
 """
 
 from __future__ import annotations
@@ -207,7 +207,7 @@ def use_interpreters(hunt: Hunt) -> None:
         time.sleep(0.05)
 
 
-DEEDS: dict[str, tuple[Callable[[Hunt], None], int]] = {
+WORKLOADS: dict[str, tuple[Callable[[Hunt], None], int]] = {
     "go_deep": (go_deep, 8),
     "log_collections": (log_collections, 1),
     "run_loop": (run_loop, 2),
@@ -219,6 +219,6 @@ DEEDS: dict[str, tuple[Callable[[Hunt], None], int]] = {
     "start_threads": (start_threads, 2),
     "fail_often": (fail_often, 2),
 }
-"""These deeds there are, by name, and on how many threads each is done."""
+"""The workloads by name, and on how many threads each of them runs."""
 if sys.version_info >= (3, 13):
-    DEEDS["use_interpreters"] = (use_interpreters, 1)
+    WORKLOADS["use_interpreters"] = (use_interpreters, 1)
