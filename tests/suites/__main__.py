@@ -7,10 +7,13 @@ import fcntl
 import fnmatch
 import shutil
 import sys
+import threading
 import time
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Final
 
 from tests.suites.catalogue import Suite, read_suites
 from tests.suites.comparison import Outcomes, compare
@@ -26,6 +29,9 @@ from tests.suites.interpreters import (
 from tests.suites.report import Line, save, table
 from tests.suites.run import PLAIN, WITH, Prepared, run_suite
 
+_preparing: Final = threading.Lock()
+"""Guards the environments, which suites share."""
+
 
 def main(arguments: Sequence[str]) -> int:
     """Run what the arguments name; return 0 when nothing failed because of the recorder."""
@@ -39,8 +45,9 @@ def main(arguments: Sequence[str]) -> int:
         return 2 if unknown else 0
     versions = SUPPORTED if asked.python == ["all"] else asked.python or [CURRENT]
     RUNS.mkdir(parents=True, exist_ok=True)
-    with _alone(CACHE / "lock"):
-        lines = [_run(suite, list(suites.values()), each) for suite in chosen for each in versions]
+    with _alone(CACHE / "lock"), ThreadPoolExecutor(asked.jobs) as pool:
+        runs = [(suite, version) for suite in chosen for version in versions]
+        lines = list(pool.map(lambda run: _run(run[0], list(suites.values()), run[1]), runs))
     result = table(lines)
     (RUNS / "report.md").write_text(result)
     say(result)
@@ -74,6 +81,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--python", action="append", help="such as 3.12, repeatable, or all; default: this one"
     )
+    parser.add_argument(
+        "--jobs", type=int, default=1, help="so many suites at a time; more of them are flaky then"
+    )
     return parser
 
 
@@ -100,7 +110,8 @@ def _run(suite: Suite, suites: Sequence[Suite], version: str) -> Line:
     sharing = [each for each in suites if each.environment == suite.environment]
     say(f"{suite.name}, Python {version}: preparing")
     try:
-        prepared = Prepared(suite, prepare_environment(sharing, python, version), version)
+        with _preparing:
+            prepared = Prepared(suite, prepare_environment(sharing, python, version), version)
         outcomes, seconds = {}, {}
         for mode in (PLAIN, WITH):
             say(f"{suite.name}, Python {version}: running {mode}")
