@@ -18,7 +18,7 @@ from threading import ExceptHookArgs
 from typing import TYPE_CHECKING, Final
 
 from otel_flight.guard import Guard
-from otel_flight.native import allocate_reentrant_lock
+from otel_flight.native import allocate_reentrant_lock, get_ident
 from otel_flight.recording.span_processor import RecordingSpanProcessor
 from otel_flight.running.before_recording import EarlyImport, FailureWatch, has_main_failed
 from otel_flight.running.factory import RunFactory
@@ -36,7 +36,8 @@ _SIGNAL: Final = "signal"
 _LONGEST_IMPORT_SECONDS: Final = 5.0
 """A fork waits at most this many seconds for what another thread imports."""
 _LONGEST_PAUSE_SECONDS: Final = 0.05
-"""A fork waits at most this many seconds for our threads; then it happens beside them."""
+"""A fork waits at most this many seconds for another fork, a begin or an end, and as long for our
+threads to leave; then it happens beside them."""
 
 
 class Runs:
@@ -67,7 +68,7 @@ class Runs:
         self._unfinished = Unfinished(self._core.shutdown_seconds, self._end_soon)
         self._join: Join | None = None
         self.current: Run | None = None
-        self._is_held = False
+        self._held_by: int | None = None  # the thread that forks with the lock
         register_fork_hooks(self._before_fork, self._after_fork, self._forked)
 
     @property
@@ -215,15 +216,19 @@ class Runs:
 
     def _before_fork(self) -> None:
         """Let no thread be in the middle of an import, which a child could never end."""
-        seconds = _LONGEST_IMPORT_SECONDS if self._is_beginning else 0
-        self._is_held = self._lifecycle.acquire(timeout=seconds)
+        seconds = _LONGEST_IMPORT_SECONDS if self._is_beginning else _LONGEST_PAUSE_SECONDS
+        if not self._lifecycle.acquire(timeout=seconds):
+            return
+        self._held_by = get_ident()
         if run := self._run_here():
             run.pause_threads(_LONGEST_PAUSE_SECONDS)
 
     def _after_fork(self) -> None:
-        if run := self._run_here():
-            run.resume_threads()
-        if self._is_held:
+        # Several threads may fork at the same time, each with and without the lock.
+        if self._held_by == get_ident():
+            if run := self._run_here():
+                run.resume_threads()
+            self._held_by = None
             self._lifecycle.release()
         self._early_import.forked()
 
@@ -235,6 +240,7 @@ class Runs:
     def _forked(self) -> None:
         """Let go of the parent's run; the child's begins with its first span, if it has any."""
         self._lifecycle = allocate_reentrant_lock()
+        self._held_by = None
         self._is_beginning = False
         run, self.current = self.current, None
         self._is_prepared = self._is_prepared or run is not None

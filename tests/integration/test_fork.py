@@ -86,3 +86,44 @@ def test_a_fork_finds_no_thread_of_ours(tmp_path: Path) -> None:
 
     assert (done.returncode, done.stdout) == (0, "[1, 1, 1] 3 ()\n"), done.stderr
     assert done.stderr == ""
+
+
+FORKS_AT_ONCE = """
+import os, threading
+from opentelemetry.sdk.trace import TracerProvider
+import otel_flight
+
+provider = TracerProvider()
+recorder = otel_flight.install(tracer_provider=provider, export="off")
+provider.get_tracer("program").start_span("request").end()
+
+def fork():
+    child = os.fork()
+    if child == 0:
+        os._exit(0)
+    os.waitpid(child, 0)
+
+for _ in range(5):
+    threads = [threading.Thread(target=fork) for _ in range(8)]
+    for each in threads:
+        each.start()
+    for each in threads:
+        each.join()
+recorder.trigger("the threads have forked")
+recorder.stop()
+print(recorder.statistics().incidents_written, recorder.statistics().errors)
+"""
+
+
+def test_threads_that_fork_at_the_same_time_leave_the_recorder_as_it_was(tmp_path: Path) -> None:
+    """It still writes an incident, and the program ends when it is done."""
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", FORKS_AT_ONCE],
+        check=False,
+        capture_output=True,
+        encoding="utf-8",
+        cwd=tmp_path,
+        timeout=30,
+    )
+
+    assert (done.returncode, done.stdout, done.stderr) == (0, "1 ()\n", "")
