@@ -58,18 +58,22 @@ def test_only_what_got_worse_counts(
 def test_a_failure_that_repeats_is_new() -> None:
     """A test that fails again with the recorder, and never plain, fails because of it."""
     test = "a.py::test"
-    reruns = Reruns([{test: PASSED}] * 3, [{test: FAILED}, {test: PASSED}, {test: PASSED}])
+    reruns = Reruns([{test: PASSED}] * 3, [{test: FAILED}, {test: PASSED}, {test: FAILED}])
 
     found = compare(SUITE, {test: PASSED}, {test: FAILED}, reruns)
 
-    assert [(each.test_id, each.bad_plain, each.bad_with) for each in found.new] == [(test, 0, 2)]
+    assert [(each.test_id, each.bad_plain, each.bad_with) for each in found.new] == [(test, 0, 3)]
     assert reruns.asked == [(PLAIN, ("a.py",))] * 3 + [(WITH, ("a.py",))] * 3
 
 
 @pytest.mark.parametrize(
     ("plain", "with_recorder"),
-    [([PASSED] * 3, [PASSED] * 3), ([PASSED, FAILED, PASSED], [FAILED] * 3)],
-    ids=["once", "plain too"],
+    [
+        ([PASSED] * 3, [PASSED] * 3),
+        ([PASSED] * 3, [PASSED, FAILED, PASSED]),
+        ([PASSED, FAILED, PASSED], [FAILED] * 3),
+    ],
+    ids=["once", "half of the time", "plain too"],
 )
 def test_a_failure_that_does_not_repeat_or_is_there_plain_is_flaky(
     plain: list[Outcome], with_recorder: list[Outcome]
@@ -82,6 +86,16 @@ def test_a_failure_that_does_not_repeat_or_is_there_plain_is_flaky(
 
     assert found.new == []
     assert [each.test_id for each in found.flaky] == [test]
+
+
+def test_a_hang_that_repeats_once_is_new() -> None:
+    """Half of the time is enough where the process does not go on."""
+    test, hung = "a.py::test", Outcome("hung")
+    reruns = Reruns([{test: PASSED}] * 3, [{test: hung}, {test: PASSED}, {test: PASSED}])
+
+    found = compare(SUITE, {test: PASSED}, {test: hung}, reruns)
+
+    assert [each.test_id for each in found.new] == [test]
 
 
 def test_an_accepted_failure_is_not_run_again() -> None:
