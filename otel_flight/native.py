@@ -159,6 +159,10 @@ class Condition:
     def __exit__(self, *_: object) -> None:
         self._lock.release()
 
+    def is_held_here(self) -> bool:
+        """Return whether the calling thread has the lock."""
+        return bool(self._lock._is_owned())
+
     def notify_all(self) -> None:
         """Wake all who wait. The calling thread has the lock."""
         waiting, self._waiting = self._waiting, []

@@ -18,6 +18,7 @@ LAYERS: Final[tuple[tuple[str, ...], ...]] = (
         "_version",
         "backoff",
         "clock",
+        "deadline",
         "errors",
         "guard",
         "intervals",

@@ -9,11 +9,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from typing import Final
 
 from otel_flight.backoff import Backoff
+from otel_flight.deadline import OutOfTime
 from otel_flight.delivery.json_lines import write_json_copy
 from otel_flight.delivery.log_messages import (
     say_failed,
@@ -32,6 +33,7 @@ from otel_flight.delivery.receiver.exporters import (
 )
 from otel_flight.delivery.receiver.signals import LOGS, SPANS, Signal
 from otel_flight.delivery.sender import Sender, chunks_to_send
+from otel_flight.delivery.statistics import DeliveryStatistics
 from otel_flight.errors import (
     DamagedIncident,
     FlightError,
@@ -52,29 +54,6 @@ over it."""
 CheckIn = Callable[[], float | None]
 """It is called before each incident and each request, does what cannot wait for them, and returns
 how many seconds are left until the process ends; None: it is not about to end."""
-
-
-@dataclass(frozen=True)
-class DeliveryStatistics:
-    """What was delivered.
-
-    Attributes:
-        delivered_incidents: handed over completely.
-        delivered_spans: handed over, those of unfinished deliveries included.
-        failed_attempts: deliveries of an incident that failed; it is tried again.
-        pending_incidents: in the spool and not delivered, when last looked at.
-        resent_chunks: requests sent again, as it is not known whether they had arrived.
-        undeliverable_spans: of delivered incidents, the spans that the backend does not take.
-        last_error: why the last attempt failed; empty when it did not.
-    """
-
-    delivered_incidents: int = 0
-    delivered_spans: int = 0
-    failed_attempts: int = 0
-    pending_incidents: int = 0
-    resent_chunks: int = 0
-    undeliverable_spans: int = 0
-    last_error: str = ""
 
 
 class Delivery:
@@ -158,6 +137,8 @@ class Delivery:
                     self._unreadable.add(entry.incident_id)
                     is_damaged = isinstance(error, DamagedIncident)
                     say_unreadable(error, self._spool.set_aside(entry) if is_damaged else None)
+                except OutOfTime:
+                    return wait_seconds
                 except Exception as error:  # noqa: BLE001  (any: the next attempt may go well)
                     return _soonest(wait_seconds, self._failed(entry, target, error))
                 else:
@@ -168,6 +149,16 @@ class Delivery:
         finally:
             self._close_exporter()
         return wait_seconds
+
+    def has_unsent(self) -> bool:
+        """Return whether an incident of this process is still to be sent. Any thread; reads files.
+
+        Only if it has made one.
+        """
+        if not self._spool.has_added_any or self._destination().kind == "off":
+            return False
+        entries = self._spool.entries()
+        return any(self._spool.has_added(each) and not each.state.delivered for each in entries)
 
     def abort(self, timeout_seconds: float) -> None:
         """Shut the exporter down, so that a hanging export returns. Any thread; bounded."""

@@ -49,7 +49,7 @@ class LogChunks:
             if len(portion) == MOST_RECORDS:
                 yield Chunk(self._built, portion, self._pacer)
                 portion = []
-            self._pacer.yield_if_due()
+            self._pacer.yield_in_time()
         if portion:
             yield Chunk(self._built, portion, self._pacer)
 

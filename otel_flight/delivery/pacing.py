@@ -14,6 +14,7 @@ from collections.abc import Callable
 from typing import Final
 
 from otel_flight.clock import SYSTEM_CLOCK, Clock, thread_time_ns
+from otel_flight.deadline import Deadline, OutOfTime
 from otel_flight.native import sleep
 
 LONGEST_PIECE_NS: Final = 400_000
@@ -53,6 +54,7 @@ class Pacer:
         self._monotonic_ns = clock.monotonic_ns
         self._thread_time_ns = thread_time_ns
         self._sleep = sleep
+        self._deadline: Deadline | None = None
         self.begin()
 
     def begin(self) -> None:
@@ -61,18 +63,32 @@ class Pacer:
         self._started_ns = self._monotonic_ns()
         self._used_from_ns = self._thread_time_ns()
 
-    def hurry(self) -> None:
-        """Take all of a CPU from now on, still letting others run. Any thread."""
-        self._share = 1.0
+    def hurry(self, deadline: Deadline) -> None:
+        """Yield nothing from now on, and nothing is to be done after that. Any thread."""
+        self._deadline = deadline
 
     def yield_if_due(self) -> None:
         """Yield the GIL if the work has gone on for long enough."""
         if self._monotonic_ns() >= self._yield_at_ns:
             self.yield_gil()
 
+    def yield_in_time(self) -> None:
+        """Yield as `yield_if_due`, within work that is in vain when there is no time for the rest.
+
+        Raises:
+            OutOfTime: the process ends, and there is none.
+        """
+        if self._monotonic_ns() >= self._yield_at_ns:
+            self.yield_gil()
+            if self._deadline is not None and self._deadline.has_passed:
+                raise OutOfTime
+
     def yield_gil(self) -> None:
         """Let other threads run, for as long as the share demands."""
         now_ns = self._monotonic_ns()
+        if self._deadline is not None:
+            self._yield_at_ns = now_ns + LONGEST_PIECE_NS
+            return
         used_ns = self._thread_time_ns() - self._used_from_ns
         owed_ns = used_ns / self._share - (now_ns - self._started_ns)
         if owed_ns < -_BUCKET_NS:

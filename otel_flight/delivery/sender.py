@@ -14,6 +14,7 @@ from typing import Any, Final
 
 import msgspec
 
+from otel_flight.assembly import ASSEMBLY
 from otel_flight.delivery.chunks import Chunk
 from otel_flight.delivery.incident_trace.trace import own_scope
 from otel_flight.delivery.log_chunks import LogChunks
@@ -23,6 +24,7 @@ from otel_flight.delivery.receiver.signals import LOGS, Signal
 from otel_flight.delivery.span_chunks import MOST_BYTES, MOST_SPANS, SpanChunks
 from otel_flight.errors import DeliveryFailed
 from otel_flight.guard import Guard
+from otel_flight.incidents.completion import examined
 from otel_flight.incidents.incident import Incident
 from otel_flight.incidents.spool.delivery_state import DeliveryState
 from otel_flight.incidents.spool.directory import SpoolEntry
@@ -45,6 +47,7 @@ def chunks_to_send(
 
     The window is indexed with the first chunk, after the sender has noted that it begins.
     """
+    incident = examined(incident, ASSEMBLY.rulebook, guard, pacer.yield_in_time)
     if signal is LOGS:
         yield from LogChunks(incident, pacer, guard)
     else:

@@ -74,8 +74,8 @@ class SpanChunks:
         self._guard = guard
         self._skips_sampled = skips_sampled and not is_standalone
         self._most_spans = most_spans
-        self._logs = SpanLogs(incident.window.events(), pacer.yield_if_due)
-        self._index = SpanIndex(incident.window, pacer.yield_if_due, self._logs.most_bytes())
+        self._logs = SpanLogs(incident.window.events(), pacer.yield_in_time)
+        self._index = SpanIndex(incident.window, pacer.yield_in_time, self._logs.most_bytes())
         origins = SpanOrigins(manifest)
         self._builder = SpanBuilder(manifest, origins, is_standalone=is_standalone)
         self._encoding = RequestEncoding(self._builder, origins, guard)
@@ -90,7 +90,7 @@ class SpanChunks:
         of_first = map(self._recorded, self._portions([] if first is None else [first]))
         is_large_first = first is not None and is_large(self._index, first)
         yield from islice(of_first, 1 if is_large_first else None)
-        events = events_by_source(self._window, self._pacer.yield_if_due)
+        events = events_by_source(self._window, self._pacer.yield_in_time)
         material = LaneMaterial(
             self._manifest, self._index, *self._logs.elsewhere(events, self._index, self._goes_out)
         )
@@ -126,7 +126,7 @@ class SpanChunks:
                     chunk, chunk_bytes = [], 0
                 chunk.append(span)
                 chunk_bytes += span_bytes
-            self._pacer.yield_if_due()
+            self._pacer.yield_in_time()
         if chunk:
             yield chunk
 
@@ -137,7 +137,7 @@ class SpanChunks:
         if not is_large(self._index, trace):
             return spans
         fired = {cause.span for cause in self._manifest.causes}
-        return most_telling_first(self._index, spans, fired, self._pacer.yield_if_due)
+        return most_telling_first(self._index, spans, fired, self._pacer.yield_in_time)
 
     def _recorded(self, chunk: list[int]) -> SpanChunk:
         if self._skips_sampled:

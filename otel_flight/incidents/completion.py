@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 
 from otel_flight.clock import wall_ns
+from otel_flight.deadline import OutOfTime
 from otel_flight.guard import Guard
 from otel_flight.incidents.explanations.explanation import explain
 from otel_flight.incidents.findings.rulebook import Rulebook
@@ -37,13 +38,45 @@ def complete(
 ) -> Incident:
     """Return the incident with everything in its manifest that needs its records decoded.
 
+    When there is no time for that, its manifest says so: whoever reads it may do it then.
+
     Args:
         incident: the incident as it was closed.
         rulebook: finds in it what there is to find.
         guard: notes a rule that fails; the incident goes on without its finding.
         unfinished_before: ids of spans that earlier incidents delivered as unfinished.
-        yield_gil: called every few dozen records, so that a live process can get on with its work.
+        yield_gil: called every few dozen records, so that a live process can get on with its work;
+            raises `OutOfTime` when that process ends.
     """
+    try:
+        counted = _counted(incident, unfinished_before, yield_gil)
+        return _examined(counted, rulebook, guard, yield_gil)
+    except OutOfTime:
+        before = [span_text(each) for each in unfinished_before]
+        manifest = msgspec.structs.replace(
+            incident.manifest, is_unexamined=True, unfinished_before=before
+        )
+        return Incident(manifest, incident.window, incident.path)
+
+
+def examined(
+    incident: Incident, rulebook: Rulebook, guard: Guard, yield_gil: YieldGil = keep_gil
+) -> Incident:
+    """Return an incident of a file as it would be if its process had had time to examine it.
+
+    Raises:
+        OutOfTime: this process ends, too.
+    """
+    if not incident.manifest.is_unexamined:
+        return incident
+    before = set(incident.manifest.unfinished_before_ids)
+    completed = complete(incident, rulebook, guard, before, yield_gil)
+    if completed.manifest.is_unexamined:
+        raise OutOfTime
+    return completed
+
+
+def _counted(incident: Incident, unfinished_before: set[int], yield_gil: YieldGil) -> Incident:
     window = incident.window
     window.undecoded = 0
     counts: Counter[str] = Counter()
@@ -64,15 +97,27 @@ def complete(
         record_counts=dict(counts),
         spans=counts[f"{LANE_NAMES[LANE_SPANS]}/{Span.__name__}"],
         losses=losses,
+        is_unexamined=False,
         unfinished_before=ended_before,
     )
-    completed = Incident(manifest, window, incident.path)
-    with guard.swallow("evidence"):
-        evidence = rulebook.evidence(completed, yield_gil)
-        with guard.swallow("findings"):
-            findings = rulebook.findings(evidence, guard)
-            manifest = msgspec.structs.replace(manifest, findings=findings)
-        with guard.swallow("explanations"):
-            explanations = explain(evidence)
-            manifest = msgspec.structs.replace(manifest, explanations=explanations)
     return Incident(manifest, window, incident.path)
+
+
+def _examined(
+    incident: Incident, rulebook: Rulebook, guard: Guard, yield_gil: YieldGil
+) -> Incident:
+    manifest = incident.manifest
+    try:
+        evidence = rulebook.evidence(incident, yield_gil)
+    except OutOfTime:
+        raise
+    except Exception as error:  # noqa: BLE001  (the incident goes on without)
+        guard.note("evidence", error)
+        return incident
+    with guard.swallow("findings"):
+        findings = rulebook.findings(evidence, guard)
+        manifest = msgspec.structs.replace(manifest, findings=findings)
+    with guard.swallow("explanations"):
+        explanations = explain(evidence)
+        manifest = msgspec.structs.replace(manifest, explanations=explanations)
+    return Incident(manifest, incident.window, incident.path)

@@ -16,7 +16,7 @@ import io
 import os
 import stat
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import BinaryIO, Final
 
@@ -35,6 +35,8 @@ FLIGHT_SUFFIX: Final = ".flight"
 _MANIFEST: Final = "manifest.json"
 OPEN_SPANS: Final = "open.seg"
 _COMPRESSION_LEVEL: Final = 1
+_PIECE_BYTES: Final = 4096
+"""The check sum of up to 5 kB is computed without giving up the GIL."""
 _MOST_MANIFEST_BYTES: Final = 16 * 1024 * 1024
 """A manifest has at most this many bytes; one with a larger one is damaged."""
 _OPEN_FLAGS: Final = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK
@@ -58,17 +60,49 @@ def segment_entry(item: WindowSegment) -> SegmentEntry:
     )
 
 
-def write_stream(incident: Incident, stream: BinaryIO) -> None:
-    """Write an incident to a binary stream, which need not be seekable."""
+def write_stream(
+    incident: Incident, stream: BinaryIO, is_late: Callable[[], bool] | None = None
+) -> None:
+    """Write an incident to a binary stream, which need not be seekable.
+
+    Args:
+        incident: the incident.
+        stream: where to.
+        is_late: asked before each member of the archive whether there is no time to compress it;
+            None: there is time. Else all is written at once: each compression and each write gives
+            up the GIL, which takes long to come back where many threads are at work.
+    """
+    if is_late is None:
+        _write_archive(incident, stream, lambda: False)
+        return
+    buffer = io.BytesIO()
+    _write_archive(incident, buffer, is_late)
+    stream.write(buffer.getbuffer())
+
+
+def _write_archive(incident: Incident, stream: BinaryIO, is_late: Callable[[], bool]) -> None:
     with zipfile.ZipFile(
         stream, "w", zipfile.ZIP_DEFLATED, compresslevel=_COMPRESSION_LEVEL
     ) as archive:
-        manifest = msgspec.json.format(msgspec.json.encode(incident.manifest), indent=1)
-        archive.writestr(_MANIFEST, manifest)
-        for item in incident.window.segments:
-            archive.writestr(segment_entry(item).file, item.segment.payload)
+        members = [(segment_entry(item).file, item.segment) for item in incident.window.segments]
         if incident.window.open_spans is not None:
-            archive.writestr(OPEN_SPANS, incident.window.open_spans.payload)
+            members.append((OPEN_SPANS, incident.window.open_spans))
+        manifest = msgspec.json.format(msgspec.json.encode(incident.manifest), indent=1)
+        for name, data in [
+            (_MANIFEST, manifest),
+            *((each[0], each[1].payload) for each in members),
+        ]:
+            if is_late():
+                _store(archive, name, data)
+            else:
+                archive.writestr(name, data)
+
+
+def _store(archive: zipfile.ZipFile, name: str, data: bytes) -> None:
+    """Add a member as it is, in pieces so small that nothing gives up the GIL."""
+    with archive.open(zipfile.ZipInfo(name), "w") as member:
+        for start in range(0, len(data), _PIECE_BYTES):
+            member.write(data[start : start + _PIECE_BYTES])
 
 
 def write_file(incident: Incident, path: Path) -> None:

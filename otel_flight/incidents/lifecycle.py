@@ -16,12 +16,13 @@ import msgspec
 
 from otel_flight.backoff import Backoff
 from otel_flight.clock import Clock, ClockPair
+from otel_flight.deadline import Deadline
 from otel_flight.guard import Guard
 from otel_flight.incidents.completion import complete, new_incident_id
 from otel_flight.incidents.findings.rulebook import Rulebook
 from otel_flight.incidents.frozen_incident import frozen_incident
 from otel_flight.incidents.frozen_window import FrozenWindow
-from otel_flight.incidents.gil_yields import yield_gil
+from otel_flight.incidents.gil_yields import GilYields
 from otel_flight.incidents.incident import Incident
 from otel_flight.incidents.manifest import Manifest
 from otel_flight.incidents.open_incident import OpenIncident
@@ -85,7 +86,8 @@ class IncidentLifecycle:
         # The gate opens no incident for a while after one that could not be kept.
         self._backoff = Backoff()
         self._marks = RecordMarks(settings.window_seconds)
-        self._writer = IncidentWriter(spool, rulebook, guard, yield_gil)
+        self._yields = GilYields()
+        self._writer = IncidentWriter(spool, rulebook, guard, self._yields)
         self._not_frozen = 0
 
     @property
@@ -108,6 +110,11 @@ class IncidentLifecycle:
         """Whether an incident is open or about to be opened."""
         return self._current is not None or bool(self._accepted)
 
+    @property
+    def has_unfinished(self) -> bool:
+        """Whether an incident is not in the spool yet, as far as `take_results` has found."""
+        return self.has_open_incident or bool(self._unwritten) or self._spool.in_memory > 0
+
     def fire(self, firing: Firing) -> Verdict | None:
         """Ask the gate about a firing. Any thread; waits at most 50 ms for another one.
 
@@ -124,7 +131,7 @@ class IncidentLifecycle:
         if self._session.ring is None:  # being made, in a forked child
             return
         self._marks.note(self._session.ring.image, self._clock.monotonic_ns())
-        self._take_results()
+        self.take_results()
         while self._accepted:
             verdict, firing = self._accepted.popleft()
             if verdict.outcome == OPENED and verdict.incident_id is not None:
@@ -135,6 +142,10 @@ class IncidentLifecycle:
         tail_ns = int(self._settings.tail_seconds * 1e9)
         if current and self._clock.monotonic_ns() - current.opened.monotonic_ns >= tail_ns:
             self._close(current)
+
+    def hurry(self, deadline: Deadline) -> None:
+        """Let what is being frozen and written be done by then. Any thread."""
+        self._yields.hurry(deadline)
 
     def close_now(self) -> None:
         """Close what is open without waiting for its tail."""
@@ -154,7 +165,8 @@ class IncidentLifecycle:
     def _freeze(self, ring: Ring, moment: ClockPair) -> FrozenWindow:
         window_seconds = self._settings.window_seconds
         first_records = self._marks.first_records(moment.monotonic_ns - int(window_seconds * 1e9))
-        return FrozenWindow(ring.image, moment, window_seconds, yield_gil, first_records)
+        give_up = self._yields.give_up
+        return FrozenWindow(ring.image, moment, window_seconds, give_up, first_records)
 
     def _closed(
         self, incident_id: str, opened: ClockPair, frozen: FrozenWindow, ring: Ring
@@ -204,7 +216,7 @@ class IncidentLifecycle:
             ring.set_exported(lane, record)
         self._submit(partial(self._writer.write, incident))
 
-    def _take_results(self) -> None:
+    def take_results(self) -> None:
         """Let the next incident begin where one that could not be written did."""
         for result in self._writer.take_results():
             before = self._unwritten.pop(result.incident_id)

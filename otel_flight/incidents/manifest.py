@@ -204,6 +204,9 @@ class Manifest(msgspec.Struct, kw_only=True, frozen=True):
     """Whether another span processor exports sampled spans already."""
     unfinished_before: list[HexId] = []
     """Span ids (16 hexadecimal digits) an earlier incident delivered as unfinished."""
+    is_unexamined: bool = False
+    """Whether the process ended before the records were examined: counts and findings are missing,
+    and what shows or sends the incident works them out."""
     findings: list[Finding] = []
     """What the rules found, the best explanation first."""
     explanations: list[Explanation] = []

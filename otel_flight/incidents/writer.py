@@ -14,7 +14,7 @@ from typing import Final
 from otel_flight.guard import Guard
 from otel_flight.incidents.completion import complete
 from otel_flight.incidents.findings.rulebook import Rulebook
-from otel_flight.incidents.gil_yields import YieldGil
+from otel_flight.incidents.gil_yields import GilYields
 from otel_flight.incidents.incident import Incident
 from otel_flight.incidents.spool.spool import Spool
 
@@ -46,7 +46,7 @@ class IncidentWriter:
         spool: where to.
         rulebook: finds in an incident what there is to find.
         guard: notes incidents that could not be written.
-        yield_gil: called now and then, to let other threads run.
+        yields: lets other threads run, and says when there is no time for that.
 
     Attributes:
         written: incidents that reached the spool.
@@ -54,11 +54,11 @@ class IncidentWriter:
         failed: incidents that could not even be kept.
     """
 
-    def __init__(self, spool: Spool, rulebook: Rulebook, guard: Guard, yield_gil: YieldGil) -> None:
+    def __init__(self, spool: Spool, rulebook: Rulebook, guard: Guard, yields: GilYields) -> None:
         self._spool = spool
         self._rulebook = rulebook
         self._guard = guard
-        self._yield_gil = yield_gil
+        self._yields = yields
         self._unfinished: dict[int, None] = {}
         self._results: deque[WriteResult] = deque()
         self.written = 0
@@ -69,10 +69,12 @@ class IncidentWriter:
         """Complete an incident and write it; the result waits for `take_results`."""
         is_kept = False
         try:
+            give_up = self._yields.give_up_in_time
             finished = complete(
-                incident, self._rulebook, self._guard, set(self._unfinished), self._yield_gil
+                incident, self._rulebook, self._guard, set(self._unfinished), give_up
             )
-            entry = self._spool.add(finished)
+            is_late = self._yields.is_late if self._yields.is_hurried else None
+            entry = self._spool.add(finished, is_late)
             is_kept = True
             self.unspooled += entry.is_in_memory
             self.written += not entry.is_in_memory

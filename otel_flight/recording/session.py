@@ -91,11 +91,11 @@ class RecordingSession:
         oldest = next(self.ring.image.segments(layout.LANE_SPANS), None) if self.ring else None
         return 0.0 if oldest is None else (monotonic_ns() - oldest.opened_monotonic_ns) / 1e9
 
-    def close(self) -> None:
-        """Close the ring cleanly and remove it."""
+    def close(self, *, clean: bool = True) -> None:
+        """Close the ring and remove it; if not `clean`, leave it as a process that was killed."""
         if self.ring is not None:
             self.drain()
-            self.ring.close(clean=True)
+            self.ring.close(clean=clean)
             self.ring = None
 
     def abandon(self) -> None:

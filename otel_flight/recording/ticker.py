@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Final
 
+from otel_flight.deadline import Deadline
 from otel_flight.guard import Guard
 from otel_flight.native import Thread, allocate_lock, leave_no_trace
 from otel_flight.recording.tick_waits import TickWaits
@@ -65,6 +66,7 @@ class Ticker:
         self._is_paused = self._is_stopped = False
         self._jobs: deque[tuple[int, Callable[[], None]]] = deque()  # with the tick they wait for
         self._last: Callable[[], None] = _nothing
+        self._begun = 0
         self.ticks = 0
 
     def start(self) -> None:
@@ -72,14 +74,14 @@ class Ticker:
         if not self._thread.is_started:
             self._thread.start()
 
-    def stop(self, timeout_seconds: float) -> bool:
-        """Ask the thread to end and wait for it; return whether it did. Idempotent."""
+    def stop(self, deadline: Deadline) -> bool:
+        """Ask the thread to end and wait for it; return whether no tick goes on. Idempotent."""
         self._is_stopped = True
-        if self._running.locked():
+        with contextlib.suppress(RuntimeError):  # released by another thread just now
             self._running.release()
         if not self._thread.is_started or self._thread.is_current():
-            return not self._thread.is_started
-        return self._thread.join(timeout_seconds)
+            return True
+        return self._thread.join(deadline.seconds_left)
 
     def pause(self, timeout_seconds: float) -> None:
         """Let the thread end, so that there is none while the process forks. Not for the ticker."""
@@ -126,7 +128,12 @@ class Ticker:
 
     def after_tick(self, job: Callable[[], None]) -> None:
         """Run a job once, on the ticker's thread, after a tick that begins later. Any thread."""
-        self._jobs.append((self.ticks + 1, job))
+        self._jobs.append((self._begun + 1, job))
+
+    def wake(self) -> None:
+        """Let the next tick begin now. Any thread; never waits."""
+        with contextlib.suppress(RuntimeError):  # another thread has woken it just now
+            self._running.release()
 
     def _run(self, running: LockType) -> None:
         self.tick()  # at once: in a forked child it makes the ring that records wait for
@@ -146,17 +153,18 @@ class Ticker:
     def _wait(self, running: LockType, seconds: float) -> bool:
         """Wait for the next tick; return whether there is to be none."""
         self._waits.begin(seconds, self._guard)
-        is_over = running.acquire(True, seconds)
+        is_released = running.acquire(True, seconds)
         self._waits.end(self._guard)
-        return is_over
+        return is_released and (self._is_stopped or self._is_paused or running is not self._running)
 
     def tick(self) -> None:
         """Run every task once."""
+        self._begun += 1
         for name, task in self._tasks:
             with self._guard.swallow(name):
                 task()
             self._waits.task_done(self._guard)
-        while self._jobs and self._jobs[0][0] <= self.ticks:
+        while self._jobs and self._jobs[0][0] <= self._begun:
             with self._guard.swallow("job"):
                 self._jobs.popleft()[1]()
         self._guard.report()

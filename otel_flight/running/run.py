@@ -15,6 +15,7 @@ from opentelemetry.sdk.trace.export import SpanExporter
 
 from otel_flight.assembly import Assembly, Settings
 from otel_flight.clock import Clock, monotonic_ns
+from otel_flight.deadline import Deadline
 from otel_flight.delivery.delivery import Delivery
 from otel_flight.delivery.pacing import Pacer
 from otel_flight.delivery.receiver.exporters import preload
@@ -24,7 +25,6 @@ from otel_flight.incidents.completion import new_incident_id
 from otel_flight.incidents.lifecycle import IncidentLifecycle
 from otel_flight.incidents.spool.place import spool_directories
 from otel_flight.incidents.spool.spool import Spool
-from otel_flight.native import allocate_lock
 from otel_flight.recording.exporting_pipeline import is_exporting
 from otel_flight.recording.session import RecordingSession
 from otel_flight.recording.span_processor import RecordingSpanProcessor
@@ -32,6 +32,7 @@ from otel_flight.recording.tick_waits import TickWaits
 from otel_flight.recording.ticker import Ticker
 from otel_flight.ring.cleanup import remove_old_dead_rings
 from otel_flight.ring.layout import LANE_SPANS
+from otel_flight.running.closing import Closing
 from otel_flight.running.process_facts import ProcessFacts
 from otel_flight.running.statistics import Statistics
 from otel_flight.running.termination import TERMINATION
@@ -114,6 +115,15 @@ class Run:
             is_pipeline_exporting=lambda: any(map(is_exporting, pipelines())),
         )
         self._ticker = Ticker(settings.tick_seconds, self._tasks(), guard, self._activity, waits)
+        self.closing = Closing(
+            session=self.session,
+            incidents=self.incidents,
+            spool=self.spool,
+            worker=self.worker,
+            ticker=self._ticker,
+            guard=guard,
+            see_last=self._see_last,
+        )
 
     def open(self, *, in_background: bool = False, is_over: bool = False) -> None:
         """Make the ring, install what triggers and sources need, and start the ticker; all or none.
@@ -154,49 +164,23 @@ class Run:
             shows_events=self.triggers.wants_events,
         )
 
-    def close_incidents(self, timeout_seconds: float) -> bool:
-        """Close what is open, write it and deliver it. Blocks; not for the ticker's thread.
-
-        What the application did before this call is seen first, by a whole tick.
-
-        Returns:
-            Whether all that is done, as far as it can be done now.
-        """
-        closed = allocate_lock()
-        closed.acquire()
-
-        def close() -> None:
-            self.incidents.close_now()
-            closed.release()
-
-        self._ticker.after_tick(close)
-        return closed.acquire(True, timeout_seconds) and self.worker.wait_idle(timeout_seconds)
-
     def end_with(self, last: Callable[[], None]) -> Callable[[float], bool]:
         """Let the ticker's thread do something and end; return how to wait. Never waits itself."""
         return self._ticker.end_with(last)
 
-    def finish(self, deadline_seconds: float) -> None:
+    def finish(self, deadline: Deadline) -> None:
         """Close what is open, and give the worker what is left of the time.
 
-        The ring stays, for the last statistics; `session.close` removes it.
+        The ring stays, for the last statistics; `closing.release_ring` lets go of it.
         """
         self._take_out()
-        self._ticker.stop(min(1.0, deadline_seconds))
+        self.closing.finish(deadline)
+
+    def _see_last(self) -> None:
         self.sources.settle(self._guard)
-        with self._guard.swallow("close incident"):
-            self._open_ring()  # a forked child may end before its ticker came to it
-            self.session.drain()
-            self._collect_firings()
-            self.incidents.close_now()
-        with self._guard.swallow("stop worker"):
-            self.worker.stop(deadline_seconds)
-        if self.spool.in_memory:
-            _logger.warning(
-                "otel-flight could neither write nor send %d incidents, which end with the process",
-                self.spool.in_memory,
-            )
-        self._guard.report()
+        self._open_ring()  # a forked child may end before its ticker came to it
+        self.session.drain()
+        self._collect_firings()
 
     def pause_threads(self, timeout_seconds: float) -> None:
         """Let the threads end, as far as they only wait, before the process forks."""

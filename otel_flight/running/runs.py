@@ -17,6 +17,7 @@ import weakref
 from threading import ExceptHookArgs
 from typing import TYPE_CHECKING, Final
 
+from otel_flight.deadline import Deadline
 from otel_flight.guard import Guard
 from otel_flight.native import allocate_reentrant_lock, get_ident
 from otel_flight.recording.span_processor import RecordingSpanProcessor
@@ -126,8 +127,23 @@ class Runs:
                     self._begin()
         return self.current
 
+    def flush(self, timeout_seconds: float) -> bool:
+        """Close the incident that is open, and deliver it; return whether nothing is left to do.
+
+        Waits no longer than the timeout, and not at all where it would wait for the calling thread:
+        within a hook of ours, or a signal handler that interrupted us.
+        """
+        with self.guard.swallow("flush"):
+            run = self._run_here()
+            return run is None or run.closing.flush(Deadline.after(timeout_seconds))
+        return False
+
     def end(self, timeout_seconds: float | None) -> None:
         """End the run, within the time that is given, or else set."""
+        limit = self._core.shutdown_seconds if timeout_seconds is None else timeout_seconds
+        self._end(Deadline.after(limit))
+
+    def _end(self, deadline: Deadline) -> None:
         with self._lifecycle:
             run, self.current = self.current, None
             self._is_waiting = False
@@ -138,11 +154,10 @@ class Runs:
                 run.abandon()
                 return
             if run is not None:
-                limit = self._core.shutdown_seconds if timeout_seconds is None else timeout_seconds
                 with self.guard.swallow("stop"):
-                    run.finish(limit)
+                    run.finish(deadline)
                     self._last = run.statistics(is_recording=False)
-                    run.session.close()
+                    run.closing.release_ring()
             atexit.unregister(self._exit)
             TERMINATION.remove(self._unfinished)
 
@@ -211,7 +226,8 @@ class Runs:
     def _end_soon(self) -> Join | None:
         run = self.current
         if self._join is None and run is not None:
-            self._join = run.end_with(self._exit)
+            deadline = Deadline.after(self._core.shutdown_seconds)
+            self._join = run.end_with(lambda: self._end(deadline))
         return self._join
 
     def _before_fork(self) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from otel_flight.delivery.delivery import DeliveryStatistics
+from otel_flight.delivery.statistics import DeliveryStatistics
 from otel_flight.guard import NotedError
 from otel_flight.recording.session import RecordingSession
 from otel_flight.ring.lane_writer import LaneCounts

@@ -36,6 +36,8 @@ _SIGTERM: Final = signal.SIGTERM
 _PATIENCE_SECONDS: Final = 1.0
 """If nobody of us gets to run for this many seconds after the signal, the process dies: a native
 call does not release the GIL."""
+_GRACE_SECONDS: Final = 0.25
+"""The process dies so many seconds after what is to be finished by then, whether it is or not."""
 _INIT: Final = 1
 """The first process of a container: SIGTERM does not kill it where it has no handler."""
 
@@ -192,7 +194,8 @@ class Termination:
         return [each.end_soon() for each in self._unfinished]
 
     def _limit_seconds(self) -> float:
-        return max((each.seconds for each in self._unfinished), default=0.0)
+        limits = [each.seconds + _GRACE_SECONDS for each in self._unfinished]
+        return max(limits, default=0.0)
 
     def _die(self, number: int) -> None:
         if _last_signal is not None:

@@ -10,7 +10,7 @@ import os
 from collections.abc import Sequence
 from typing import Final
 
-from otel_flight.clock import SYSTEM_CLOCK, Clock
+from otel_flight.deadline import Deadline
 from otel_flight.delivery.delivery import LOOK_AGAIN_SECONDS, Delivery
 from otel_flight.delivery.pacing import Pacer
 from otel_flight.delivery.receiver.attempt import suppressed_instrumentation
@@ -36,7 +36,6 @@ class Worker:
         deliveries: what is done besides jobs, in this order.
         guard: notes jobs and deliveries that fail for reasons nobody thought of.
         pacer: what the deliveries are paced by.
-        clock: a fake one in tests.
     """
 
     def __init__(
@@ -44,22 +43,18 @@ class Worker:
         deliveries: Sequence[Delivery],
         guard: Guard,
         pacer: Pacer,
-        *,
-        clock: Clock = SYSTEM_CLOCK,
     ) -> None:
         self._pid = os.getpid()
         self._deliveries = deliveries
         self._guard = guard
         self._pacer = pacer
-        self._clock = clock
-        # Guards the jobs, _thread, _is_woken, _is_idle, _is_stopping; notified when they change.
+        # Guards the jobs, _thread, _is_woken, _is_idle, _stop_at; notified when they change.
         self._changed = Condition()
         self._jobs = JobQueue(guard, self._changed)
         self._thread: Thread | None = None
         self._is_woken = False
         self._is_idle = False
-        self._is_stopping = False
-        self._stop_at_ns = 0
+        self._stop_at: Deadline | None = None
         self._is_delivering = False
         self._is_paused = False
 
@@ -85,43 +80,42 @@ class Worker:
         if self._is_inherited():
             return
         self._jobs.add(job)
-        if self._is_stopping:
+        if self._stop_at is not None:
             self._jobs.run_all()
             return
         self._ensure_thread()
         if self._is_delivering:
             self._jobs.stand_in()
 
-    def stop(self, timeout_seconds: float) -> bool:
+    def stop(self, deadline: Deadline) -> bool:
         """Run all jobs, deliver the incidents of this process while time is left, end the thread.
 
-        Jobs are run in any case, here if need be. What is not delivered by then stays in the spool,
-        as does at once what already failed. An exporter that hangs is shut down; if it does not
-        care, its thread is left alone. Idempotent.
+        Jobs that wait for a thread that does not come are run here. What is not delivered by then
+        stays in the spool, as does at once what already failed. An exporter that hangs is shut
+        down; if it does not care, its thread is left alone. Idempotent.
 
         Args:
-            timeout_seconds: after which this returns, apart from the time jobs take.
+            deadline: when this returns, apart from a job that is run here: jobs know of it, too.
 
         Returns:
             Whether the thread has ended.
         """
         if self._is_inherited():
             return True
-        self._pacer.hurry()
+        self._pacer.hurry(deadline)
         with self._changed:
-            self._is_stopping = True
-            self._stop_at_ns = self._clock.monotonic_ns() + int(timeout_seconds * 1e9)
+            self._stop_at = deadline
             self._changed.notify_all()
         if self._thread is None:
             if self._jobs:  # submitted when no thread could be started any more
                 self._run()
             return True
-        self._jobs.run_if_held_up(min(timeout_seconds, PATIENCE_SECONDS))
-        if self._thread.join(max(0.0, self._seconds_left() - timeout_seconds * _ABORT_SHARE)):
+        self._jobs.run_if_held_up(min(deadline.seconds_left, PATIENCE_SECONDS))
+        if self._thread.join(deadline.part(1 - _ABORT_SHARE).seconds_left):
             return True
         for delivery in self._deliveries:
-            delivery.abort(self._seconds_left())
-        return self._thread.join(self._seconds_left())
+            delivery.abort(deadline.seconds_left)
+        return self._thread.join(deadline.seconds_left)
 
     def pause(self, timeout_seconds: float) -> None:
         """Let the thread end if it only waits, so that there is none while the process forks."""
@@ -140,7 +134,18 @@ class Worker:
             self._is_paused = False
             self._ensure_thread()
 
-    def wait_idle(self, timeout_seconds: float) -> bool:
+    def has_unsent(self) -> bool:
+        """Return whether an incident of this process is still to be sent."""
+        return any(delivery.has_unsent() for delivery in self._deliveries)
+
+    def is_held_here(self) -> bool:
+        """Return whether the calling thread is in the middle of something in here.
+
+        So it is within a signal handler that interrupted it: then it must not wait for the worker.
+        """
+        return self._changed.is_held_here()
+
+    def wait_idle(self, deadline: Deadline) -> bool:
         """Wait until everything is done that can be done now; what failed may be left.
 
         Returns:
@@ -149,7 +154,7 @@ class Worker:
         with self._changed:
             return self._changed.wait_for(
                 lambda: self._thread is None or (self._is_idle and not self._has_work()),
-                timeout_seconds,
+                deadline.seconds_left,
             )
 
     def _is_inherited(self) -> bool:
@@ -157,7 +162,7 @@ class Worker:
 
     def _ensure_thread(self) -> None:
         with self._changed:
-            if self._thread is not None or self._is_stopping:
+            if self._thread is not None or self._stop_at is not None:
                 return
             thread = Thread(self._run, THREAD_NAME)
             try:
@@ -172,7 +177,7 @@ class Worker:
         while not is_last:
             with self._changed:
                 self._is_idle = self._is_woken = False
-                is_last = self._is_stopping
+                is_last = self._stop_at is not None
             with suppressed_instrumentation():
                 self._jobs.run_all()
                 self._is_delivering = True
@@ -196,14 +201,11 @@ class Worker:
     def _check_in(self) -> float | None:
         """Run the jobs that wait; return the seconds left when `stop` was called, else None."""
         self._jobs.run_all()
-        return self._seconds_left() if self._is_stopping else None
+        return None if self._stop_at is None else self._stop_at.seconds_left
 
     def _has_work(self) -> bool:
-        return self._is_stopping or self._is_woken or bool(self._jobs)
+        return self._stop_at is not None or self._is_woken or bool(self._jobs)
 
     def _is_left(self) -> bool:
         """Return whether the calling thread was told to end, for a pause."""
         return self._thread is None or not self._thread.is_current()
-
-    def _seconds_left(self) -> float:
-        return max(0.0, (self._stop_at_ns - self._clock.monotonic_ns()) / 1e9)

@@ -14,6 +14,7 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 
 from otel_flight.assembly import Settings
 from otel_flight.clock import SYSTEM_CLOCK, Clock
+from otel_flight.deadline import Deadline
 from otel_flight.errors import CannotRecord
 from otel_flight.incidents.flight_file import read_incident
 from otel_flight.incidents.incident import Incident
@@ -66,7 +67,8 @@ class FlightRecording:
             TimeoutError: they are not; the machine is very busy.
         """
         run = self.recorder._run
-        if run is not None and not run.close_incidents(timeout_seconds):
+        deadline = Deadline.after(timeout_seconds)
+        if run is not None and not run.closing.close_incidents(deadline):
             raise TimeoutError(f"the incidents were not closed within {timeout_seconds} s")
         settings = self.recorder.settings
         spool = Spool(

@@ -21,6 +21,7 @@ from opentelemetry.trace import set_span_in_context
 from otel_flight import install, uninstall
 from otel_flight.assembly import Settings
 from otel_flight.backoff import Backoff
+from otel_flight.deadline import Deadline
 from otel_flight.guard import Guard
 from otel_flight.incidents.spool.directory import SpoolEntry
 from otel_flight.incidents.spool.spool import Spool
@@ -86,8 +87,8 @@ def deliver(spool: Spool, seconds: float = SECONDS, **settings: Any) -> Delivere
         backoff=Backoff(lambda low, high: 0.05),
     )
     deliverer.worker.start()
-    assert deliverer.worker.wait_idle(seconds)
-    assert deliverer.worker.stop(SECONDS)
+    assert deliverer.worker.wait_idle(Deadline.after(seconds))
+    assert deliverer.worker.stop(Deadline.after(SECONDS))
     return deliverer
 
 
@@ -100,9 +101,9 @@ def fail_to_deliver(spool: Spool, monkeypatch: pytest.MonkeyPatch, **settings: A
         )
         deliverer.worker.start()
         # Old exporters go on trying for a minute, and take a moment to notice the shutdown.
-        deliverer.worker.wait_idle(1.5)
-        deliverer.worker.stop(0.3)
-        assert deliverer.worker.stop(SECONDS)
+        deliverer.worker.wait_idle(Deadline.after(1.5))
+        deliverer.worker.stop(Deadline.after(0.3))
+        assert deliverer.worker.stop(Deadline.after(SECONDS))
 
 
 def kept(item: ReceivedSpan) -> tuple[bytes, bytes, bytes]:
@@ -257,8 +258,8 @@ def test_an_interrupted_delivery_goes_on_where_it_was(
     receiver.answer_after(0.02)
     deliverer.worker.start()
     receiver.wait_for(refuse_the_third, SECONDS)
-    assert deliverer.worker.wait_idle(SECONDS)
-    assert deliverer.worker.stop(SECONDS)
+    assert deliverer.worker.wait_idle(Deadline.after(SECONDS))
+    assert deliverer.worker.stop(Deadline.after(SECONDS))
     between = spool.find(entry.incident_id).state
     receiver.answer_after(0)
     deliver(spool, **where)
@@ -281,8 +282,8 @@ def test_two_processes_deliver_an_incident_once(
 
     for deliverer in deliverers:
         deliverer.worker.start()
-    assert all(deliverer.worker.wait_idle(SECONDS) for deliverer in deliverers)
-    assert all(deliverer.worker.stop(SECONDS) for deliverer in deliverers)
+    assert all(deliverer.worker.wait_idle(Deadline.after(SECONDS)) for deliverer in deliverers)
+    assert all(deliverer.worker.stop(Deadline.after(SECONDS)) for deliverer in deliverers)
 
     assert_all_there(rig, receiver.spans())
     assert sum(deliverer.spans.statistics.delivered_incidents for deliverer in deliverers) == 1
@@ -303,11 +304,11 @@ def test_a_hanging_receiver_does_not_hold_up_the_stop(
     deliverer.worker.submit(done.set)
     assert done.wait(SECONDS)
 
-    deliverer.worker.stop(0.5)
+    deliverer.worker.stop(Deadline.after(0.5))
 
     assert not spool.find(entry.incident_id).state.delivered
     receiver.release()
-    assert deliverer.worker.stop(SECONDS)
+    assert deliverer.worker.stop(Deadline.after(SECONDS))
 
 
 def test_a_transient_refusal_costs_nothing(

@@ -12,6 +12,7 @@ import pytest
 from opentelemetry.sdk.trace import ReadableSpan
 
 from otel_flight.assembly import Settings
+from otel_flight.deadline import Deadline
 from otel_flight.delivery.log_chunks import MOST_RECORDS
 from otel_flight.guard import Guard
 from otel_flight.incidents.flight_file import read_incident
@@ -73,14 +74,14 @@ def started(spool: Spool, **settings: Any) -> Deliverer:
     usual = {"flush_cpu_share": 1.0, "protocol": "http/protobuf"}
     deliverer = Deliverer(spool, Settings(**{**usual, **settings}), Guard())
     deliverer.worker.start()
-    assert deliverer.worker.wait_idle(SECONDS)
+    assert deliverer.worker.wait_idle(Deadline.after(SECONDS))
     return deliverer
 
 
 def deliver(spool: Spool, **settings: Any) -> Deliverer:
     """Do what a process does that finds the spool; return it, stopped."""
     deliverer = started(spool, **settings)
-    assert deliverer.worker.stop(SECONDS)
+    assert deliverer.worker.stop(Deadline.after(SECONDS))
     return deliverer
 
 
@@ -205,12 +206,12 @@ def test_records_that_cannot_be_delivered_hold_up_no_spans(
             exported_to=records_so_far(first),
         )
         service.worker.wake()
-        assert service.worker.wait_idle(SECONDS)
+        assert service.worker.wait_idle(Deadline.after(SECONDS))
         assert spool.find(second.incident_id).state.delivered
         logs.judge_by(lambda request: None)
         service.worker.wake()
-        assert service.worker.wait_idle(SECONDS)
-        assert service.worker.stop(SECONDS)
+        assert service.worker.wait_idle(Deadline.after(SECONDS))
+        assert service.worker.stop(Deadline.after(SECONDS))
 
         assert sorted(bodies(logs)) == [f"record {number}" for number in range(4)]
     names = Counter(item.span.name for item in receiver.spans() if not is_ours(item))
@@ -296,9 +297,9 @@ def test_an_endpoint_where_nobody_listens(
     )
     deliverer.worker.start()
     receiver.wait_for(lambda: any(item.span.name == "GET /0" for item in receiver.spans()))
-    deliverer.worker.stop(1.0)
+    deliverer.worker.stop(Deadline.after(1.0))
 
-    assert deliverer.worker.stop(SECONDS)
+    assert deliverer.worker.stop(Deadline.after(SECONDS))
     warnings = [record.getMessage() for record in caplog.records if record.name == "otel_flight"]
     assert len(warnings) <= 1
     assert spool.find(entry.incident_id).state.delivered

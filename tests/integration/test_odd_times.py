@@ -11,6 +11,7 @@ import pytest
 from opentelemetry.trace import Tracer
 
 from otel_flight.assembly import ASSEMBLY, Settings
+from otel_flight.deadline import Deadline
 from otel_flight.guard import Guard
 from otel_flight.incidents.completion import complete
 from otel_flight.incidents.spool.spool import Spool
@@ -73,8 +74,8 @@ def test_every_span_with_an_odd_time_arrives(
         endpoint = receiver.endpoint(transport)
         deliverer = Deliverer(spool, Settings(endpoint=endpoint, protocol=transport))
         deliverer.worker.start()
-        assert deliverer.worker.wait_idle(20)
-        deliverer.worker.stop(5)
+        assert deliverer.worker.wait_idle(Deadline.after(20))
+        deliverer.worker.stop(Deadline.after(5))
         arrived = {int.from_bytes(each.span.span_id, "big"): each.span for each in receiver.spans()}
 
     assert {name for span_id, name in named.items() if span_id not in arrived} == set()

@@ -13,6 +13,7 @@ from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 
 from otel_flight.assembly import Settings
 from otel_flight.backoff import Backoff
+from otel_flight.deadline import Deadline
 from otel_flight.guard import Guard
 from otel_flight.incidents.incident import Incident
 from otel_flight.incidents.spool.directory import SpoolEntry
@@ -109,7 +110,7 @@ class Station:
     def deliver(self) -> None:
         """Look into the spool, and wait until everything that can be done was done."""
         self.worker.wake()
-        assert self.worker.wait_idle(SECONDS)
+        assert self.worker.wait_idle(Deadline.after(SECONDS))
 
     def state(self, entry: SpoolEntry) -> Any:
         """Return how far an incident is."""

@@ -16,6 +16,8 @@ from otel_flight.cli.base import (
 from otel_flight.delivery.incident_trace.large_traces import large_traces
 from otel_flight.delivery.incident_trace.span_index import SpanIndex
 from otel_flight.delivery.otlp.derived_ids import derived_trace_id
+from otel_flight.guard import Guard
+from otel_flight.incidents.completion import examined
 from otel_flight.incidents.flight_file import read_incident
 from otel_flight.incidents.incident import Incident
 from otel_flight.incidents.spool.directory import SpoolEntry
@@ -82,7 +84,7 @@ def show(
     entry = invocation.find_incident(incident)
     is_spooled = entry.path.parent in invocation.spool_places.directories
     copy = invocation.spool().json_path(entry)
-    found = read_incident(entry.path)
+    found = examined(read_incident(entry.path), ASSEMBLY.rulebook, Guard())
     report = build_report(
         found,
         ASSEMBLY.rulebook,

@@ -11,7 +11,7 @@ import copy
 import io
 import re
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -107,8 +107,12 @@ class Spool:
         """Find out where incidents can be kept, and say what stands in the way of better. Once."""
         self._place.prepare()
 
-    def add(self, incident: Incident) -> SpoolEntry:
+    def add(self, incident: Incident, is_late: Callable[[], bool] | None = None) -> SpoolEntry:
         """Write an incident, then make room by evicting older ones; if need be, keep it in memory.
+
+        Args:
+            incident: the incident.
+            is_late: whether there is no time to compress it; see `write_stream`.
 
         Raises:
             OSError: it could not be written, and enough others are in memory.
@@ -116,13 +120,14 @@ class Spool:
         incident_id = incident.manifest.incident_id
         service = re.sub(r"[^A-Za-z0-9._-]+", "_", incident.manifest.service_name)[:80] or "service"
         name = f"{incident_id}-{service}{FLIGHT_SUFFIX}"
+        write = partial(write_stream, incident, is_late=is_late)
         try:
-            path = self._place.write(name, partial(write_stream, incident))
+            path = self._place.write(name, write)
         except OSError:
             if not self._shelf.has_room():
                 raise
             buffer = io.BytesIO()
-            write_stream(incident, buffer)
+            write(buffer)
             kept = KeptIncident(incident_id, name, buffer.getvalue(), wall_ns())
             self._shelf.keep(kept)
             self._added_ids.append(incident_id)
@@ -152,6 +157,11 @@ class Spool:
                 return self._place.seconds_until_retry()
             self._shelf.remove(kept)
         return None
+
+    @property
+    def has_added_any(self) -> bool:
+        """Whether this object wrote an incident."""
+        return bool(self._added_ids)
 
     def has_added(self, entry: SpoolEntry) -> bool:
         """Tell whether this object wrote an incident, and not an earlier or a sibling process."""

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import pytest
 from opentelemetry.sdk.trace import ReadableSpan
 
+from otel_flight.deadline import Deadline, OutOfTime
 from otel_flight.delivery.chunks import SpanChunk
 from otel_flight.delivery.pacing import (
     LEAST_DEBT_NS,
@@ -103,14 +105,18 @@ def test_a_long_wait_does_not_pay_for_a_long_burst() -> None:
     assert work.elapsed_seconds > 3.8
 
 
-def test_hurry_takes_a_whole_processor() -> None:
-    """When the process is about to end, only the short sleeps remain."""
+def test_hurry_takes_no_rest_and_ends_in_time() -> None:
+    """When the process is about to end, nobody else runs; in the end there is no time for more."""
     work = Work(share=0.01)
 
-    work.pacer.hurry()
+    work.pacer.hurry(Deadline.after(0.2, work.clock))
     work.do(0.1)
+    work.pacer.yield_in_time()
+    work.wait(0.1)
 
-    assert set(work.sleeps) == {SHORTEST_SLEEP_SECONDS}
+    assert work.sleeps == []
+    with pytest.raises(OutOfTime):
+        work.pacer.yield_in_time()
 
 
 def test_begin_forgets_what_was_before() -> None:

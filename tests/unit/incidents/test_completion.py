@@ -5,13 +5,19 @@ from __future__ import annotations
 import gc
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NoReturn
+
+import pytest
 
 from otel_flight.assembly import ASSEMBLY
+from otel_flight.deadline import Deadline, OutOfTime
 from otel_flight.guard import Guard
-from otel_flight.incidents.completion import complete
+from otel_flight.incidents.completion import complete, examined
+from otel_flight.incidents.gil_yields import GilYields
 from otel_flight.incidents.incident import Incident
 from otel_flight.incidents.window import Window, WindowRecord
 from otel_flight.records.records import RuntimeEvent
+from otel_flight.testing import FakeClock
 from tests.support.findings import evidence_of
 from tests.support.recording_rig import RecordingRig
 from tests.support.rig_incidents import incident_of
@@ -68,3 +74,46 @@ def test_the_evidence_does_not_provoke_a_full_garbage_collection(own_environment
     assert len(view.roots) == 2000
     assert len(view.events("logs")) == 2000
     assert len(gc.get_objects()) - before < 200
+
+
+def test_what_there_was_no_time_for_is_done_by_whoever_reads_it(own_environment: Path) -> None:
+    """The incident of a process that ends is written without; later it is what it would have been.
+
+    Whoever has no time for it either does not take it as it is: it would be delivered so.
+    """
+    with RecordingRig(own_environment) as rig:
+        for _ in range(1000):
+            rig.tracer.start_span("request").end()
+        incident = incident_of(rig)
+    guard = Guard()
+
+    def has_none() -> NoReturn:
+        raise OutOfTime
+
+    late = complete(incident, ASSEMBLY.rulebook, guard, {7}, has_none)
+
+    assert (late.manifest.is_unexamined, late.manifest.spans) == (True, 0)
+    with pytest.raises(OutOfTime):
+        examined(late, ASSEMBLY.rulebook, guard, has_none)
+    done = examined(late, ASSEMBLY.rulebook, guard)
+    assert done.manifest == complete(incident, ASSEMBLY.rulebook, guard, {7}).manifest
+    assert done.manifest.spans == 1000
+    assert guard.errors() == ()
+
+
+def test_a_process_that_ends_gives_the_gil_up_no_more() -> None:
+    """It has two fifths of its time to examine an incident, three until nothing is compressed."""
+    clock = FakeClock()
+    yields = GilYields()
+    yields.give_up_in_time()
+
+    yields.hurry(Deadline.after(10.0, clock))
+
+    yields.give_up_in_time()
+    clock.advance(4.5)
+    yields.give_up()
+    with pytest.raises(OutOfTime):
+        yields.give_up_in_time()
+    assert not yields.is_late()
+    clock.advance(2.0)
+    assert yields.is_late()

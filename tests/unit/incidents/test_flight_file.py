@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import io
+import itertools
 import json
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -127,3 +129,26 @@ def test_a_newer_format_is_named(incident: Incident, tmp_path: Path) -> None:
 
     with pytest.raises(NotAnIncident, match="version 99 is newer"):
         read_manifest(path)
+
+
+def test_an_incident_that_is_late_is_written_at_once(incident: Incident, tmp_path: Path) -> None:
+    """And read as any: members for which there is no time any more are not compressed."""
+    late = iter([False, *itertools.repeat(True, 100)])
+    writes: list[bytes] = []
+
+    class Stream(io.BytesIO):
+        def write(self, data: Any) -> int:
+            writes.append(bytes(data))
+            return len(data)
+
+    write_stream(incident, Stream(), lambda: next(late))
+
+    (data,) = writes
+    path = tmp_path / "late.flight"
+    path.write_bytes(data)
+    found = read_incident(path)
+    assert found.manifest == incident.manifest
+    assert len(list(found.window.spans())) == len(list(incident.window.spans()))
+    with zipfile.ZipFile(path) as archive:
+        kinds = {each.compress_type for each in archive.infolist()}
+    assert kinds == {zipfile.ZIP_DEFLATED, zipfile.ZIP_STORED}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 
+from otel_flight.deadline import Deadline
 from otel_flight.guard import Guard
 from otel_flight.recording.tick_waits import TickWaits
 from otel_flight.recording.ticker import Ticker
@@ -56,7 +57,7 @@ def run_ticker(waits: TickWaits, calls: list[str], guard: Guard) -> None:
     ticker = Ticker(0.001, [("task", task)], guard, waits=waits)
     ticker.start()
     assert twice.wait(10)
-    assert ticker.stop(10)
+    assert ticker.stop(Deadline.after(10))
 
 
 def test_a_watcher_is_called_for_each_wait_and_each_task() -> None:

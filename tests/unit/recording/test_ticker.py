@@ -7,6 +7,7 @@ import threading
 
 import pytest
 
+from otel_flight.deadline import Deadline
 from otel_flight.guard import Guard
 from otel_flight.native import running
 from otel_flight.recording.ticker import QUIET_FACTOR, QUIET_TICKS, Ticker
@@ -25,7 +26,7 @@ def test_tasks_run_in_order_at_once_and_again() -> None:
     ticker = Ticker(0.001, [("a", lambda: ran.append("first")), ("b", second)], Guard())
     ticker.start()
     assert thrice.wait(10)
-    assert ticker.stop(10)
+    assert ticker.stop(Deadline.after(10))
 
     assert ran[:4] == ["first", "second", "first", "second"]
     count = len(ran)
@@ -85,8 +86,8 @@ def test_stopping_does_not_wait_for_the_next_tick() -> None:
     ticker.start()
     assert ticked.wait(10)
 
-    assert ticker.stop(10)
-    assert ticker.stop(10)
+    assert ticker.stop(Deadline.after(10))
+    assert ticker.stop(Deadline.after(10))
 
 
 def test_a_paused_ticker_has_no_thread_and_goes_on() -> None:
@@ -104,7 +105,7 @@ def test_a_paused_ticker_has_no_thread_and_goes_on() -> None:
     while not ticks.empty():
         ticks.get()
     ticks.get(timeout=10)
-    assert ticker.stop(10)
+    assert ticker.stop(Deadline.after(10))
     assert running() == []
 
 
@@ -126,7 +127,7 @@ def test_a_pause_does_not_wait_for_a_tick_that_hangs() -> None:
     ticker.resume()
     may_end.set()
 
-    assert ticker.stop(10)
+    assert ticker.stop(Deadline.after(10))
     assert together == [1]
 
 
@@ -137,9 +138,9 @@ def test_a_ticker_that_was_stopped_does_not_resume(when: str) -> None:
     ticker.start()
 
     if when == "before":
-        ticker.stop(10)
+        ticker.stop(Deadline.after(10))
     ticker.pause(10)
-    ticker.stop(10)
+    ticker.stop(Deadline.after(10))
     ticker.resume()
 
     assert running() == []
@@ -147,7 +148,7 @@ def test_a_ticker_that_was_stopped_does_not_resume(when: str) -> None:
 
 def test_a_ticker_that_never_started_can_be_stopped() -> None:
     """As when the recorder failed before."""
-    assert Ticker(1, [], Guard()).stop(0)
+    assert Ticker(1, [], Guard()).stop(Deadline.after(0))
 
 
 def test_it_may_be_stopped_by_its_own_task() -> None:
@@ -155,14 +156,14 @@ def test_it_may_be_stopped_by_its_own_task() -> None:
     done = threading.Event()
 
     def end() -> None:
-        ticker.stop(10)
+        ticker.stop(Deadline.after(10))
         done.set()
 
     ticker = Ticker(0.001, [("end", end)], Guard())
     ticker.start()
 
     assert done.wait(10)
-    assert ticker.stop(10)
+    assert ticker.stop(Deadline.after(10))
 
 
 def test_a_process_that_does_nothing_is_woken_less_often() -> None:
@@ -194,7 +195,7 @@ def test_it_runs_on_one_thread_of_ours() -> None:
     ticker.start()
     ticker.start()
     assert ticked.wait(10)
-    assert ticker.stop(10)
+    assert ticker.stop(Deadline.after(10))
 
     assert threads == [(["otel-flight-ticker"], before)]
 
@@ -211,6 +212,6 @@ def test_a_task_that_hangs_is_not_waited_for_longer_than_asked() -> None:
     ticker.start()
     assert entered.wait(10)
 
-    assert not ticker.stop(0.01)
+    assert not ticker.stop(Deadline.after(0.01))
     leave.set()
-    assert ticker.stop(10)
+    assert ticker.stop(Deadline.after(10))

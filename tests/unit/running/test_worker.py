@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from otel_flight.deadline import Deadline
 from otel_flight.native import running
 from tests.support.delivery_station import SECONDS, Station
 from tests.support.recording_rig import RecordingRig
@@ -21,7 +22,7 @@ def station(own_environment: Path, tmp_path: Path) -> Iterator[Station]:
     with RecordingRig(own_environment) as rig:
         station = Station(rig, tmp_path / "spool")
         yield station
-        assert station.worker.stop(SECONDS)
+        assert station.worker.stop(Deadline.after(SECONDS))
 
 
 def test_jobs_run_in_order_and_failures_are_noted(station: Station) -> None:
@@ -34,7 +35,7 @@ def test_jobs_run_in_order_and_failures_are_noted(station: Station) -> None:
     for number in range(3):
         station.worker.submit(lambda number=number: done.append(number))  # type: ignore[misc]
         station.worker.submit(fail)
-    assert station.worker.wait_idle(SECONDS)
+    assert station.worker.wait_idle(Deadline.after(SECONDS))
 
     assert done == [0, 1, 2]
     assert station.guard.errors()[0].count == 3
@@ -79,7 +80,7 @@ def test_a_job_does_not_wait_for_a_hanging_backend(station: Station) -> None:
     assert done.wait(SECONDS)
     assert "otel-flight-flusher-stand-in" in thread_names
     released.set()
-    assert station.worker.wait_idle(SECONDS)
+    assert station.worker.wait_idle(Deadline.after(SECONDS))
 
 
 def test_an_incident_that_a_job_writes_is_delivered(station: Station) -> None:
@@ -87,7 +88,7 @@ def test_an_incident_that_a_job_writes_is_delivered(station: Station) -> None:
     incident = station.incident(1, "work")
 
     station.worker.submit(station.writing(incident))
-    assert station.worker.wait_idle(SECONDS)
+    assert station.worker.wait_idle(Deadline.after(SECONDS))
 
     assert station.roots() == ["work"]
 
@@ -98,10 +99,10 @@ def test_stopping_delivers_what_this_process_made(station: Station) -> None:
     station.add(1, "old")
 
     station.worker.submit(station.writing(incident))
-    station.worker.stop(SECONDS)
+    station.worker.stop(Deadline.after(SECONDS))
 
     assert "new" in station.roots()
-    assert station.worker.stop(SECONDS)
+    assert station.worker.stop(Deadline.after(SECONDS))
 
 
 def test_stopping_ends_a_backlog_between_two_chunks(station: Station) -> None:
@@ -116,9 +117,9 @@ def test_stopping_ends_a_backlog_between_two_chunks(station: Station) -> None:
     station.backend.on_export = slow
     station.worker.start()
     assert begun.wait(SECONDS)
-    stopper = threading.Thread(target=station.worker.stop, args=(SECONDS,))
+    stopper = threading.Thread(target=station.worker.stop, args=(Deadline.after(SECONDS),))
     stopper.start()
-    while not station.worker._is_stopping:
+    while station.worker._stop_at is None:
         threading.Event().wait(0.001)
     go_on.set()
     stopper.join(SECONDS)
@@ -144,7 +145,7 @@ def test_a_hanging_exporter_does_not_hold_up_the_stop(station: Station) -> None:
     done = threading.Event()
     station.worker.submit(done.set)
 
-    assert station.worker.stop(0.5)
+    assert station.worker.stop(Deadline.after(0.5))
 
     assert done.is_set()
     assert not station.state(entry).delivered
@@ -164,10 +165,10 @@ def test_an_exporter_that_ignores_everything_is_left_alone(station: Station) -> 
     station.worker.start()
     assert hangs.wait(SECONDS)
 
-    assert not station.worker.stop(0.2)
+    assert not station.worker.stop(Deadline.after(0.2))
 
     released.set()
-    assert station.worker.stop(SECONDS)
+    assert station.worker.stop(Deadline.after(SECONDS))
 
 
 def test_stopping_does_not_try_what_just_failed(station: Station) -> None:
@@ -179,7 +180,7 @@ def test_stopping_does_not_try_what_just_failed(station: Station) -> None:
     incident = station.incident(2, "new")
 
     station.worker.submit(station.writing(incident))
-    station.worker.stop(SECONDS)
+    station.worker.stop(Deadline.after(SECONDS))
 
     # At most the one attempt that the new incident itself gave rise to.
     assert len(station.backend.suppressed) <= attempts + 1
@@ -194,14 +195,14 @@ def test_a_file_time_that_lags_behind_does_not_hold_back_our_incident(station: S
         os.utime(entry.path, ns=(0, 0))
 
     station.worker.submit(write)
-    assert station.worker.stop(SECONDS)
+    assert station.worker.stop(Deadline.after(SECONDS))
 
     assert station.roots() == ["work"]
 
 
 def test_a_job_after_the_stop_runs_where_it_is_submitted(station: Station) -> None:
     """A late incident is written all the same."""
-    station.worker.stop(SECONDS)
+    station.worker.stop(Deadline.after(SECONDS))
     done: list[str] = []
 
     station.worker.submit(lambda: done.append(threading.current_thread().name))
@@ -219,7 +220,7 @@ def test_stop_works_without_a_thread(station: Station, monkeypatch: pytest.Monke
     with monkeypatch.context() as patch:
         patch.setattr(threading.Thread, "start", refuse)
         station.worker.submit(station.writing(incident))
-        assert station.worker.stop(SECONDS)
+        assert station.worker.stop(Deadline.after(SECONDS))
 
     assert station.roots() == ["work"]
     assert station.backend.timeout_seconds is not None
@@ -229,7 +230,7 @@ def test_stop_works_without_a_thread(station: Station, monkeypatch: pytest.Monke
 def test_an_idle_worker_has_no_thread(station: Station) -> None:
     """It starts with the first thing there is to do."""
     assert station.worker._thread is None
-    assert station.worker.stop(0)
+    assert station.worker.stop(Deadline.after(0))
 
 
 def test_a_paused_worker_has_no_thread_and_goes_on(station: Station) -> None:
@@ -237,7 +238,7 @@ def test_a_paused_worker_has_no_thread_and_goes_on(station: Station) -> None:
     done: queue.SimpleQueue[str] = queue.SimpleQueue()
     worker = station.worker
     worker.submit(lambda: done.put("before"))
-    assert worker.wait_idle(10)
+    assert worker.wait_idle(Deadline.after(10))
 
     worker.pause(10)
     paused = running()
@@ -246,7 +247,7 @@ def test_a_paused_worker_has_no_thread_and_goes_on(station: Station) -> None:
 
     assert paused == []
     assert [done.get(timeout=10), done.get(timeout=10)] == ["before", "after"]
-    assert worker.stop(10)
+    assert worker.stop(Deadline.after(10))
     assert running() == []
 
 
@@ -262,7 +263,7 @@ def test_an_inherited_worker_does_nothing(station: Station) -> None:
         if child == 0:
             station.worker.submit(lambda: done.append(1))
             station.worker.wake()
-            os._exit(0 if station.worker.stop(5) and not done else 1)
+            os._exit(0 if station.worker.stop(Deadline.after(5)) and not done else 1)
     _, status = os.waitpid(child, 0)
 
     assert os.waitstatus_to_exitcode(status) == 0

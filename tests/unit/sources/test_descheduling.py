@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from otel_flight.deadline import Deadline
 from otel_flight.incidents.window import WindowEvent
 from otel_flight.recording.ticker import Ticker
 from otel_flight.sources.descheduling import Descheduling
@@ -55,7 +56,7 @@ class Watched:
 
     def stop(self) -> list[WindowEvent]:
         """Stop both and return the longest events first."""
-        assert self.ticker.stop(20)
+        assert self.ticker.stop(Deadline.after(20))
         self.source.stop()
         return sorted(self.rig.events(), key=lambda event: -event.record.duration_ns)
 

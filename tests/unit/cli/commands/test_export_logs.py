@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from otel_flight.assembly import Settings
+from otel_flight.deadline import Deadline
 from otel_flight.incidents.spool.spool import Spool
 from otel_flight.ring.layout import LANE_RUNTIME, LANE_SPANS
 from tests.support.command_line import run
@@ -122,8 +123,8 @@ def test_what_a_service_has_delivered_is_not_sent_again(
     settings = Settings(endpoint=endpoint, logs_endpoint=endpoint, protocol="http/protobuf")
     service = Deliverer(spool, settings).worker
     service.start()
-    assert service.wait_idle(SECONDS)
-    assert service.stop(SECONDS)
+    assert service.wait_idle(Deadline.after(SECONDS))
+    assert service.stop(Deadline.after(SECONDS))
     receiver.clear()
     arguments = ["--endpoint", endpoint, "--logs-endpoint", endpoint]
 

@@ -1,0 +1,115 @@
+"""One way for a program to end, and what is left of its incident then."""
+
+from __future__ import annotations
+
+import re
+import socket
+import sys
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from otel_flight.clock import monotonic_ns
+from otel_flight.incidents.flight_file import read_incident
+from otel_flight.incidents.spool.spool import Spool
+from tests.support.service_process import ServiceProcess
+
+WAYS: Final = {
+    "normal": 0,
+    "exception": 1,
+    "SystemExit": 3,
+    "SIGTERM": -15,
+    "SIGINT": -2,
+    "os._exit": 4,
+}
+"""How a program ends, each with the exit code that it has without us."""
+STATES: Final = ("open", "undelivered")
+"""In which state its incident is then."""
+SHUTDOWN_SECONDS: Final = 5.0
+GRACE_SECONDS: Final = 0.5
+"""An end takes at most this many seconds longer than the setting says."""
+_VICTIM: Final = str(Path(__file__).with_name("victim.py"))
+_ENDS: Final = re.compile(r"^ends (\d+)$", re.MULTILINE)
+_INCIDENT: Final = re.compile(r"^incident (\S+)$", re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class Case:
+    """A program that ends.
+
+    Attributes:
+        how: one of `WAYS`.
+        threads: how many daemon threads are at work.
+        state: one of `STATES`.
+        python: the interpreter.
+        spans: how many spans the window holds.
+    """
+
+    how: str
+    threads: int
+    state: str
+    python: str = sys.executable
+    spans: int = 40_000
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How it ended.
+
+    Attributes:
+        exit_code: of the program.
+        seconds: from its last statement to its end.
+        place: where its incident is: `spool`, `ring`, or `lost`.
+    """
+
+    exit_code: int
+    seconds: float
+    place: str
+
+    def faults(self, case: Case) -> Iterator[str]:
+        """Yield what is not as it should be."""
+        if self.exit_code != WAYS[case.how]:
+            yield f"exit code {self.exit_code}"
+        if self.seconds > SHUTDOWN_SECONDS + GRACE_SECONDS:
+            yield f"took {self.seconds:.1f} s"
+        if self.place == "lost":
+            yield "lost"
+
+
+def run(case: Case) -> Outcome:
+    """Let a program end, and look for its incident."""
+    with (
+        tempfile.TemporaryDirectory(prefix="otel-flight-") as directory,
+        socket.create_server(("127.0.0.1", 0)) as silent,
+    ):
+        folder = Path(directory)
+        environment = {
+            "OTEL_FLIGHT_RING_DIRECTORY": str(folder / "ring"),
+            "OTEL_FLIGHT_SPOOL_DIRECTORY": str(folder / "spool"),
+            "OTEL_FLIGHT_SHUTDOWN_TIMEOUT": f"{SHUTDOWN_SECONDS}s",
+            "OTEL_FLIGHT_TAIL": "60s" if case.state == "open" else "50ms",
+            "OTEL_FLIGHT_ENDPOINT": f"http://127.0.0.1:{silent.getsockname()[1]}",
+            "OTEL_FLIGHT_PROTOCOL": "http/protobuf",
+        }
+        arguments = [_VICTIM, case.how, str(case.threads), case.state, str(case.spans)]
+        launcher = [case.python]
+        with ServiceProcess(arguments, launcher=launcher, environment=environment) as process:
+            exit_code = process.wait(90)
+            ended_ns = monotonic_ns()
+            output = process.output()
+        ends, incident = _ENDS.search(output), _INCIDENT.search(output)
+        assert ends is not None, output
+        assert incident is not None, output
+        seconds = (ended_ns - int(ends[1])) / 1e9
+        return Outcome(exit_code, seconds, _place(folder, incident[1], case))
+
+
+def _place(folder: Path, incident_id: str, case: Case) -> str:
+    for entry in Spool(folder / "spool", 1 << 30, 10).entries():
+        window = read_incident(entry.path).window
+        names = {span.name for span in window.spans()}
+        if entry.incident_id == incident_id and ("last" in names or case.state != "open"):
+            return "spool"
+    return "lost"
