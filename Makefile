@@ -13,7 +13,7 @@ INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 .DEFAULT_GOAL := help
 # Two installations into one environment at the same time break it.
 .NOTPARALLEL:
-.PHONY: help demo test hunt backends test-backends suites lint format bench docs test-matrix sanitize coverage \
+.PHONY: help demo test hunt backends test-backends suites damage lint format bench docs test-matrix sanitize coverage \
   wheel test-wheel hooks clean
 
 help: ## Show this list
@@ -37,6 +37,9 @@ test-backends: $(VENV)/.dev-installed ## Run the tests against the real backends
 
 suites: $(VENV)/.dev-installed ## Run other projects' tests with the recorder and without, and compare (hours)
 	$(BIN)/python -m tests.suites $(ARGS)
+
+damage: $(VENV)/.dev-installed ## Damage thousands of real files, and read them in every way (minutes)
+	$(BIN)/python -m tests.damage $(ARGS)
 
 lint: $(VENV)/.dev-installed ## Check style, formatting and types
 	$(BIN)/ruff check .

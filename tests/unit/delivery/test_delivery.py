@@ -274,7 +274,7 @@ def test_an_incident_of_another_process_is_left_to_it(station: Station) -> None:
 def test_an_unreadable_file_is_said_once(
     station: Station, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """It does not hold up the others, and is not tried again by this process."""
+    """It does not hold up the others, and is set aside: nobody tries it again."""
     broken = station.add(2, "broken")
     broken.path.write_bytes(b"PK no zip")
     station.add(1, "fine")
@@ -284,6 +284,9 @@ def test_an_unreadable_file_is_said_once(
 
     assert station.roots() == ["fine"]
     assert sum("cannot deliver an incident" in record.message for record in caplog.records) == 1
+    assert [
+        entry.incident_id for entry in station.spool.entries(with_damaged=True) if entry.is_damaged
+    ] == [broken.incident_id]
 
 
 def test_without_the_json_extra_the_file_counts_as_delivered(

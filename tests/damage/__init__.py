@@ -1,0 +1,1 @@
+"""Thousands of damaged files, and what reads them: by command, as it takes minutes."""
