@@ -29,7 +29,7 @@ _MODULES = (
     "otel_flight.interpreter._recursion",
     "otel_flight.recording.encoding._hot_path",
 )
-_FIRST_UNKNOWN = {"otel_flight.interpreter._frames": (3, 14)}
+_FIRST_UNKNOWN = {"otel_flight.interpreter._frames": (3, 16)}
 """These know how the interpreter keeps its calls; from this version on they are left out."""
 _MODES = ("auto", "compiled", "pure")
 

@@ -13,7 +13,7 @@ import difflib
 import os
 from collections.abc import Iterable
 
-from otel_flight.quoting import listed, shown
+from otel_flight.quoting import common_start, listed, shown
 
 __all__ = [
     "AmbiguousIncident",
@@ -107,7 +107,7 @@ class UnknownSetting(FlightError, TypeError):
 
     def __str__(self) -> str:
         # Without what all of them begin with, which would make anything look similar.
-        prefix = os.path.commonprefix(self.known)  # noqa: RUF071  (no paths, so meant)
+        prefix = common_start(self.known)
         known = [name.removeprefix(prefix) for name in self.known]
         closest = difflib.get_close_matches(
             self.setting.removeprefix(prefix), known, n=2, cutoff=0.5

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import takewhile
 from typing import Final
 
 _LONGEST: Final = 200
@@ -26,3 +27,9 @@ def listed(names: Sequence[str]) -> str:
     """Return the first few names, and how many more there are."""
     more = len(names) - _MOST_NAMES
     return ", ".join(names[:_MOST_NAMES]) + (f" and {more} more" if more > 0 else "")
+
+
+def common_start(names: Sequence[str]) -> str:
+    """Return what all names begin with: those do that are the first and the last in their order."""
+    pairs = zip(min(names, default=""), max(names, default=""), strict=False)
+    return "".join(first for first, _ in takewhile(lambda pair: pair[0] == pair[1], pairs))

@@ -23,7 +23,7 @@
 #include <structmember.h>
 #include <unistd.h>
 
-#if PY_VERSION_HEX >= 0x030e0000
+#if PY_VERSION_HEX >= 0x03100000
 #error "this version of Python keeps its calls in another way than is known here"
 #endif
 #if PY_VERSION_HEX >= 0x030b0000
@@ -35,6 +35,11 @@
 #endif
 #include <internal/pycore_code.h>
 #include <internal/pycore_frame.h>
+#if PY_VERSION_HEX >= 0x030e0000
+#include <internal/pycore_interpframe.h>
+#include <internal/pycore_interp.h>
+#include <internal/pycore_tstate.h>
+#endif
 #ifdef __GNUC__
 #pragma GCC diagnostic pop
 #endif
@@ -144,7 +149,11 @@ static inline Call *
 call_of_generator(PyObject *generator)
 {
     PyGenObject *found = (PyGenObject *)generator;
+#if PY_VERSION_HEX >= 0x030e0000
+    return FRAME_STATE_FINISHED(found->gi_frame_state) ? NULL : &found->gi_iframe;
+#else
     return found->gi_frame_state >= FRAME_COMPLETED ? NULL : (Call *)found->gi_iframe;
+#endif
 }
 
 static inline Py_ssize_t variables_in(PyCodeObject *code) { return code->co_nlocalsplus; }
@@ -153,10 +162,15 @@ static inline Py_ssize_t variables_in(PyCodeObject *code) { return code->co_nloc
 #define CO_FAST_HIDDEN 0
 #endif
 
+/* From Python 3.14 on, the low bits of a reference say whether it is counted. */
 static PyObject *
 variable_at(Call *call, Py_ssize_t index)
 {
+#if PY_VERSION_HEX >= 0x030e0000
+    PyObject *value = PyStackRef_AsPyObjectBorrow(call->localsplus[index]);
+#else
     PyObject *value = call->localsplus[index];
+#endif
     char kind = PyBytes_AS_STRING(code_of(call)->co_localspluskinds)[index];
     if (kind & CO_FAST_HIDDEN) {
         return NULL;
@@ -742,6 +756,40 @@ frames_values_of_packages(PyObject *module, PyObject *arguments)
     return found;
 }
 
+/* ---- tasks ----------------------------------------------------------------------------------- */
+
+#if PY_VERSION_HEX >= 0x030e0000
+
+static Py_ssize_t
+length_of(struct llist_node *head)
+{
+    Py_ssize_t length = 0;
+    struct llist_node *node;
+    llist_for_each(node, head) {
+        length++;
+    }
+    return length;
+}
+
+#endif
+
+/* Each thread keeps the tasks that began on it, and the interpreter those of threads that ended;
+ * only who has the GIL changes these lists. */
+static PyObject *
+frames_count_tasks(PyObject *Py_UNUSED(module), PyObject *Py_UNUSED(nothing))
+{
+    Py_ssize_t count = 0;
+#if PY_VERSION_HEX >= 0x030e0000
+    PyInterpreterState *interpreter = PyInterpreterState_Get();
+    PyThreadState *thread = PyInterpreterState_ThreadHead(interpreter);
+    count = length_of(&interpreter->asyncio_tasks_head);
+    for (; thread != NULL; thread = PyThreadState_Next(thread)) {
+        count += length_of(&((_PyThreadStateImpl *)thread)->asyncio_tasks_head);
+    }
+#endif
+    return PyLong_FromSsize_t(count);
+}
+
 /* ---- the module ------------------------------------------------------------------------------ */
 
 static PyObject *
@@ -759,6 +807,9 @@ frames_forked(PyObject *module, PyObject *Py_UNUSED(nothing))
 }
 
 static PyMethodDef methods[] = {
+    {"count_tasks", frames_count_tasks, METH_NOARGS,
+     "count_tasks()\n--\n\n"
+     "Return how many tasks of asyncio the interpreter keeps, as it does from Python 3.14 on."},
     {"forked", frames_forked, METH_NOARGS,
      "forked()\n--\n\nNote that Python knows of the process that it is in."},
     {"can_look", frames_can_look, METH_NOARGS,

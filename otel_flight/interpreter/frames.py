@@ -130,6 +130,12 @@ def values_of_packages(frames: Stack, packages: tuple[str, ...]) -> list[object]
     return found
 
 
+def count_native_tasks() -> int:
+    """Return how many tasks of asyncio the interpreter itself keeps, as it does from 3.14 on."""
+    found: int = _reader.count_tasks()
+    return found
+
+
 def places_in(frames: Stack) -> list[Place]:
     """Return where frames are, in their order, as events take it; without the recorder's own."""
     found: list[Place] = []

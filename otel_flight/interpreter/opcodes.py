@@ -9,9 +9,9 @@ from __future__ import annotations
 import dis
 from collections.abc import Iterator, Sequence
 from types import CodeType
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
-import msgspec
+from otel_flight.interpreter.instructions import ATTRIBUTES, AWAITS, CALLS, NAMES, Op, ops_of
 
 CALL: Final = "call"
 """A step of this kind calls a function, or awaits it."""
@@ -25,21 +25,8 @@ UNNAMED: Final = "…"
 Path = tuple[str, ...]
 """A path is a name with its attributes: `self._lock.acquire` is `("self", "_lock", "acquire")`."""
 
-CALLS: Final = frozenset(
-    {"CALL", "CALL_KW", "CALL_FUNCTION", "CALL_FUNCTION_KW", "CALL_METHOD", "CALL_FUNCTION_EX"}
-)
 _ENTERS: Final = frozenset({"BEFORE_WITH", "SETUP_WITH"})
 _ENTERS_ASYNC: Final = "BEFORE_ASYNC_WITH"
-NAMES: Final = frozenset({"LOAD_FAST", "LOAD_FAST_CHECK", "LOAD_DEREF", "LOAD_GLOBAL", "LOAD_NAME"})
-ATTRIBUTES: Final = frozenset({"LOAD_ATTR", "LOAD_METHOD"})
-AWAITS: Final = frozenset(
-    {"GET_AWAITABLE", "LOAD_CONST", "SEND", "YIELD_VALUE", "YIELD_FROM", "RESUME"}
-)
-_NOTHING: Final = frozenset({"CACHE", "EXTENDED_ARG", "NOP"})
-_TWO_IN_ONE: Final = {
-    "LOAD_FAST_LOAD_FAST": (("LOAD_FAST", 1), ("LOAD_FAST", 1)),
-    "STORE_FAST_LOAD_FAST": (("STORE_FAST", -1), ("LOAD_FAST", 1)),
-}
 
 
 class Step(NamedTuple):
@@ -49,24 +36,12 @@ class Step(NamedTuple):
     path: Path
 
 
-class Op(msgspec.Struct, frozen=True, gc=False):
-    """An instruction; the collector need not look at thousands of them."""
-
-    name: str
-    argument: Any
-    offset: int
-    effect: int
-    """By how much the stack grows."""
-    is_jump: bool
-    number: int | None
-
-
 class Analysis:
     """The instructions of a code object, and what was worked out about them."""
 
     def __init__(self, code: CodeType) -> None:
         self.code = code  # so that its id is not another's
-        self.ops = list(_ops_of(code))
+        self.ops = ops_of(code)
         self.positions = {each.offset: at for at, each in enumerate(self.ops)}
         self.steps: dict[int, Step | None] = {}
         self.blocks: dict[int, list[Path]] = {}
@@ -116,19 +91,6 @@ def blocks_around(code: CodeType, offset: int) -> list[Path]:
         find = _blocks_by_table if analysis.handlers else _blocks_by_instructions
         analysis.blocks[offset] = find(analysis, offset)
     return analysis.blocks[offset]
-
-
-def _ops_of(code: CodeType) -> Iterator[Op]:
-    for each in dis.get_instructions(code):
-        if each.opname in _NOTHING:
-            continue
-        if each.opname in _TWO_IN_ONE:
-            for (name, effect), argument in zip(_TWO_IN_ONE[each.opname], each.argval, strict=True):
-                yield Op(name, argument, each.offset, effect, False, None)
-            continue
-        effect = dis.stack_effect(each.opcode, each.arg, jump=False)
-        is_jump = each.opcode in dis.hasjrel or each.opcode in dis.hasjabs
-        yield Op(each.opname, each.argval, each.offset, effect, is_jump, each.arg)
 
 
 def _step_at(ops: Sequence[Op], at: int | None) -> Step | None:

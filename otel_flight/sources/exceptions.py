@@ -159,7 +159,7 @@ class UnhandledExceptions:
             places = traceback_places(arguments.exc_traceback)
             attributes = {
                 names.ENDED: names.THREAD if is_thread else names.FINALIZER,
-                names.WHERE: _name_of(arguments.object),
+                names.WHERE: _name_of(arguments.object, arguments.exc_traceback),
                 **exception_attributes(error, runs_code=False),
                 **place_attributes(places),
             }
@@ -187,10 +187,14 @@ class UnhandledExceptions:
         )
 
 
-def _name_of(thing: object) -> str:
-    """Return what to call an object whose finalizer failed: it may be half gone already."""
+def _name_of(thing: object, traceback: TracebackType | None) -> str:
+    """Return what to call an object whose finalizer failed: it may be half gone already.
+
+    From Python 3.14 on the function is given in a text alone, and its own call tells its name.
+    """
     if thing is None:
-        return ""
+        code = traceback.tb_frame.f_code if traceback is not None else None
+        return str(getattr(code, "co_qualname", ""))[:_LONGEST_TEXT]
     if isinstance(thing, FunctionType):
         return thing.__qualname__[:_LONGEST_TEXT]
     return type(thing).__qualname__[:_LONGEST_TEXT]

@@ -6,7 +6,6 @@ is noted, and the rest is left out.
 
 from __future__ import annotations
 
-import asyncio
 import os
 import resource
 import threading
@@ -15,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from otel_flight.clock import process_time_ns
+from otel_flight.interpreter.tasks import count_tasks
 from otel_flight.names import event_names, source_names
 from otel_flight.names import process_attributes as names
 from otel_flight.records.records import RuntimeEvent
@@ -32,8 +32,6 @@ _QUIET_FACTOR: Final = 5
 """A process that does nothing is noted so many times less often."""
 _WORKING_SHARE: Final = 0.02
 """A process that uses less than this share of a CPU, and serves no request, does nothing."""
-_TASK_SETS: Final = ("_all_tasks", "_scheduled_tasks", "_eager_tasks")
-"""asyncio keeps its tasks in these: the first up to Python 3.11, the others from then on."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -145,14 +143,6 @@ class ProcessVitals:
         if count:
             self._open_files = count
         return self._open_files
-
-
-def count_tasks() -> int:
-    """Return how many asyncio tasks exist, by the sizes of asyncio's own sets of them.
-
-    `asyncio.all_tasks()` copies the set, which takes milliseconds with 10 000 tasks.
-    """
-    return sum(len(getattr(asyncio.tasks, name, ())) for name in _TASK_SETS)
 
 
 def _memory_and_threads(file: str) -> dict[str, int]:

@@ -125,6 +125,7 @@ def test_signals_are_handled_in_the_main_thread() -> None:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="forks")
+@pytest.mark.filterwarnings("ignore:.*multi-threaded.*:DeprecationWarning")
 def test_a_forked_child_has_none(worker: Worker) -> None:
     """They do not exist there, and the one that is left is its main thread."""
     child = os.fork()

@@ -198,13 +198,13 @@ halves_of(PyObject *number, uint64_t *high, uint64_t *low)
 #if PY_VERSION_HEX < 0x030c0000
     Py_ssize_t count = Py_SIZE(number);
     const digit *digits = ((PyLongObject *)number)->ob_digit;
-#elif PY_VERSION_HEX < 0x030e0000
+#elif PY_VERSION_HEX < 0x03100000
     uintptr_t tag = ((PyLongObject *)number)->long_value.lv_tag;
     Py_ssize_t count = (tag & 3) == 2 ? -1 : (Py_ssize_t)(tag >> 3);
     const digit *digits = ((PyLongObject *)number)->long_value.ob_digit;
 #else
     Py_ssize_t count = -1;
-    const digit *digits = NULL;
+    const digit *digits = ((void)number, NULL);
 #endif
     *high = *low = 0;
     while (count > 0) {
