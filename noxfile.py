@@ -39,6 +39,7 @@ OLDEST = [
 NOT_WITH_OLDEST = [
     "--ignore=tests/integration/test_otlp_receiver.py",
     "--ignore=tests/integration/test_export_attempt.py",
+    "--ignore=tests/integration/test_receiver_zoo.py",
     "--deselect=tests/integration/test_refused_spans.py::test_a_receiver_is_left_alone_as_long_as_it_asks[grpc]",
     "--deselect=tests/integration/test_refused_spans.py::test_a_lost_answer_leaves_a_doubt[grpc]",
     "--deselect=tests/integration/test_delivery.py::test_an_unreachable_endpoint_fails_and_is_named",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from itertools import takewhile
 from typing import Final
@@ -10,17 +11,29 @@ _LONGEST: Final = 200
 """So many characters of a value are quoted."""
 _MOST_NAMES: Final = 10
 """So many names of a list are quoted."""
+_USER: Final = re.compile(r"""(?<=//)[^/\s@]*@|(?<![\w/])[^\s/@'"()<>=]+:[^\s/@'"]*@""")
+"""It finds user and password of an endpoint in a text, also of one that has no scheme."""
+_QUERY: Final = re.compile(r"""((?:://|url: )[^\s?'"]*)\?[^\s'")]*""")
+"""It finds the query of a URL in a text, also where it is written as `requests` does."""
 
 
 def shown(value: object) -> str:
-    """Return the start of ``repr(value)``, whatever the value's own ``__repr__`` does."""
+    """Return the start of ``repr(value)``, whatever the value's own ``__repr__`` does.
+
+    An endpoint in it has no password.
+    """
     try:
-        text = repr(value)
+        text = without_secrets(repr(value))
     except Exception:  # noqa: BLE001  (a foreign __repr__ may raise anything)
         return f"<unprintable {type(value).__name__}>"
     if len(text) <= _LONGEST:
         return text
     return f"{text[:_LONGEST]}…[+{len(text) - _LONGEST} characters]"
+
+
+def without_secrets(text: str) -> str:
+    """Return a text without what endpoints in it may hold besides an address."""
+    return _QUERY.sub(r"\1", _USER.sub("", text))
 
 
 def listed(names: Sequence[str]) -> str:

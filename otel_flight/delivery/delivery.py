@@ -45,6 +45,7 @@ from otel_flight.guard import Guard
 from otel_flight.incidents.spool.directory import SpoolEntry
 from otel_flight.incidents.spool.spool import Spool
 from otel_flight.native import Thread
+from otel_flight.quoting import without_secrets
 from otel_flight.settings.fields import CoreSettings
 
 LOOK_AGAIN_SECONDS: Final = 60.0
@@ -264,7 +265,7 @@ class Delivery:
     def _failed(self, entry: SpoolEntry, target: Destination, error: Exception) -> float:
         self._failures[entry.incident_id] = self._attempts(entry) + 1
         self._count(failed_attempts=1)
-        self.statistics = replace(self.statistics, last_error=str(error))
+        self.statistics = replace(self.statistics, last_error=without_secrets(str(error)))
         if not isinstance(error, FlightError | OSError):
             self._guard.note("deliver", error)
         if not self._backoff.failures:

@@ -10,6 +10,7 @@ from otel_flight.delivery.receiver.signals import Signal
 from otel_flight.errors import MissingExtra, NotAnIncident
 from otel_flight.incidents.spool.delivery_state import DeliveryState
 from otel_flight.incidents.spool.directory import SpoolEntry
+from otel_flight.quoting import without_secrets
 
 _logger = logging.getLogger("otel_flight")
 
@@ -51,7 +52,7 @@ def say_failed(signal: Signal, entry: SpoolEntry, target: Destination, error: Ex
         signal.of_incident,
         entry.incident_id,
         target.endpoint or target.kind,
-        getattr(error, "why", None) or error,
+        without_secrets(str(getattr(error, "why", None) or error)),
         "memory" if entry.is_in_memory else "the spool",
     )
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import click
 from rich.text import Text
 
@@ -16,6 +18,7 @@ from otel_flight.cli.base import (
 from otel_flight.cli.spools import SpoolPlaces
 from otel_flight.delivery.receiver.exporters import Destination, destination
 from otel_flight.delivery.receiver.signals import SPANS
+from otel_flight.quoting import without_secrets
 from otel_flight.report.terminal.page import Page
 from otel_flight.settings.declaration import Setting, settings_in
 
@@ -68,7 +71,7 @@ def _row(setting: Setting, invocation: Invocation) -> list[Text | str]:
     value = getattr(invocation.settings, setting.name)
     origin = invocation.in_force.origins[setting.name].split(" ")[0]
     style = "dim" if origin == "default" else "bold"
-    text = setting.write(value) or "(unset)"
+    text = _without_secrets(setting, setting.write(value)) or "(unset)"
     return [
         setting.name,
         Text(text, style=style),
@@ -85,11 +88,16 @@ def _as_json(setting: Setting, invocation: Invocation) -> dict[str, object]:
     return {
         "setting": setting.name,
         "variable": setting.variable,
-        "value": value,
-        "text": setting.write(value),
+        "value": _without_secrets(setting, value),
+        "text": _without_secrets(setting, setting.write(value)),
         "default": setting.write(setting.default),
         "from": invocation.in_force.origins[setting.name],
     }
+
+
+def _without_secrets(setting: Setting, value: Any) -> Any:
+    is_endpoint = setting.name.endswith("endpoint") and value
+    return without_secrets(value) if is_endpoint else value
 
 
 def _spool_words(places: SpoolPlaces) -> str:

@@ -11,8 +11,14 @@ import re
 from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
 
+from otel_flight.delivery.receiver.endpoints import shown_endpoint
+from otel_flight.quoting import without_secrets
+
 _LONGEST_REASON: Final = 300
-_LONGEST_BODY: Final = 64 * 1024
+MOST_BODY_BYTES: Final = 1024 * 1024
+"""The body of an answer may have this many bytes, decompressed; of a longer one no more is read."""
+_LONGEST_MESSAGE: Final = 64 * 1024
+"""A body of more bytes is not read as a message."""
 _LONGEST_WAIT_SECONDS: Final = 600.0
 """A receiver may ask to be left alone for at most this many seconds; a longer wish is cut."""
 
@@ -79,11 +85,20 @@ class Answer(NamedTuple):
 
 
 def answer_of_http(status: int, reason: str, headers: Mapping[str, str], body: bytes) -> Answer:
-    """Read an HTTP answer."""
+    """Read an HTTP answer.
+
+    Only 2xx means that it was taken, whatever the exporters say. Nobody follows a redirection: what
+    stands at its end may be anything, and our headers are not for it.
+    """
     content_type = headers.get("content-type", "")
-    if status < 400:  # as the exporters count it
+    if 200 <= status < 300:
+        no_answer = _why_no_answer(content_type, body)
+        if no_answer:
+            return Answer(_shortened(f"{status} {reason}: {no_answer}"), may_have_arrived=True)
         return _taken(_http_message("ExportTraceServiceResponse", content_type, body))
-    if content_type.startswith("text/"):
+    if 300 <= status < 400 and "location" in headers:
+        said = f"it leads to {without_secrets(shown_endpoint(headers['location']))}"
+    elif content_type.startswith("text/"):
         said = body[:_LONGEST_REASON].decode("utf-8", "replace")
     else:
         said = str(getattr(_http_message("Status", content_type, body), "message", ""))
@@ -98,6 +113,15 @@ def answer_of_http(status: int, reason: str, headers: Mapping[str, str], body: b
         may_have_arrived=status in _MAYBE_ARRIVED_STATUSES,
         retry_after_seconds=_retry_after(headers.get("retry-after", "")),
     )
+
+
+def _why_no_answer(content_type: str, body: bytes) -> str:
+    """Return why an answer with a status of success is none of a receiver; empty: it may be one."""
+    if content_type.lower().startswith("text/html"):
+        return "a web page, a login perhaps, and no answer of an OTLP receiver"
+    if len(body) > MOST_BODY_BYTES:
+        return "the answer is longer than 1 MiB"
+    return ""
 
 
 def answer_of_grpc(response: object) -> Answer:
@@ -136,7 +160,7 @@ def _taken(response: Any) -> Answer:
 
 def _http_message(name: str, content_type: str, body: bytes) -> Any:
     """Return the body as the message that OTLP says it is; None when it is not."""
-    if not body or len(body) > _LONGEST_BODY:
+    if not body or len(body) > _LONGEST_MESSAGE:
         return None
     try:
         # Not imported at the top: only who sends by OTLP has these, or wants them in memory.

@@ -13,6 +13,7 @@ from opentelemetry import context as otel_context
 from otel_flight.delivery.receiver.answers import Answer
 from otel_flight.delivery.receiver.log import tap_log
 from otel_flight.delivery.receiver.taps import tap_answers
+from otel_flight.quoting import without_secrets
 
 _LONGEST_REASON: Final = 300
 _UNKNOWN: Final = Answer()
@@ -80,7 +81,7 @@ def attempt_export(exporter: Exporter, chunk: Sized) -> Attempt:
     ):
         try:
             result = exporter.export(chunk)
-            is_success = getattr(result, "name", "") == _SUCCESS
+            is_success = getattr(result, "name", "") == _SUCCESS and not _last(answers).failure
             raised = ""
         except Exception as error:  # noqa: BLE001  (foreign code; old exporters raise on refusal)
             is_success = False
@@ -90,7 +91,7 @@ def attempt_export(exporter: Exporter, chunk: Sized) -> Attempt:
         rejected = min(len(chunk), sum(answer.rejected_spans for answer in answers))
         return Attempt(answer=_last(answers), rejected_spans=rejected, repeats=repeats)
     return Attempt(
-        failure=_last(answers).failure or raised or log.last_message,
+        failure=without_secrets(_last(answers).failure or raised or log.last_message),
         answer=_last(answers),
         may_have_arrived=not answers or any(answer.may_have_arrived for answer in answers),
         repeats=repeats,

@@ -12,7 +12,6 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import IO, Any, Final, Literal, cast
-from urllib.parse import urlsplit, urlunsplit
 
 from opentelemetry.sdk.environment_variables import (
     OTEL_EXPORTER_OTLP_ENDPOINT,
@@ -21,7 +20,9 @@ from opentelemetry.sdk.environment_variables import (
 )
 
 from otel_flight.delivery.receiver.attempt import Exporter
+from otel_flight.delivery.receiver.endpoints import port_of, shown_endpoint, with_path
 from otel_flight.delivery.receiver.signals import SPANS, Protocol, Signal
+from otel_flight.delivery.receiver.taps import session_of
 from otel_flight.delivery.wire.encoding_exporter import encoding_exporter
 from otel_flight.errors import DeliveryFailed, MissingExtra
 from otel_flight.settings.fields import CoreSettings
@@ -34,9 +35,10 @@ _DEFAULT_ENDPOINTS: Final[Mapping[Protocol, str]] = {
     "grpc": "http://localhost:4317",
     "http/protobuf": "http://localhost:4318",
 }
+_HTTP_BOUNDS: Final = "otel_flight.delivery.receiver.http_bounds"
 _IMPORTED_LATE: Final[Mapping[Protocol, Sequence[str]]] = {
     "grpc": ("grpc.experimental", "grpc._channel"),
-    "http/protobuf": ("requests", "netrc"),
+    "http/protobuf": ("netrc", _HTTP_BOUNDS),
 }
 """The exporters import these when one is made, or makes its first connection."""
 
@@ -76,7 +78,7 @@ def destination(signal: Signal, settings: CoreSettings) -> Destination:
     if signal is SPANS and is_json:
         return Destination("json")
     protocol = _protocol(signal, settings, endpoint)
-    return Destination("otlp", protocol, _shown(endpoint or _DEFAULT_ENDPOINTS[protocol]))
+    return Destination("otlp", protocol, shown_endpoint(endpoint or _DEFAULT_ENDPOINTS[protocol]))
 
 
 def preload(signal: Signal, settings: CoreSettings) -> None:
@@ -117,10 +119,14 @@ def build_exporter(
     options: dict[str, Any] = {}
     if endpoint := _own_endpoint(signal, settings):
         is_http = target.protocol == "http/protobuf"
-        options["endpoint"] = _with_path(endpoint, signal.path) if is_http else endpoint
+        options["endpoint"] = with_path(endpoint, signal.path) if is_http else endpoint
     if timeout_seconds is not None:
         options["timeout"] = max(1, int(timeout_seconds))
-    return cast("Exporter", make(**options))
+    exporter = cast("Exporter", make(**options))
+    bound = _imported(_HTTP_BOUNDS, "bound_answers") if target.protocol != "grpc" else None
+    if bound is not None:
+        bound(session_of(exporter))
+    return exporter
 
 
 def build_json_exporter(signal: Signal, stream: IO[str]) -> Exporter:
@@ -157,27 +163,7 @@ def _protocol(signal: Signal, settings: CoreSettings, endpoint: str) -> Protocol
             return "grpc"
         if named.startswith("http/"):  # a backend that takes http/json takes protobuf as well
             return "http/protobuf"
-    return "http/protobuf" if _port(endpoint) == _HTTP_PORT else "grpc"
-
-
-def _port(endpoint: str) -> int | None:
-    try:
-        return urlsplit(endpoint if "//" in endpoint else f"//{endpoint}").port
-    except ValueError:
-        return None
-
-
-def _with_path(endpoint: str, path: str) -> str:
-    """Return where the HTTP exporter sends: it takes an endpoint it is given as it is."""
-    parts = urlsplit(endpoint)
-    return urlunsplit(parts._replace(path=path)) if parts.path in ("", "/") else endpoint
-
-
-def _shown(endpoint: str) -> str:
-    """Return the endpoint without user, password and query, which may hold secrets."""
-    parts = urlsplit(endpoint)
-    host = parts.netloc.rpartition("@")[2]
-    return urlunsplit(parts._replace(netloc=host, query="", fragment=""))
+    return "http/protobuf" if port_of(endpoint) == _HTTP_PORT else "grpc"
 
 
 def _exporter_class(signal: Signal, protocol: Protocol) -> Callable[..., Any] | None:

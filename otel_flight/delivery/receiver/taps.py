@@ -8,11 +8,13 @@ then, and why it failed is what it logs.
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from typing import Any, Final
 
 from otel_flight.delivery.receiver.answers import (
+    MOST_BODY_BYTES,
     Answer,
     answer_of_broken_http,
     answer_of_grpc,
@@ -24,6 +26,9 @@ _MOST_ANSWERS: Final = 1024
 _SESSION_PATHS: Final = (("_session",), ("_client", "_transport", "_session"))
 """The HTTP exporters keep their `requests.Session` at one of these paths; older ones have the
 first."""
+
+_WITH_ANY_HEADER: Final = zlib.MAX_WBITS | 32
+"""It tells zlib to take gzip as well."""
 
 
 class TooLargeForReceiver(Exception):  # noqa: N818  (nothing the caller of an exporter handles)
@@ -42,7 +47,7 @@ def tap_answers(exporter: object) -> Iterator[list[Answer]]:
     with ExitStack() as taps:
         if _is_grpc(exporter):
             taps.enter_context(_tapped_grpc(exporter, note))
-        elif (session := _session(exporter)) is not None:
+        elif (session := session_of(exporter)) is not None:
             taps.enter_context(_tapped_session(session, note))
         yield answers
 
@@ -52,9 +57,10 @@ def _is_grpc(exporter: Any) -> bool:
     return callable(getattr(client, "Export", None)) and callable(getattr(exporter, "_stub", None))
 
 
-def _session(exporter: Any) -> Any:
+def session_of(exporter: object) -> Any:
+    """Return the `requests.Session` of an exporter; None: it has none where it is known to be."""
     for path in _SESSION_PATHS:
-        found = exporter
+        found: Any = exporter
         for name in path:
             found = getattr(found, name, None)
         if callable(getattr(found, "send", None)):
@@ -82,17 +88,44 @@ def _tapped_session(session: Any, note: Callable[[Answer], None]) -> Iterator[No
     send = session.send
 
     def tapped(request: Any, **options: Any) -> Any:
+        request.headers["Accept-Encoding"] = "identity"
         try:
-            response = send(request, **options)
+            response = send(request, **{**options, "stream": True, "allow_redirects": False})
+            body = read_body(response)
         except Exception as error:
             note(answer_of_broken_http(error))
             raise
         reason = str(response.reason or "")
-        note(answer_of_http(response.status_code, reason, response.headers, response.content))
+        note(answer_of_http(response.status_code, reason, response.headers, body))
         return response
 
     with _replaced(session, "send", tapped):
         yield
+
+
+def read_body(response: Any) -> bytes:
+    """Return the body of an answer of which only the headers were read; the exporter has it, too.
+
+    Returns:
+        One byte more than `MOST_BODY_BYTES` where it is longer than that.
+    """
+    most = MOST_BODY_BYTES + 1
+    data = response.raw.read(most, decode_content=False)
+    if len(data) == most:
+        response.raw.close()  # what still comes is not for the next request
+    body = _decompressed(data, response.headers.get("content-encoding", ""), most)
+    # As `requests` does when it reads a body: there is no public way to say that it was read.
+    response._content = body
+    response._content_consumed = True
+    return body
+
+
+def _decompressed(data: bytes, encoding: str, most_bytes: int) -> bytes:
+    if encoding.strip().lower() not in ("gzip", "x-gzip", "deflate"):
+        return data
+    with suppress(zlib.error):
+        return zlib.decompressobj(_WITH_ANY_HEADER).decompress(data, most_bytes)
+    return b""
 
 
 class _TappedClient:

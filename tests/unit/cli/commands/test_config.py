@@ -78,3 +78,24 @@ def test_json_has_values_and_texts(tmp_path: Path) -> None:
     assert found["spool_directory"] == str(tmp_path / "spool")
     assert found["ring_directories"][0] == str(tmp_path / "ring")
     assert found["destination"]["kind"] == "json"
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "shown"),
+    [
+        ("http://user:s3cret@c:4317/x?key=s3cret", "http://c:4317/x"),
+        ("user:s3cret@c:4317", "'c:4317'"),
+    ],
+)
+def test_no_password_is_shown(monkeypatch: pytest.MonkeyPatch, endpoint: str, shown: str) -> None:
+    """Neither of an endpoint in force nor of one that cannot be used."""
+    for name in (
+        "OTEL_FLIGHT_ENDPOINT",
+        "OTEL_FLIGHT_LOGS_ENDPOINT",
+        "OTEL_EXPORTER_OTLP_ENDPOINT",
+    ):
+        monkeypatch.setenv(name, endpoint)
+
+    for output in (run("config").output, run("config", "--json").output):
+        assert shown in output
+        assert "s3cret" not in output

@@ -14,6 +14,7 @@ from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsSer
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
 
 from otel_flight.delivery.receiver.answers import (
+    MOST_BODY_BYTES,
     Answer,
     answer_of_broken_http,
     answer_of_grpc,
@@ -98,6 +99,40 @@ def test_http_refusals(status: int, body: bytes, expected: str) -> None:
 
     assert kind(answer) == expected
     assert answer.failure.startswith(f"{status} Reason")
+
+
+@pytest.mark.parametrize(
+    ("status", "headers", "body", "expected"),
+    [
+        (
+            302,
+            {"location": "https://u:s3cret@l/in?s3cret"},
+            b"",
+            "302 Why: it leads to https://l/in",
+        ),
+        (
+            307,
+            {"location": "//[s3cret"},
+            b"",
+            "307 Why: it leads to an endpoint that cannot be read",
+        ),
+        (304, {}, b"", "304 Why"),
+        (100, {}, b"", "100 Why"),
+        (999, {}, b"", "999 Why"),
+        (
+            200,
+            {"content-type": "text/html"},
+            b"<p>",
+            "200 Why: a web page, a login perhaps, and no ",
+        ),
+        (200, PROTOBUF, bytes(MOST_BODY_BYTES + 1), "200 Why: the answer is longer than 1 MiB"),
+    ],
+)
+def test_what_is_no_success(
+    status: int, headers: dict[str, str], body: bytes, expected: str
+) -> None:
+    """The exporters take every status below 400 for one."""
+    assert answer_of_http(status, "Why", headers, body).failure.startswith(expected)
 
 
 @pytest.mark.parametrize(

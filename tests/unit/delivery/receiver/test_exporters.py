@@ -87,6 +87,7 @@ HTTP: Final = "http/protobuf"
             {},
             Destination("otlp", "grpc", "http://own:3/x"),
         ),
+        ({}, {ENDPOINT: "user:secret@c:4317"}, Destination("otlp", "grpc", "c:4317")),
     ],
 )
 def test_destination(

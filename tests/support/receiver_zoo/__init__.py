@@ -1,0 +1,1 @@
+"""Receivers that answer in every way that backends, proxies, and what is none of both ever did."""
