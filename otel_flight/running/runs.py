@@ -22,6 +22,7 @@ from otel_flight.guard import Guard
 from otel_flight.native import allocate_reentrant_lock, get_ident
 from otel_flight.recording.span_processor import RecordingSpanProcessor
 from otel_flight.running.before_recording import EarlyImport, FailureWatch, has_main_failed
+from otel_flight.running.child_ends import call_at_end_of_child
 from otel_flight.running.factory import RunFactory
 from otel_flight.running.fork_hooks import register_fork_hooks
 from otel_flight.running.termination import TERMINATION, Join, Unfinished
@@ -185,6 +186,8 @@ class Runs:
         for processor in list(self._processors):
             run.show_to(processor)
         atexit.register(self._exit)
+        with self.guard.swallow("end of child"):
+            call_at_end_of_child(self._end_child)
         if self._core.handle_sigterm and not is_over:
             TERMINATION.add(self._unfinished)
 
@@ -221,6 +224,9 @@ class Runs:
         with self._lifecycle:
             if self._is_waiting and has_main_failed():
                 self._begin(is_over=True)
+        self.end(None)
+
+    def _end_child(self, **_: object) -> None:
         self.end(None)
 
     def _end_soon(self) -> Join | None:
