@@ -16,13 +16,16 @@ from typing import Any, Final, Union, get_args, get_origin, get_type_hints
 
 import msgspec
 
-from otel_flight.records import records
+from otel_flight.records import incident_records, records
 from otel_flight.records.layout import kind_of, position
 
 PAGE: Final = Path(__file__).parent / "reference" / "flight-file.md"
 
 BEGIN: Final = "<!-- The tables of records begin here, made by docs/generate_records.py. -->\n"
 END: Final = "<!-- The tables of records end here. -->\n"
+
+MODULES: Final = (records, incident_records)
+"""Where the types of records are."""
 
 PARTS: Final = (records.Event, records.Link, records.Frame)
 """What stands in records, and is no record itself."""
@@ -66,7 +69,7 @@ def _table(struct: type[msgspec.Struct]) -> Iterator[str]:
 
 def _default(field: msgspec.structs.FieldInfo) -> str:
     if field.default is not msgspec.NODEFAULT:
-        return {None: "nil", "": "empty"}.get(field.default, str(field.default))
+        return {None: "nil", "": "empty", (): "empty"}.get(field.default, str(field.default))
     return "" if field.default_factory is msgspec.NODEFAULT else "empty"
 
 
@@ -76,10 +79,16 @@ def _type_words(hint: Any) -> str:
     if origin in {Union, types.UnionType}:
         return " or ".join(map(_type_words, arguments))
     if origin is tuple and arguments[-1] is Ellipsis:
-        return f"array of `{arguments[0].__name__}`"
+        return f"array of {_item_words(arguments[0])}"
     if origin is tuple:
         return f"array of {', '.join(map(_type_words, arguments))}"
     return _TYPE_WORDS[origin or hint]
+
+
+def _item_words(hint: Any) -> str:
+    """Return the type of an array's items: a part of records, or one of msgpack's."""
+    is_part = isinstance(hint, type) and issubclass(hint, msgspec.Struct)
+    return f"`{hint.__name__}`" if is_part else f"{_type_words(hint)}s"
 
 
 def _sentence(struct: type[msgspec.Struct]) -> str:
@@ -90,7 +99,8 @@ def docstrings_under_fields(struct: type[msgspec.Struct]) -> dict[str, str]:
     """Return, for each field of a struct and of those it inherits, the string that follows it."""
     names = {each.__name__ for each in struct.__mro__}
     found = {}
-    for node in ast.parse(inspect.getsource(records)).body:
+    nodes = [node for module in MODULES for node in ast.parse(inspect.getsource(module)).body]
+    for node in nodes:
         if not isinstance(node, ast.ClassDef) or node.name not in names:
             continue
         for field, below in pairwise(node.body):

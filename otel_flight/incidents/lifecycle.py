@@ -24,14 +24,16 @@ from otel_flight.incidents.frozen_incident import frozen_incident
 from otel_flight.incidents.frozen_window import FrozenWindow
 from otel_flight.incidents.gil_yields import GilYields
 from otel_flight.incidents.incident import Incident
-from otel_flight.incidents.manifest import Manifest
-from otel_flight.incidents.open_incident import OpenIncident
+from otel_flight.incidents.journal import IncidentJournal
+from otel_flight.incidents.manifest import Cause, Manifest
+from otel_flight.incidents.open_incident import OpenIncident, as_cause
 from otel_flight.incidents.record_marks import RecordMarks
 from otel_flight.incidents.spool.memory_shelf import MAX_UNWRITTEN
 from otel_flight.incidents.spool.spool import Spool
 from otel_flight.incidents.window import Window
 from otel_flight.incidents.writer import IncidentWriter
 from otel_flight.recording.session import RecordingSession
+from otel_flight.records.incident_records import CLOSED, DELIVERED, FAILED, WRITTEN
 from otel_flight.ring.ring import Ring
 from otel_flight.settings.fields import CoreSettings
 from otel_flight.triggers.gate.firing import Firing
@@ -88,6 +90,7 @@ class IncidentLifecycle:
         self._marks = RecordMarks(settings.window_seconds)
         self._yields = GilYields()
         self._writer = IncidentWriter(spool, rulebook, guard, self._yields)
+        self._journal = IncidentJournal(session, clock)
         self._not_frozen = 0
 
     @property
@@ -123,6 +126,8 @@ class IncidentLifecycle:
         """
         verdict = self._gate.decide(firing)
         if verdict is not None and verdict.incident_id is not None:
+            if verdict.outcome == OPENED:
+                self._say_open(verdict.incident_id, ClockPair.now(self._clock), [as_cause(firing)])
             self._accepted.append((verdict, firing))
         return verdict
 
@@ -136,12 +141,16 @@ class IncidentLifecycle:
             verdict, firing = self._accepted.popleft()
             if verdict.outcome == OPENED and verdict.incident_id is not None:
                 self._open(verdict.incident_id)
-            if self._current is not None and self._current.incident_id == verdict.incident_id:
-                self._current.add_cause(firing)
+            current = self._current
+            if current is not None and current.incident_id == verdict.incident_id:
+                is_new = current.add_cause(firing)
+                if is_new and verdict.outcome != OPENED:
+                    self._say_open(current.incident_id, current.opened, current.causes())
         current = self._current
         tail_ns = int(self._settings.tail_seconds * 1e9)
         if current and self._clock.monotonic_ns() - current.opened.monotonic_ns >= tail_ns:
             self._close(current)
+        self._journal.repeat()
 
     def hurry(self, deadline: Deadline) -> None:
         """Let what is being frozen and written be done by then. Any thread."""
@@ -162,10 +171,24 @@ class IncidentLifecycle:
         incident = self._closed(new_incident_id(), moment, self._freeze(ring, moment), ring)
         return complete(incident, self._rulebook, self._guard, set())
 
+    def _say_open(self, incident_id: str, moment: ClockPair, causes: list[Cause]) -> None:
+        with self._guard.swallow("journal"):
+            self._journal.opened(
+                incident_id,
+                moment,
+                causes,
+                first_records=self._first_records(moment),
+                exported_to=self._exported.records,
+                previous_id=self._exported.last_id,
+            )
+
+    def _first_records(self, moment: ClockPair) -> dict[int, int]:
+        window_ns = int(self._settings.window_seconds * 1e9)
+        return self._marks.first_records(moment.monotonic_ns - window_ns)
+
     def _freeze(self, ring: Ring, moment: ClockPair) -> FrozenWindow:
-        window_seconds = self._settings.window_seconds
-        first_records = self._marks.first_records(moment.monotonic_ns - int(window_seconds * 1e9))
-        give_up = self._yields.give_up
+        window_seconds, give_up = self._settings.window_seconds, self._yields.give_up
+        first_records = self._first_records(moment)
         return FrozenWindow(ring.image, moment, window_seconds, give_up, first_records)
 
     def _closed(
@@ -214,20 +237,27 @@ class IncidentLifecycle:
         self._exported = _Exported({**self._exported.records, **ends}, current.incident_id)
         for lane, record in ends.items():
             ring.set_exported(lane, record)
+        self._journal.note(current.incident_id, CLOSED)
         self._submit(partial(self._writer.write, incident))
 
     def take_results(self) -> None:
         """Let the next incident begin where one that could not be written did."""
+        for incident_id in self._spool.take_delivered():
+            self._journal.note(incident_id, DELIVERED)
         for result in self._writer.take_results():
             before = self._unwritten.pop(result.incident_id)
             if result.is_kept:
                 self._backoff.succeeded()
+                if not result.is_in_memory:
+                    self._journal.note(result.incident_id, WRITTEN)
                 continue
+            self._journal.note(result.incident_id, FAILED)
             self._gate.give_back(result.incident_id, self._backoff.failed())
             if self._exported.last_id == result.incident_id:
                 self._exported = before
 
     def _fail(self, incident_id: str) -> None:
+        self._journal.note(incident_id, FAILED)
         self._not_frozen += 1
         self._gate.closed(incident_id)
         self._gate.give_back(incident_id, self._backoff.failed())

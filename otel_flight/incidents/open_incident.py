@@ -24,13 +24,15 @@ class OpenIncident:
     window: FrozenWindow
     _causes: dict[tuple[str, ...], tuple[Firing, int]] = field(default_factory=dict)
 
-    def add_cause(self, firing: Firing) -> None:
-        """Add a firing; one with a known cause only counts as a repeat."""
+    def add_cause(self, firing: Firing) -> bool:
+        """Add a firing; return whether its cause is new, and not only counted as a repeat."""
         known = self._causes.get(firing.fingerprint)
         if known is not None:
             self._causes[firing.fingerprint] = (known[0], known[1] + 1)
         elif len(self._causes) < _MAX_CAUSES:
             self._causes[firing.fingerprint] = (firing, 0)
+            return True
+        return False
 
     def causes(self) -> list[Cause]:
         """Return the causes in the order they came, but before the first one what it yields to."""
@@ -46,7 +48,7 @@ def _goes_before(firing: Firing, opener: Firing) -> bool:
     return is_meant and firing.trigger == opener.trigger
 
 
-def as_cause(firing: Firing, repeats: int) -> Cause:
+def as_cause(firing: Firing, repeats: int = 0) -> Cause:
     """Return a firing as the manifest states it."""
     return Cause(
         trigger=firing.trigger,

@@ -11,6 +11,7 @@ from opentelemetry.trace import SpanKind, StatusCode
 
 from otel_flight.names.attributes import ONGOING
 from otel_flight.records.decoder import Decoded, decode_records
+from otel_flight.records.incident_records import IncidentOpened, IncidentState
 from otel_flight.records.records import (
     Frame,
     OpenSpan,
@@ -143,7 +144,10 @@ class Window:
     """Records the last full iteration could not read."""
 
     def records(self, lane: int) -> Iterator[WindowRecord]:
-        """Yield the records of a lane in the order they were written, definitions left out."""
+        """Yield the records of a lane in the order they were written.
+
+        Definitions are left out, and what the ring says of incidents.
+        """
         for item in self.segments:
             if item.segment.lane == lane:
                 yield from self._segment_records(item)
@@ -188,7 +192,7 @@ class Window:
                 scopes[record.number] = record
             elif isinstance(record, StackDefinition):
                 stacks[record.number] = record
-            elif index < item.outdated:
+            elif index < item.outdated or isinstance(record, IncidentOpened | IncidentState):
                 continue
             elif isinstance(record, RuntimeEvent):
                 number = segment.first_record + index

@@ -30,10 +30,12 @@ class WriteResult:
     Attributes:
         incident_id: its id.
         is_kept: whether it is in the spool, or at least in memory.
+        is_in_memory: whether it is there only.
     """
 
     incident_id: str
     is_kept: bool
+    is_in_memory: bool = False
 
 
 class IncidentWriter:
@@ -67,7 +69,7 @@ class IncidentWriter:
 
     def write(self, incident: Incident) -> None:
         """Complete an incident and write it; the result waits for `take_results`."""
-        is_kept = False
+        is_kept = is_in_memory = False
         try:
             give_up = self._yields.give_up_in_time
             finished = complete(
@@ -76,8 +78,9 @@ class IncidentWriter:
             is_late = self._yields.is_late if self._yields.is_hurried else None
             entry = self._spool.add(finished, is_late)
             is_kept = True
-            self.unspooled += entry.is_in_memory
-            self.written += not entry.is_in_memory
+            is_in_memory = entry.is_in_memory
+            self.unspooled += is_in_memory
+            self.written += not is_in_memory
             self._remember_unfinished(finished)
         except OSError:  # of which the spool has warned
             pass
@@ -85,7 +88,7 @@ class IncidentWriter:
             self._guard.note("write incident", error)
         finally:
             self.failed += not is_kept
-            self._results.append(WriteResult(incident.manifest.incident_id, is_kept))
+            self._results.append(WriteResult(incident.manifest.incident_id, is_kept, is_in_memory))
 
     def take_results(self) -> Iterator[WriteResult]:
         """Yield what became of incidents since this was called last. One other thread may."""

@@ -14,6 +14,8 @@ from typing import Annotated, Any, Final
 
 import msgspec
 
+from otel_flight.records.incident_records import IncidentRecord
+
 Nanoseconds = Annotated[int, msgspec.Meta(ge=0, le=(1 << 63) - 1)]
 """A moment since the epoch, in nanoseconds. A span's are the application's, and may be anything
 where it was recorded: the decoder makes them this."""
@@ -257,4 +259,5 @@ Record = (
     | ScopeDefinition
     | RuntimeEvent
     | StackDefinition
+    | IncidentRecord
 )

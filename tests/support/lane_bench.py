@@ -12,10 +12,8 @@ from typing_extensions import Self
 from otel_flight.recording.encoding.scope_table import ScopeTable
 from otel_flight.records.records import (
     Record,
-    ResourceDefinition,
-    ScopeDefinition,
+    Span,
     SpanStart,
-    StackDefinition,
 )
 from otel_flight.ring import layout
 from otel_flight.ring.lane_writer import LaneWriter
@@ -71,11 +69,7 @@ class LaneBench:
 
     def numbers(self) -> list[int]:
         """Return the numbers of the records held, oldest first."""
-        return [
-            record.span_id
-            for record in self.records()
-            if not isinstance(record, (ResourceDefinition, ScopeDefinition, StackDefinition))
-        ]
+        return [record.span_id for record in self.records() if isinstance(record, Span | SpanStart)]
 
     def header(self) -> LaneHeader:
         """Return what the ring's header says of the lane."""

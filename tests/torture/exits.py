@@ -14,6 +14,12 @@ from typing import Final
 from otel_flight.clock import monotonic_ns
 from otel_flight.incidents.flight_file import read_incident
 from otel_flight.incidents.spool.spool import Spool
+from otel_flight.records.decoder import decode_records
+from otel_flight.records.incident_records import IncidentOpened
+from otel_flight.records.records import Span
+from otel_flight.ring.file import RING_SUFFIX
+from otel_flight.ring.layout import LANES
+from otel_flight.ring.reader import RingReader
 from tests.support.service_process import ServiceProcess
 
 WAYS: Final = {
@@ -68,11 +74,16 @@ class Outcome:
     seconds: float
     place: str
 
-    def faults(self, case: Case) -> Iterator[str]:
-        """Yield what is not as it should be."""
+    def faults(self, case: Case, grace_seconds: float = GRACE_SECONDS) -> Iterator[str]:
+        """Yield what is not as it should be.
+
+        Args:
+            case: what was to be seen.
+            grace_seconds: how much longer than the setting says the end may take.
+        """
         if self.exit_code != WAYS[case.how]:
             yield f"exit code {self.exit_code}"
-        if self.seconds > SHUTDOWN_SECONDS + GRACE_SECONDS:
+        if self.seconds > SHUTDOWN_SECONDS + grace_seconds:
             yield f"took {self.seconds:.1f} s"
         if self.place == "lost":
             yield "lost"
@@ -89,10 +100,13 @@ def run(case: Case) -> Outcome:
             "OTEL_FLIGHT_RING_DIRECTORY": str(folder / "ring"),
             "OTEL_FLIGHT_SPOOL_DIRECTORY": str(folder / "spool"),
             "OTEL_FLIGHT_SHUTDOWN_TIMEOUT": f"{SHUTDOWN_SECONDS}s",
-            "OTEL_FLIGHT_TAIL": "60s" if case.state == "open" else "50ms",
-            "OTEL_FLIGHT_ENDPOINT": f"http://127.0.0.1:{silent.getsockname()[1]}",
             "OTEL_FLIGHT_PROTOCOL": "http/protobuf",
         }
+        if case.state == "open":
+            environment |= {"OTEL_FLIGHT_TAIL": "60s", "OTEL_FLIGHT_EXPORT": "off"}
+        else:
+            address = f"http://127.0.0.1:{silent.getsockname()[1]}"
+            environment |= {"OTEL_FLIGHT_TAIL": "50ms", "OTEL_FLIGHT_ENDPOINT": address}
         arguments = [_VICTIM, case.how, str(case.threads), case.state, str(case.spans)]
         launcher = [case.python]
         with ServiceProcess(arguments, launcher=launcher, environment=environment) as process:
@@ -108,8 +122,24 @@ def run(case: Case) -> Outcome:
 
 def _place(folder: Path, incident_id: str, case: Case) -> str:
     for entry in Spool(folder / "spool", 1 << 30, 10).entries():
-        window = read_incident(entry.path).window
-        names = {span.name for span in window.spans()}
-        if entry.incident_id == incident_id and ("last" in names or case.state != "open"):
+        names = {span.name for span in read_incident(entry.path).window.spans()}
+        if entry.incident_id == incident_id and (case.state != "open" or "last" in names):
             return "spool"
+    for path in (folder / "ring").glob(f"*{RING_SUFFIX}"):
+        with RingReader(path) as reader:
+            if not reader.is_owner_alive() and _holds(reader, incident_id):
+                return "ring"
     return "lost"
+
+
+def _holds(reader: RingReader, incident_id: str) -> bool:
+    """Tell whether a ring has what an incident needs: that it is open, and the last span."""
+    records = [
+        record
+        for lane in LANES
+        for segment in reader.image.segments(lane)
+        for record in decode_records(segment.payload, segment.records).records
+    ]
+    return any(isinstance(each, Span) and each.name == "last" for each in records) and any(
+        isinstance(each, IncidentOpened) and each.incident_id == incident_id for each in records
+    )

@@ -74,4 +74,5 @@ def main(how: str, threads: int, state: str, spans: int) -> None:
     end(how)
 
 
-main(sys.argv[1], int(sys.argv[2]), sys.argv[3], int(sys.argv[4]))
+if __name__ == "__main__":
+    main(sys.argv[1], int(sys.argv[2]), sys.argv[3], int(sys.argv[4]))

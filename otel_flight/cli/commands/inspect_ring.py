@@ -25,6 +25,7 @@ from otel_flight.errors import NotARing
 from otel_flight.names.span_attributes import SERVICE_NAME
 from otel_flight.records.decoder import decode_records
 from otel_flight.records.ids import span_text, trace_text
+from otel_flight.records.incident_records import STATE_WORDS, IncidentOpened, IncidentState
 from otel_flight.records.records import (
     OpenSpan,
     Record,
@@ -230,6 +231,11 @@ def _record_words(record: Record) -> tuple[str, str, str, str, int, str]:
     if isinstance(record, StackDefinition):
         innermost = record.frames[-1].function if record.frames else ""
         return f"stack {record.number}", innermost, "", "", 0, ""
+    if isinstance(record, IncidentOpened):
+        return "incident", record.incident_id, "", "", record.opened_ns, ""
+    if isinstance(record, IncidentState):
+        name = f"{record.incident_id} {STATE_WORDS.get(record.state, record.state)}"
+        return "incident", name, "", "", record.time_ns, ""
     ids = trace_text(record.trace_id), span_text(record.span_id)
     if isinstance(record, RuntimeEvent):
         duration = short_duration(record.duration_ns) if record.duration_ns else ""

@@ -70,6 +70,7 @@ class Spool:
         self._unsaved: dict[Path, DeliveryState] = {}
         # More than these are never in the spool. Not by the files' times: those lag behind the
         # system's clock by up to 10 ms, and the clock may jump.
+        self._delivered: deque[str] = deque(maxlen=_MOST_UNSAVED)
         self._added_ids: deque[str] = deque(maxlen=max(1, max_incidents))
 
     @property
@@ -167,6 +168,14 @@ class Spool:
         """Tell whether this object wrote an incident, and not an earlier or a sibling process."""
         return entry.incident_id in self._added_ids
 
+    def take_delivered(self) -> Iterator[str]:
+        """Yield the ids of incidents of this object whose spans were delivered since the last call.
+
+        One other thread may.
+        """
+        while self._delivered:
+            yield self._delivered.popleft()
+
     def entries(self, *, with_damaged: bool = False) -> list[SpoolEntry]:
         """Return what is in the spool, oldest first.
 
@@ -213,6 +222,8 @@ class Spool:
         What was sent by then is sent again by the next one: better than not at all.
         """
         path = entry.path.with_suffix(self._state_suffix)
+        if state.delivered and self._state_suffix == STATE_SUFFIX and self.has_added(entry):
+            self._delivered.append(entry.incident_id)
         if not entry.is_in_memory:
             try:
                 write_state(path, state)

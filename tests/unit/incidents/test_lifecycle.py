@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NoReturn
 
+import msgspec
 import pytest
 from opentelemetry.sdk.trace import TracerProvider
 
@@ -15,11 +16,22 @@ from otel_flight.incidents.completion import new_incident_id
 from otel_flight.incidents.flight_file import read_incident
 from otel_flight.incidents.incident import Incident
 from otel_flight.incidents.lifecycle import IncidentLifecycle
+from otel_flight.incidents.manifest import Cause
+from otel_flight.incidents.spool.delivery_state import DeliveryState
 from otel_flight.incidents.spool.memory_shelf import MAX_UNWRITTEN
 from otel_flight.incidents.spool.spool import Spool
 from otel_flight.recording.session import RecordingSession
 from otel_flight.recording.span_processor import RecordingSpanProcessor, unwatched
-from otel_flight.ring.layout import LANE_SPANS
+from otel_flight.records.decoder import decode_records
+from otel_flight.records.incident_records import (
+    CLOSED,
+    DELIVERED,
+    WRITTEN,
+    IncidentOpened,
+    IncidentState,
+)
+from otel_flight.records.records import RuntimeEvent
+from otel_flight.ring.layout import LANE_RUNTIME, LANE_SPANS
 from otel_flight.testing import FakeClock
 from otel_flight.triggers.gate.firing import Firing
 from otel_flight.triggers.gate.gate import Gate
@@ -366,3 +378,98 @@ def test_a_snapshot_needs_no_cause_and_changes_nothing(bench: Bench) -> None:
     bench.incidents.advance()
     assert bench.finish().manifest.exported_to == {}
     assert len(bench.spool.entries()) == 1
+
+
+def said(bench: Bench) -> list[IncidentOpened | IncidentState]:
+    """Return what the ring says of incidents, oldest first."""
+    assert bench.session.ring is not None
+    return [
+        record
+        for segment in bench.session.ring.image.segments(LANE_RUNTIME)
+        for record in decode_records(segment.payload, segment.records).records
+        if isinstance(record, IncidentOpened | IncidentState)
+    ]
+
+
+def states(bench: Bench) -> list[int]:
+    """Return the states that the ring tells."""
+    return [record.state for record in said(bench) if isinstance(record, IncidentState)]
+
+
+def test_the_ring_knows_of_an_incident_as_soon_as_it_fired(bench: Bench) -> None:
+    """A process that is killed at the next instruction leaves its id and its cause."""
+    bench.spans(3)
+
+    incident_id = bench.fire("broken")
+
+    (opened,) = said(bench)
+    assert isinstance(opened, IncidentOpened)
+    assert opened.incident_id == incident_id
+    assert [msgspec.convert(cause, Cause).reason for cause in opened.causes] == ["broken"]
+    assert opened.opened_ns == bench.clock.wall_ns()
+    assert opened.first_records == (0, 0)
+
+
+def test_the_ring_knows_further_causes_and_what_became_of_it(bench: Bench) -> None:
+    """The newest record has all causes; closed, and then written, are said when they are so."""
+    bench.fire("broken")
+    bench.incidents.advance()
+    bench.fire("slow")
+    bench.incidents.advance()
+    opened = said(bench)[-1]
+    assert isinstance(opened, IncidentOpened)
+    assert [cause["reason"] for cause in opened.causes] == ["broken", "slow"]
+    assert states(bench) == []
+
+    bench.clock.advance(bench.settings.tail_seconds)
+    bench.incidents.advance()
+    assert states(bench) == [CLOSED]
+    bench.run_jobs()
+    bench.incidents.advance()
+    assert states(bench) == [CLOSED, WRITTEN]
+
+    (entry,) = bench.spool.entries()
+    bench.spool.save_state(entry, DeliveryState(delivered=True))
+    bench.incidents.advance()
+    assert states(bench) == [CLOSED, WRITTEN, DELIVERED]
+
+
+def test_what_is_not_written_is_said_again_in_each_segment(bench: Bench) -> None:
+    """The lane of a chatty process would drop it; what is written need not be remembered."""
+    incident_id = bench.fire()
+    bench.incidents.advance()
+    noise = RuntimeEvent("logs", "log record", 1, 1, attributes={"body": "x" * 8000})
+
+    for _ in range(100):
+        bench.session.runtime.record(noise)
+        bench.incidents.advance()
+
+    assert [record.incident_id for record in said(bench)][-1:] == [incident_id]
+    bench.finish()
+    bench.incidents.advance()
+    for _ in range(100):
+        bench.session.runtime.record(noise)
+        bench.incidents.advance()
+    assert said(bench) == []
+
+
+def test_what_the_ring_says_of_incidents_is_not_in_them(bench: Bench) -> None:
+    """They are no events of the process, and count as none."""
+    bench.fire()
+
+    incident = bench.finish()
+
+    assert incident.manifest.record_counts == {}
+    assert incident.manifest.losses.is_empty
+
+
+def test_a_cause_that_is_too_long_is_cut(bench: Bench) -> None:
+    """So are its attributes, whatever is in them: a lane takes no record without a bound."""
+    attributes = {str(number): "x" * 10_000 for number in range(20)} | {"object": object()}
+    firing = Firing("manual", "odd", "", ("manual", "odd"), 1, attributes=attributes)
+
+    bench.incidents.fire(firing)
+
+    (opened,) = said(bench)
+    assert isinstance(opened, IncidentOpened)
+    assert opened.causes[0]["reason"] == "odd"
