@@ -13,7 +13,7 @@ from typing import Final
 _LIBRARIES: Final = ("multiprocessing", "billiard")
 """Their processes run the finalizers of the library; concurrent.futures uses the former."""
 _LAST: Final = -1_000
-"""This is the priority of our finalizer: those with a higher one, which may make spans, run first."""
+"""Our finalizer has this priority: those with a higher one, which may make spans, go first."""
 _CELERY: Final = "celery.signals"
 """The workers of its pool run no finalizers, but tell this module that they end."""
 
