@@ -3,8 +3,8 @@
 Not by `sys.excepthook`: whether that is the interpreter's own tells a console over the network
 where a traceback goes, so replacing it sends the user's typos to the server's log; and a program
 that replaces it later would hide everything. The interpreter notes what it reports in `sys` before
-it calls any hook. Consoles and notebooks note what their users do wrong there as well, which is
-told from the end of the program by the frame of the main program that it came through.
+it calls any hook. Consoles and notebooks note what their users do wrong there as well: that did not
+come through the outermost frame there is, or through no file of the main program.
 """
 
 from __future__ import annotations
@@ -16,6 +16,9 @@ from typing import Final
 _MOST_FRAMES: Final = 8
 """The main program is looked for in at most this many frames, from the outermost one on."""
 _MODULE: Final = "<module>"
+_OUTERMOST: Final = frozenset({_MODULE, "_run_module_as_main"})
+"""What the interpreter calls first has one of these names, the second one for `python -m`. What did
+not come through that was caught by somebody: the kernel that runs the cells of a notebook."""
 _COMMAND: Final = "<string>"
 """The program of `python -c` has this instead of a file."""
 _NO_FILE: Final = "<"
@@ -33,6 +36,8 @@ def has_ended_main(error: BaseException) -> bool:
     main = sys.modules.get("__main__")
     file = getattr(main, "__file__", None)
     traceback: TracebackType | None = error.__traceback__
+    if traceback is None or traceback.tb_frame.f_code.co_name not in _OUTERMOST:
+        return False
     for _ in range(_MOST_FRAMES):
         if traceback is None:
             return False

@@ -157,7 +157,8 @@ def main_program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Ca
         try:
             exec(program, vars(main))
         except RuntimeError as error:
-            report(error)
+            traceback = error.__traceback__
+            report(error.with_traceback(traceback and traceback.tb_next))  # nobody called it
 
     yield fail
     for name in ("last_exc", "last_value"):
@@ -197,6 +198,19 @@ def test_what_a_console_reports_ends_nothing(
 
     assert "ZeroDivisionError" in "".join(shown)
     assert "RuntimeError" in "".join(shown)
+    assert rig.records() == []
+
+
+def test_what_a_notebook_reports_ends_nothing(rig: Rig, main_program: Callable[[], None]) -> None:
+    """A cell is in a file, and in the main program, which has none; but somebody runs the cell."""
+    main = vars(sys.modules["__main__"])
+    cell = compile("consume()", main.pop("__file__"), "exec")
+
+    try:
+        exec(cell, main)
+    except RuntimeError as error:
+        report(error)
+
     assert rig.records() == []
 
 
