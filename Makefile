@@ -13,7 +13,7 @@ INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 .DEFAULT_GOAL := help
 # Two installations into one environment at the same time break it.
 .NOTPARALLEL:
-.PHONY: help demo test hunt backends test-backends suites damage lint format bench docs test-matrix sanitize coverage \
+.PHONY: help demo test hosts hunt backends test-backends suites damage lint format bench docs test-matrix sanitize coverage \
   wheel test-wheel hooks clean
 
 help: ## Show this list
@@ -40,6 +40,11 @@ suites: $(VENV)/.dev-installed ## Run other projects' tests with the recorder an
 
 damage: $(VENV)/.dev-installed ## Damage thousands of real files, and read them in every way (minutes)
 	$(BIN)/python -m tests.damage $(ARGS)
+
+# On the Python of .venv; another one: make test-matrix SESSIONS=hosts-3.13
+hosts: $(VENV)/.dev-installed ## Run real servers with the recorder and without, and compare (15 minutes)
+	$(BIN)/nox --session "hosts-$$($(BIN)/python -c 'import sys; print("%d.%d" % sys.version_info[:2])')" \
+	  $(if $(ARGS),-- $(ARGS))
 
 lint: $(VENV)/.dev-installed ## Check style, formatting and types
 	$(BIN)/ruff check .

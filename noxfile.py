@@ -95,9 +95,9 @@ def hosts(session: nox.Session) -> None:
     """Run the tests under real servers, each beside a run without the recorder."""
     upgrade_pip(session)
     session.install("--editable", ".[hosts]")
-    if shutil.which("apxs") is not None:
+    if shutil.which("apxs") is not None and "hosts_fast" not in session.posargs:
         session.install("mod_wsgi>=5")
-    session.run("python", "-m", "pytest", "-m", "hosts", *session.posargs)
+    session.run("python", "-m", "pytest", "tests/hosts", "-m", "hosts", *session.posargs)
 
 
 @nox.session(python=PYTHONS[-1])

@@ -131,11 +131,17 @@ class Visit:
 
 
 def serve(visit: Visit) -> None:
-    """Make the usual requests, a slow one and one that fails, of any of the web applications."""
+    """Look at the process, and make the requests of `serve_requests`."""
     visit.get("/process")
+    serve_requests(visit)
+
+
+def serve_requests(visit: Visit) -> None:
+    """Make the usual requests, a slow one and one that fails, of any of the web applications."""
     for number in range(20):
         visit.get(f"/items/{number}")
     visit.post("/echo", "Grüße" * 1000)
+    visit.get("/nowhere")
     for _ in range(3):
         visit.get_at_once([f"/items/{number}" for number in range(8)])
     visit.get_incident("/slow")

@@ -27,6 +27,15 @@ def _serve_streams(visit: Visit) -> None:
     visit.run_client(_SOCKETS, f"ws://127.0.0.1:{visit.port}/socket")
 
 
+def _stream_for_long(visit: Visit) -> None:
+    """Let a stream and a WebSocket last for longer than a request may take."""
+    visit.get("/items/1")
+    visit.get_incident("/events?interval_seconds=0.3")
+    visit.run_client(_SOCKETS, f"ws://127.0.0.1:{visit.port}/socket", "0.5")
+    visit.wait_for_incident()
+    visit.get("/items/1")
+
+
 def _reload(visit: Visit) -> None:
     """Let the reloader see that the program changed, and then make the usual requests."""
     program = visit.folder / "app" / "fastapi_app.py"
@@ -57,6 +66,16 @@ HOSTS: Final[Sequence[Host]] = [
     _host(is_fast=True),
     _host("--workers 2"),
     _host("--loop asyncio"),
+    Host(
+        name="uvicorn, streams that last",
+        section=_SECTION,
+        command="opentelemetry-instrument uvicorn --port {port} fastapi_app:app",
+        packages=_PACKAGES,
+        instrumentations=_INSTRUMENTATIONS,
+        traffic=_stream_for_long,
+        incidents=(Expected(SLOW, "GET /events"), Expected(SLOW, "HTTP /socket")),
+        note="A stream or a WebSocket that lasts counts as a slow request, and makes an incident.",
+    ),
     Host(
         name="uvicorn --reload",
         section=_SECTION,

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from tests.hosts.host import FAILED, SLOW, Expected, Host
-from tests.hosts.visit import serve
+from tests.hosts.visit import Visit, serve, serve_requests
 
 INCIDENTS: Final = (Expected(SLOW, "GET /slow"), Expected(FAILED, "GET /fail"))
 
 
-def _host(arguments: str, *, note: str = "") -> Host:
+def _host(arguments: str, *, traffic: Callable[[Visit], None] = serve, note: str = "") -> Host:
     return Host(
         name=f"uwsgi {arguments}",
         section="uWSGI",
@@ -21,8 +21,10 @@ def _host(arguments: str, *, note: str = "") -> Host:
         ),
         packages=("uwsgi", "flask"),
         instrumentations=("flask",),
-        traffic=serve,
+        traffic=traffic,
         incidents=INCIDENTS,
+        # It may end before it has written the line of the last request.
+        says=(r"\] GET /(items/#|fail) => ",),
         runs_exit_handlers=False,
         is_fast=True,
         note=note,
@@ -31,6 +33,7 @@ def _host(arguments: str, *, note: str = "") -> Host:
 
 HOSTS: Final[Sequence[Host]] = [
     _host("--processes 2", note="Always with `--enable-threads`, as OpenTelemetry itself needs."),
-    _host("--threads 4"),
+    # All its threads but the first one block all signals, and each of them may answer.
+    _host("--threads 4", traffic=serve_requests),
     _host("--processes 2 --lazy-apps"),
 ]

@@ -13,6 +13,21 @@ INCIDENTS: Final = (Expected(SLOW, "GET /slow"), Expected(FAILED, "GET /fail"))
 _DJANGO: Final = {"DJANGO_SETTINGS_MODULE": "django_site"}
 _DJANGO_INCIDENTS: Final = (Expected(SLOW, "GET slow"), Expected(FAILED, "GET fail"))
 
+
+def _flask_run(arguments: str = "") -> Host:
+    return Host(
+        name=f"flask run{arguments}",
+        # The reloader of `--debug` kills its child.
+        runs_exit_handlers=not arguments,
+        section=_SECTION,
+        command=f"opentelemetry-instrument flask --app flask_app run{arguments} --port {{port}}",
+        packages=("flask", "werkzeug"),
+        instrumentations=("flask",),
+        traffic=serve,
+        incidents=INCIDENTS,
+    )
+
+
 HOSTS: Final[Sequence[Host]] = [
     Host(
         name="Django on gunicorn",
@@ -50,26 +65,8 @@ HOSTS: Final[Sequence[Host]] = [
         traffic=serve,
         incidents=_DJANGO_INCIDENTS,
     ),
-    Host(
-        name="flask run",
-        section=_SECTION,
-        command="opentelemetry-instrument flask --app flask_app run --port {port}",
-        packages=("flask", "werkzeug"),
-        instrumentations=("flask",),
-        traffic=serve,
-        incidents=INCIDENTS,
-    ),
-    Host(
-        name="flask run --debug",
-        # The reloader kills its child.
-        runs_exit_handlers=False,
-        section=_SECTION,
-        command="opentelemetry-instrument flask --app flask_app run --debug --port {port}",
-        packages=("flask", "werkzeug"),
-        instrumentations=("flask",),
-        traffic=serve,
-        incidents=INCIDENTS,
-    ),
+    _flask_run(),
+    _flask_run(" --debug"),
     Host(
         name="aiohttp",
         section=_SECTION,

@@ -1,6 +1,6 @@
 """Send tasks to a worker, and print what came of them.
 
-python celery_client.py healthy|slow|fail
+python celery_client.py healthy|few|slow|fail
 """
 
 from __future__ import annotations
@@ -36,10 +36,19 @@ def healthy() -> None:
     ask("the last", lambda: tasks.add.delay(0, 0).get(SECONDS))
 
 
+def few() -> None:
+    """Send tasks to a worker that needs five seconds for a new process."""
+    ask("process", lambda: tasks.process.delay().get(SECONDS))
+    for number in range(5):
+        ask(f"add {number}", lambda: tasks.add.delay(number, 1).get(SECONDS))  # noqa: B023 at once
+
+
 def main(what: str) -> None:
     """Send what is named."""
     if what == "healthy":
         healthy()
+    elif what == "few":
+        few()
     elif what == "slow":
         ask(what, lambda: tasks.slow.delay().get(SECONDS))
     else:

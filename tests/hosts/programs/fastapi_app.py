@@ -50,14 +50,14 @@ async def echo(request: Request) -> Response:
 
 
 @app.get("/events")
-async def events() -> StreamingResponse:
+async def events(interval_seconds: float = 0.02) -> StreamingResponse:
     """Return a stream of five events."""
-    return StreamingResponse(_events(), media_type="text/event-stream")
+    return StreamingResponse(_events(interval_seconds), media_type="text/event-stream")
 
 
-async def _events() -> AsyncIterator[str]:
+async def _events(interval_seconds: float) -> AsyncIterator[str]:
     for number in range(5):
-        await asyncio.sleep(0.02)
+        await asyncio.sleep(interval_seconds)
         yield f"event: price\ndata: {number}\n\n"
 
 

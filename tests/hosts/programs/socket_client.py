@@ -1,6 +1,6 @@
 """Ask a WebSocket some things, and print what it answered.
 
-python socket_client.py URL
+python socket_client.py URL [SECONDS]
 """
 
 from __future__ import annotations
@@ -12,13 +12,15 @@ import time
 from websockets.sync.client import connect
 
 
-def main(url: str) -> None:
-    """Send messages over three connections, one after the other."""
-    for number in range(3):
+def main(url: str, seconds_between: str = "0") -> None:
+    """Send messages over three connections, one after the other, or over one that lasts."""
+    wait_seconds = float(seconds_between)
+    for number in range(1 if wait_seconds else 3):
         began = time.monotonic()
         with connect(url) as socket:
             answers = []
             for text in ("apple", "pear", "Äpfel" * 100):
+                time.sleep(wait_seconds)
                 socket.send(text)
                 answers.append(socket.recv())
         seconds = time.monotonic() - began
