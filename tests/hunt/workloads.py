@@ -211,7 +211,7 @@ WORKLOADS: dict[str, tuple[Callable[[Hunt], None], int]] = {
     "go_deep": (go_deep, 8),
     "log_collections": (log_collections, 1),
     "run_loop": (run_loop, 2),
-    "fork": (fork, 1),
+    "fork": (fork, 2),
     "wait_for_locks": (wait_for_locks, 3),
     "read_locals": (read_locals, 2),
     "be_profiled": (be_profiled, 1),

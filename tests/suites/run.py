@@ -143,7 +143,7 @@ def _command(prepared: Prepared, targets: Sequence[str]) -> list[str]:
         "--continue-on-collection-errors",
     ]
     if suite.local:
-        options += ["--rootdir", str(HERE), "-c", "/dev/null"]
+        options += ["--rootdir", str(HERE), "-c", "/dev/null", "--noconftest"]
     return [str(program), "-m", "pytest", *options, *suite.options, *(targets or paths)]
 
 
