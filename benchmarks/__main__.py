@@ -26,6 +26,7 @@ from benchmarks import (
     sources,
     span_cost,
     stacks,
+    threads,
     variants,
 )
 from benchmarks.backends import BackendsMissingError
@@ -33,6 +34,7 @@ from benchmarks.figures import TABLE_HEADER, Result, as_json, table_rows
 
 BENCHMARKS: dict[str, Callable[..., Result]] = {
     "span_cost": span_cost.run,
+    "threads": threads.run,
     "service": service.run,
     "memory": memory.run,
     "flush_stall": flush_stall.run,

@@ -79,6 +79,10 @@ class Variant:
         """Return how many spans are held just now; None if only a receiver can tell."""
         return 0
 
+    def dropped_records(self) -> tuple[int, int]:
+        """Return how many records of spans were lost so far, and how many were not."""
+        return 0, 0
+
     def progress(self) -> Progress:
         """Return how far the first flush is; only a recorder can tell."""
         raise NotImplementedError
@@ -156,6 +160,10 @@ class _Flight(Variant):
 
     def held_spans(self) -> int | None:
         return None
+
+    def dropped_records(self) -> tuple[int, int]:
+        spans = self._recorder.statistics().spans
+        return spans.dropped_records, spans.written_records
 
     def progress(self) -> Progress:
         statistics = self._recorder.statistics()

@@ -32,6 +32,11 @@ class Definition(NamedTuple):
     record: bytes
     parent: Definition | None = None
 
+    @property
+    def whole_bytes(self) -> int:
+        """How many bytes it takes at most, what it refers to included."""
+        return len(self.record) + (0 if self.parent is None else len(self.parent.record))
+
 
 class Definitions:
     """Definitions by their numbers; each is kept until at least `most` newer ones were made.

@@ -7,17 +7,27 @@ from collections import deque
 from typing import Any, Final, NamedTuple
 
 from otel_flight.clock import monotonic_ns, wall_ns
-from otel_flight.native import allocate_lock
+from otel_flight.native import sleep
 from otel_flight.records.definitions import Definitions
 from otel_flight.ring import layout
-from otel_flight.ring.orphaned_lock import OrphanWatch
+from otel_flight.ring.addition import Addition, addition_of
 
 OVERFLOW_RECORDS: Final = 4096
 """At most this many records wait while another thread writes, or until the ring exists; more are
 dropped and counted."""
+MOST_AT_ONCE: Final = 64
+"""`append` writes at most this many records that wait; the next one, or the ticker, goes on."""
+_LONGEST_WAIT_SECONDS: Final = 1.0
+"""`detach` waits at most this many seconds for a writer in the middle of a record."""
+_MOMENT_SECONDS: Final = 0.001
+"""So many seconds pass between two looks whether there still is one."""
 _MASK: Final = layout.COMMIT_LENGTH_MASK
+_PAYLOAD_BYTES: Final = layout.PAYLOAD_BYTES
 _ONE: Final = layout.COMMIT_ONE_RECORD
-_ONE_DEFINITION: Final = layout.COMMIT_ONE_RECORD + layout.COMMIT_ONE_DEFINITION
+_RECORDS: Final = layout.COMMIT_RECORDS_SHIFT
+_DEFINITIONS: Final = layout.COMMIT_DEFINITIONS_SHIFT
+_TOKEN: Final = 0
+"""It is the key of the one item of `LaneWriter._turn`."""
 
 
 class LaneCounts(NamedTuple):
@@ -35,22 +45,26 @@ class LaneWriter:
     """The writing end of one lane.
 
     `append` never waits: garbage collection can run inside it and end another span on the same
-    thread, where waiting for our own lock would be a deadlock. Whoever does not get the lock leaves
-    the record in a bounded overflow, which the next writer or the ticker drains, before anything
-    else is written: what one thread records stays in order.
+    thread, where waiting for our own lock would be a deadlock. Whoever cannot have the turn leaves
+    the record in a bounded overflow, which is written first by whoever comes next, or by the
+    ticker: what one thread records stays in order.
 
-    A signal handler of the host may raise at any call in here, and no count may be wrong after it.
-    CPython runs handlers after calls and at backward jumps only; so whatever belongs together, such
-    as a commit word and its copy, is stored without a call in between.
+    What does not work: a lock that is acquired by a call. CPython gives the GIL away after calls
+    and at jumps back, so sooner or later the holder of the lock stands there without the GIL, for
+    as long as all other threads like, and the overflow is full before it goes on. Hence `_turn`: a
+    dict with one item, which a writer deletes, and puts back when the record is committed. Nothing
+    is called in between, nor jumped back; so the writer keeps the GIL, no other thread finds the
+    turn taken, and no signal handler can raise in the middle. The hot path in C has the GIL all the
+    time: it need only look whether the item is there. The limits of this: code in Python that runs
+    in between all the same, of a trace function or, up to Python 3.11, of a finalizer, and threads
+    without a GIL. The turn excludes those too, and their records wait a little.
 
-    `_lock` guards every field but `_overflow` (a deque: its operations are atomic) and
-    `_dropped_records` (a statistic). A new writer is born holding it, so that all records overflow
-    until `attach` gives it memory.
+    `_turn` guards every field but `_overflow` (a deque: its operations are atomic) and
+    `_dropped_records` (a statistic). A new writer is born without the item, so that all records
+    wait until `attach` gives it memory.
     """
 
     __slots__ = (
-        "_acquire",
-        "_all_definitions",
         "_base",
         "_commit",
         "_commit_word",
@@ -63,13 +77,12 @@ class LaneWriter:
         "_first_segment",
         "_lane",
         "_lane_words",
-        "_lock",
         "_memory",
-        "_orphan_watch",
         "_overflow",
-        "_overflow_append",
+        "_past_definitions",
         "_segments",
         "_sequence",
+        "_turn",
         "_words",
     )
 
@@ -78,35 +91,29 @@ class LaneWriter:
         self._lane_words = layout.lane_word(lane, 0)
         self._definitions = definitions
         self._overflow: deque[tuple[bytes, int]] = deque()
-        self._overflow_append = self._overflow.append
-        self._defined: set[int] = set()
+        self._turn: dict[int, None] = {}
+        self._defined: dict[int, None] = {}
         self._memory: Any = None
         self._words: Any = None
-        self._commit = self._base = self._commit_word = 0
-        self._all_definitions = 0
-        self._first_segment = self._segments = self._sequence = self._first_record = 0
+        self._commit = _PAYLOAD_BYTES  # no segment is open: there is no room
+        self._base = self._commit_word = 0
+        self._first_segment = self._segments = self._sequence = 0
+        self._first_record = self._past_definitions = 0
         self._evicted_records = self._evicted_bytes = self._dropped_records = 0
-        self._orphan_watch = OrphanWatch(
-            each.__code__
-            for each in (LaneWriter.attach, LaneWriter.append, LaneWriter.drain, LaneWriter.detach)
-        )
-        self._lock = allocate_lock()
-        self._acquire = self._lock.acquire
-        self._acquire(False)
 
     def attach(
         self, memory: mmap.mmap, words: memoryview[int], first_segment: int, segments: int
     ) -> None:
-        """Give the lane its segments of a fresh, zeroed ring and drain what waited for it."""
+        """Give the lane its segments of a fresh, zeroed ring and write what waited for it."""
         self._memory = memory
         self._words = words
         self._first_segment = first_segment
         self._segments = segments
         words[self._lane_words + layout.L_FIRST_SEGMENT] = first_segment
         words[self._lane_words + layout.L_SEGMENTS] = segments
-        self._open_segment()
-        self._drain()
-        self._lock.release()
+        self._turn[_TOKEN] = None
+        self._open_segment(0)
+        self.drain()
 
     def detach(self) -> None:
         """Release the memory, waiting for a writer in the middle of a record.
@@ -115,170 +122,171 @@ class LaneWriter:
         """
         if self._memory is None:
             return
-        self._acquire(True, 1.0)
+        waited_seconds = 0.0
+        while self._turn.pop(_TOKEN, self) is self and waited_seconds < _LONGEST_WAIT_SECONDS:
+            sleep(_MOMENT_SECONDS)
+            waited_seconds += _MOMENT_SECONDS
         self._memory = self._words = None
         self._dropped_records += len(self._overflow)
         self._overflow.clear()
 
     def disown(self) -> None:
         """Release the memory of a parent process, whose writers do not exist here."""
-        self._acquire(False)
+        self._turn.clear()
         self._memory = self._words = None
 
     def append(self, data: bytes, reference: int) -> None:
         """Write one record; `reference` is the number of the definition it needs, 0 for none.
 
-        Never waits, never raises but for a ring that was detached in the middle. Any thread,
-        garbage collection and signal handlers included.
+        Never waits, never raises. Any thread, garbage collection and signal handlers included.
         """
-        if not self._acquire(False):
-            if len(self._overflow) < OVERFLOW_RECORDS:
-                self._overflow_append((data, reference))
-            else:
-                self._dropped_records += 1
-            return
+        length = len(data)
+        turn = self._turn
+        is_written = False
         try:
-            if self._overflow:
-                self._drain()
-            length = len(data)
-            commit = self._commit
-            used = commit & _MASK
-            if used + length > layout.PAYLOAD_BYTES or reference not in self._defined:
-                if not self._make_room(length, reference):
-                    return
+            del turn[_TOKEN]
+            try:
                 commit = self._commit
                 used = commit & _MASK
-            start = self._base + used
-            self._memory[start : start + length] = data
-            self._words[self._commit_word] = commit = commit + length + _ONE
-            self._commit = commit
-        finally:
-            self._lock.release()
+                if (
+                    used + length <= _PAYLOAD_BYTES
+                    and reference in self._defined
+                    and not self._overflow
+                ):
+                    start = self._base + used
+                    self._memory[start : start + length] = data
+                    self._words[self._commit_word] = commit = commit + length + _ONE
+                    self._commit = commit
+                    is_written = True
+            finally:
+                turn[_TOKEN] = None
+        except KeyError:  # it is somebody else's
+            pass
+        if not is_written:
+            self._leave(data, reference)
+        elif self._overflow:
+            self._drain(MOST_AT_ONCE)
 
     def drain(self) -> None:
-        """Write what overflowed. Called by the ticker; replaces a lock whose holder is gone.
-
-        A signal handler that raises between taking the lock and entering the `try` leaves it held
-        for ever. The commit protocol keeps the lane consistent at every instruction, so once no
-        thread is left that could hold the lock a new one takes over.
-        """
-        if self._acquire(False):
-            try:
-                self._orphan_watch.reset()
-                self._drain()
-            finally:
-                self._lock.release()
-        elif self._memory is not None and self._orphan_watch.is_orphaned(
-            (self._sequence, self._commit)
-        ):
-            self._lock = allocate_lock()
-            self._acquire = self._lock.acquire
+        """Write what waits. The ticker does so, for what no other record came after."""
+        self._drain(OVERFLOW_RECORDS)
 
     def counts(self) -> LaneCounts:
         """Return the lane's totals; reading them races with writers by a record or two."""
-        commit = self._commit
-        written = self._first_record + layout.committed_records(commit) - self._all_definitions
+        commit, first, definitions = self._commit, self._first_record, self._past_definitions
+        definitions += layout.committed_definitions(commit)
         return LaneCounts(
-            written, self._evicted_records, self._evicted_bytes, self._dropped_records
+            first + layout.committed_records(commit) - definitions,
+            self._evicted_records,
+            self._evicted_bytes,
+            self._dropped_records,
         )
 
-    def _drain(self) -> None:
-        overflow = self._overflow
-        while overflow:
-            data, reference = overflow[0]
-            length = len(data)
-            if (
-                (self._commit & _MASK) + length > layout.PAYLOAD_BYTES
-                or reference not in self._defined
-            ) and not self._make_room(length, reference):
-                overflow.popleft()
-                continue
-            start = self._base + (self._commit & _MASK)
-            commit = self._commit + length + _ONE
-            self._memory[start : start + length] = data
-            self._words[self._commit_word] = commit
-            self._commit = commit
-            overflow.popleft()
+    def _leave(self, data: bytes, reference: int) -> None:
+        """Let a record wait behind the others, and write what waits unless another thread does."""
+        definition = self._definitions.definition(reference)
+        defined_bytes = 0 if definition is None else definition.whole_bytes
+        if len(self._overflow) >= OVERFLOW_RECORDS:
+            self._drain(MOST_AT_ONCE)
+        if len(data) + defined_bytes <= _PAYLOAD_BYTES and len(self._overflow) < OVERFLOW_RECORDS:
+            self._overflow.append((data, reference))
+        else:
+            self._dropped_records += 1
+        self._drain(MOST_AT_ONCE)
 
-    def _make_room(self, length: int, reference: int) -> bool:
-        """Ensure that a record of `length` bytes fits and what it refers to is defined before it.
+    def _drain(self, most: int) -> None:
+        """Write at most so many of the records that wait. Any number of threads do so together."""
+        if not self._turn:
+            return
+        for _ in range(most):
+            try:
+                waiting = self._overflow[0]
+            except IndexError:
+                return
+            data, reference = waiting
+            sequence = self._sequence
+            addition = addition_of(data, reference, self._definitions.definition(reference))
+            commit, defined = self._commit, self._defined
+            missing = (reference not in defined) + (addition.parent not in defined)
+            if (commit & _MASK) + (addition.steps[missing] & _MASK) > _PAYLOAD_BYTES:
+                self._open_segment(sequence)
+            if not self._write_first(waiting, addition):
+                return
+
+    def _write_first(self, waiting: tuple[bytes, int], addition: Addition) -> bool:
+        """Write a record if it still is the first that waits, and has room.
 
         Returns:
-            Whether it fits; the record is counted as dropped when not even an empty segment has
-            room for it and its definitions.
+            Whether it was our turn.
         """
-        whole = length + self._definition_bytes(reference)
-        needed = length if reference in self._defined else whole
-        if (self._commit & _MASK) + needed > layout.PAYLOAD_BYTES:
-            if whole > layout.PAYLOAD_BYTES:
-                self._dropped_records += 1
-                return False
-            self._open_segment()
-        if reference not in self._defined:
-            self._define(reference)
+        reference, parent, data, steps = addition
+        turn = self._turn
+        try:
+            del turn[_TOKEN]
+            try:
+                defined = self._defined
+                missing = (reference not in defined) + (parent not in defined)
+                commit = self._commit
+                used = commit & _MASK
+                end = used + (steps[missing] & _MASK)
+                if end <= _PAYLOAD_BYTES and self._overflow and self._overflow[0] is waiting:
+                    base = self._base
+                    self._memory[base + used : base + end] = data[missing]
+                    self._words[self._commit_word] = commit = commit + steps[missing]
+                    self._commit = commit
+                    defined[parent] = defined[reference] = None
+                    del self._overflow[0]
+            finally:
+                turn[_TOKEN] = None
+        except KeyError:
+            return False
         return True
 
-    def _definition_bytes(self, reference: int) -> int:
-        definition = self._definitions.definition(reference)
-        if definition is None:
-            return 0
-        parent = definition.parent
-        return len(definition.record) + (len(parent.record) if parent is not None else 0)
+    def _open_segment(self, full: int) -> None:
+        """Seal segment `full`, if it still is the newest, and start the next.
 
-    def _define(self, reference: int) -> None:
-        definition = self._definitions.definition(reference)
-        if definition is not None:
-            parent = definition.parent
-            if parent is not None and parent.number not in self._defined:
-                self._put_definition(parent.record)
-                self._defined.add(parent.number)
-            self._put_definition(definition.record)
-        self._defined.add(reference)
-
-    def _put_definition(self, record: bytes) -> None:
-        length = len(record)
-        start = self._base + (self._commit & _MASK)
-        commit = self._commit + length + _ONE_DEFINITION
-        self._memory[start : start + length] = record
-        self._words[self._commit_word] = commit
-        self._commit = commit
-        self._all_definitions += 1
-
-    def _open_segment(self) -> None:
-        """Seal the current segment and start the next, reusing the oldest when the lane is full."""
-        words = self._words
-        now = wall_ns()
-        now_monotonic = monotonic_ns()
-        sequence = self._sequence + 1
-        first_record = self._first_record + layout.committed_records(self._commit)
-        offset = layout.segment_offset(self._first_segment + (sequence - 1) % self._segments)
+        That is the oldest one when the lane is full: its records are counted as evicted, and it is
+        marked as being reused.
+        """
+        now, now_monotonic = wall_ns(), monotonic_ns()
+        defined: dict[int, None] = {0: None}
+        sequence = full + 1
+        offset = layout.segment_offset(self._first_segment + full % self._segments)
         word = offset // layout.WORD
-        if self._sequence:
-            words[self._commit_word - layout.S_COMMIT + layout.S_SEALED] = now
-        if words[word + layout.S_SEQUENCE]:
-            self._evict(word)
-        words[word + layout.S_COMMIT] = 0
-        words[word + layout.S_OPENED] = now
-        words[word + layout.S_SEALED] = 0
-        words[word + layout.S_LANE] = self._lane
-        words[word + layout.S_FIRST_RECORD] = first_record
-        words[word + layout.S_OPENED_MONOTONIC] = now_monotonic
-        words[word + layout.S_SEQUENCE] = sequence
-        words[self._lane_words + layout.L_SEQUENCE] = sequence
-        self._defined = {0}
-        self._base = offset + layout.SEGMENT_HEADER_BYTES
-        self._commit_word = word + layout.S_COMMIT
-        self._sequence = sequence
-        self._first_record = first_record
-        self._commit = 0
-
-    def _evict(self, word: int) -> None:
-        """Count the records of the segment at `word` as evicted, and mark it as being reused."""
-        words = self._words
-        commit = words[word + layout.S_COMMIT]
-        records = layout.committed_records(commit) - layout.committed_definitions(commit)
-        self._evicted_records += records
-        self._evicted_bytes += commit & _MASK
-        words[word + layout.S_SEQUENCE] = 0
-        words[self._lane_words + layout.L_EVICTED_RECORDS] = self._evicted_records
-        words[self._lane_words + layout.L_EVICTED_BYTES] = self._evicted_bytes
+        turn = self._turn
+        try:
+            del turn[_TOKEN]
+            try:
+                if self._sequence == full:
+                    words = self._words
+                    commit = self._commit
+                    first_record = self._first_record + (commit >> _RECORDS & _MASK)
+                    if full:
+                        words[self._commit_word - layout.S_COMMIT + layout.S_SEALED] = now
+                    if words[word + layout.S_SEQUENCE]:
+                        evicted = words[word + layout.S_COMMIT]
+                        records = evicted >> _RECORDS & _MASK
+                        self._evicted_records += records - (evicted >> _DEFINITIONS)
+                        self._evicted_bytes += evicted & _MASK
+                        words[word + layout.S_SEQUENCE] = 0
+                        words[self._lane_words + layout.L_EVICTED_RECORDS] = self._evicted_records
+                        words[self._lane_words + layout.L_EVICTED_BYTES] = self._evicted_bytes
+                    words[word + layout.S_COMMIT] = 0
+                    words[word + layout.S_OPENED] = now
+                    words[word + layout.S_SEALED] = 0
+                    words[word + layout.S_LANE] = self._lane
+                    words[word + layout.S_FIRST_RECORD] = first_record
+                    words[word + layout.S_OPENED_MONOTONIC] = now_monotonic
+                    words[word + layout.S_SEQUENCE] = sequence
+                    words[self._lane_words + layout.L_SEQUENCE] = sequence
+                    self._defined = defined
+                    self._base = offset + layout.SEGMENT_HEADER_BYTES
+                    self._commit_word = word + layout.S_COMMIT
+                    self._sequence = sequence
+                    self._first_record = first_record
+                    self._past_definitions += commit >> _DEFINITIONS
+                    self._commit = 0
+            finally:
+                turn[_TOKEN] = None
+        except KeyError:
+            pass

@@ -83,18 +83,20 @@ MAX_SCOPE_BYTES: Final = 2 * 1024
 an empty segment together: no record ever waits for room."""
 
 COMMIT_LENGTH_MASK: Final = (1 << 17) - 1
-COMMIT_ONE_RECORD: Final = 1 << 17
-COMMIT_ONE_DEFINITION: Final = 1 << 34
+COMMIT_RECORDS_SHIFT: Final = 17
+COMMIT_DEFINITIONS_SHIFT: Final = 34
+COMMIT_ONE_RECORD: Final = 1 << COMMIT_RECORDS_SHIFT
+COMMIT_ONE_DEFINITION: Final = 1 << COMMIT_DEFINITIONS_SHIFT
 
 
 def committed_records(commit: int) -> int:
     """Return how many records a commit word counts, definitions among them."""
-    return commit >> 17 & COMMIT_LENGTH_MASK
+    return commit >> COMMIT_RECORDS_SHIFT & COMMIT_LENGTH_MASK
 
 
 def committed_definitions(commit: int) -> int:
     """Return how many of a commit word's records are definitions."""
-    return commit >> 34
+    return commit >> COMMIT_DEFINITIONS_SHIFT
 
 
 def lane_word(lane: int, field: int) -> int:

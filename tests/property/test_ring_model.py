@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
@@ -14,6 +15,7 @@ from opentelemetry.sdk.resources import Resource
 
 from otel_flight.records.records import SpanStart
 from otel_flight.ring import layout
+from otel_flight.ring.lane_writer import MOST_AT_ONCE, OVERFLOW_RECORDS
 from otel_flight.ring.layout import LANE_SPANS
 from otel_flight.ring.reader import Segment
 from tests.support.lane_bench import LaneBench, start_record
@@ -46,6 +48,7 @@ class LaneModel(RuleBasedStateMachine):
         self.dropped = self.count = 0
         self.is_busy = True
         self.readings: list[Iterator[Segment]] = []
+        self.turn = contextlib.ExitStack()
         for _ in range(early):
             self.append(100, 0)
         self.bench.attach()
@@ -56,19 +59,18 @@ class LaneModel(RuleBasedStateMachine):
         """Append a record, here and there."""
         self.count += 1
         name = msgspec.msgpack.decode(start_record(self.count, size, scope), type=SpanStart).name
-        self.waiting.append(Entry(self.count, size, name, self.scopes[scope]))
+        if size > layout.PAYLOAD_BYTES:
+            self.dropped += 1
+        else:
+            self.waiting.append(Entry(self.count, size, name, self.scopes[scope]))
         if not self.is_busy:
-            self.take_turns()
+            self.take_turns(MOST_AT_ONCE)
         self.bench.append(self.count, size, scope)
 
-    def take_turns(self) -> None:
+    def take_turns(self, most: int = OVERFLOW_RECORDS) -> None:
         """Do with what waits what the lane should do with it."""
-        for entry in self.waiting:
-            if entry.size > layout.PAYLOAD_BYTES:
-                self.dropped += 1
-            else:
-                self.appended.append(entry)
-        self.waiting.clear()
+        self.appended += self.waiting[:most]
+        del self.waiting[:most]
 
     @rule(
         size=st.integers(40, 400)
@@ -99,14 +101,14 @@ class LaneModel(RuleBasedStateMachine):
     @rule()
     def become_busy(self) -> None:
         """Let someone else write for a while."""
-        assert self.bench.lane._lock.acquire(blocking=False)
+        self.turn.enter_context(self.bench.busy())
         self.is_busy = True
 
     @precondition(lambda self: self.is_busy)
     @rule()
     def become_free(self) -> None:
         """Let them finish; what waited still waits."""
-        self.bench.lane._lock.release()
+        self.turn.close()
         self.is_busy = False
 
     @precondition(lambda self: not self.is_busy)
@@ -166,8 +168,7 @@ class LaneModel(RuleBasedStateMachine):
     def teardown(self) -> None:
         """Unmap the lane."""
         if hasattr(self, "bench"):
-            if self.is_busy:
-                self.bench.lane._lock.release()
+            self.turn.close()
             self.bench.close()
 
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import mmap
+import os
+from collections.abc import Iterator
 
 import msgspec
 from opentelemetry.sdk.resources import Resource
@@ -31,11 +34,17 @@ class LaneBench:
     Args:
         segments: how many the lane has.
         is_attached: otherwise records wait until `attach` is called.
+        file: its descriptor, for a lane that several processes see; None: this one alone.
     """
 
-    def __init__(self, segments: int = 3, *, is_attached: bool = True) -> None:
+    def __init__(
+        self, segments: int = 3, *, is_attached: bool = True, file: int | None = None
+    ) -> None:
         self.segment_count = segments
-        self.memory = mmap.mmap(-1, layout.segment_offset(segments + 2))
+        size_bytes = layout.segment_offset(segments + 2)
+        if file is not None:
+            os.truncate(file, size_bytes)
+        self.memory = mmap.mmap(-1 if file is None else file, size_bytes)
         self.words = memoryview(self.memory).cast("Q")
         self.image = RingImage(self.memory)
         self.scopes = ScopeTable()
@@ -58,6 +67,14 @@ class LaneBench:
     def append(self, number: int, size: int = 100, scope: int = 0) -> None:
         """Append a record that `numbers` will show again."""
         self.lane.append(start_record(number, size, scope), scope)
+
+    @contextlib.contextmanager
+    def busy(self) -> Iterator[None]:
+        """Have the turn meanwhile, as a thread without a GIL has that is in the middle."""
+        (token,) = self.lane._turn
+        del self.lane._turn[token]
+        yield
+        self.lane._turn[token] = None
 
     def segments(self) -> list[Segment]:
         """Return copies of the segments, oldest first."""

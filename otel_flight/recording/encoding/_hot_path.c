@@ -2,10 +2,10 @@
  * interpreter. Optional: without it, or for a span that is not ordinary, the Python code does the
  * same, and it stays the one description of what is to happen.
  *
- * Why this needs no lock: from the look at the lane's lock to the commit, nothing here runs Python
- * code, releases the GIL or makes an object that garbage collection knows. So no other thread,
- * signal handler or finalizer can come between. Whatever could do so, such as an attribute of
- * another type, is left to the Python code before anything was changed.
+ * Why this takes no turn (lane_writer.py): from the look whether one is free to the commit, nothing
+ * here runs Python code, releases the GIL or makes an object that garbage collection knows. So no
+ * other thread, signal handler or finalizer can come between. Whatever could do so, such as an
+ * attribute of another type, is left to the Python code before anything was changed.
  *
  * What it writes by position is what the record types say: a writer is given their fields when it is
  * made, and refuses to be made when they are not those that it writes.
@@ -15,8 +15,7 @@
  * left there uncommitted.
  *
  * The span's fields come as arguments: the interpreter reads an attribute in a third of the time
- * that PyObject_GetAttr takes. Numbers are read by their digits, and the lane's lock is asked by the
- * function behind its method: together they halve the instructions of a span. */
+ * that PyObject_GetAttr takes. Numbers are read by their digits. */
 
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
@@ -45,7 +44,7 @@ enum { START_FIELDS_LEFT_OUT = 1 };
 
 /* The slots of a lane_writer.LaneWriter that are used here. */
 #define SLOTS(X)                                                                                   \
-    X(_lock) X(_overflow) X(_commit) X(_base) X(_commit_word) X(_defined) X(_memory)
+    X(_turn) X(_overflow) X(_commit) X(_base) X(_commit_word) X(_defined) X(_memory)
 #define SLOT_FIELD(name) Py_ssize_t offset##name;
 
 typedef struct {
@@ -61,8 +60,6 @@ typedef struct {
     Py_ssize_t payload_bytes;
     uint64_t length_mask;
     uint64_t one_record;
-    PyTypeObject *lock_type;
-    PyCFunction is_locked;
     SLOTS(SLOT_FIELD)
 } SpanWriter;
 
@@ -431,15 +428,9 @@ put_span(SpanWriter *self, Writer *out, const Fields *fields, PyObject *scope)
 static int
 is_lane_free(SpanWriter *self)
 {
-    PyObject *lock = SLOT(self, _lock), *overflow = SLOT(self, _overflow);
-    if (lock == NULL || Py_TYPE(lock) != self->lock_type || overflow == NULL
-        || PyObject_Size(overflow) != 0) {
-        return 0;
-    }
-    PyObject *locked = self->is_locked(lock, NULL);
-    int is_free = locked == Py_False;
-    Py_XDECREF(locked);
-    return is_free;
+    PyObject *turn = SLOT(self, _turn), *overflow = SLOT(self, _overflow);
+    return turn != NULL && PyDict_CheckExact(turn) && PyDict_GET_SIZE(turn) == 1
+        && overflow != NULL && PyObject_Size(overflow) == 0;
 }
 
 static int
@@ -477,7 +468,7 @@ write_span(SpanWriter *self, const Fields *fields)
     PyObject *memory_object = SLOT(self, _memory), *defined = SLOT(self, _defined);
     Py_buffer memory;
     if (scope == NULL || memory_object == NULL || memory_object == Py_None || defined == NULL
-        || PySet_Contains(defined, scope) != 1 || !is_lane_free(self)
+        || !PyDict_CheckExact(defined) || PyDict_Contains(defined, scope) != 1 || !is_lane_free(self)
         || PyObject_GetBuffer(memory_object, &memory, PyBUF_WRITABLE) != 0) {
         return 0;
     }
@@ -563,26 +554,6 @@ agree(const char *what, PyObject *given, const char *const *known, Py_ssize_t co
     return is_same;
 }
 
-/* Finds the function behind the method `locked` of locks. */
-static int
-find_is_locked(SpanWriter *self, PyObject *lock)
-{
-    self->lock_type = Py_TYPE(lock);
-    PyObject *method = PyObject_GetAttrString((PyObject *)self->lock_type, "locked");
-    if (method == NULL) {
-        return -1;
-    }
-    int is_known = Py_TYPE(method) == &PyMethodDescr_Type
-        && ((PyMethodDescrObject *)method)->d_method->ml_flags == METH_NOARGS;
-    if (is_known) {
-        self->is_locked = ((PyMethodDescrObject *)method)->d_method->ml_meth;
-    } else {
-        PyErr_SetString(PyExc_TypeError, "another lock than the one known here");
-    }
-    Py_DECREF(method);
-    return is_known ? 0 : -1;
-}
-
 static int
 SpanWriter_init(SpanWriter *self, PyObject *arguments, PyObject *keywords)
 {
@@ -619,7 +590,7 @@ SpanWriter_init(SpanWriter *self, PyObject *arguments, PyObject *keywords)
     self->one_record = one_record;
 #define HOLD(name) Py_XSETREF(self->name, Py_NewRef(name));
     HOLD(lane) HOLD(scope_entries) HOLD(default_state) HOLD(kinds)
-    return find_is_locked(self, SLOT(self, _lock));
+    return 0;
 }
 
 static int

@@ -224,14 +224,15 @@ def test_a_subclass_of_a_plain_type_is_left_alone(rig: RecordingRig) -> None:
 
 
 def test_a_lane_that_someone_writes_is_left_alone(rig: RecordingRig) -> None:
-    """The lock is theirs; the Python code then uses the overflow."""
+    """The turn is theirs; the Python code then uses the overflow."""
     span = ended(rig)
     lane = rig.session.lanes[layout.LANE_SPANS]
-    lane._acquire(False)
+    turn = dict(lane._turn)
+    lane._turn.clear()
 
     refused = write(rig, span)
     lane.append(b"\x91\x09", 0)
-    lane._lock.release()
+    lane._turn.update(turn)
 
     assert not refused
     assert not write(rig, span), "what waits goes first"
