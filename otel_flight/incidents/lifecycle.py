@@ -151,6 +151,10 @@ class IncidentLifecycle:
         if current and self._clock.monotonic_ns() - current.opened.monotonic_ns >= tail_ns:
             self._close(current)
         self._journal.repeat()
+        self._gate.is_full = self._is_full()
+
+    def _is_full(self) -> bool:
+        return len(self._unwritten) + self._spool.in_memory >= MAX_UNWRITTEN
 
     def hurry(self, deadline: Deadline) -> None:
         """Let what is being frozen and written be done by then. Any thread."""
@@ -208,7 +212,7 @@ class IncidentLifecycle:
             self._close(self._current)
         ring = self._session.ring
         moment = ClockPair.now(self._clock)
-        if ring is None or len(self._unwritten) + self._spool.in_memory >= MAX_UNWRITTEN:
+        if ring is None or self._is_full():
             self._fail(incident_id)
             return
         self._current = OpenIncident(incident_id, moment, self._freeze(ring, moment))
@@ -238,6 +242,7 @@ class IncidentLifecycle:
         for lane, record in ends.items():
             ring.set_exported(lane, record)
         self._journal.note(current.incident_id, CLOSED)
+        self._gate.is_full = self._is_full()
         self._submit(partial(self._writer.write, incident))
 
     def take_results(self) -> None:

@@ -42,6 +42,9 @@ class Gate:
 
     Not for hot paths: triggers leave their firings in an inbox and the ticker asks the gate. Only
     the manual trigger asks from application threads.
+
+    Attributes:
+        is_full: whether enough incidents wait to be written: none is opened meanwhile.
     """
 
     def __init__(self, settings: CoreSettings, clock: Clock, new_id: Callable[[], str]) -> None:
@@ -55,6 +58,7 @@ class Gate:
         self._not_before_ns = 0
         self._open_id: str | None = None
         self._counts: Counter[tuple[str, str]] = Counter()
+        self.is_full = False
 
     def decide(self, firing: Firing) -> Verdict | None:
         """Return the verdict; None when the gate is busy, which only re-entrance can cause.
@@ -102,7 +106,7 @@ class Gate:
         last = self._last_opened.get(firing.fingerprint)
         if last is not None and now - last < self._cooldown_ns:
             return Verdict(COOLDOWN, None)
-        if now < self._not_before_ns:
+        if self.is_full or now < self._not_before_ns:
             return Verdict(BACKOFF, None)
         while self._opened and now - self._opened[0][0] >= _HOUR_NS:
             self._opened.popleft()
