@@ -1,0 +1,84 @@
+"""`make torture`: the ways to end, on every Python found; arguments narrow them down.
+
+Such as `SIGTERM`, `16`, `undelivered`, `3.12`: of each kind of word, only those that are named. It
+prints a table, and fails where something was lost or an end took too long.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Final
+
+from tests.torture.exits import STATES, WAYS, Case, run
+
+THREADS: Final = ("0", "1", "4", "16")
+PYTHONS: Final = ("3.10", "3.11", "3.12", "3.13", "3.14", "3.15")
+ROOT: Final = Path(__file__).parents[2]
+_IMPORTS: Final = "import otel_flight, opentelemetry.sdk"
+
+
+def main(words: Sequence[str]) -> int:
+    """Run the cases that are asked for; return the exit code."""
+    asked = [
+        [each for each in known if each in words] or list(known)
+        for known in (PYTHONS, WAYS, THREADS, STATES)
+    ]
+    faults = 0
+    say(f"{'Python':8}{'end':11}{'threads':>7}  {'incident':12}{'seconds':>7}  where")
+    for python in asked[0]:
+        interpreter = find(python)
+        if interpreter is None:
+            say(f"{python:8}not found")
+            continue
+        for how, threads, state in itertools.product(*asked[1:]):
+            faults += show(python, Case(how, int(threads), state, interpreter))
+    say(f"{faults} faults")
+    return min(faults, 1)
+
+
+def show(python: str, case: Case) -> int:
+    """Run a case and print what came of it; return how many faults it has."""
+    outcome = run(case)
+    faults = list(outcome.faults(case))
+    line = f"{python:8}{case.how:11}{case.threads:7}  {case.state:12}{outcome.seconds:7.1f}  "
+    say(f"{line}{outcome.place}{'  FAULT: ' * bool(faults)}{', '.join(faults)}")
+    return len(faults)
+
+
+def find(version: str) -> str | None:
+    """Return an interpreter of a version that can import the package; None: there is none."""
+    for folder in folders():
+        python = folder / f"python{version}"
+        with tempfile.TemporaryDirectory() as elsewhere:
+            command = [str(python), "-c", _IMPORTS]
+            if (
+                python.exists()
+                and not subprocess.run(
+                    command, cwd=elsewhere, capture_output=True, check=False
+                ).returncode
+            ):
+                return str(python)
+    return None
+
+
+def folders() -> Iterator[Path]:
+    """Yield where interpreters may be: this one's folder, those of nox, those of the path."""
+    yield Path(sys.executable).parent
+    yield from sorted(ROOT.glob(".nox/*/bin"))
+    yield from map(Path, os.environ.get("PATH", "").split(os.pathsep))
+
+
+def say(line: str) -> None:
+    """Write a line at once, also into a pipe."""
+    sys.stdout.write(line + "\n")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
