@@ -31,8 +31,9 @@ from otel_flight.delivery.receiver.exporters import (
     destination,
     preload,
 )
+from otel_flight.delivery.receiver.pipeline_exporter import PipelineExporter
 from otel_flight.delivery.receiver.signals import LOGS, SPANS, Signal
-from otel_flight.delivery.sender import Sender, chunks_to_send
+from otel_flight.delivery.sender import Sender, chunks_to_send, is_sent_by_pipeline
 from otel_flight.delivery.statistics import DeliveryStatistics
 from otel_flight.errors import (
     DamagedIncident,
@@ -75,6 +76,7 @@ class Delivery:
         build: makes the OTLP exporter, with a timeout for each chunk or its own; None: the official
             one.
         backoff: how long to wait after a failure.
+        pipeline: returns what the application's own pipeline exports with, if that is known.
 
     Attributes:
         statistics: what was delivered so far; replaced as a whole, so that any thread may read it.
@@ -91,6 +93,7 @@ class Delivery:
         exporter: Exporter | None = None,
         build: Callable[[CoreSettings, float | None], Exporter] | None = None,
         backoff: Backoff | None = None,
+        pipeline: Callable[[], PipelineExporter | None] = lambda: None,
     ) -> None:
         self._spool = spool.of_logs() if signal is LOGS else spool
         self._settings = settings
@@ -98,7 +101,10 @@ class Delivery:
         self._pacer = pacer
         self._signal = signal
         self._given_exporter = exporter
-        self._build = build or partial(build_exporter, signal)
+        self._pipeline = pipeline
+        self._build = build or (
+            lambda settings, seconds: build_exporter(signal, settings, seconds, pipeline())
+        )
         self._backoff = backoff or Backoff()
         self._exporter: Exporter | None = None
         self._unreadable: set[str] = set()
@@ -177,7 +183,7 @@ class Delivery:
     def _destination(self) -> Destination:
         if self._given_exporter is not None:
             return Destination("exporter", endpoint=type(self._given_exporter).__qualname__)
-        return destination(self._signal, self._settings)
+        return destination(self._signal, self._settings, self._pipeline())
 
     def _next(self, target: Destination, skipped: set[str], check_in: CheckIn) -> SpoolEntry | None:
         pending = [entry for entry in self._spool.entries() if not entry.state.delivered]
@@ -218,15 +224,19 @@ class Delivery:
             given = self._given_exporter
             self._exporter = self._build(self._settings, check_in()) if given is None else given
         incident = self._spool.read(entry)
+        skips = is_sent_by_pipeline(incident, self._settings, entry.state, target.endpoint)
         sender = Sender(
             self._spool,
             entry,
             self._exporter,
             target.endpoint,
-            lambda: self._may_go_on(entry, check_in()),
+            skips_sampled=skips,
+            go_on=lambda: self._may_go_on(entry, check_in()),
         )
         self._pacer.begin()
-        chunks = chunks_to_send(self._signal, incident, self._settings, self._pacer, self._guard)
+        chunks = chunks_to_send(
+            self._signal, incident, self._pacer, self._guard, skips_sampled=skips
+        )
         try:
             is_over = sender.send(chunks)
         finally:

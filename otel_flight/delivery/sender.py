@@ -14,7 +14,6 @@ from typing import Any, Final
 
 import msgspec
 
-from otel_flight.assembly import ASSEMBLY
 from otel_flight.delivery.chunks import Chunk
 from otel_flight.delivery.incident_trace.trace import own_scope
 from otel_flight.delivery.log_chunks import LogChunks
@@ -24,7 +23,6 @@ from otel_flight.delivery.receiver.signals import LOGS, Signal
 from otel_flight.delivery.span_chunks import MOST_BYTES, MOST_SPANS, SpanChunks
 from otel_flight.errors import DeliveryFailed
 from otel_flight.guard import Guard
-from otel_flight.incidents.completion import examined
 from otel_flight.incidents.incident import Incident
 from otel_flight.incidents.spool.delivery_state import DeliveryState
 from otel_flight.incidents.spool.directory import SpoolEntry
@@ -41,18 +39,42 @@ more of them would only be a load on it."""
 
 
 def chunks_to_send(
-    signal: Signal, incident: Incident, settings: CoreSettings, pacer: Pacer, guard: Guard
+    signal: Signal,
+    incident: Incident,
+    pacer: Pacer,
+    guard: Guard,
+    *,
+    skips_sampled: bool,
 ) -> Iterator[Chunk[Any]]:
     """Yield what a backend gets, less what it has from earlier incidents or another pipeline.
 
     The window is indexed with the first chunk, after the sender has noted that it begins.
     """
-    incident = examined(incident, ASSEMBLY.rulebook, guard, pacer.yield_in_time)
     if signal is LOGS:
         yield from LogChunks(incident, pacer, guard)
     else:
-        skips_sampled = settings.skip_exported and incident.manifest.is_pipeline_exporting
         yield from SpanChunks(incident, pacer, guard, skips_sampled=skips_sampled)
+
+
+def is_sent_by_pipeline(
+    incident: Incident, settings: CoreSettings, state: DeliveryState, endpoint: str
+) -> bool:
+    """Tell whether an endpoint has the sampled spans of an incident already.
+
+    What could not be sent to it at first was perhaps not sent by the pipeline either, which tries
+    for some seconds only: then all of it goes.
+
+    Args:
+        incident: about to be sent.
+        settings: whether that counts.
+        state: how far it is.
+        endpoint: where it goes.
+    """
+    if not settings.skip_exported or incident.manifest.pipeline_endpoint != endpoint:
+        return False
+    has_begun = state.chunks or state.chunk_spans
+    is_without = state.chunking == _chunking(skips_sampled=True)
+    return not state.last_error or bool(has_begun and is_without)
 
 
 class Sender:
@@ -65,6 +87,7 @@ class Sender:
         entry: the incident, and how far it was.
         exporter: takes it there.
         endpoint: where that is; what went elsewhere does not count.
+        skips_sampled: whether the chunks leave out sampled spans.
         go_on: asked before each request; when it says no, the delivery ends where it is.
 
     Attributes:
@@ -79,6 +102,8 @@ class Sender:
         entry: SpoolEntry,
         exporter: Exporter,
         endpoint: str,
+        *,
+        skips_sampled: bool = False,
         go_on: Callable[[], bool] = lambda: True,
     ) -> None:
         self._spool = spool
@@ -86,7 +111,10 @@ class Sender:
         self._exporter = exporter
         self._endpoint = endpoint
         self._go_on = go_on
-        self.state = _resumed(entry.state, endpoint)
+        self._new_state = DeliveryState(
+            endpoint=endpoint, chunking=_chunking(skips_sampled=skips_sampled)
+        )
+        self.state = _resumed(entry.state, self._new_state)
         self._had_arrived_perhaps = self.state.may_have_arrived
         self._is_first_request = True
         self.delivered_spans = 0
@@ -184,7 +212,7 @@ class Sender:
     def _nothing_taken(self) -> DeliveryFailed:
         """Forget that anything was dealt with; how often it was tried stays known."""
         why = f"it takes none of the spans: {self.state.undeliverable_reason}"
-        self.state = _new_state(self._endpoint, self.state.attempts)
+        self.state = msgspec.structs.replace(self._new_state, attempts=self.state.attempts)
         self._note(last_error=why)
         return DeliveryFailed(self._endpoint, why)
 
@@ -193,15 +221,20 @@ class Sender:
         self._spool.save_state(self._entry, self.state)
 
 
-def _resumed(state: DeliveryState, endpoint: str) -> DeliveryState:
-    """Return where to go on from what is in the spool."""
-    if state.endpoint != endpoint:
-        return _new_state(endpoint)
-    begun = _new_state(endpoint, state.attempts)
+def _resumed(state: DeliveryState, new: DeliveryState) -> DeliveryState:
+    """Return where to go on from what is in the spool.
+
+    Args:
+        state: what is there.
+        new: how a delivery begins there now.
+    """
+    if state.endpoint != new.endpoint:
+        return new
+    begun = msgspec.structs.replace(new, attempts=state.attempts)
     if state.chunking == begun.chunking:
         return state
-    # Another release began: its first chunks may hold other spans than ours, so that skipping them
-    # could lose some.
+    # Another release began, or sampled spans were left out: its first chunks may hold other spans
+    # than ours, so that skipping them could lose some.
     return msgspec.structs.replace(
         begun,
         may_have_arrived=state.may_have_arrived,
@@ -209,6 +242,6 @@ def _resumed(state: DeliveryState, endpoint: str) -> DeliveryState:
     )
 
 
-def _new_state(endpoint: str, attempts: int = 0) -> DeliveryState:
-    chunking = f"{own_scope().version or '?'} {MOST_SPANS} {MOST_BYTES}"
-    return DeliveryState(endpoint=endpoint, chunking=chunking, attempts=attempts)
+def _chunking(*, skips_sampled: bool) -> str:
+    which = " without sampled spans" if skips_sampled else ""
+    return f"{own_scope().version or '?'} {MOST_SPANS} {MOST_BYTES}{which}"

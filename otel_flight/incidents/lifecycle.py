@@ -55,7 +55,8 @@ class IncidentLifecycle:
     Args:
         rulebook: finds in an incident what there is to find.
         submit: runs a job on the worker's thread, soon.
-        is_pipeline_exporting: whether another span processor exports sampled spans.
+        pipeline_endpoint: returns where another span processor has sent all sampled spans since a
+            moment; empty: that is not sure.
     """
 
     def __init__(
@@ -69,7 +70,7 @@ class IncidentLifecycle:
         guard: Guard,
         clock: Clock,
         submit: Callable[[Callable[[], None]], None],
-        is_pipeline_exporting: Callable[[], bool],
+        pipeline_endpoint: Callable[[int], str],
     ) -> None:
         self._settings = settings
         self._session = session
@@ -79,7 +80,7 @@ class IncidentLifecycle:
         self._guard = guard
         self._clock = clock
         self._submit = submit
-        self._is_pipeline_exporting = is_pipeline_exporting
+        self._pipeline_endpoint = pipeline_endpoint
         self._accepted: deque[tuple[Verdict, Firing]] = deque()
         self._current: OpenIncident | None = None
         self._exported = _Exported({}, "")
@@ -233,7 +234,7 @@ class IncidentLifecycle:
             opened_ns=(causes[0].time_ns if causes else 0) or incident.manifest.opened_ns,
             exported_to={str(lane): record for lane, record in self._exported.records.items()},
             previous_incident_id=self._exported.last_id,
-            is_pipeline_exporting=self._is_pipeline_exporting(),
+            pipeline_endpoint=self._pipeline_endpoint(incident.manifest.coverage.start_ns),
         )
         incident = Incident(manifest, incident.window)
         self._unwritten[current.incident_id] = self._exported

@@ -200,8 +200,8 @@ class Manifest(msgspec.Struct, kw_only=True, frozen=True):
     """Of each lane, by its number, the first record that is in no earlier incident."""
     previous_incident_id: str = ""
     """The incident of the same process before this one; empty when there was none."""
-    is_pipeline_exporting: bool = False
-    """Whether another span processor exports sampled spans already."""
+    pipeline_endpoint: str = ""
+    """Where another span processor has sent all sampled spans already; empty: that is not sure."""
     unfinished_before: list[HexId] = []
     """Span ids (16 hexadecimal digits) an earlier incident delivered as unfinished."""
     is_unexamined: bool = False

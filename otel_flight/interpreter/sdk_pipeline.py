@@ -5,8 +5,9 @@ An SDK that keeps these parts elsewhere is one whose pipeline looks empty here; 
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 from opentelemetry.sdk.trace import SpanProcessor, TracerProvider
 
@@ -40,6 +41,25 @@ def exporter_of(processor: SpanProcessor) -> Any:
     if exporter is None:  # newer batch processors keep it in the part that all signals share
         exporter = getattr(getattr(processor, "_batch_processor", None), "_exporter", None)
     return exporter
+
+
+class Queue(NamedTuple):
+    """How many spans wait in a batch processor, and how many may."""
+
+    length: int
+    most: int
+
+
+def queue_of(processor: SpanProcessor) -> Queue | None:
+    """Return the queue of a batch processor; None: it has none where it is known to be."""
+    batch = getattr(processor, "_batch_processor", None)
+    if batch is None:  # in older releases
+        spans, most = getattr(processor, "queue", None), getattr(processor, "max_queue_size", None)
+    else:
+        spans, most = getattr(batch, "_queue", None), getattr(batch, "_max_queue_size", None)
+    if not isinstance(spans, deque) or not isinstance(most, int):
+        return None
+    return Queue(len(spans), most)
 
 
 def tracers_of(provider: TracerProvider) -> list[Any]:

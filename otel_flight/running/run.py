@@ -25,7 +25,6 @@ from otel_flight.incidents.completion import new_incident_id
 from otel_flight.incidents.lifecycle import IncidentLifecycle
 from otel_flight.incidents.spool.place import spool_directories
 from otel_flight.incidents.spool.spool import Spool
-from otel_flight.recording.exporting_pipeline import is_exporting
 from otel_flight.recording.session import RecordingSession
 from otel_flight.recording.span_processor import RecordingSpanProcessor
 from otel_flight.recording.tick_waits import TickWaits
@@ -33,6 +32,7 @@ from otel_flight.recording.ticker import Ticker
 from otel_flight.ring.cleanup import remove_old_dead_rings
 from otel_flight.ring.layout import LANE_SPANS
 from otel_flight.running.closing import Closing
+from otel_flight.running.pipeline import Pipeline
 from otel_flight.running.process_facts import ProcessFacts
 from otel_flight.running.statistics import Statistics
 from otel_flight.running.termination import TERMINATION
@@ -52,7 +52,7 @@ class Run:
         assembly: which sources and triggers there are.
         service_name: as far as it is known; the first span's resource corrects it.
         exporter: takes the spans of incidents; None: what the settings choose.
-        pipelines: returns what calls the span processors; it tells whether another one exports.
+        pipelines: returns what calls the span processors of each provider.
         has_main_failed: whether the main program has failed before there was a run to see it.
     """
 
@@ -97,8 +97,15 @@ class Run:
         )
         self._facts = ProcessFacts(service_name, self.spool)
         pacer = Pacer(settings.flush_cpu_share)
+        self._pipeline = Pipeline(pipelines, settings, exporter, self.session, clock)
         self.delivery = Delivery(
-            self.spool, settings, guard, pacer, signal=SPANS, exporter=exporter
+            self.spool,
+            settings,
+            guard,
+            pacer,
+            signal=SPANS,
+            exporter=exporter,
+            pipeline=self._pipeline.exporter,
         )
         self.log_delivery = Delivery(self.spool, settings, guard, pacer, signal=LOGS)
         # In this order: log records that cannot be delivered do not hold up spans.
@@ -112,7 +119,7 @@ class Run:
             guard=guard,
             clock=clock,
             submit=self.worker.submit,
-            is_pipeline_exporting=lambda: any(map(is_exporting, pipelines())),
+            pipeline_endpoint=self._pipeline.endpoint_since,
         )
         self._ticker = Ticker(settings.tick_seconds, self._tasks(), guard, self._activity, waits)
         self.closing = Closing(
@@ -233,6 +240,7 @@ class Run:
         tasks = [
             ("open ring", self._open_ring),
             ("drain", self.session.drain),
+            ("pipeline", self._pipeline.look),
             ("heartbeat", self._heartbeat),
             ("sources", lambda: self.sources.tick(self._guard)),
             *self.triggers.watches,
@@ -267,6 +275,7 @@ class Run:
             remove_old_dead_rings(ring.backing.path.parent)
         # On the worker's thread, which may wait for a slow disk; it delivers what is there, too.
         self.worker.submit(self.spool.prepare)
+        self._pipeline.say_where()
 
     def _collect_firings(self) -> None:
         for firing in self.inbox.take_all():

@@ -73,14 +73,15 @@ class CoreSettings(SettingsGroup):
     """The most incidents in any hour, whatever their causes."""
 
     endpoint: str | None = _setting("ENDPOINT", None, kinds.or_unset(kinds.url()))
-    """Where incidents are sent. Unset: `OTEL_EXPORTER_OTLP_TRACES_ENDPOINT`, else
-    `OTEL_EXPORTER_OTLP_ENDPOINT`."""
+    """Where incidents are sent. Unset: where the application's own exporter sends, else
+    `OTEL_EXPORTER_OTLP_TRACES_ENDPOINT`, else `OTEL_EXPORTER_OTLP_ENDPOINT`."""
 
     protocol: Literal["grpc", "http/protobuf"] | None = _setting(
         "PROTOCOL", None, kinds.or_unset(kinds.choice("grpc", "http/protobuf"))
     )
-    """How incidents are sent. Unset: `OTEL_EXPORTER_OTLP_TRACES_PROTOCOL`, else
-    `OTEL_EXPORTER_OTLP_PROTOCOL`, else grpc."""
+    """How incidents are sent. Unset: as the application's own exporter does, else by what
+    `OTEL_TRACES_EXPORTER`, `OTEL_EXPORTER_OTLP_TRACES_PROTOCOL` or `OTEL_EXPORTER_OTLP_PROTOCOL`
+    say, else grpc."""
 
     logs_endpoint: str | None = _setting("LOGS_ENDPOINT", None, kinds.or_unset(kinds.url()))
     """Where the log records of an incident are sent besides, as OTLP logs. Unset: they are only
@@ -93,7 +94,8 @@ class CoreSettings(SettingsGroup):
     or nothing. auto: OTLP when an endpoint is configured, else JSON."""
 
     skip_exported: bool = _setting("SKIP_EXPORTED", True, kinds.flag())
-    """Whether spans that the application's own pipeline exports are left out of what is sent."""
+    """Whether spans that the application's own pipeline has surely exported to the same place are
+    left out of what is sent."""
 
     jaeger_url: str | None = _setting("JAEGER_URL", None, kinds.or_unset(kinds.url()))
     """Where Jaeger's web pages are: `otel-flight show` prints links to an incident there."""

@@ -378,7 +378,7 @@ def test_without_an_endpoint_a_copy_is_written(rig: RecordingRig, spool: Spool) 
     """OTLP-JSON beside the incident, for the user alone, with every span of the window."""
     pytest.importorskip("opentelemetry.exporter.otlp.json.file")
     make_traces(rig, 20)
-    entry = add_incident(rig, spool, exported_to={"0": 50}, is_pipeline_exporting=True)
+    entry = add_incident(rig, spool, exported_to={"0": 50}, pipeline_endpoint="http://backend:1")
 
     deliver(spool)
 

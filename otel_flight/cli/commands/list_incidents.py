@@ -20,6 +20,7 @@ from otel_flight.incidents.flight_file import read_manifest
 from otel_flight.incidents.manifest import Manifest
 from otel_flight.incidents.spool.delivery_state import DeliveryState
 from otel_flight.incidents.spool.directory import SpoolEntry
+from otel_flight.report.model.incident_words import is_whole, short_delivery_words
 from otel_flight.report.terminal.page import Page
 from otel_flight.words import count, one_line
 
@@ -85,12 +86,8 @@ def _deliveries(state: DeliveryState, log_state: DeliveryState | None) -> Text:
 
 
 def _delivery(state: DeliveryState, item: str) -> Text:
-    missing = state.undeliverable_spans
-    if state.delivered and missing:
-        return Text(f"delivered without {count(missing, item)}", style="yellow")
-    if state.delivered:
-        return Text("delivered", style="green")
-    return Text("failing" if state.last_error else "waiting", style="yellow")
+    words = short_delivery_words(state, item)
+    return Text(words, style="green" if is_whole(state) and not state.last_error else "yellow")
 
 
 def _as_json(

@@ -12,7 +12,9 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import IO, Any, Final, Literal, cast
+from urllib.parse import urlsplit
 
+from opentelemetry.environment_variables import OTEL_TRACES_EXPORTER
 from opentelemetry.sdk.environment_variables import (
     OTEL_EXPORTER_OTLP_ENDPOINT,
     OTEL_EXPORTER_OTLP_PROTOCOL,
@@ -21,6 +23,11 @@ from opentelemetry.sdk.environment_variables import (
 
 from otel_flight.delivery.receiver.attempt import Exporter
 from otel_flight.delivery.receiver.endpoints import port_of, shown_endpoint, with_path
+from otel_flight.delivery.receiver.pipeline_exporter import (
+    PipelineExporter,
+    endpoint_of,
+    protocol_of,
+)
 from otel_flight.delivery.receiver.signals import SPANS, Protocol, Signal
 from otel_flight.delivery.receiver.taps import session_of
 from otel_flight.delivery.wire.encoding_exporter import encoding_exporter
@@ -35,6 +42,11 @@ _DEFAULT_ENDPOINTS: Final[Mapping[Protocol, str]] = {
     "grpc": "http://localhost:4317",
     "http/protobuf": "http://localhost:4318",
 }
+_NAMED_EXPORTERS: Final[Mapping[str, Protocol]] = {
+    "otlp_proto_http": "http/protobuf",
+    "otlp_proto_grpc": "grpc",
+}
+"""`OTEL_TRACES_EXPORTER` may name an exporter by what it speaks, which wins over all variables."""
 _HTTP_BOUNDS: Final = "otel_flight.delivery.receiver.http_bounds"
 _IMPORTED_LATE: Final[Mapping[Protocol, Sequence[str]]] = {
     "grpc": ("grpc.experimental", "grpc._channel"),
@@ -64,13 +76,22 @@ def is_endpoint_configured(settings: CoreSettings) -> bool:
     return bool(_configured_endpoint(SPANS, settings))
 
 
-def destination(signal: Signal, settings: CoreSettings) -> Destination:
+def destination(
+    signal: Signal, settings: CoreSettings, pipeline: PipelineExporter | None = None
+) -> Destination:
     """Return where a signal goes, by the settings and the environment as it is now.
 
     Log records go nowhere unless a setting says where, and never to a file.
+
+    Args:
+        signal: what of the incidents.
+        settings: which endpoint and protocol, if any.
+        pipeline: what the application's own pipeline exports with, if that is known.
     """
     if settings.export == "off":
         return Destination("off")
+    if pipeline is not None and _is_followed(signal, settings, pipeline):
+        return Destination("otlp", pipeline.protocol, _shown_endpoint_of(pipeline, settings))
     endpoint = _configured_endpoint(signal, settings)
     if signal is not SPANS and not endpoint:
         return Destination("off")
@@ -96,7 +117,10 @@ def preload(signal: Signal, settings: CoreSettings) -> None:
 
 
 def build_exporter(
-    signal: Signal, settings: CoreSettings, timeout_seconds: float | None = None
+    signal: Signal,
+    settings: CoreSettings,
+    timeout_seconds: float | None = None,
+    pipeline: PipelineExporter | None = None,
 ) -> Exporter:
     """Return a new official OTLP exporter; one of spans encodes recorded ones our way.
 
@@ -106,23 +130,29 @@ def build_exporter(
         signal: what it takes.
         settings: which endpoint and protocol.
         timeout_seconds: for each chunk; None: what the environment says.
+        pipeline: what the application's own pipeline exports with, if that is known.
 
     Raises:
         DeliveryFailed: the exporter cannot be imported here.
         ValueError: a variable has a value the exporter does not take.
     """
-    target = destination(signal, settings)
+    target = destination(signal, settings, pipeline)
     make = _exporter_class(signal, target.protocol)
     if make is None:
         why = f"{signal.modules[target.protocol]} cannot be imported"
         raise DeliveryFailed(target.endpoint, why)
     options: dict[str, Any] = {}
-    if endpoint := _own_endpoint(signal, settings):
+    is_followed = pipeline is not None and _is_followed(signal, settings, pipeline)
+    if pipeline is not None and is_followed:
+        options.update(pipeline.options)
+    elif endpoint := _own_endpoint(signal, settings):
         is_http = target.protocol == "http/protobuf"
         options["endpoint"] = with_path(endpoint, signal.path) if is_http else endpoint
     if timeout_seconds is not None:
         options["timeout"] = max(1, int(timeout_seconds))
     exporter = cast("Exporter", make(**options))
+    if pipeline is not None and is_followed:
+        pipeline.complete(exporter)
     bound = _imported(_HTTP_BOUNDS, "bound_answers") if target.protocol != "grpc" else None
     if bound is not None:
         bound(session_of(exporter))
@@ -141,6 +171,57 @@ def build_json_exporter(signal: Signal, stream: IO[str]) -> Exporter:
     return cast("Exporter", make(stream=stream))
 
 
+def sends_where_incidents_go(
+    exporter: object, settings: CoreSettings, pipeline: PipelineExporter | None
+) -> bool:
+    """Tell whether an official exporter sends spans to the same place as `build_exporter`'s.
+
+    Args:
+        exporter: any.
+        settings: which endpoint and protocol incidents have, if any.
+        pipeline: what the application's own pipeline exports with, if that is known.
+    """
+    target = destination(SPANS, settings, pipeline)
+    if target.kind != "otlp" or protocol_of(exporter) != target.protocol:
+        return False
+    if pipeline is not None and _is_followed(SPANS, settings, pipeline):
+        return endpoint_of(exporter) == pipeline.endpoint
+    return endpoint_of(exporter) == _full_endpoint(target.protocol, settings)
+
+
+def _is_followed(signal: Signal, settings: CoreSettings, pipeline: PipelineExporter) -> bool:
+    """Tell whether spans go where the application's own go, for want of a setting of ours."""
+    if signal is not SPANS or settings.endpoint or settings.export not in ("auto", "otlp"):
+        return False
+    if settings.protocol not in (None, pipeline.protocol):
+        return False
+    # What an exporter has when nobody told it anything is no configuration: a collector may be
+    # there, or nobody.
+    is_told = pipeline.endpoint != _full_endpoint(pipeline.protocol, settings)
+    return is_told or settings.export == "otlp" or is_endpoint_configured(settings)
+
+
+def _shown_endpoint_of(pipeline: PipelineExporter, settings: CoreSettings) -> str:
+    """Return an endpoint as it is configured, if it is; else as the exporter has it."""
+    configured = _configured_endpoint(SPANS, settings)
+    if configured and pipeline.endpoint == _full_endpoint(pipeline.protocol, settings):
+        return shown_endpoint(configured)
+    is_bare = pipeline.protocol == "grpc"
+    scheme = ("https://" if pipeline.is_encrypted else "http://") if is_bare else ""
+    return shown_endpoint(scheme + pipeline.endpoint)
+
+
+def _full_endpoint(protocol: Protocol, settings: CoreSettings) -> str:
+    """Return where an exporter of spans sends that is told nothing but our settings."""
+    endpoint = _configured_endpoint(SPANS, settings) or _DEFAULT_ENDPOINTS[protocol]
+    if protocol == "grpc":
+        return urlsplit(endpoint).netloc or endpoint
+    if settings.endpoint:
+        return with_path(endpoint, SPANS.path)
+    is_whole = os.environ.get(OTEL_EXPORTER_OTLP_TRACES_ENDPOINT, "").strip()
+    return endpoint if is_whole else endpoint.rstrip("/") + SPANS.path
+
+
 def _own_endpoint(signal: Signal, settings: CoreSettings) -> str:
     return (settings.endpoint if signal is SPANS else settings.logs_endpoint) or ""
 
@@ -157,6 +238,10 @@ def _configured_endpoint(signal: Signal, settings: CoreSettings) -> str:
 def _protocol(signal: Signal, settings: CoreSettings, endpoint: str) -> Protocol:
     if settings.protocol:
         return settings.protocol
+    if signal is SPANS:
+        for name, protocol in _NAMED_EXPORTERS.items():
+            if name in os.environ.get(OTEL_TRACES_EXPORTER, ""):
+                return protocol
     for variable in (signal.protocol_variable, OTEL_EXPORTER_OTLP_PROTOCOL):
         named = os.environ.get(variable, "").strip().lower()
         if named == "grpc":

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from otel_flight.incidents.manifest import Cause, Coverage, Losses, Manifest
 from otel_flight.incidents.spool.delivery_state import DeliveryState
+from otel_flight.incidents.spool.directory import JSON_SUFFIX
 from otel_flight.names import attributes as names
 from otel_flight.names import exception_attributes, trigger_names
 from otel_flight.words import count, one_line, short_duration, size
@@ -98,7 +99,7 @@ def delivery_words(state: DeliveryState, item: str = "span") -> str:
     where = f" to {state.endpoint}" if state.endpoint else ""
     if state.delivered and state.last_error:
         return f"kept in the spool only: {one_line(state.last_error, _LONGEST_VALUE)}"
-    if state.delivered and where and "://" not in where:
+    if state.delivered and is_copied(state):
         return "copied to OTLP-JSON, as no endpoint is configured"
     if state.delivered:
         return f"delivered{where}{reservations(state, item)}"
@@ -109,11 +110,28 @@ def delivery_words(state: DeliveryState, item: str = "span") -> str:
     return f"{words}: {one_line(state.last_error, _LONGEST_VALUE)}" if state.last_error else words
 
 
+def short_delivery_words(state: DeliveryState, item: str = "span") -> str:
+    """Return the same in a few words, for a list."""
+    if not state.delivered:
+        return "failing" if state.last_error else "waiting"
+    if state.last_error:
+        return "kept in the spool only"
+    if is_copied(state):
+        return "copied to OTLP-JSON"
+    missing = state.undeliverable_spans
+    return f"delivered without {count(missing, item)}" if missing else "delivered"
+
+
 def log_delivery_words(state: DeliveryState | None) -> str:
     """Return how far the delivery of the log records is; None: they have no endpoint."""
     if state is None:
         return "not sent as OTLP logs: no endpoint for them is configured"
     return delivery_words(state, "log record")
+
+
+def is_copied(state: DeliveryState) -> bool:
+    """Whether an OTLP-JSON copy stands for the delivery."""
+    return state.endpoint.endswith(JSON_SUFFIX)
 
 
 def is_whole(state: DeliveryState) -> bool:

@@ -17,6 +17,7 @@ from otel_flight.settings.fields import CoreSettings
 from tests.support.deliverer import Deliverer
 from tests.support.delivery_station import SECONDS, Backend, Station
 from tests.support.recording_rig import RecordingRig
+from tests.support.rig_incidents import incident_of
 
 
 @pytest.fixture
@@ -287,6 +288,30 @@ def test_an_unreadable_file_is_said_once(
     assert [
         entry.incident_id for entry in station.spool.entries(with_damaged=True) if entry.is_damaged
     ] == [broken.incident_id]
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "is_down_at_first", "expected"),
+    [
+        ("http://backend:1", False, []),
+        ("http://backend:1", True, ["work"]),
+        ("http://elsewhere:1", False, ["work"]),
+        ("", False, ["work"]),
+    ],
+)
+def test_what_the_pipeline_sent_is_left_out(
+    station: Station, endpoint: str, is_down_at_first: bool, expected: list[str]
+) -> None:
+    """There, and unless the backend was down: then the pipeline may have lost it."""
+    station.rig.tracer.start_span("work").end()
+    station.spool.add(incident_of(station.rig, pipeline_endpoint=endpoint))
+    station.backend.is_down = is_down_at_first
+    station.deliver()
+    station.backend.is_down = False
+
+    station.deliver()
+
+    assert station.roots() == expected
 
 
 def test_without_the_json_extra_the_file_counts_as_delivered(

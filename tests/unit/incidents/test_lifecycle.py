@@ -70,7 +70,7 @@ class Bench:
             guard=self.guard,
             clock=self.clock,
             submit=self.jobs.append,
-            is_pipeline_exporting=lambda: False,
+            pipeline_endpoint=lambda since_ns: "",
         )
 
     def fire(self, cause: str = "broken") -> str | None:

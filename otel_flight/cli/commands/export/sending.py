@@ -13,7 +13,7 @@ from otel_flight.delivery.pacing import Pacer
 from otel_flight.delivery.receiver.attempt import Exporter
 from otel_flight.delivery.receiver.exporters import build_exporter, destination
 from otel_flight.delivery.receiver.signals import LOGS, SPANS, Signal
-from otel_flight.delivery.sender import Sender, chunks_to_send
+from otel_flight.delivery.sender import Sender, chunks_to_send, is_sent_by_pipeline
 from otel_flight.errors import DeliveryFailed, FlightError, NotAnIncident
 from otel_flight.guard import Guard
 from otel_flight.incidents.flight_file import read_incident
@@ -86,9 +86,11 @@ def _send_one(
             raise DeliveryFailed(target, "another process is delivering it just now")
         with invocation.console.status(f"sending {entry.incident_id} to {target}"):
             incident = read_incident(entry.path)
-            sender = Sender(spool, replace(entry, state=state), exporter, target)
-            settings = invocation.settings
-            sender.send(chunks_to_send(signal, incident, settings, Pacer(1.0), Guard()))
+            skips = is_sent_by_pipeline(incident, invocation.settings, state, target)
+            entry = replace(entry, state=state)
+            sender = Sender(spool, entry, exporter, target, skips_sampled=skips)
+            chunks = chunks_to_send(signal, incident, Pacer(1.0), Guard(), skips_sampled=skips)
+            sender.send(chunks)
     sent = f"{entry.incident_id}: {count(sender.delivered_spans, signal.item)} sent to {target}"
     click.echo(sent + reservations(sender.state, signal.item))
 

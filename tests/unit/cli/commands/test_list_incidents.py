@@ -40,6 +40,29 @@ def test_the_delivery_is_told(spool: Spool) -> None:
     assert [line.split()[-1] for line in lines[1:]] == ["failing", "delivered"]
 
 
+def test_what_was_sent_nowhere_is_not_called_delivered(spool: Spool) -> None:
+    """It is in a file beside its own, or in its own alone."""
+    older, newer = spool.entries()
+    copy = str(spool.json_path(older))
+    spool.save_state(older, DeliveryState(delivered=True, endpoint=copy))
+    spool.save_state(newer, DeliveryState(delivered=True, last_error="not installed"))
+
+    lines = run("list").output.splitlines()
+
+    assert lines[1].endswith("  kept in the spool only")
+    assert lines[2].endswith("  copied to OTLP-JSON")
+    assert "copied to OTLP-JSON, as no endpoint is configured" in run("show", SLOW_ID).output
+
+
+def test_an_exporter_of_the_programs_own_delivers(spool: Spool) -> None:
+    """Its endpoint is the name of a class."""
+    older, _ = spool.entries()
+    spool.save_state(older, DeliveryState(delivered=True, endpoint="OTLPSpanExporter"))
+
+    assert run("list").output.splitlines()[2].endswith("  delivered")
+    assert "delivered to OTLPSpanExporter" in run("show", SLOW_ID).output
+
+
 def test_a_delivery_without_some_spans_is_told(spool: Spool) -> None:
     """What the backend does not take is not passed over."""
     older, newer = spool.entries()
