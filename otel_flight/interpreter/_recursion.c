@@ -7,8 +7,13 @@
 
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
+#if PY_VERSION_HEX >= 0x030e0000
+#define Py_BUILD_CORE 1
+#include <internal/pycore_pystate.h>
+#endif
 
 enum { CALLS_OF_A_CALLBACK = 50 }; /* more than any of ours makes within one another */
+enum { STACK_OF_A_CALLBACK = 4 };  /* from Python 3.14 on; of 16 KiB each: more than those take */
 
 static int
 has_room(void)
@@ -22,6 +27,10 @@ has_room(void)
     int left = thread->py_recursion_remaining;
 #if PY_VERSION_HEX < 0x030e0000
     left = Py_MIN(left, thread->c_recursion_remaining);
+#else
+    if (_Py_RecursionLimit_GetMargin(thread) < STACK_OF_A_CALLBACK) {
+        return 0;
+    }
 #endif
 #endif
     return left > CALLS_OF_A_CALLBACK;
