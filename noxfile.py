@@ -11,7 +11,7 @@ from pathlib import Path
 
 import nox
 
-PYTHONS = ["3.10", "3.11", "3.12", "3.13"]
+PYTHONS = ["3.10", "3.11", "3.12", "3.13", "3.14", "3.15"]
 PYTHONS_OF_OLDEST_SDK = ["3.10", "3.11"]
 
 # The lower bounds of pyproject.toml, and the frameworks of their time: the instrumentations of then
@@ -103,7 +103,7 @@ def hosts(session: nox.Session) -> None:
     session.run("python", "-m", "pytest", "tests/hosts", "-m", "hosts", *session.posargs)
 
 
-@nox.session(python=PYTHONS[-1])
+@nox.session(python="3.13")
 def coverage(session: nox.Session) -> None:
     """Run the tests and print which share of the package they ran, processes they start included.
 

@@ -6,10 +6,11 @@ Importing it takes two hundred milliseconds, for which a process that makes no s
 from __future__ import annotations
 
 import os
+import sys
 import weakref
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, BinaryIO, Final
 
 from otel_flight.clock import Clock
 from otel_flight.guard import Guard
@@ -25,6 +26,13 @@ if TYPE_CHECKING:
     from otel_flight.running.run import Run
     from otel_flight.running.self_metrics import SelfMetrics
     from otel_flight.running.statistics import Statistics
+
+
+_NOT_ON_LINUX: Final = (
+    "this is not Linux: memory, CPU time of threads, throttling, pressure and who held the GIL are "
+    "not recorded here, see the reference page on limits"
+)
+"""This is the one warning of a recorder on another system, where spans are recorded as on Linux."""
 
 
 @dataclass(frozen=True)
@@ -71,6 +79,8 @@ class RunFactory:
         self._self_metrics: SelfMetrics | None = None
         core = None if self._in_force or parts.assembly else settings.find_core()
         warn_once((core or self.in_force).problems)
+        if sys.platform != "linux":
+            warn_once([_NOT_ON_LINUX])
         self.core: CoreSettings = (core or self.in_force).settings
 
     @property
