@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-WriteSpan = Callable[..., bool]
+WriteSpan = Callable[..., bool | None]
 """It takes a span's context, parent, resource, scope, name, kind, start time and more. It records
-the span and returns True, or leaves everything as it was and returns False."""
+the span and returns True, or leaves everything as it was and returns False; None, where the span
+had no room in the segment, or in a record."""
 
 
-def is_start_written(write: WriteSpan, span: Any, thread_id: int) -> bool:
+def is_start_written(write: WriteSpan, span: Any, thread_id: int) -> bool | None:
     """Record the start of an ordinary local root by the compiled hot path, if it can be."""
     try:
         return write(
@@ -27,27 +28,22 @@ def is_start_written(write: WriteSpan, span: Any, thread_id: int) -> bool:
         return False
 
 
-def is_written(write: WriteSpan, span: Any) -> bool:
-    """Record an ordinary span by the compiled hot path, if it can be."""
+def is_written(write: WriteSpan, span: Any) -> bool | None:
+    """Record an ordinary span by the compiled hot path, if it can be; None: it had no room."""
     try:
         attributes, events, links = span._attributes, span._events, span._links
-        return not (
-            events._dq
-            or links._dq
-            or attributes.dropped
-            or events.dropped
-            or links.dropped
-            or not write(
-                span._context,
-                span._parent,
-                span._resource,
-                span._instrumentation_scope,
-                span._name,
-                span._kind,
-                span._start_time,
-                span._end_time,
-                attributes._dict,
-            )
+        if events._dq or links._dq or attributes.dropped or events.dropped or links.dropped:
+            return False
+        return write(
+            span._context,
+            span._parent,
+            span._resource,
+            span._instrumentation_scope,
+            span._name,
+            span._kind,
+            span._start_time,
+            span._end_time,
+            attributes._dict,
         )
     except AttributeError:  # a span of a shape we do not know
         return False

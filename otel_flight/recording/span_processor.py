@@ -102,6 +102,7 @@ class RecordingSpanProcessor(SpanProcessor):
         append = session.lanes[LANE_SPANS].append
         self._record_start = session.encoder.encode_start, append
         self._record_end = session.encoder.encode_end, append
+        self._record_long_end = session.encoder.encode_long_end, append
         self._root_end, self._notable_end = root_end, notable_end
         self._shows_events = shows_events
         writers = session.writers
@@ -139,8 +140,9 @@ class RecordingSpanProcessor(SpanProcessor):
             parent = span._parent
             status = span._status
             write = self._write
-            if write is None or status is not _UNSET or not is_written(write, span):
-                encode, append = self._record_end
+            written = False if write is None or status is not _UNSET else is_written(write, span)
+            if not written:
+                encode, append = self._record_end if written is False else self._record_long_end
                 data, scope = encode(span)
                 append(data, scope)
             is_root = parent is None or parent[2]

@@ -70,12 +70,17 @@ typedef struct {
 typedef struct {
     unsigned char *at;
     unsigned char *end;
+    int is_full; /* something had no room */
 } Writer;
 
 static inline int
-has_room(const Writer *out, Py_ssize_t bytes)
+has_room(Writer *out, Py_ssize_t bytes)
 {
-    return out->end - out->at >= bytes;
+    if (out->end - out->at >= bytes) {
+        return 1;
+    }
+    out->is_full = 1;
+    return 0;
 }
 
 static inline void
@@ -177,6 +182,9 @@ put_string(Writer *out, PyObject *text)
     if (PyUnicode_IS_COMPACT_ASCII(text)) {
         return put_bytes(out, (const char *)PyUnicode_1BYTE_DATA(text), PyUnicode_GET_LENGTH(text));
     }
+    if (!has_room(out, PyUnicode_GET_LENGTH(text))) { /* before megabytes of it are encoded */
+        return 0;
+    }
     /* Not PyUnicode_AsUTF8AndSize: the host's string would keep a second copy of itself. */
     PyObject *encoded = PyUnicode_AsUTF8String(text);
     if (encoded == NULL) { /* half a character, or no memory */
@@ -274,7 +282,7 @@ put_value(Writer *out, PyObject *value, int depth)
         put_big_endian(out, bits, 8);
         return 1;
     }
-    if (depth >= MAX_DEPTH) {
+    if (depth >= MAX_DEPTH || (type == &PyBytes_Type && !has_room(out, PyBytes_GET_SIZE(value)))) {
         return 0;
     }
     if (type == &PyTuple_Type || type == &PyList_Type) {
@@ -433,7 +441,10 @@ is_lane_free(SpanWriter *self)
         && overflow != NULL && PyObject_Size(overflow) == 0;
 }
 
-static int
+/* What became of a span. */
+typedef enum { LEFT, WRITTEN, HAD_NO_ROOM } Outcome;
+
+static Outcome
 write_record(SpanWriter *self, const Fields *fields, PyObject *scope, Py_buffer *memory)
 {
     uint64_t commit = number_of(SLOT(self, _commit));
@@ -443,25 +454,25 @@ write_record(SpanWriter *self, const Fields *fields, PyObject *scope, Py_buffer 
     Py_ssize_t room = self->payload_bytes - used;
     if (PyErr_Occurred() || room <= 0 || base + self->payload_bytes > memory->len
         || (commit_word + 1) * (Py_ssize_t)sizeof commit > memory->len) {
-        return 0;
+        return LEFT;
     }
     unsigned char *start = (unsigned char *)memory->buf + base + used;
-    Writer out = {start, start + (room < self->record_limit ? room : self->record_limit)};
+    Writer out = {start, start + (room < self->record_limit ? room : self->record_limit), 0};
     if (!put_span(self, &out, fields, scope)) {
-        return 0;
+        return out.is_full ? HAD_NO_ROOM : LEFT;
     }
     commit += (uint64_t)(out.at - start) + self->one_record;
     PyObject *committed = PyLong_FromUnsignedLongLong(commit);
     if (committed == NULL) {
-        return 0;
+        return LEFT;
     }
     uint64_t *word = (uint64_t *)memory->buf + commit_word;
     __atomic_store_n(word, commit, __ATOMIC_RELEASE);
     Py_SETREF(SLOT(self, _commit), committed);
-    return 1;
+    return WRITTEN;
 }
 
-static int
+static Outcome
 write_span(SpanWriter *self, const Fields *fields)
 {
     PyObject *scope = is_ordinary(self, fields) ? scope_number(self, fields) : NULL;
@@ -470,20 +481,24 @@ write_span(SpanWriter *self, const Fields *fields)
     if (scope == NULL || memory_object == NULL || memory_object == Py_None || defined == NULL
         || !PyDict_CheckExact(defined) || PyDict_Contains(defined, scope) != 1 || !is_lane_free(self)
         || PyObject_GetBuffer(memory_object, &memory, PyBUF_WRITABLE) != 0) {
-        return 0;
+        return LEFT;
     }
-    int is_done = write_record(self, fields, scope, &memory);
+    Outcome outcome = write_record(self, fields, scope, &memory);
     PyBuffer_Release(&memory);
-    return is_done;
+    return outcome;
 }
 
 static PyObject *
 answer(SpanWriter *self, const Fields *fields)
 {
-    if (write_span(self, fields)) {
+    Outcome outcome = write_span(self, fields);
+    if (outcome == WRITTEN) {
         Py_RETURN_TRUE;
     }
     PyErr_Clear();
+    if (outcome == HAD_NO_ROOM) {
+        Py_RETURN_NONE;
+    }
     Py_RETURN_FALSE;
 }
 
@@ -628,11 +643,12 @@ static PyMethodDef SpanWriter_methods[] = {
     {"write", (PyCFunction)(void (*)(void))SpanWriter_write, METH_FASTCALL,
      "write(context, parent, resource, scope, name, kind, start_time, end_time, attributes)\n"
      "--\n\n"
-     "Record an ended span without events, links and status; return whether that was possible."},
+     "Record an ended span without events, links and status; return whether that was possible,\n"
+     "and None if it had no room in the segment, or in a record."},
     {"write_start", (PyCFunction)(void (*)(void))SpanWriter_write_start, METH_FASTCALL,
      "write_start(context, parent, resource, scope, name, kind, start_time, thread_id)\n"
      "--\n\n"
-     "Record a local root that started; return whether that was possible."},
+     "Record a local root that started; return whether that was possible, None as `write` does."},
     {NULL, NULL, 0, NULL},
 };
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 from typing import Any, Final, TypeVar
 
@@ -10,7 +11,7 @@ import msgspec
 from otel_flight.records import records
 from otel_flight.records.records import Span, SpanStart
 from otel_flight.records.sanitize import Sanitizer
-from otel_flight.records.shorten import LENGTHS, Shortener
+from otel_flight.records.shorten import LENGTHS, RoughShortener, Shortener, is_longer
 
 _DROPPABLE: Final = {
     "attributes": (records.EXTRA_DROPPED_ATTRIBUTES, 2),
@@ -40,28 +41,58 @@ def encode_within(record: msgspec.Struct, limit_bytes: int) -> tuple[bytes, int,
     Returns:
         The bytes, how many values were converted, and whether anything was cut.
     """
-    try:
-        data: bytes = _encode(record)
-        if len(data) <= limit_bytes:
-            return data, 0, False
-    except REFUSED:
-        pass
-    # Cleaning a value takes a hundred times as long as encoding it: not those that have no room.
-    trimmed = _without_hopeless(record, limit_bytes)
+    data = _encoded(record, limit_bytes)
+    return encode_cut(record, limit_bytes) if data is None else (data, 0, False)
+
+
+def encode_cut(record: msgspec.Struct, limit_bytes: int) -> tuple[bytes, int, bool]:
+    """Do the same with a record that most likely is too long, or has what msgpack cannot hold.
+
+    What is too long by far is cut before it is encoded or cleaned: that would take milliseconds for
+    each megabyte, on a thread of the application.
+    """
+    trimmed = _without_megabytes(_without_hopeless(record, limit_bytes), limit_bytes)
     was_cut = trimmed is not record
+    data = _encoded(trimmed, limit_bytes) if was_cut else None
+    if data is not None:
+        return data, 0, was_cut
     sanitizer = Sanitizer()
     cleaned = type(trimmed)(*map(sanitizer.clean, msgspec.structs.astuple(trimmed)))
     if sanitizer.converted:
         cleaned = _with_extra(cleaned, records.EXTRA_CONVERTED, sanitizer.converted)
-    data = _encode(cleaned)
-    if len(data) > limit_bytes:
+    data = _encoded(cleaned, limit_bytes)
+    if data is None:
         data, was_cut = _shrink(cleaned, limit_bytes), True
     return data, sanitizer.converted, was_cut
 
 
+def _without_megabytes(record: _Record, limit_bytes: int) -> _Record:
+    """Cut strings, lists and maps so far that the rest has to do with little more than fits."""
+    trimmed, most_bytes = record, limit_bytes
+    with contextlib.suppress(*REFUSED):
+        for length in _lengths(limit_bytes):
+            if not is_longer(msgspec.structs.astuple(trimmed), most_bytes):
+                break
+            trimmed, most_bytes = _shortened(RoughShortener(), record, length), 4 * limit_bytes
+    return trimmed
+
+
+def _encoded(record: msgspec.Struct, limit_bytes: int) -> bytes | None:
+    """Return a record's bytes; None: it is too long, or has what msgpack cannot hold."""
+    try:
+        data: bytes = _encode(record)
+    except REFUSED:
+        return None
+    return data if len(data) <= limit_bytes else None
+
+
+def _lengths(limit_bytes: int) -> list[int]:
+    return [length for length in LENGTHS if length < limit_bytes]
+
+
 def _shrink(record: msgspec.Struct, limit_bytes: int) -> bytes:
     """Cut strings to the greatest length at which the record fits, else leave out items too."""
-    lengths = [length for length in LENGTHS if length < limit_bytes]
+    lengths = _lengths(limit_bytes)
     shortener = Shortener()
     best = _shortened(shortener, record, lengths[-1])
     data: bytes = _encode(best)

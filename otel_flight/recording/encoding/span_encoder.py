@@ -5,14 +5,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
 
 from otel_flight.recording.encoding.portable_span import end_record, start_record
-from otel_flight.recording.encoding.record_limit import encode_within
+from otel_flight.recording.encoding.record_limit import encode_cut, encode_within
 from otel_flight.recording.encoding.scope_table import ScopeTable
 from otel_flight.records.records import OpenSpan, Span
+from otel_flight.records.shorten import is_longer
+
+_Encode = Callable[[msgspec.Struct, int], tuple[bytes, int, bool]]
 
 
 class SpanEncoder:
@@ -34,7 +38,13 @@ class SpanEncoder:
 
     def encode_end(self, span: Any) -> tuple[bytes, int]:
         """Return the record of a span that ended, and the number of its scope."""
-        return self.encode_carefully(span, Span, span.end_time)
+        return self._end(span, Span, span.end_time)
+
+    def encode_long_end(self, span: Any) -> tuple[bytes, int]:
+        """Do the same for a span that may have megabytes of attributes."""
+        if is_longer((span.name, span._attributes._dict), self._limit_bytes):
+            return self.encode_carefully(span, Span, span.end_time)
+        return self.encode_end(span)
 
     def encode_start(self, span: Any, thread_id: int) -> tuple[bytes, int]:
         """Return the record of a local root that started on the thread `thread_id`."""
@@ -42,7 +52,7 @@ class SpanEncoder:
 
     def encode_open(self, span: Any, now_ns: int) -> tuple[bytes, int]:
         """Return the record of a span that is still open at `now_ns`. Not for the hot path."""
-        return self.encode_carefully(span, OpenSpan, now_ns)
+        return self._end(span, OpenSpan, now_ns)
 
     def encode_checkpoint(self, span: Any, thread_id: int) -> tuple[bytes, int]:
         """Return the record of an open span with its attributes so far. Not for the hot path.
@@ -57,12 +67,17 @@ class SpanEncoder:
     def encode_carefully(
         self, span: Any, record_type: type[Span], end_ns: int | None
     ) -> tuple[bytes, int]:
-        """Encode any SDK's span, converting and cutting whatever needs it."""
-        scope = self._scope_number(span)
-        return self._within_limit(end_record(span, record_type, scope, end_ns)), scope
+        """Encode any SDK's span that most likely has to be converted or cut."""
+        return self._end(span, record_type, end_ns, encode_cut)
 
-    def _within_limit(self, record: msgspec.Struct) -> bytes:
-        data, converted, was_cut = encode_within(record, self._limit_bytes)
+    def _end(
+        self, span: Any, record_type: type[Span], end_ns: Any, encode: _Encode = encode_within
+    ) -> tuple[bytes, int]:
+        scope = self._scope_number(span)
+        return self._within_limit(end_record(span, record_type, scope, end_ns), encode), scope
+
+    def _within_limit(self, record: msgspec.Struct, encode: _Encode = encode_within) -> bytes:
+        data, converted, was_cut = encode(record, self._limit_bytes)
         self.converted += converted
         self.cut_records += was_cut
         return data

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from otel_flight.records.shorten import LENGTHS, Shortener
+from otel_flight.records.shorten import LENGTHS, RoughShortener, Shortener, is_longer
 
 _LEAVES = st.none() | st.integers(0, 99) | st.text(max_size=300) | st.binary(max_size=300)
 _VALUES = st.recursive(
@@ -64,7 +64,69 @@ def test_a_long_list_keeps_its_beginning() -> None:
     shortened, cut_bytes = shorten(list(range(1000)), 256)
 
     assert shortened == [*range(32), "…[+968 items]"]
-    assert cut_bytes > 968
+    assert cut_bytes == 968
+
+
+def test_what_was_cut_before_is_cut_as_if_it_were_whole() -> None:
+    """Marks are neither cut nor counted: in the end they say how much of the first is missing."""
+    whole = {
+        "text": "x" * 100_000,
+        "list": list(range(100_000)),
+        "map": {f"{number}": number for number in range(100_000)},
+    }
+
+    once = Shortener().shorten_value(whole, 64)
+    twice = Shortener().shorten_value(Shortener().shorten_value(whole, 16384), 64)
+    roughly = Shortener().shorten_value(RoughShortener().shorten_value(whole, 16384), 64)
+
+    assert once == twice == roughly
+    assert once["text"] == "x" * 64 + "…[+99936 bytes]"
+
+
+@pytest.mark.parametrize("letter", ["é", "€", "🦜"])
+def test_a_rough_cut_counts_characters(letter: str) -> None:
+    """To count the bytes of a long text takes long: what is cut in haste counts what it can."""
+    (roughly,) = RoughShortener().shorten([letter * 100_000], 1024)
+    (shortened,) = Shortener().shorten([roughly], 64)
+
+    assert roughly == letter * 1024 + "…[+98976 characters]"
+    kept = 64 // len(letter.encode())
+    assert shortened == f"{letter * kept}…[+{100_000 - kept} characters]"
+
+
+def test_a_mark_of_the_program_itself_is_only_text() -> None:
+    """A text that merely ends in such a mark stays as it is, unless it is too long."""
+    text = "seen …[+7 bytes]"
+
+    assert Shortener().shorten_value([text, text], 64) == [text, text]
+    assert shorten("x" * 200 + text, 64)[0] == "x" * 64 + "…[+148 bytes]"
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        (["x" * 1000], False),
+        (["x" * 1001], True),
+        ([{"a": ["x" * 500, "y" * 500]}], True),
+        ([{"x" * 1001: 1}], True),
+        ([[[b"x" * 1001]]], True),
+        ([range(10_000)], False),
+        ([list(range(1001))], True),
+        ([1, None, 2.5, object()], False),
+    ],
+)
+def test_a_short_look_tells_what_is_too_long(values: list[Any], expected: bool) -> None:
+    """It counts characters and items, of values inside of values too."""
+    assert is_longer(values, 1000) is expected
+
+
+def test_a_short_look_is_short() -> None:
+    """What contains itself is not looked at for ever."""
+    endless: list[Any] = []
+    endless.extend([endless] * 10)
+
+    assert is_longer([endless], 10_000)
+    assert not is_longer([[]] * 10, 1_000_000)
 
 
 def test_a_long_map_keeps_its_beginning() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import tracemalloc
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -40,7 +41,7 @@ def rig(tmp_path: Path) -> Iterator[RecordingRig]:
         yield rig
 
 
-def write(rig: RecordingRig, span: Any, **other: Any) -> bool:
+def write(rig: RecordingRig, span: Any, **other: Any) -> bool | None:
     """Give a span to the compiled hot path, with some of its fields exchanged."""
     fields = {
         "context": span._context,
@@ -58,7 +59,7 @@ def write(rig: RecordingRig, span: Any, **other: Any) -> bool:
     return rig.session.writers.write(*fields.values())
 
 
-def write_start(rig: RecordingRig, span: Any, **other: Any) -> bool:
+def write_start(rig: RecordingRig, span: Any, **other: Any) -> bool | None:
     """Give a span that starts to the compiled hot path, with some of its fields exchanged."""
     fields = {
         "context": span._context,
@@ -277,6 +278,28 @@ def test_only_ordinary_spans_go_this_way(rig: RecordingRig) -> None:
         expected, _ = rig.session.encoder.encode_end(rig.ended.spans[-1])
         (segment,) = list(rig.ring.image.segments(layout.LANE_SPANS))[-1:]
         assert segment.payload.endswith(expected)
+
+
+@pytest.mark.parametrize(
+    "value", ["x" * 10_000_000, "é" * 5_000_000, b"x" * 10_000_000, ("x" * 1000,) * 10_000]
+)
+def test_megabytes_are_not_copied(rig: RecordingRig, value: Any) -> None:
+    """Ten megabytes are cut without having been encoded, wherever in a segment they come."""
+    span = ended(rig)
+    for number in range(20):
+        span._attributes._dict.update(huge=value, number=number)  # type: ignore[union-attr]
+        tracemalloc.start()
+        try:
+            rig.processor.on_end(span)
+            _, peak_bytes = tracemalloc.get_traced_memory()
+        finally:
+            tracemalloc.stop()
+
+        assert peak_bytes < 1_500_000
+        found = rig.newest()[-1].record
+        assert found.attributes is not None
+        assert found.attributes["number"] == number
+    assert rig.guard.errors() == ()
 
 
 def test_nothing_is_kept(rig: RecordingRig) -> None:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from otel_flight.recording.encoding.record_limit import encode_within
+from otel_flight.recording.encoding.record_limit import encode_cut, encode_within
 from otel_flight.records import records
 from otel_flight.records.decoder import decode_records
 from otel_flight.records.records import Event, Link, Span, SpanStart
@@ -199,3 +200,38 @@ def test_a_huge_string_is_cut(size: int) -> None:
     assert span.attributes["a"].startswith("xxx")
     assert span.extras is not None
     assert span.extras[records.EXTRA_CUT_BYTES] > size - LIMIT
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        pytest.param("x" * 10_000_000, id="string"),
+        pytest.param("é" * 5_000_000, id="no ASCII"),
+        pytest.param("x" * 10_000_000 + "\ud800", id="half a character"),
+        pytest.param(b"x" * 10_000_000, id="bytes"),
+        pytest.param(("x" * 5_000_000, "y" * 5_000_000), id="two strings"),
+        pytest.param(("x" * 100,) * 100_000, id="strings"),
+        pytest.param(("x" * 4000,) * 2500, id="long strings"),
+        pytest.param(tuple(range(1_000_000)), id="numbers"),
+        pytest.param({"a": {"b": ["x" * 10_000_000]}}, id="nested"),
+        pytest.param({f"{key}": "x" * 100 for key in range(100_000)}, id="map"),
+        pytest.param(["x" * 10_000_000, object()], id="beside an object"),
+    ],
+)
+def test_megabytes_are_cut_before_they_are_encoded(value: Any) -> None:
+    """What is too long by far is neither copied nor cleaned: it would keep the application."""
+    record = span_of({"huge": value, "route": "/items/{id}"})
+    tracemalloc.start()
+    try:
+        data, _, was_cut = encode_cut(record, LIMIT)
+        _, peak_bytes = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+
+    span = decode(data)
+    assert was_cut
+    assert len(data) <= LIMIT
+    assert span.attributes["route"] == "/items/{id}"
+    assert span.extras is not None
+    assert span.extras[records.EXTRA_CUT_BYTES] > 50_000
+    assert peak_bytes < 1_500_000
