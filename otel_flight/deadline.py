@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 from typing_extensions import Self
 
@@ -43,3 +44,7 @@ class Deadline:
     def part(self, share: float) -> Deadline:
         """Return an earlier one, after this share of the time that is left now."""
         return Deadline.after(self.seconds_left * share, self.clock)
+
+
+NOW: Final = Deadline(0)
+"""This deadline has passed: nothing is waited for."""

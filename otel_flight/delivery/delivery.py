@@ -158,14 +158,14 @@ class Delivery:
         return wait_seconds
 
     def has_unsent(self) -> bool:
-        """Return whether an incident of this process is still to be sent. Any thread; reads files.
+        """Return whether an incident of this process is still to be sent, or in memory. Any thread.
 
-        Only if it has made one.
+        Reads files, if this process has made an incident.
         """
-        if not self._spool.has_added_any or self._destination().kind == "off":
-            return False
-        entries = self._spool.entries()
-        return any(self._spool.has_added(each) and not each.state.delivered for each in entries)
+        spool = self._spool
+        if not spool.has_added_any or self._destination().kind == "off":
+            return spool.in_memory > 0
+        return any(spool.has_added(each) and not each.state.delivered for each in spool.entries())
 
     def abort(self, timeout_seconds: float) -> None:
         """Shut the exporter down, so that a hanging export returns. Any thread; bounded."""

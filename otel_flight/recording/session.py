@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from otel_flight.clock import monotonic_ns
+from otel_flight.deadline import NOW, Deadline
 from otel_flight.interpreter.tasks import current_task_reference
 from otel_flight.recording.encoding.compiled import IS_AVAILABLE, SpanWriters, span_writers
 from otel_flight.recording.encoding.fast_encoder import span_encoder
@@ -91,11 +92,16 @@ class RecordingSession:
         oldest = next(self.ring.image.segments(layout.LANE_SPANS), None) if self.ring else None
         return 0.0 if oldest is None else (monotonic_ns() - oldest.opened_monotonic_ns) / 1e9
 
-    def close(self, *, clean: bool = True) -> None:
-        """Close the ring and remove it; if not `clean`, leave it as a process that was killed."""
+    def close(self, deadline: Deadline = NOW, *, clean: bool = True) -> None:
+        """Close the ring and remove it; if not `clean`, leave it as a process that was killed.
+
+        Args:
+            deadline: until when to wait for who writes into it.
+            clean: whether all that is in it was finished.
+        """
         if self.ring is not None:
             self.drain()
-            self.ring.close(clean=clean)
+            self.ring.close(deadline, clean=clean)
             self.ring = None
 
     def abandon(self) -> None:

@@ -7,6 +7,7 @@ from collections import deque
 from typing import Any, Final, NamedTuple
 
 from otel_flight.clock import monotonic_ns, wall_ns
+from otel_flight.deadline import NOW, Deadline
 from otel_flight.native import sleep
 from otel_flight.records.definitions import Definitions
 from otel_flight.ring import layout
@@ -17,10 +18,8 @@ OVERFLOW_RECORDS: Final = 4096
 dropped and counted."""
 MOST_AT_ONCE: Final = 64
 """`append` writes at most this many records that wait; the next one, or the ticker, goes on."""
-_LONGEST_WAIT_SECONDS: Final = 1.0
-"""`detach` waits at most this many seconds for a writer in the middle of a record."""
 _MOMENT_SECONDS: Final = 0.001
-"""So many seconds pass between two looks whether there still is one."""
+"""`detach` looks each so many seconds whether a writer is in the middle of a record."""
 _MASK: Final = layout.COMMIT_LENGTH_MASK
 _PAYLOAD_BYTES: Final = layout.PAYLOAD_BYTES
 _ONE: Final = layout.COMMIT_ONE_RECORD
@@ -115,17 +114,15 @@ class LaneWriter:
         self._open_segment(0)
         self.drain()
 
-    def detach(self) -> None:
-        """Release the memory, waiting for a writer in the middle of a record.
+    def detach(self, deadline: Deadline = NOW) -> None:
+        """Release the memory, waiting until then for a writer in the middle of a record.
 
         Records that come later wait in the overflow, and are dropped when it is full.
         """
         if self._memory is None:
             return
-        waited_seconds = 0.0
-        while self._turn.pop(_TOKEN, self) is self and waited_seconds < _LONGEST_WAIT_SECONDS:
+        while self._turn.pop(_TOKEN, self) is self and not deadline.has_passed:
             sleep(_MOMENT_SECONDS)
-            waited_seconds += _MOMENT_SECONDS
         self._memory = self._words = None
         self._dropped_records += len(self._overflow)
         self._overflow.clear()

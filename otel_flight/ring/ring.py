@@ -14,6 +14,7 @@ from typing import Any, Final
 from opentelemetry.sdk.version import __version__ as sdk_version
 
 from otel_flight.clock import monotonic_ns, wall_ns
+from otel_flight.deadline import NOW, Deadline
 from otel_flight.records.definitions import encode_bounded
 from otel_flight.ring import layout
 from otel_flight.ring.file import Backing
@@ -105,10 +106,13 @@ class Ring:
         self._write_sized(layout.ANSWER_OFFSET, blob)
         self._words[layout.W_ANSWERED] = self._words[layout.W_REQUEST]
 
-    def close(self, *, clean: bool) -> None:
-        """Release the memory. A clean close removes the file: nothing is left to recover."""
+    def close(self, deadline: Deadline = NOW, *, clean: bool) -> None:
+        """Release the memory, waiting for writers until then.
+
+        A clean close removes the file: nothing is left to recover.
+        """
         for lane in self.lanes:
-            lane.detach()
+            lane.detach(deadline)
         if clean:
             self._words[layout.W_STATE] = layout.STATE_CLEAN
         self._release(unlink=clean)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from functools import partial
 from typing import Final
 
 from otel_flight.deadline import Deadline
@@ -102,9 +103,10 @@ class Closing:
             )
         self._guard.report()
 
-    def release_ring(self) -> None:
+    def release_ring(self, deadline: Deadline) -> None:
         """Let go of the ring after the end. It is removed, unless it has what was not finished."""
-        if self._is_ticking:
-            return  # the tick reads it
+        if self._is_ticking:  # a tick still reads it: the last one lets go of it, if it comes
+            self._ticker.end_with(partial(self._session.close, deadline, clean=False))
+            return
         self._incidents.take_results()
-        self._session.close(clean=not self._incidents.has_unfinished)
+        self._session.close(deadline, clean=not self._incidents.has_unfinished)

@@ -145,7 +145,9 @@ class Runs:
         self._end(Deadline.after(limit))
 
     def _end(self, deadline: Deadline) -> None:
-        with self._lifecycle:
+        if not self._lifecycle.acquire(timeout=deadline.seconds_left):
+            return  # another thread begins or ends a run, and is held up in it
+        try:
             run, self.current = self.current, None
             self._is_waiting = False
             self._failures.stop()
@@ -158,9 +160,11 @@ class Runs:
                 with self.guard.swallow("stop"):
                     run.finish(deadline)
                     self._last = run.statistics(is_recording=False)
-                    run.closing.release_ring()
+                    run.closing.release_ring(deadline)
             atexit.unregister(self._exit)
             TERMINATION.remove(self._unfinished)
+        finally:
+            self._lifecycle.release()
 
     def _begin(self, *, in_background: bool = False, is_over: bool = False) -> None:
         """Begin a run, or none, and then one warning says why. The lock is held.
@@ -221,8 +225,8 @@ class Runs:
 
     def _exit(self) -> None:
         """End with the program; begin before, if that failed before there was a span."""
-        with self._lifecycle:
-            if self._is_waiting and has_main_failed():
+        if self._is_waiting and has_main_failed():
+            with self._lifecycle:
                 self._begin(is_over=True)
         self.end(None)
 

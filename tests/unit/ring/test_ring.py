@@ -12,6 +12,7 @@ import pytest
 
 from otel_flight.assembly import Settings
 from otel_flight.clock import wall_ns
+from otel_flight.deadline import Deadline
 from otel_flight.recording.encoding.scope_table import ScopeTable
 from otel_flight.ring import layout
 from otel_flight.ring.file import create_backing
@@ -259,7 +260,7 @@ class TestLettingGo:
         lane = ring.lanes[LANE_SPANS]
         turn = dict(lane._turn)
         lane._turn.clear()
-        closer = threading.Thread(target=lambda: ring.close(clean=False))
+        closer = threading.Thread(target=lambda: ring.close(Deadline.after(10), clean=False))
         closer.start()
         closer.join(0.05)
 
