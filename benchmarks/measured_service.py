@@ -45,6 +45,7 @@ def start_service(
     stack: ExitStack,
     *,
     settings: dict[str, Any] | None = None,
+    sampled_share: float | None = None,
 ) -> MeasuredService:
     """Start the service; it need not be ready yet. It ends with the stack.
 
@@ -53,6 +54,7 @@ def start_service(
         endpoint: Base URL of an OTLP/HTTP receiver.
         stack: What it lives in.
         settings: More settings for the recorder.
+        sampled_share: What the sampler keeps; None: everything.
     """
     port = free_port()
     directory = Path(stack.enter_context(tempfile.TemporaryDirectory()))
@@ -62,6 +64,7 @@ def start_service(
         "directory": str(directory),
         "endpoint": endpoint,
         "settings": settings,
+        "sampled_share": sampled_share,
     }
     process = child_process.start(
         "benchmarks.service_app",

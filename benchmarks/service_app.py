@@ -16,6 +16,7 @@ import uvicorn
 from fastapi import FastAPI, HTTPException
 from opentelemetry.instrumentation.fastapi import FastAPIInstrumentor
 from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.sampling import ParentBasedTraceIdRatio
 
 from benchmarks import child_process, cores, variants
 from benchmarks.variants import Surroundings, Variant
@@ -99,10 +100,12 @@ def serve(
     directory: str,
     endpoint: str | None,
     settings: dict[str, Any] | None = None,
+    sampled_share: float | None = None,
 ) -> dict[str, Any]:
     """Serve on the application's core until killed."""
     cores.pin(cores.APPLICATION)
-    provider = TracerProvider(shutdown_on_exit=False)
+    sampler = None if sampled_share is None else ParentBasedTraceIdRatio(sampled_share)
+    provider = TracerProvider(sampler=sampler, shutdown_on_exit=False)
     surroundings = Surroundings(directory=Path(directory), endpoint=endpoint, settings=settings)
     app = build_app(provider, variants.open_variant(variant, surroundings, provider))
     uvicorn.run(app, host="127.0.0.1", port=port, log_level="warning", access_log=False)

@@ -24,6 +24,7 @@ BARE = "bare SDK"
 EMPTY = "empty processor"
 OURS = "otel-flight"
 INSTALLED = "otel-flight, installed"
+HEAVY = "otel-flight, spans of the SDK"
 DEQUE = "deque of spans"
 BATCH = "batch processor"
 
@@ -200,11 +201,19 @@ class _InstalledFlight(_Flight):
         self._recorder = _otel_flight().install(tracer_provider=provider, **self._settings())
 
 
+class _HeavyFlight(_InstalledFlight):
+    """The same, with every span one of the SDK's: as where somebody else looks at them."""
+
+    def _settings(self) -> dict[str, Any]:
+        return super()._settings() | {"light_spans": "off"}
+
+
 VARIANTS: dict[str, type[Variant]] = {
     BARE: _Bare,
     EMPTY: _Empty,
     OURS: _Flight,
     INSTALLED: _InstalledFlight,
+    HEAVY: _HeavyFlight,
     DEQUE: _SpanDeque,
     BATCH: _Batch,
 }
@@ -249,7 +258,7 @@ def incident_traces(directory: Path) -> list[tuple[str, int]] | None:
 
 def available(names: Sequence[str]) -> list[str]:
     """Return those of the variants that this environment can run, in the same order."""
-    return [name for name in names if name not in {OURS, INSTALLED} or has_recorder()]
+    return [name for name in names if name not in {OURS, INSTALLED, HEAVY} or has_recorder()]
 
 
 def has_recorder() -> bool:
