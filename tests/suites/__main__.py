@@ -27,7 +27,7 @@ from tests.suites.interpreters import (
     has_own_tests,
 )
 from tests.suites.report import Line, save, table
-from tests.suites.run import PLAIN, WITH, Prepared, run_suite
+from tests.suites.run import LIGHT, PLAIN, WITH, Prepared, run_suite
 
 _preparing: Final = threading.Lock()
 """Guards the environments, which suites share."""
@@ -47,7 +47,10 @@ def main(arguments: Sequence[str]) -> int:
     RUNS.mkdir(parents=True, exist_ok=True)
     with _alone(CACHE / "lock"), ThreadPoolExecutor(asked.jobs) as pool:
         runs = [(suite, version) for suite in chosen for version in versions]
-        lines = list(pool.map(lambda run: _run(run[0], list(suites.values()), run[1]), runs))
+        changed = LIGHT if asked.light else WITH
+        lines = list(
+            pool.map(lambda run: _run(run[0], list(suites.values()), run[1], changed), runs)
+        )
     result = table(lines)
     (RUNS / "report.md").write_text(result)
     say(result)
@@ -77,6 +80,9 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="make suites", description=__doc__)
     parser.add_argument("names", nargs="*", help="suites, also as cpython-*; default: all")
     parser.add_argument("--fast", action="store_true", help="the part that takes minutes")
+    parser.add_argument(
+        "--light", action="store_true", help="compare with all spans light instead of a recorder"
+    )
     parser.add_argument("--list", action="store_true", help="list the suites")
     parser.add_argument(
         "--python", action="append", help="such as 3.12, repeatable, or all; default: this one"
@@ -93,8 +99,8 @@ def _is_chosen(suite: Suite, names: Sequence[str], only_fast: bool) -> bool:
     return not names or any(fnmatch.fnmatch(suite.name, name) for name in names)
 
 
-def _run(suite: Suite, suites: Sequence[Suite], version: str) -> Line:
-    """Prepare what a suite needs, run it both ways, and compare."""
+def _run(suite: Suite, suites: Sequence[Suite], version: str, changed: str) -> Line:
+    """Prepare what a suite needs, run it plain and changed, and compare."""
     python = find_interpreter(version)
     missing = ""
     if python is None:
@@ -113,7 +119,7 @@ def _run(suite: Suite, suites: Sequence[Suite], version: str) -> Line:
         with _preparing:
             prepared = Prepared(suite, prepare_environment(sharing, python, version), version)
         outcomes, seconds = {}, {}
-        for mode in (PLAIN, WITH):
+        for mode in (PLAIN, changed):
             say(f"{suite.name}, Python {version}: running {mode}")
             started = time.monotonic()
             outcomes[mode] = run_suite(prepared, mode, folder)
@@ -122,15 +128,16 @@ def _run(suite: Suite, suites: Sequence[Suite], version: str) -> Line:
         return Line(suite.name, suite.version, version, problem=str(error))
 
     def rerun(mode: str, targets: Sequence[str], number: int) -> Outcomes:
+        mode = changed if mode == WITH else mode
         say(f"{suite.name}, Python {version}: running {mode} again, {len(targets)} files")
         return run_suite(prepared, mode, folder / f"again-{number}", targets)
 
-    comparison = compare(suite, outcomes[PLAIN], outcomes[WITH], rerun)
+    comparison = compare(suite, outcomes[PLAIN], outcomes[changed], rerun)
     line = Line(
         suite.name,
         suite.version,
         version,
-        seconds=(seconds[PLAIN], seconds[WITH]),
+        seconds=(seconds[PLAIN], seconds[changed]),
         comparison=comparison,
     )
     save(line, folder)

@@ -20,6 +20,8 @@ from tests.suites.folders import HERE
 
 PLAIN: Final = "plain"
 WITH: Final = "with"
+LIGHT: Final = "light"
+"""All spans are light ones, and there is no recorder."""
 EXIT: Final = "(exit)"
 """The id of what stands for the end of the process; it has an outcome like a test."""
 

@@ -95,5 +95,9 @@ def _install(provider: Any) -> None:
         otel_flight.install(tracer_provider=provider)
 
 
+if MODE == "light":
+    import flight_suite_light
+
+    flight_suite_light.begin()
 if MODE:
     begin()
