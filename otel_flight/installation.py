@@ -22,6 +22,7 @@ from otel_flight.interpreter.sdk_pipeline import (
 )
 from otel_flight.native import allocate_reentrant_lock
 from otel_flight.recorder import FlightRecorder
+from otel_flight.recording.light.adoption import Adoption
 from otel_flight.recording.pipeline_shield import PipelineShield, shield_for
 from otel_flight.recording.sampler import FlightSampler
 from otel_flight.settings.asked import AskedSettings
@@ -44,6 +45,7 @@ class _Installation(NamedTuple):
     provider: TracerProvider
     processor: FlightSpanProcessor
     shield: PipelineShield | None
+    adoption: Adoption | None
 
 
 _install_lock = allocate_reentrant_lock()  # guards _installed and _installations
@@ -140,8 +142,10 @@ def uninstall() -> None:
         _installations.clear()
     if recorder is not None:
         recorder.stop()
-    ours = {processor for _, processor, _ in installations}
-    for provider, _, shield in installations:
+    ours = {installation.processor for installation in installations}
+    for provider, _, shield, adoption in installations:
+        if adoption is not None:
+            adoption.end()
         _unwrap_samplers(provider)
         if shield is not None:
             shield.remove()
@@ -152,10 +156,14 @@ def _install_in(provider: TracerProvider, recorder: FlightRecorder) -> None:
     processor = FlightSpanProcessor(recorder)
     provider.add_span_processor(processor)
     sampler = _wrap_samplers(provider)
+    adoption = None
     shield = shield_for(pipeline_of(provider), processor, sampler)
     if shield is not None:
         shield.install()
-    _installations.append(_Installation(provider, processor, shield))
+        if recorder.core_settings.light_spans != "off":
+            adoption = Adoption(provider, processor, sampler)
+            adoption.begin()
+    _installations.append(_Installation(provider, processor, shield, adoption))
 
 
 def _core_of(settings: SettingsInForce[Settings] | AskedSettings) -> CoreSettings:

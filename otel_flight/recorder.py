@@ -22,6 +22,7 @@ from otel_flight.recording.span_processor import RecordingSpanProcessor
 from otel_flight.running.factory import RecorderParts, RunFactory
 from otel_flight.running.runs import Runs
 from otel_flight.settings.asked import AskedSettings
+from otel_flight.settings.fields import CoreSettings
 from otel_flight.settings.sources import SettingsInForce
 
 if TYPE_CHECKING:
@@ -93,6 +94,11 @@ class FlightRecorder:
     def settings(self) -> Settings:
         """All settings."""
         return self._runs.factory.in_force.settings
+
+    @property
+    def core_settings(self) -> CoreSettings:
+        """The settings that every recorder has, whatever it sees and fires for."""
+        return self._runs.factory.core
 
     @property
     def _run(self) -> Run | None:

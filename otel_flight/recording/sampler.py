@@ -38,7 +38,10 @@ class FlightSampler(Sampler):
     Attributes:
         forced: the newest forced span of each thread, by its ident, until someone takes it; None:
             nobody does.
+        lets_drop: whether a dropped span stays dropped, because it is recorded without the SDK.
     """
+
+    lets_drop = False
 
     def __init__(self, root: Sampler) -> None:
         self.root = root
@@ -61,6 +64,8 @@ class FlightSampler(Sampler):
             trace_id = arguments[1] if len(arguments) > 1 else named["trace_id"]
             is_silent = rules is not None and rules.dropped(arguments, named)
             forced[get_ident()] = trace_id, is_silent
+        if self.lets_drop:
+            return result
         kept = {**(given or {}), **result.attributes} if result.attributes else given
         return SamplingResult(Decision.RECORD_ONLY, kept, result.trace_state)
 

@@ -12,9 +12,10 @@ from otel_flight.clock import monotonic_ns
 from otel_flight.deadline import NOW, Deadline
 from otel_flight.interpreter.tasks import current_task_reference
 from otel_flight.recording.encoding.compiled import IS_AVAILABLE, SpanWriters, span_writers
-from otel_flight.recording.encoding.fast_encoder import span_encoder
+from otel_flight.recording.encoding.fast_encoder import plain_writer, span_encoder
 from otel_flight.recording.encoding.scope_table import ScopeTable
 from otel_flight.recording.encoding.stack_table import StackTable
+from otel_flight.recording.light.self_test import are_light_spans_right
 from otel_flight.recording.open_spans import OpenSpans
 from otel_flight.recording.runtime_events import RuntimeEvents
 from otel_flight.ring import layout
@@ -44,10 +45,14 @@ class RecordingSession:
         self.encoder = span_encoder(self.scopes, settings.record_bytes)
         self.open_spans = OpenSpans(settings.open_spans)
         self.current_task_reference = current_task_reference
+        self.can_be_light = settings.light_spans != "off" and are_light_spans_right()
         self.writers: SpanWriters | None = None
         if settings.compiled and IS_AVAILABLE:
             lane = self.lanes[layout.LANE_SPANS]
             self.writers = span_writers(lane, self.scopes, settings.record_bytes)
+            self.write_light = self.writers.write
+        else:
+            self.write_light = plain_writer(self.encoder, self.lanes[layout.LANE_SPANS])
         self.ring: Ring | None = None
 
     def open_ring(self, facts: Mapping[str, Any]) -> Placed:

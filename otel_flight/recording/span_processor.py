@@ -18,6 +18,7 @@ from otel_flight.guard import Guard
 from otel_flight.interpreter import sdk_internals
 from otel_flight.interpreter.sdk_pipeline import pipeline_of_span
 from otel_flight.native import allocate_lock, get_ident
+from otel_flight.recording.light.light_span import LightSpan
 from otel_flight.recording.ordinary_spans import is_start_written, is_written
 from otel_flight.ring.layout import LANE_SPANS
 
@@ -49,6 +50,7 @@ class RecordingSpanProcessor(SpanProcessor):
     Attributes:
         is_recording: spans are ignored while False.
         is_waiting: the next span that starts is to begin the recording; see `wait_for_span`.
+        can_be_light: whether spans of our own are to be made; they say the same as the SDK's.
         pipeline: the SDK object that calls all processors of the provider; None before the first
             local root. It tells whether someone exports already.
     """
@@ -56,6 +58,7 @@ class RecordingSpanProcessor(SpanProcessor):
     def __init__(self, begin: Callable[[], None], guard: Guard) -> None:
         self.is_recording = False
         self.is_waiting = False
+        self.can_be_light = False
         self.pipeline: Any = None
         self._guard = guard
         self._begin = begin
@@ -108,6 +111,8 @@ class RecordingSpanProcessor(SpanProcessor):
         writers = session.writers
         self._write = None if writers is None else writers.write
         self._write_start = None if writers is None else writers.write_start
+        self._write_light = session.write_light
+        self.can_be_light = session.can_be_light
         self.is_waiting = False
         self.is_recording = True
 
@@ -157,6 +162,39 @@ class RecordingSpanProcessor(SpanProcessor):
             if is_root:
                 root_end = self._root_end
                 root_end(span)
+        except Exception as error:  # noqa: BLE001
+            self._guard.note("on_end", error)
+
+    def on_light_end(self, span: LightSpan) -> None:
+        """Do what `on_end` does, for a span of our own."""
+        try:
+            own = span._own
+            if own is None or span._status is not _UNSET or not self.is_recording:
+                self.on_end(span)
+                return
+            context: Any = span._context
+            span_id = context[1]
+            opened = self._open.pop(span_id, None)
+            if opened is not span:
+                self._close_twin(span_id, opened, context)
+            parent = span._parent
+            if not self._write_light(
+                context,
+                parent,
+                span._resource,
+                span._instrumentation_scope,
+                span._name,
+                span._kind,
+                span._start_time,
+                span._end_time,
+                own,
+            ):
+                encode, append = self._record_end
+                append(*encode(span))
+            if parent is None or parent[2]:
+                self._roots.pop(span_id, None)
+                if not self._silent or self._silent.pop(span_id, 0) is not None:
+                    self._root_end(span)
         except Exception as error:  # noqa: BLE001
             self._guard.note("on_end", error)
 

@@ -16,7 +16,9 @@ from otel_flight.recording.encoding.portable_span import extras_of, links_of, st
 from otel_flight.recording.encoding.record_limit import REFUSED
 from otel_flight.recording.encoding.scope_table import ScopeTable
 from otel_flight.recording.encoding.span_encoder import SpanEncoder
+from otel_flight.recording.ordinary_spans import WriteSpan
 from otel_flight.records.records import Span
+from otel_flight.ring.lane_writer import LaneWriter
 from otel_flight.ring.layout import MAX_RECORD_BYTES
 
 _LOW_64: Final = (1 << 64) - 1
@@ -115,6 +117,67 @@ class FastSpanEncoder(SpanEncoder):
         except REFUSED:
             pass
         return self.encode_checkpoint(span, thread_id)
+
+
+def plain_writer(encoder: SpanEncoder, lane: LaneWriter) -> WriteSpan:
+    """Return what writes ended spans that have nothing but plain attributes, given their parts."""
+    if not isinstance(encoder, FastSpanEncoder):
+        return lambda *_: False
+    entries, add = encoder._scopes.entries, encoder._scopes.add
+    pack, limit_bytes, append = encoder._encode, encoder._limit_bytes, lane.append
+
+    def write(  # noqa: PLR0917
+        context: Any,
+        parent: Any,
+        resource: Any,
+        scope: Any,
+        name: Any,
+        kind: Any,
+        start_time: Any,
+        end_time: Any,
+        attributes: Any,
+    ) -> bool:
+        trace_id, span_id, _, flags, trace_state, _ = context
+        if trace_state is not DEFAULT_TRACE_STATE:
+            return False
+        flags &= 255
+        parent_id = 0
+        if parent is not None:
+            parent_id = parent[1]
+            if parent[2]:
+                flags |= 256
+        entry = entries.get(id(scope))
+        if entry is None or entry[1] is not resource:
+            entry = add(scope, resource)
+        try:
+            data = pack(
+                (
+                    1,
+                    trace_id >> 64,
+                    trace_id & _LOW_64,
+                    span_id,
+                    parent_id,
+                    flags,
+                    entry[0],
+                    name,
+                    kind._value_,
+                    start_time,
+                    end_time,
+                    attributes,
+                    (),
+                    (),
+                    0,
+                    None,
+                )
+            )
+        except REFUSED:
+            return False
+        if len(data) > limit_bytes:
+            return False
+        append(data, entry[0])
+        return True
+
+    return write
 
 
 def has_record_layout(encoder_type: type[SpanEncoder]) -> bool:

@@ -1,0 +1,66 @@
+"""Adopt the tracers of a provider: those it has made, and those it will make."""
+
+from __future__ import annotations
+
+import functools
+import weakref
+from typing import Any, Final
+
+from opentelemetry import trace
+from opentelemetry.sdk.trace import TracerProvider
+
+from otel_flight.interpreter.sdk_pipeline import tracers_of
+from otel_flight.recording.light.current_span import use_span
+from otel_flight.recording.light.light_tracer import adopt, release
+from otel_flight.recording.light.switch import LightSwitch
+from otel_flight.recording.sampler import FlightSampler
+from otel_flight.recording.span_processor import RecordingSpanProcessor
+
+_api: Final[Any] = trace
+_USE_SPAN: Final = _api.use_span
+
+
+class Adoption:
+    """Lets all tracers of a provider make light spans where they may.
+
+    Args:
+        provider: of the SDK.
+        processor: ours, which records.
+        sampler: ours, around the provider's.
+    """
+
+    def __init__(
+        self, provider: TracerProvider, processor: RecordingSpanProcessor, sampler: FlightSampler
+    ) -> None:
+        self._provider: Any = provider
+        self._processor = processor
+        self._sampler = sampler
+        self._adopted: weakref.WeakSet[Any] = weakref.WeakSet()
+
+    def begin(self) -> None:
+        """Adopt them, and let `use_span` do without generators."""
+        for tracer in tracers_of(self._provider):
+            self._adopt(tracer)
+        theirs = self._provider.get_tracer
+
+        @functools.wraps(theirs)
+        def get_tracer(*arguments: Any, **named: Any) -> Any:
+            tracer = theirs(*arguments, **named)
+            self._adopt(tracer)
+            return tracer
+
+        self._provider.get_tracer = get_tracer
+        if _api.use_span is _USE_SPAN:
+            _api.use_span = use_span
+
+    def end(self) -> None:
+        """Give everything back as it was."""
+        vars(self._provider).pop("get_tracer", None)
+        for tracer in list(self._adopted):
+            release(tracer)
+        if _api.use_span is use_span:
+            _api.use_span = _USE_SPAN
+
+    def _adopt(self, tracer: Any) -> None:
+        if adopt(tracer, LightSwitch(self._processor, self._sampler)):
+            self._adopted.add(tracer)

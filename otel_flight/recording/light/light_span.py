@@ -1,0 +1,244 @@
+"""A span that is the SDK's in everything that can be seen of it, and has nothing that is not asked.
+
+The SDK builds seven containers and two locks for each span, and copies it when it ends. This one
+has its name, ids and times, and the attributes as a dict; what else a span of the SDK has is made
+by the SDK's own classes when someone asks for it, and from then on it is one of theirs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+from opentelemetry.attributes import BoundedAttributes
+from opentelemetry.sdk import trace as sdk_trace
+from opentelemetry.sdk.util.instrumentation import InstrumentationScope
+
+from otel_flight.interpreter import sdk_internals
+from otel_flight.native import allocate_lock
+
+_sdk: Final[Any] = sdk_trace
+"""Its clock is asked where it is: a test that sets it means our spans as well."""
+_PLAIN: Final = frozenset({bool, float, int, str})
+"""Values of exactly these types are kept by the SDK as they are given, unless they are too long."""
+_are_plain: Final = _PLAIN.issuperset
+_are_strings: Final = frozenset({str}).issuperset
+
+
+class SpanShape:
+    """What all spans of one tracer have in common, as long as nothing about it changes.
+
+    Attributes:
+        ended: takes a span that has ended.
+        most: how many attributes a span has at most; -1: none is kept as given, as values are cut.
+    """
+
+    __slots__ = (
+        "ended",
+        "info",
+        "limits",
+        "most",
+        "pipeline",
+        "resource",
+        "sampler",
+        "scope",
+        "started",
+    )
+
+    def __init__(
+        self,
+        tracer: sdk_trace.Tracer,
+        started: Callable[[Any], None],
+        ended: Callable[[Any], None],
+    ) -> None:
+        self.limits: Any = tracer._span_limits
+        self.sampler = tracer.sampler
+        self.resource = tracer.resource
+        self.pipeline = tracer.span_processor
+        self.info: Any = tracer.instrumentation_info
+        self.scope: InstrumentationScope = tracer._instrumentation_scope
+        self.started = started
+        self.ended = ended
+        most = self.limits.max_span_attributes
+        is_cut = self.limits.max_span_attribute_length is not None
+        self.most: int = -1 if is_cut else 1 << 62 if most is None else most
+
+
+class LightSpan(sdk_trace.Span):
+    """A span that is recording, until it ends. Any thread; made by `begin_span`."""
+
+    # What a span of the SDK has from the beginning, and this one has once it is asked for.
+    _status = sdk_internals.unset_status()
+    _end_time: int | None = None
+    _record_exception = True
+    _set_status_on_exception = True
+    _trace_config = None
+    _record_end_metrics = None
+    _own: dict[str, Any] | None
+    _shape: SpanShape
+
+    def __getattr__(self, name: str) -> Any:
+        make = _MADE_WHEN_ASKED.get(name)
+        if make is None:
+            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+        # Of two threads that ask at once, both get what the first one made.
+        return self.__dict__.setdefault(name, make(self))
+
+    def get_span_context(self) -> Any:
+        """See `opentelemetry.trace.Span`."""
+        return self._context
+
+    def set_attribute(self, key: str, value: Any) -> None:
+        """See `opentelemetry.trace.Span`."""
+        own = self._own
+        if (
+            own is not None
+            and type(value) in _PLAIN
+            and type(key) is str
+            and key
+            and key not in own
+            and len(own) < self._shape.most
+            and self._end_time is None
+        ):
+            own[key] = value
+        else:
+            super().set_attribute(key, value)
+
+    def set_attributes(self, attributes: Mapping[str, Any]) -> None:
+        """See `opentelemetry.trace.Span`."""
+        own = self._own
+        if (
+            own is not None
+            and type(attributes) is dict
+            and len(own) + len(attributes) <= self._shape.most
+            and _are_plain(map(type, attributes.values()))
+            and _are_strings(map(type, attributes))
+            and "" not in attributes
+            and own.keys().isdisjoint(attributes)
+            and self._end_time is None
+        ):
+            own.update(attributes)
+        else:
+            super().set_attributes(attributes)
+
+    def update_name(self, name: str) -> None:
+        """See `opentelemetry.trace.Span`."""
+        if self._end_time is None:
+            self._name = name
+        else:
+            super().update_name(name)
+
+    def end(self, end_time: int | None = None) -> None:
+        """See `opentelemetry.trace.Span`."""
+        try:
+            del self._is_open  # of two threads that end a span, one does
+        except AttributeError:
+            sdk_trace.logger.warning("Calling end() on an ended span.")
+            return
+        self._end_time = _sdk.time_ns() if end_time is None else end_time
+        if self._own is None:
+            attributes: Any = self._attributes
+            attributes._immutable = True
+        self._shape.ended(self)
+
+    def __repr__(self) -> str:
+        return f'_Span(name="{self._name}", context={self._context})'
+
+
+def begin_span(  # noqa: PLR0917
+    shape: SpanShape,
+    name: str,
+    context: Any,
+    parent: Any,
+    kind: Any,
+    attributes: Mapping[str, Any] | None,
+    links: Any,
+    start_time: int | None,
+    record_exception: bool,
+    set_status_on_exception: bool,
+) -> LightSpan:
+    """Start a span of a shape, with its own context and its parent's; None: it is a root.
+
+    The others are the arguments of `Tracer.start_span`.
+    """
+    span: Any = _new(LightSpan)
+    span._shape = shape
+    span._name = name
+    span._context = context
+    span._parent = parent
+    span._kind = kind
+    span._resource = shape.resource
+    span._instrumentation_scope = shape.scope
+    if not attributes:
+        span._own = _NO_ATTRIBUTES()
+    elif (
+        type(attributes) is dict
+        and len(attributes) <= shape.most
+        and _are_plain(map(type, attributes.values()))
+        and _are_strings(map(type, attributes))
+        and "" not in attributes
+    ):
+        span._own = _NO_ATTRIBUTES(attributes)
+    else:
+        span._own = None
+        span._attributes = _bounded(span, attributes)
+    if links:
+        _attributes_of(span)
+        span._links = span._new_links(links)
+    if not record_exception:
+        span._record_exception = False
+    if not set_status_on_exception:
+        span._set_status_on_exception = False
+    span._is_open = True
+    span._start_time = _sdk.time_ns() if start_time is None else start_time
+    shape.started(span)
+    return span  # type: ignore[no-any-return]
+
+
+def _bounded(span: LightSpan, attributes: Any) -> Any:
+    limits = span._shape.limits
+    return BoundedAttributes(
+        limits.max_span_attributes,
+        attributes,
+        immutable=False,
+        max_value_len=limits.max_span_attribute_length,
+    )
+
+
+def _attributes_of(span: LightSpan) -> Any:
+    """Return the attributes as the SDK has them; the dict stays, for whoever writes into it now."""
+    own = span._own
+    if own is None:
+        return span._attributes
+    made = _bounded(span, None)
+    made._dict = own
+    made._immutable = span._end_time is not None
+    attributes = span.__dict__.setdefault("_attributes", made)
+    span._own = None
+    return attributes
+
+
+def _events_of(span: Any) -> Any:
+    _attributes_of(span)
+    return span._new_events()
+
+
+def _links_of(span: Any) -> Any:
+    _attributes_of(span)
+    return span._new_links(())
+
+
+_new: Final = object.__new__
+_NO_ATTRIBUTES: Final[Any] = type(BoundedAttributes()._dict)
+"""The kind of dict in which this SDK keeps attributes."""
+_MADE_WHEN_ASKED: Final[Mapping[str, Callable[[Any], Any]]] = {
+    "_attributes": _attributes_of,
+    "_events": _events_of,
+    "_links": _links_of,
+    "_lock": lambda _: allocate_lock(),
+    "_limits": lambda span: span._shape.limits,
+    "_sampler": lambda span: span._shape.sampler,
+    "_span_processor": lambda span: span._shape.pipeline,
+    "_instrumentation_info": lambda span: span._shape.info,
+}
+"""These make the private fields of a span that nobody has asked for yet."""

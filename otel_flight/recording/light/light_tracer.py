@@ -1,0 +1,173 @@
+"""Tracers that make light spans where nobody but us looks at them, and spans of the SDK elsewhere.
+
+A tracer of the SDK becomes one by its class, and the SDK's again by its class: nothing refers to it
+that did not before. Ids, flags, trace state and samplers are used as the SDK uses them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from opentelemetry.sdk.trace import Tracer
+from opentelemetry.trace import NonRecordingSpan, SpanContext, SpanKind, get_current_span
+from opentelemetry.trace.propagation import _SPAN_KEY
+
+from otel_flight.interpreter.sdk_internals import CONTEXT_VARIABLE
+from otel_flight.recording.light.current_span import StartedSpan
+from otel_flight.recording.light.light_span import LightSpan, begin_span
+from otel_flight.recording.light.switch import (
+    ALL,
+    FLAGS,
+    INHERITED,
+    NO_CONFIG,
+    NONE,
+    UNSAMPLED,
+    LightSwitch,
+)
+
+_INTERNAL: Final = SpanKind.INTERNAL
+_make_tuple: Final = tuple.__new__
+_current: Final[Any] = getattr(CONTEXT_VARIABLE, "get", None)
+_SDK_START_SPAN: Final[Any] = Tracer.start_span
+
+
+class LightTracer(Tracer):
+    """A tracer of the SDK that was adopted; see `adopt`."""
+
+    _switch: LightSwitch
+    _tracer_config: Any = NO_CONFIG
+
+    def start_span(  # noqa: PLR0912, PLR0917, C901
+        self,
+        name: str,
+        context: Any = None,
+        kind: Any = _INTERNAL,
+        attributes: Any = None,
+        links: Any = (),
+        start_time: int | None = None,
+        record_exception: bool = True,
+        set_status_on_exception: bool = True,
+    ) -> Any:
+        """See `opentelemetry.trace.Tracer`."""
+        switch = self._switch
+        if (
+            switch.sampler is self.sampler
+            and switch.is_recording is switch.recorder.is_recording
+            and switch.resource is self.resource
+            and switch.pipeline is self.span_processor
+            and switch.processors is switch.pipeline._span_processors
+            and switch.config is self._tracer_config
+            and switch.is_enabled is switch.config.is_enabled
+        ):
+            mode = switch.mode
+        else:
+            mode = switch.refresh(self)
+        own: Any = None
+        parent: Any = None
+        if mode is not NONE:
+            if Tracer.start_span is not _SDK_START_SPAN or not (
+                attributes is None or isinstance(attributes, Mapping)
+            ):
+                mode = NONE
+            else:
+                around = _current() if context is None else context
+                current = around.get(_SPAN_KEY)
+                if type(current) is LightSpan:
+                    parent = current._context
+                else:
+                    parent = get_current_span(context).get_span_context()
+                if type(parent) is not SpanContext:
+                    mode = NONE
+                elif switch.follows_parent and parent[5] and not parent[2]:
+                    if mode is ALL or not parent[3] & 1:
+                        span_id = self.id_generator.generate_span_id()
+                        flags = FLAGS[parent[3] & INHERITED]
+                        # Valid, as its trace id is.
+                        fields = parent[0], span_id, False, flags, parent[4], span_id > 0
+                        own = _make_tuple(SpanContext, fields)
+                elif mode is ALL:
+                    own, attributes = switch.decide(
+                        self, context, parent, name, kind, attributes, links or ()
+                    )
+        if own is None:
+            made = Tracer.start_span(
+                self,
+                name,
+                context,
+                kind,
+                attributes,
+                links,
+                start_time,
+                record_exception,
+                set_status_on_exception,
+            )
+            if mode is not UNSAMPLED or type(made) is not NonRecordingSpan:
+                return made
+            own = made.get_span_context()
+            switch.note_forced(own)
+        return begin_span(
+            switch.shape,
+            name,
+            own,
+            parent if parent[5] else None,
+            kind,
+            attributes,
+            links,
+            start_time,
+            record_exception,
+            set_status_on_exception,
+        )
+
+    def start_as_current_span(  # noqa: PLR0917
+        self,
+        name: str,
+        context: Any = None,
+        kind: Any = _INTERNAL,
+        attributes: Any = None,
+        links: Any = (),
+        start_time: int | None = None,
+        record_exception: bool = True,
+        set_status_on_exception: bool = True,
+        end_on_exit: bool = True,
+    ) -> Any:
+        """See `opentelemetry.trace.Tracer`."""
+        return StartedSpan(
+            self,
+            (
+                name,
+                context,
+                kind,
+                attributes,
+                links,
+                start_time,
+                record_exception,
+                set_status_on_exception,
+            ),
+            end_on_exit,
+        )
+
+
+_SDK_TRACER: Final[Any] = Tracer
+_LIGHT_TRACER: Final[Any] = LightTracer
+
+
+def adopt(tracer: Any, switch: LightSwitch) -> bool:
+    """Let a tracer make light spans where it may; return False if it is not the SDK's, or is one.
+
+    It is the SDK's again after `release`.
+    """
+    is_known = type(tracer) is _SDK_TRACER
+    if is_known:
+        tracer._switch = switch
+        switch.refresh(tracer)
+        tracer.__class__ = LightTracer
+    return is_known
+
+
+def release(tracer: Any) -> None:
+    """Undo `adopt`."""
+    if type(tracer) is _LIGHT_TRACER:
+        tracer.__class__ = _SDK_TRACER
+        tracer._switch.release(tracer)
+        del tracer._switch

@@ -1,0 +1,234 @@
+"""Make the same spans as the SDK's and as light ones, and say in what they differ.
+
+Done once in a process, before it makes light spans: an SDK that keeps something elsewhere gets its
+own spans, and one warning says why.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+import logging
+from collections.abc import Callable, Iterator
+from typing import Any, Final
+
+from opentelemetry import trace
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.trace import ReadableSpan, SpanLimits, SpanProcessor, TracerProvider
+from opentelemetry.sdk.trace.id_generator import IdGenerator
+from opentelemetry.sdk.trace.sampling import ALWAYS_ON, ParentBased, Sampler
+from opentelemetry.trace import Link, NonRecordingSpan, SpanContext, SpanKind, TraceFlags
+
+from otel_flight.interpreter.sdk_internals import HAS_KNOWN_FIELDS
+from otel_flight.recording.encoding.fast_encoder import plain_writer, span_encoder
+from otel_flight.recording.encoding.scope_table import ScopeTable
+from otel_flight.recording.light.light_tracer import adopt
+from otel_flight.recording.light.switch import LightSwitch
+from otel_flight.recording.sampler import FlightSampler
+from otel_flight.ring.layout import MAX_RECORD_BYTES
+
+_logger = logging.getLogger("otel_flight")
+_PROPERTIES: Final = (
+    "name",
+    "context",
+    "parent",
+    "kind",
+    "start_time",
+    "end_time",
+    "attributes",
+    "resource",
+    "instrumentation_scope",
+    "dropped_attributes",
+    "dropped_events",
+    "dropped_links",
+)
+
+
+class CountedIds(IdGenerator):
+    """Gives the same ids to whoever asks for the same ones in the same order."""
+
+    def __init__(self) -> None:
+        self._count = 0
+
+    def generate_span_id(self) -> int:
+        """Return the next one."""
+        self._count += 1
+        return 0xF600000000000000 + self._count
+
+    def generate_trace_id(self) -> int:
+        """Return the next one."""
+        return self.generate_span_id() << 64 | 0xA1
+
+    def is_trace_id_random(self) -> bool:
+        """Return what the SDK's own generator does."""
+        return True
+
+
+class Recorder(SpanProcessor):
+    """Collects what would be recorded: light spans as they are given, others as the SDK ends them.
+
+    Attributes:
+        ended: the spans, in the order in which they ended.
+    """
+
+    is_recording = True
+    can_be_light = True
+
+    def __init__(self) -> None:
+        self.pipeline: Any = None
+        self.ended: list[ReadableSpan] = []
+
+    def on_end(self, span: ReadableSpan) -> None:
+        """Keep it."""
+        self.ended.append(span)
+
+    on_light_end = on_end
+
+    def silence(self, span_id: int) -> None:
+        """Take no notice: nothing fires here."""
+
+
+class Twins:
+    """Two tracers that make the same spans: one the SDK's, one light ones.
+
+    Args:
+        sampler: of both.
+        limits: of both; None: the SDK's own.
+    """
+
+    def __init__(self, sampler: Sampler, limits: SpanLimits | None = None) -> None:
+        self.recorders = Recorder(), Recorder()
+        self.tracers = tuple(self._tracer(recorder, sampler, limits) for recorder in self.recorders)
+        wrapper = FlightSampler(sampler)
+        self.tracers[0].sampler = self.tracers[1].sampler = wrapper
+        recorder: Any = self.recorders[1]
+        adopt(self.tracers[1], LightSwitch(recorder, wrapper))
+
+    @staticmethod
+    def _tracer(recorder: Recorder, sampler: Sampler, limits: SpanLimits | None) -> Any:
+        provider = TracerProvider(
+            sampler=sampler,
+            resource=_RESOURCE,
+            shutdown_on_exit=False,
+            id_generator=CountedIds(),
+            span_limits=limits,
+        )
+        recorder.pipeline = provider._active_span_processor
+        provider.add_span_processor(recorder)
+        return provider.get_tracer("probe", "1.0")
+
+
+_RESOURCE: Final = Resource({"service.name": "probe"})
+
+
+def differences(one: Any, other: Any) -> Iterator[str]:
+    """Yield the names of what differs between two ended spans, or in the records of them."""
+    for name in _PROPERTIES:
+        if getattr(one, name, None) != getattr(other, name, None):
+            yield name
+    yield from (part for part, of in _PARTS.items() if of(one) != of(other))
+    scopes = ScopeTable()
+    encoder = span_encoder(scopes, MAX_RECORD_BYTES)
+    if encoder.encode_end(one) != encoder.encode_end(other):
+        yield "record"
+
+
+def _json_of(span: Any) -> Any:
+    try:
+        return json.loads(span.to_json())
+    except TypeError as error:  # bytes are a value, but not in JSON
+        return str(error)
+
+
+_PARTS: Final[dict[str, Callable[[Any], Any]]] = {
+    "status": lambda span: (span.status.status_code, span.status.description),
+    "events": lambda span: [(each.name, each.attributes, each.timestamp) for each in span.events],
+    "links": lambda span: [(each.context, each.attributes) for each in span.links],
+    "to_json": _json_of,
+}
+"""Those properties whose values say of none but themselves that they are the same."""
+
+
+class _Lane:
+    """Keeps the last record."""
+
+    data: bytes = b""
+
+    def append(self, data: bytes, _: int) -> bool:
+        self.data = data
+        return True
+
+
+def _differences_of_plain_record(span: Any) -> Iterator[str]:
+    """Yield it if a span that has nothing but plain attributes would be another record by parts."""
+    scopes, lane = ScopeTable(), _Lane()
+    encoder = span_encoder(scopes, MAX_RECORD_BYTES)
+    taken: Any = lane
+    own = span._own
+    written = own is not None and plain_writer(encoder, taken)(
+        span._context,
+        span._parent,
+        span._resource,
+        span._instrumentation_scope,
+        span._name,
+        span._kind,
+        span._start_time,
+        span._end_time,
+        own,
+    )
+    if written and lane.data != encoder.encode_end(span)[0]:
+        yield "record by parts"
+
+
+@functools.cache
+def are_light_spans_right() -> bool:
+    """Return whether light spans say what this SDK's say. If not, one warning tells of it."""
+    if not HAS_KNOWN_FIELDS:
+        return False
+    found = _found_differences()
+    if found:
+        _logger.warning(
+            "otel-flight makes no light spans: those of this SDK differ in %s. Spans cost what the "
+            "SDK's cost; OTEL_FLIGHT_LIGHT_SPANS=off says the same without this warning.",
+            ", ".join(found),
+        )
+    return not found
+
+
+def _found_differences() -> list[str]:
+    try:
+        twins = Twins(ParentBased(ALWAYS_ON))
+        for tracer in twins.tracers:
+            _live(tracer)
+        pairs = zip(twins.recorders[0].ended, twins.recorders[1].ended, strict=True)
+        found: list[str] = []
+        for one, other in pairs:
+            if type(one) is type(other):
+                found.append("nothing was light")
+            found += _differences_of_plain_record(other)
+            found += differences(one, other)
+    except Exception as error:  # noqa: BLE001  # any surprise means: an SDK we do not know
+        return [f"{type(error).__name__}: {error}"]
+    return list(dict.fromkeys(found))
+
+
+def _live(tracer: Any) -> None:
+    """Let a tracer make spans that have everything a span can have; all times are given."""
+    remote = SpanContext(0xC3 << 64 | 0xD4, 0xE5, True, TraceFlags(1))
+    around = trace.set_span_in_context(NonRecordingSpan(remote))
+    link = Link(remote, {"of": "link"})
+    plain = {"text": "a", "number": 1, "share": 0.5, "flag": True}
+    root = tracer.start_span("root", around, SpanKind.SERVER, plain, start_time=10)
+    below = trace.set_span_in_context(root)
+    tracer.start_span("child", below, attributes=plain, start_time=11).end(12)
+    odd = {"list": ["a", "b"]}
+    other = tracer.start_span("other", below, SpanKind.CLIENT, odd, [link], start_time=12)
+    other.set_attribute("later", 2)
+    other.set_attributes({"text": "b", "mixed": [1, 2]})
+    other.add_event("event", {"of": "event"}, 13)
+    other.set_status(trace.StatusCode.ERROR, "why")
+    other.update_name("renamed")
+    other.end(14)
+    root.set_attribute("text", "changed")
+    root.end(15)
+    tracer.start_span("alone", start_time=16).end(17)

@@ -1,0 +1,175 @@
+"""Which spans of a tracer may be light ones: those that nobody but us looks at.
+
+What this was decided by is compared by identity for each span; it is decided anew when anything of
+it has changed.
+"""
+
+from __future__ import annotations
+
+import copy
+from _thread import get_ident
+from types import MappingProxyType, SimpleNamespace
+from typing import Any, Final
+
+from opentelemetry import context as context_api
+from opentelemetry.context.contextvars_context import ContextVarsRuntimeContext
+from opentelemetry.sdk import trace as sdk_trace
+from opentelemetry.sdk.trace import sampling
+from opentelemetry.sdk.trace.export import BatchSpanProcessor, SimpleSpanProcessor
+from opentelemetry.trace import SpanContext, TraceFlags
+
+from otel_flight.recording.light.light_span import SpanShape
+from otel_flight.recording.sampler import FlightSampler
+from otel_flight.recording.span_processor import RecordingSpanProcessor
+
+NONE: Final = "none"
+"""All spans are the SDK's."""
+UNSAMPLED: Final = "unsampled"
+"""The spans are light that nobody exports."""
+ALL: Final = "all"
+"""All spans are light: there is no other span processor."""
+
+NO_CONFIG: Final = SimpleNamespace(is_enabled=True)
+"""It stands for the configuration of a tracer whose SDK has none."""
+RANDOM: Final[int] = int(getattr(TraceFlags, "RANDOM_TRACE_ID", 0))
+"""The flag of trace ids that are random, which children inherit; 0 for an SDK without it."""
+INHERITED: Final[int] = int(TraceFlags.SAMPLED) | RANDOM
+"""The flags of a child whose sampler decides as was decided for its parent."""
+FLAGS: Final = tuple(TraceFlags(value) for value in range(INHERITED + 1))
+
+_ON, _OFF = sampling.Decision.RECORD_AND_SAMPLE, sampling.Decision.DROP
+_PARENT_BASED: Final = frozenset(
+    kind
+    for kind in vars(sampling).values()
+    if isinstance(kind, type) and issubclass(kind, sampling.ParentBased)
+)
+_EXPORTING: Final = {
+    kind: tuple(getattr(kind, name, None) for name in ("on_start", "_on_ending", "on_end"))
+    for kind in (BatchSpanProcessor, SimpleSpanProcessor)
+}
+"""The SDK's span processors that look at no span before it ends, and at no unsampled one then."""
+
+
+class LightSwitch:
+    """What was decided for one tracer, and by what.
+
+    Args:
+        recorder: our span processor, which is in the tracer's pipeline.
+        sampler: ours, which has the provider's own in it.
+
+    Attributes:
+        mode: `NONE`, `UNSAMPLED` or `ALL`.
+        shape: of the light spans.
+        follows_parent: whether the sampler decides for a child as was decided for its parent.
+    """
+
+    def __init__(self, recorder: RecordingSpanProcessor, sampler: FlightSampler) -> None:
+        self.recorder = recorder
+        self.mode = NONE
+        self.is_recording: bool | None = None
+        self._forcing = sampler
+        self._dropping = copy.copy(sampler)
+        self._dropping.lets_drop = True
+        self.follows_parent = _follows_parent(sampler.root)
+
+    def refresh(self, tracer: Any) -> str:
+        """Decide anew for a tracer; return the mode."""
+        self.is_recording = self.recorder.is_recording
+        if tracer.sampler in (self._forcing, self._dropping):
+            tracer.sampler = self._forcing
+        self.sampler: Any = tracer.sampler
+        self.resource: Any = tracer.resource
+        self.pipeline: Any = tracer.span_processor
+        self.processors: Any = getattr(self.pipeline, "_span_processors", None)
+        self.config: Any = getattr(tracer, "_tracer_config", NO_CONFIG)
+        self.is_enabled: Any = self.config.is_enabled
+        self.mode = NONE
+        mode = self._mode(tracer)
+        if mode is not NONE:
+            tracer.sampler = self.sampler = self._dropping
+            self.shape = SpanShape(tracer, self.recorder.on_start, self.recorder.on_light_end)
+        self.mode = mode
+        return mode
+
+    def release(self, tracer: Any) -> None:
+        """Give a tracer the sampler back that it had."""
+        if tracer.sampler in (self._forcing, self._dropping):
+            tracer.sampler = self._forcing.root
+
+    def decide(self, tracer: Any, context: Any, parent: Any, *about: Any) -> tuple[Any, Any]:
+        """Ask the sampler about a span, as the SDK does, where all are light.
+
+        Args:
+            tracer: whose span it is.
+            context: the span's parent is in it.
+            parent: the context of the parent, which may be invalid.
+            *about: what the sampler is told of the span: name, kind, attributes and links.
+
+        Returns:
+            The span's own context, and its attributes.
+        """
+        ids = tracer.id_generator
+        trace_id = parent[0] if parent[5] else ids.generate_trace_id()
+        result = self._forcing.should_sample(context, trace_id, *about)
+        flags = 1 if result.decision is _ON else 0
+        flags |= self._random_flag(ids, parent)
+        own = SpanContext(trace_id, ids.generate_span_id(), False, FLAGS[flags], result.trace_state)
+        self.note_forced(own)
+        kept: Any = result.attributes
+        return own, dict(kept) if type(kept) is MappingProxyType else kept
+
+    @staticmethod
+    def _random_flag(ids: Any, parent: Any) -> int:
+        if parent[5] or not RANDOM:
+            return int(parent[3] & RANDOM)
+        return RANDOM if ids.is_trace_id_random() else 0
+
+    def note_forced(self, context: Any) -> None:
+        """Let no trigger see a span that its sampler drops by rule; its start follows."""
+        forced = self._forcing.forced
+        mark = forced.pop(get_ident(), None) if forced else None
+        if mark is not None and mark[1] and mark[0] == context[0]:
+            self.recorder.silence(context[1])
+
+    def _mode(self, tracer: Any) -> str:
+        others = [each for each in self.processors or () if each is not self.recorder]
+        if (
+            not self.recorder.is_recording
+            or not self.recorder.can_be_light
+            or self.sampler is not self._forcing
+            or not self.is_enabled
+            or type(self.pipeline) is not sdk_trace.SynchronousMultiSpanProcessor
+            or self.recorder.pipeline is not self.pipeline
+            or len(others) == len(self.processors)
+            or _has_metrics(tracer)
+            or type(context_api._RUNTIME_CONTEXT) is not ContextVarsRuntimeContext
+            or not all(map(_looks_at_sampled_ends_only, others))
+        ):
+            return NONE
+        return UNSAMPLED if others else ALL
+
+
+def _has_metrics(tracer: Any) -> bool:
+    """Return whether the SDK counts the spans of a tracer."""
+    counter = getattr(tracer, "_tracer_metrics", None)
+    return counter is not None and type(counter).__name__ != "NoOpTracerMetrics"
+
+
+def _looks_at_sampled_ends_only(processor: Any) -> bool:
+    kind = type(processor)
+    known = _EXPORTING.get(kind)
+    methods = tuple(getattr(kind, name, None) for name in ("on_start", "_on_ending", "on_end"))
+    return known is not None and methods == known and vars(processor).keys().isdisjoint(_METHODS)
+
+
+_METHODS: Final = frozenset({"on_start", "_on_ending", "on_end"})
+
+
+def _follows_parent(sampler: Any) -> bool:
+    if type(sampler) not in _PARENT_BASED:
+        return False
+    delegates = sampler._local_parent_sampled, sampler._local_parent_not_sampled
+    return all(
+        type(delegate) is sampling.StaticSampler and delegate._decision is decision
+        for delegate, decision in zip(delegates, (_ON, _OFF), strict=True)
+    )

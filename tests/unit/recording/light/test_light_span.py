@@ -1,0 +1,156 @@
+"""A light span is the SDK's in all that a program can do with it."""
+
+from __future__ import annotations
+
+import gc
+import logging
+import threading
+import weakref
+from typing import Any
+
+import pytest
+from opentelemetry import trace
+from opentelemetry.attributes import BoundedAttributes
+from opentelemetry.sdk import trace as sdk_trace
+from opentelemetry.sdk.trace.sampling import ALWAYS_ON, ParentBased
+from opentelemetry.sdk.util import BoundedList
+
+from otel_flight.recording.light.light_span import LightSpan
+from otel_flight.recording.light.self_test import Twins, are_light_spans_right
+
+
+@pytest.fixture
+def twins() -> Twins:
+    """Return two tracers that make the same spans; the second one light ones."""
+    return Twins(ParentBased(ALWAYS_ON))
+
+
+def test_light_spans_are_right_with_this_sdk() -> None:
+    """They are made here: nothing else in these tests would show it if they were not."""
+    assert are_light_spans_right()
+
+
+def test_it_is_a_span_of_the_api_and_of_the_sdk(twins: Twins) -> None:
+    """`isinstance` says so; it has weak references and free attributes."""
+    span = twins.tracers[1].start_span("a")
+    span.free = 1
+
+    assert type(span) is LightSpan
+    for kind in (trace.Span, sdk_trace.Span, sdk_trace.ReadableSpan):
+        assert isinstance(span, kind)
+    assert weakref.ref(span)() is span
+    assert span.free == 1
+    assert repr(span) == repr(twins.tracers[0].start_span("a"))
+    with pytest.raises(AttributeError, match="no attribute 'other'"):
+        span.other  # noqa: B018
+
+
+def test_its_parts_are_the_sdks_own(twins: Twins) -> None:
+    """Who reads the private fields finds what is in them in a span of the SDK."""
+    span = twins.tracers[1].start_span("a", attributes={"a": 1})
+
+    assert isinstance(span._attributes, BoundedAttributes)
+    assert isinstance(span._events, BoundedList)
+    assert isinstance(span._links, BoundedList)
+    assert span._limits is twins.tracers[1]._span_limits
+    assert span._span_processor is twins.tracers[1].span_processor
+    assert span._instrumentation_info is twins.tracers[1].instrumentation_info
+    assert span._attributes is span._attributes
+
+
+def test_what_is_set_after_someone_looked_is_seen(twins: Twins) -> None:
+    """The attributes that were made for a reader are those that the span goes on with."""
+    for tracer in twins.tracers:
+        span = tracer.start_span("a", attributes={"a": 1})
+        seen = span.attributes
+        span.set_attribute("b", 2)
+
+        assert dict(span.attributes) == dict(seen) == {"a": 1, "b": 2}
+
+
+def test_the_arguments_stay_the_programs_own(twins: Twins) -> None:
+    """A dict that was given is copied, so that it may change."""
+    given = {"a": 1}
+    span = twins.tracers[1].start_span("a", attributes=given)
+    given["a"] = 2
+
+    assert span.attributes == {"a": 1}
+
+
+def test_a_childs_parent_is_its_context(twins: Twins) -> None:
+    """The context of a span is one object, for whoever asks for it."""
+    span = twins.tracers[1].start_span("a")
+    child = twins.tracers[1].start_span("b", trace.set_span_in_context(span))
+
+    assert child.parent is span.get_span_context() is span.context
+
+
+def test_it_ends_once(twins: Twins, caplog: pytest.LogCaptureFixture) -> None:
+    """What is done to it afterwards changes nothing, and is logged as the SDK logs it."""
+    messages = []
+
+    for tracer, recorder in zip(twins.tracers, twins.recorders, strict=True):
+        caplog.clear()
+        span = tracer.start_span("a", attributes={"a": 1}, start_time=1)
+        span.end(2)
+        span.end(3)
+        span.set_attribute("a", 2)
+        span.set_attributes({"b": 2})
+        span.update_name("b")
+        span.add_event("late")
+        assert not span.is_recording()
+        assert len(recorder.ended) == 1
+        assert (span.name, dict(span.attributes), span.end_time) == ("a", {"a": 1}, 2)
+        messages.append([(record.name, record.getMessage()) for record in caplog.records])
+
+    assert messages[0] == messages[1]
+
+
+def test_of_many_threads_one_ends_it(twins: Twins, caplog: pytest.LogCaptureFixture) -> None:
+    """A span that all threads end at once is recorded once."""
+    caplog.set_level(logging.ERROR, "opentelemetry.sdk.trace")
+    for _ in range(50):
+        span = twins.tracers[1].start_span("a")
+        barrier = threading.Barrier(4)
+
+        def end(span: Any = span, barrier: threading.Barrier = barrier) -> None:
+            barrier.wait()
+            span.end()
+
+        threads = [threading.Thread(target=end) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+
+    assert len(twins.recorders[1].ended) == 50
+
+
+def test_it_is_in_no_cycle(twins: Twins) -> None:
+    """A span that ended is gone with the last reference to it, whatever was asked of it."""
+    gc.disable()
+    try:
+        for asked in ("name", "attributes", "events", "links", "status", "resource"):
+            span = twins.tracers[1].start_span("a", attributes={"a": 1})
+            getattr(span, asked)
+            span.end()
+            twins.recorders[1].ended.clear()
+            reference = weakref.ref(span)
+            del span
+            assert reference() is None
+    finally:
+        gc.enable()
+
+
+@pytest.mark.parametrize("value", [None, ["a"], b"a", {"a": 1}, object()])
+def test_odd_values_are_left_to_the_sdk(twins: Twins, value: Any) -> None:
+    """What is no plain value becomes what the SDK makes of it."""
+    found = []
+
+    for tracer in twins.tracers:
+        span = tracer.start_span("a", attributes={"a": value})
+        span.set_attribute("b", value)
+        span.set_attributes({"c": value})
+        found.append({key: str(kept)[:10] for key, kept in span.attributes.items()})
+
+    assert found[0] == found[1]
