@@ -81,15 +81,20 @@ def _counted(incident: Incident, unfinished_before: set[int], yield_gil: YieldGi
     window.undecoded = 0
     counts: Counter[str] = Counter()
     resource: dict[str, Any] = dict(incident.manifest.resource)
-    ended_before: list[str] = []
+    sent_before: list[str] = []
     for lane in LANES:
         for item in with_yields(window.records(lane), yield_gil):
             counts[f"{LANE_NAMES[lane]}/{type(item.record).__name__}"] += 1
             if not resource and item.resource is not None:
                 resource = item.resource.attributes
             if isinstance(item.record, Span) and item.record.span_id in unfinished_before:
-                ended_before.append(span_text(item.record.span_id))
+                sent_before.append(span_text(item.record.span_id))
     losses = msgspec.structs.replace(incident.manifest.losses, undecoded=window.undecoded)
+    sent_before.extend(
+        span_text(found.record.span_id)
+        for found in with_yields(window.unfinished(), yield_gil)
+        if found.record.span_id in unfinished_before
+    )
     manifest = msgspec.structs.replace(
         incident.manifest,
         resource=resource,
@@ -98,7 +103,7 @@ def _counted(incident: Incident, unfinished_before: set[int], yield_gil: YieldGi
         spans=counts[f"{LANE_NAMES[LANE_SPANS]}/{Span.__name__}"],
         losses=losses,
         is_unexamined=False,
-        unfinished_before=ended_before,
+        unfinished_before=sent_before,
     )
     return Incident(manifest, window, incident.path)
 

@@ -2,6 +2,9 @@
 
 Such as `SIGTERM`, `16`, `undelivered`, `3.12`: of each kind of word, only those that are named. It
 prints a table, and fails where something was lost or an end took too long.
+
+`crashes` instead kills a program a hundred times, or as often as the next word says, while it makes
+and delivers incidents, and counts what arrived.
 """
 
 from __future__ import annotations
@@ -15,16 +18,21 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
+from tests.support.otlp_messages import Transport
+from tests.torture.crashes import crash
 from tests.torture.exits import STATES, WAYS, Case, run
 
 THREADS: Final = ("0", "1", "4", "16")
 PYTHONS: Final = ("3.10", "3.11", "3.12", "3.13", "3.14", "3.15")
+_CRASHES: Final = "100"
 ROOT: Final = Path(__file__).parents[2]
 _IMPORTS: Final = "import otel_flight, opentelemetry.sdk"
 
 
 def main(words: Sequence[str]) -> int:
     """Run the cases that are asked for; return the exit code."""
+    if "crashes" in words:
+        return crash_by_each(int(next(filter(str.isdigit, words), _CRASHES)))
     asked = [
         [each for each in known if each in words] or list(known)
         for known in (PYTHONS, WAYS, THREADS, STATES)
@@ -40,6 +48,15 @@ def main(words: Sequence[str]) -> int:
             faults += show(python, Case(how, int(threads), state, interpreter))
     say(f"{faults} faults")
     return min(faults, 1)
+
+
+def crash_by_each(cycles: int) -> int:
+    """Kill a program so often that delivers by HTTP, then one that does by gRPC."""
+    transports: tuple[Transport, ...] = ("http/protobuf", "grpc")
+    found = [crash(cycles, transport, say=say) for transport in transports]
+    for each in found:
+        say(f"{each}")
+    return int(any(each.faults for each in found))
 
 
 def show(python: str, case: Case) -> int:

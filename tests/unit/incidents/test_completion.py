@@ -60,6 +60,21 @@ def test_others_can_run_every_few_dozen_records(own_environment: Path) -> None:
     assert 0 < window.longest <= 100
 
 
+def test_what_went_out_unfinished_before_is_known(own_environment: Path) -> None:
+    """Whether it has ended by now or not: no span is sent twice under its own id."""
+    with RecordingRig(own_environment) as rig:
+        ended, still_open, new = (rig.tracer.start_span(name) for name in ("one", "two", "new"))
+        ended.end()
+        incident = incident_of(rig)
+        new.end()
+        still_open.end()
+    before = {span.get_span_context().span_id for span in (ended, still_open)}
+
+    completed = complete(incident, ASSEMBLY.rulebook, Guard(), before)
+
+    assert completed.manifest.unfinished_before_ids == before
+
+
 def test_the_evidence_does_not_provoke_a_full_garbage_collection(own_environment: Path) -> None:
     """Thousands of objects that survive for a second make the host collect all of its own."""
     with RecordingRig(own_environment, runtime_bytes="512KiB") as rig:

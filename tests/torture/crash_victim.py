@@ -1,0 +1,43 @@
+"""Records spans and makes incidents until it is killed, or delivers what is there and ends.
+
+Its argument says which: `work` or `deliver`. It prints a word when it has begun.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+
+from opentelemetry.sdk.trace import TracerProvider
+
+import otel_flight
+
+_SPANS = 600
+_BETWEEN_SECONDS = 0.05
+_LONGEST_SECONDS = 300.0
+
+
+def main(what: str) -> None:
+    """Do what is asked for."""
+    provider = TracerProvider(shutdown_on_exit=False)
+    recorder = otel_flight.install(tracer_provider=provider)
+    tracer = provider.get_tracer("victim")
+    open_for_ever = tracer.start_span("open")
+    tracer.start_span("first").end()
+    sys.stdout.write("begun\n")
+    sys.stdout.flush()
+    until = time.monotonic() + _LONGEST_SECONDS
+    while what == "work" and time.monotonic() < until:
+        for _ in range(_SPANS):
+            tracer.start_span("work").end()
+        recorder.trigger("as often as it goes")
+        time.sleep(_BETWEEN_SECONDS)
+    while what == "deliver" and time.monotonic() < until:
+        time.sleep(_BETWEEN_SECONDS * 10)
+        if not recorder.statistics().delivery.pending_incidents:
+            break
+    open_for_ever.end()
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])
