@@ -27,6 +27,8 @@ from otel_flight.recording.light.switch import LightSwitch
 from otel_flight.recording.sampler import FlightSampler
 from otel_flight.ring.layout import MAX_RECORD_BYTES
 
+_SPREAD: Final = 0x9E3779B97F4A7C15
+"""A factor that spreads numbers in a row over all of 64 bits, by which samplers decide."""
 _logger = logging.getLogger("otel_flight")
 _PROPERTIES: Final = (
     "name",
@@ -57,7 +59,8 @@ class CountedIds(IdGenerator):
 
     def generate_trace_id(self) -> int:
         """Return the next one."""
-        return self.generate_span_id() << 64 | 0xA1
+        number = self.generate_span_id()
+        return number << 64 | number * _SPREAD & (1 << 64) - 1
 
     def is_trace_id_random(self) -> bool:
         """Return what the SDK's own generator does."""

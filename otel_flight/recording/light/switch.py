@@ -37,6 +37,8 @@ INHERITED: Final[int] = int(TraceFlags.SAMPLED) | RANDOM
 """The flags of a child whose sampler decides as was decided for its parent."""
 FLAGS: Final = tuple(TraceFlags(value) for value in range(INHERITED + 1))
 
+_LOW_64: Final = (1 << 64) - 1
+_ALWAYS: Final = 1 << 64
 _ON, _OFF = sampling.Decision.RECORD_AND_SAMPLE, sampling.Decision.DROP
 _PARENT_BASED: Final = frozenset(
     kind
@@ -70,7 +72,10 @@ class LightSwitch:
         self._forcing = sampler
         self._dropping = copy.copy(sampler)
         self._dropping.lets_drop = True
-        self.follows_parent = _follows_parent(sampler.root)
+        self.follows_parent = _follows_parent(sampler.root, "local")
+        is_known = self.follows_parent and _follows_parent(sampler.root, "remote")
+        root: Any = sampler.root
+        self._bound = _bound_of(root._root) if is_known else None
 
     def refresh(self, tracer: Any) -> str:
         """Decide anew for a tracer; return the mode."""
@@ -110,13 +115,21 @@ class LightSwitch:
         """
         ids = tracer.id_generator
         trace_id = parent[0] if parent[5] else ids.generate_trace_id()
-        result = self._forcing.should_sample(context, trace_id, *about)
-        flags = 1 if result.decision is _ON else 0
-        flags |= self._random_flag(ids, parent)
-        own = SpanContext(trace_id, ids.generate_span_id(), False, FLAGS[flags], result.trace_state)
+        kept: Any = about[2]
+        if self._bound is not None:
+            is_sampled = parent[3] & 1 if parent[5] else trace_id & _LOW_64 < self._bound
+            state = parent[4] if parent[5] else None
+        else:
+            result = self._forcing.should_sample(context, trace_id, *about)
+            is_sampled = result.decision is _ON
+            state = result.trace_state
+            kept = result.attributes
+            if type(kept) is MappingProxyType:
+                kept = dict(kept)
+        flags = FLAGS[(1 if is_sampled else 0) | self._random_flag(ids, parent)]
+        own = SpanContext(trace_id, ids.generate_span_id(), False, flags, state)
         self.note_forced(own)
-        kept: Any = result.attributes
-        return own, dict(kept) if type(kept) is MappingProxyType else kept
+        return own, kept
 
     @staticmethod
     def _random_flag(ids: Any, parent: Any) -> int:
@@ -165,11 +178,16 @@ def _looks_at_sampled_ends_only(processor: Any) -> bool:
 _METHODS: Final = frozenset({"on_start", "_on_ending", "on_end"})
 
 
-def _follows_parent(sampler: Any) -> bool:
-    if type(sampler) not in _PARENT_BASED:
-        return False
-    delegates = sampler._local_parent_sampled, sampler._local_parent_not_sampled
-    return all(
-        type(delegate) is sampling.StaticSampler and delegate._decision is decision
-        for delegate, decision in zip(delegates, (_ON, _OFF), strict=True)
+def _follows_parent(sampler: Any, where: str) -> bool:
+    """Return whether a sampler decides as was decided for the parent, local or remote."""
+    return type(sampler) in _PARENT_BASED and all(
+        _bound_of(getattr(sampler, f"_{where}_parent_{delegate}")) == bound
+        for delegate, bound in (("sampled", _ALWAYS), ("not_sampled", 0))
     )
+
+
+def _bound_of(sampler: Any) -> int | None:
+    """Return below which 64 bits of a trace id a sampler of the SDK keeps it; None: of no other."""
+    if type(sampler) is sampling.StaticSampler:
+        return {_ON: _ALWAYS, _OFF: 0}.get(sampler._decision)
+    return sampler.bound if type(sampler) is sampling.TraceIdRatioBased else None
