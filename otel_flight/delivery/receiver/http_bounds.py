@@ -30,6 +30,15 @@ _MOST_BYTES: Final = 2 * MOST_BODY_BYTES
 _LONGEST_SECONDS: Final = 60.0
 """An answer may take so many seconds where the exporter has no timeout."""
 
+_TLS_RECORD_BYTES: Final = 16 * 1024
+
+
+def _seconds_until(moment_ns: int, what: str) -> float:
+    seconds = (moment_ns - monotonic_ns()) / 1e9
+    if seconds <= 0:
+        raise TimeoutError(f"{what} takes too long")
+    return seconds
+
 
 class _BoundedStream(io.RawIOBase):
     """The answer that comes through a connection, as far as it may go.
@@ -57,12 +66,9 @@ class _BoundedStream(io.RawIOBase):
         Raises:
             OSError: the answer is too long, or takes too long.
         """
-        seconds_left = (self._until_ns - monotonic_ns()) / 1e9
-        if seconds_left <= 0:
-            raise TimeoutError("the answer takes too long")
+        self._connection.settimeout(_seconds_until(self._until_ns, "the answer"))
         if self._bytes_left <= 0:
             raise OSError("the answer is too long")
-        self._connection.settimeout(seconds_left)
         count: int | None = self._source.readinto(memoryview(buffer)[: self._bytes_left])
         self._bytes_left -= count or 0
         return count
@@ -88,6 +94,21 @@ class _Connection(HTTPConnection):
 
 class _TlsConnection(HTTPSConnection):
     response_class = _BoundedAnswer
+
+    def send(self, data: Any) -> None:
+        """Send some bytes within the timeout, as a connection without encryption does.
+
+        An encrypted one has the whole timeout for each record: who reads slowly holds it for long.
+        """
+        if self.sock is None or not isinstance(data, bytes):
+            super().send(data)
+            return
+        timeout_seconds = self.sock.gettimeout()
+        until_ns = monotonic_ns() + int((timeout_seconds or _LONGEST_SECONDS) * 1e9)
+        for start in range(0, len(data), _TLS_RECORD_BYTES):
+            self.sock.settimeout(_seconds_until(until_ns, "the request"))
+            super().send(data[start : start + _TLS_RECORD_BYTES])
+        self.sock.settimeout(timeout_seconds)
 
 
 class HttpPool(HTTPConnectionPool):
