@@ -227,6 +227,22 @@ def test_a_start_span_that_someone_patched_is_called(monkeypatch: pytest.MonkeyP
     assert seen == ["a", "b", "c"]
 
 
+def test_a_method_of_spans_that_someone_patched_is_called(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It was patched to see all spans of the SDK."""
+    seen = []
+    theirs = Span.end
+
+    def end(self: Span, end_time: int | None = None) -> None:
+        seen.append(self.name)
+        theirs(self, end_time)
+
+    monkeypatch.setattr(Span, "end", end)
+    tracer, _, _ = installed()
+
+    assert are_light(tracer) == [False] * 3
+    assert seen == ["c", "b", "a"]
+
+
 def test_a_stopped_recorder_makes_no_light_spans() -> None:
     """Nobody would record them; and they come back with it."""
     tracer, recorder, _ = installed()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import copy
 from _thread import get_ident
+from collections.abc import Iterable
 from types import MappingProxyType, SimpleNamespace
 from typing import Any, Final
 
@@ -45,9 +46,26 @@ _PARENT_BASED: Final = frozenset(
     for kind in vars(sampling).values()
     if isinstance(kind, type) and issubclass(kind, sampling.ParentBased)
 )
+_METHODS: Final = ("on_start", "_on_ending", "on_end")
+_REPLACED: Final = (
+    "__init__",
+    "end",
+    "get_span_context",
+    "set_attribute",
+    "set_attributes",
+    "start",
+    "update_name",
+)
+"""These methods of a span are not called on a light one, as it has its own."""
+
+
+def _methods_of(kind: type, names: Iterable[str]) -> tuple[object, ...]:
+    return tuple(getattr(kind, name, None) for name in names)
+
+
+_SDK_METHODS: Final = _methods_of(sdk_trace._Span, _REPLACED)
 _EXPORTING: Final = {
-    kind: tuple(getattr(kind, name, None) for name in ("on_start", "_on_ending", "on_end"))
-    for kind in (BatchSpanProcessor, SimpleSpanProcessor)
+    kind: _methods_of(kind, _METHODS) for kind in (BatchSpanProcessor, SimpleSpanProcessor)
 }
 """The SDK's span processors that look at no span before it ends, and at no unsampled one then."""
 
@@ -155,6 +173,7 @@ class LightSwitch:
             or self.recorder.pipeline is not self.pipeline
             or len(others) == len(self.processors)
             or _has_metrics(tracer)
+            or _methods_of(sdk_trace._Span, _REPLACED) != _SDK_METHODS
             or type(context_api._RUNTIME_CONTEXT) is not ContextVarsRuntimeContext
             or not all(map(_looks_at_sampled_ends_only, others))
         ):
@@ -171,11 +190,8 @@ def _has_metrics(tracer: Any) -> bool:
 def _looks_at_sampled_ends_only(processor: Any) -> bool:
     kind = type(processor)
     known = _EXPORTING.get(kind)
-    methods = tuple(getattr(kind, name, None) for name in ("on_start", "_on_ending", "on_end"))
-    return known is not None and methods == known and vars(processor).keys().isdisjoint(_METHODS)
-
-
-_METHODS: Final = frozenset({"on_start", "_on_ending", "on_end"})
+    is_patched = not vars(processor).keys().isdisjoint(_METHODS)
+    return known is not None and known == _methods_of(kind, _METHODS) and not is_patched
 
 
 def _follows_parent(sampler: Any, where: str) -> bool:
