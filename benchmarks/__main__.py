@@ -19,6 +19,7 @@ from benchmarks import (
     flush_rate,
     flush_stall,
     idle,
+    instructions,
     memory,
     pipeline,
     queryable,
@@ -36,6 +37,7 @@ from benchmarks.figures import TABLE_HEADER, Result, as_json, table_rows
 BENCHMARKS: dict[str, Callable[..., Result]] = {
     "span_cost": span_cost.run,
     "threads": threads.run,
+    "instructions": instructions.run,
     "service": service.run,
     "sampled": sampled.run,
     "memory": memory.run,
@@ -79,6 +81,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
         }
         options.json.parent.mkdir(parents=True, exist_ok=True)
         options.json.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+    figures = [figure for result in results for figure in result.figures]
+    missed = [each for each in figures if each.budget and not each.budget.is_kept_by(each.value)]
+    if options.strict and missed:
+        sys.exit(f"{len(missed)} budgets were missed")
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -89,6 +95,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--smoke", action="store_true", help="tiny sizes: shows that all of it runs, not figures"
     )
+    parser.add_argument("--strict", action="store_true", help="fail when a budget is missed")
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write the figures here")
     return parser
 

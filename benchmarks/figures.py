@@ -9,7 +9,7 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Budget:
-    """A limit from the design that a figure is shown against; never enforced."""
+    """A limit from the design that a figure is shown against; enforced with `--strict` only."""
 
     limit: float
     is_floor: bool = False

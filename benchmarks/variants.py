@@ -199,6 +199,7 @@ class _InstalledFlight(_Flight):
 
     def attach(self, provider: TracerProvider) -> None:
         self._recorder = _otel_flight().install(tracer_provider=provider, **self._settings())
+        self._recorder.start()
 
 
 class _HeavyFlight(_InstalledFlight):
