@@ -110,6 +110,8 @@ class LaneWriter:
         self._segments = segments
         words[self._lane_words + layout.L_FIRST_SEGMENT] = first_segment
         words[self._lane_words + layout.L_SEGMENTS] = segments
+        # The first segment is opened as if it had to be sealed before.
+        self._commit_word = layout.segment_offset(first_segment) // layout.WORD + layout.S_COMMIT
         self._turn[_TOKEN] = None
         self._open_segment(0)
         self.drain()
@@ -138,27 +140,24 @@ class LaneWriter:
         Never waits, never raises. Any thread, garbage collection and signal handlers included.
         """
         length = len(data)
-        turn = self._turn
+        commit = self._commit
+        used = commit & _MASK
         is_written = False
-        try:
-            del turn[_TOKEN]
+        if used + length <= _PAYLOAD_BYTES and reference in self._defined and not self._overflow:
+            turn = self._turn
             try:
-                commit = self._commit
-                used = commit & _MASK
-                if (
-                    used + length <= _PAYLOAD_BYTES
-                    and reference in self._defined
-                    and not self._overflow
-                ):
-                    start = self._base + used
-                    self._memory[start : start + length] = data
-                    self._words[self._commit_word] = commit = commit + length + _ONE
-                    self._commit = commit
-                    is_written = True
-            finally:
-                turn[_TOKEN] = None
-        except KeyError:  # it is somebody else's
-            pass
+                del turn[_TOKEN]
+                try:
+                    if self._commit is commit:  # so all of that is still as it was
+                        start = self._base + used
+                        self._memory[start : start + length] = data
+                        self._words[self._commit_word] = commit = commit + length + _ONE
+                        self._commit = commit
+                        is_written = True
+                finally:
+                    turn[_TOKEN] = None
+            except KeyError:  # it is somebody else's
+                pass
         if not is_written:
             self._leave(data, reference)
         elif self._overflow:
@@ -258,16 +257,14 @@ class LaneWriter:
                     words = self._words
                     commit = self._commit
                     first_record = self._first_record + (commit >> _RECORDS & _MASK)
-                    if full:
-                        words[self._commit_word - layout.S_COMMIT + layout.S_SEALED] = now
-                    if words[word + layout.S_SEQUENCE]:
-                        evicted = words[word + layout.S_COMMIT]
-                        records = evicted >> _RECORDS & _MASK
-                        self._evicted_records += records - (evicted >> _DEFINITIONS)
-                        self._evicted_bytes += evicted & _MASK
-                        words[word + layout.S_SEQUENCE] = 0
-                        words[self._lane_words + layout.L_EVICTED_RECORDS] = self._evicted_records
-                        words[self._lane_words + layout.L_EVICTED_BYTES] = self._evicted_bytes
+                    words[self._commit_word - layout.S_COMMIT + layout.S_SEALED] = now
+                    evicted = words[word + layout.S_COMMIT]  # 0 in a segment that is new
+                    records = evicted >> _RECORDS & _MASK
+                    self._evicted_records += records - (evicted >> _DEFINITIONS)
+                    self._evicted_bytes += evicted & _MASK
+                    words[word + layout.S_SEQUENCE] = 0
+                    words[self._lane_words + layout.L_EVICTED_RECORDS] = self._evicted_records
+                    words[self._lane_words + layout.L_EVICTED_BYTES] = self._evicted_bytes
                     words[word + layout.S_COMMIT] = 0
                     words[word + layout.S_OPENED] = now
                     words[word + layout.S_SEALED] = 0

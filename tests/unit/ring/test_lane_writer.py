@@ -344,7 +344,7 @@ class TestThreads:
 
             assert bench.lane.counts().dropped_records == 0
             assert bench.lane.counts().written_records == 16 * 2000
-            if HAS_GIL:
+            if HAS_GIL and sys.version_info >= (3, 11):  # see UNINTERRUPTED
                 assert max(waited) < 16
             bench.lane.drain()
             assert not bench.lane._overflow
