@@ -107,8 +107,8 @@ def _run(suite: Suite, suites: Sequence[Suite], version: str, changed: str) -> L
         missing = f"there is no Python {version}"
     elif as_pair(version) < suite.oldest_python:
         missing = "it needs Python {}.{}".format(*suite.oldest_python)
-    elif not suite.project and suite.modules and not has_own_tests(python):
-        missing = "this Python came without its own tests"
+    elif not suite.project and suite.modules and not has_own_tests(python, suite.modules[0]):
+        missing = "this Python came without these tests of its own"
     if python is None or missing:
         return Line(suite.name, suite.version, version, left_out=missing)
     folder = RUNS / f"{suite.name}-{version}"

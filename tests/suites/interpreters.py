@@ -24,9 +24,9 @@ def find_interpreter(version: str) -> Path | None:
     return Path(found) if found is not None and _runs(found) else None
 
 
-def has_own_tests(program: Path) -> bool:
-    """Return whether CPython's own tests are installed with this Python; Debian leaves them out."""
-    return _runs(program, "import test.test_logging")
+def has_own_tests(program: Path, module: str) -> bool:
+    """Return whether these of CPython's tests are installed; Debian leaves out all, pyenv some."""
+    return _runs(program, f"import {module}")
 
 
 def as_pair(version: str) -> tuple[int, int]:

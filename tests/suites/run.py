@@ -114,7 +114,7 @@ def run_suite(
         )
         done: dict[str, Outcome] = {}
         for _ in range(_MOST_STARTS):
-            left_out.write_text(json.dumps([*suite.skip, *done]))
+            left_out.write_text(json.dumps({"begins": [*suite.skip], "done": [*done]}))
             end = process.run()
             done, running = _read(outcomes_file)
             if not running:
