@@ -38,6 +38,7 @@ GRACE_SECONDS: Final = 0.5
 """An end takes at most this many seconds longer than the setting says."""
 _VICTIM: Final = str(Path(__file__).with_name("victim.py"))
 _ENDS: Final = re.compile(r"^ends (\d+)$", re.MULTILINE)
+_OVER: Final = re.compile(r"^over (\d+)$", re.MULTILINE)
 _INCIDENT: Final = re.compile(r"^incident (\S+)$", re.MULTILINE)
 
 
@@ -66,7 +67,8 @@ class Outcome:
 
     Attributes:
         exit_code: of the program.
-        seconds: from its last statement to its end.
+        seconds: from its last statement until its exit handlers had run, or to its end where they
+            do not: what the interpreter takes to end is not ours.
         place: where its incident is: `spool`, `ring`, or `lost`.
     """
 
@@ -116,8 +118,9 @@ def run(case: Case) -> Outcome:
         ends, incident = _ENDS.search(output), _INCIDENT.search(output)
         assert ends is not None, output
         assert incident is not None, output
-        seconds = (ended_ns - int(ends[1])) / 1e9
-        return Outcome(exit_code, seconds, _place(folder, incident[1], case))
+        over = _OVER.search(output)
+        seconds = (int(over[1]) if over else ended_ns) - int(ends[1])
+        return Outcome(exit_code, seconds / 1e9, _place(folder, incident[1], case))
 
 
 def _place(folder: Path, incident_id: str, case: Case) -> str:

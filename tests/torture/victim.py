@@ -1,11 +1,13 @@
 """Ends in one of several ways, with threads at work, while an incident is open or undelivered.
 
 Arguments: how it ends, how many threads work, in which state the incident is, how many spans the
-window holds. It prints the incident's id and, right before the end, the monotonic clock.
+window holds. It prints the incident's id and the monotonic clock, right before the end and after
+the exit handlers, where they run.
 """
 
 from __future__ import annotations
 
+import atexit
 import os
 import signal
 import sys
@@ -39,6 +41,12 @@ def wait_until_written(recorder: otel_flight.FlightRecorder) -> None:
         time.sleep(0.01)
 
 
+def say_over() -> None:
+    """Say when all exit handlers have run."""
+    sys.stdout.write(f"over {time.monotonic_ns()}\n")
+    sys.stdout.flush()
+
+
 def end(how: str) -> None:
     """End, or return."""
     sys.stdout.write(f"ends {time.monotonic_ns()}\n")
@@ -56,6 +64,7 @@ def end(how: str) -> None:
 
 def main(how: str, threads: int, state: str, spans: int) -> None:
     """Record, make an incident, end."""
+    atexit.register(say_over)  # first, so that it is called last
     provider = TracerProvider()
     recorder = otel_flight.install(tracer_provider=provider, slow_root_seconds="off")
     tracer = provider.get_tracer("victim")

@@ -69,7 +69,7 @@ def _row(
         Text(entry.incident_id, style="bold"),
         one_line(manifest.title, 120),
         one_line(manifest.service_name, 40),
-        str(manifest.spans),
+        "–" if manifest.is_unexamined else str(manifest.spans),
         _deliveries(entry.state, log_state),
     ]
 

@@ -145,7 +145,7 @@ def test_a_hanging_exporter_does_not_hold_up_the_stop(station: Station) -> None:
     done = threading.Event()
     station.worker.submit(done.set)
 
-    assert station.worker.stop(Deadline.after(0.5))
+    assert station.worker.stop(Deadline.after(3))
 
     assert done.is_set()
     assert not station.state(entry).delivered
