@@ -13,7 +13,7 @@ INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 .DEFAULT_GOAL := help
 # Two installations into one environment at the same time break it.
 .NOTPARALLEL:
-.PHONY: help demo test hosts hunt backends test-backends suites torture damage lint format bench docs test-matrix sanitize coverage \
+.PHONY: help demo test hosts hunt backends test-backends suites torture damage lint format bench docs test-matrix newer-pythons sanitize coverage \
   wheel test-wheel hooks clean
 
 help: ## Show this list
@@ -66,6 +66,9 @@ docs: $(VENV)/.docs-installed ## Build the documentation; a warning is an error
 
 test-matrix: $(VENV)/.dev-installed ## Run the tests on every Python found, and on the oldest SDK
 	$(BIN)/nox $(if $(SESSIONS),--session $(SESSIONS)) $(if $(ARGS),-- $(ARGS))
+
+newer-pythons: ## Run unit and property tests on a CPython of a newer Debian (needs root; minutes)
+	.ci/newer-pythons $(ARGS)
 
 # A memory error or undefined behaviour ends the process with a report, which pytest must not capture.
 SANITIZERS := -O1 -g -UNDEBUG -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all

@@ -14,4 +14,5 @@ def status_of(url: str, method: str = "GET") -> int:
             assert isinstance(response, http.client.HTTPResponse)
             return response.status
     except urllib.error.HTTPError as error:
+        error.close()
         return error.code

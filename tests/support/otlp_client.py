@@ -29,6 +29,7 @@ def send(endpoint: str, message: Any) -> int:
             assert isinstance(response, http.client.HTTPResponse)
             return response.status
     except urllib.error.HTTPError as error:
+        error.close()
         return error.code
 
 
