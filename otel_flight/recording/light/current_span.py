@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable
+from contextlib import ContextDecorator
 from types import TracebackType
 from typing import Any, Final, Literal, TypeVar
 
@@ -93,26 +94,29 @@ class SpanScope:
 
     def __call__(self, function: _Function) -> _Function:
         """Return the function with this around each call; around a coroutine function's await."""
-        decorated: Any
-        if inspect.iscoroutinefunction(function):
+        if not inspect.iscoroutinefunction(function):
+            return _Decorator(self._again)(function)
 
-            @functools.wraps(function)
-            async def decorated(*args: Any, **named: Any) -> Any:
-                with self._again():
-                    return await function(*args, **named)
+        @functools.wraps(function)
+        async def decorated(*args: Any, **named: Any) -> Any:
+            with self._again():
+                return await function(*args, **named)
 
-        else:
-
-            @functools.wraps(function)
-            def decorated(*args: Any, **named: Any) -> Any:
-                with self._again():
-                    return function(*args, **named)
-
-        return decorated  # type: ignore[no-any-return]
+        return decorated  # type: ignore[return-value]
 
     def __del__(self) -> None:
         if self._state is _ENTERED:
             self.__exit__(GeneratorExit, GeneratorExit(), None)
+
+
+class _Decorator(ContextDecorator):
+    """Decorates as contextlib does, from Python 3.15 on generators as long as they run."""
+
+    def __init__(self, again: Callable[[], SpanScope]) -> None:
+        self._again = again
+
+    def _recreate_cm(self) -> Any:
+        return self._again()
 
 
 class StartedSpan(SpanScope):
