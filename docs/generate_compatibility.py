@@ -40,7 +40,7 @@ and once with the recorder. With it,
 - a slow one and one that fails make one incident each, with the spans of the process.
 
 The requests are some that are fine, one for a page that is not there, a slow one, and one that
-fails. Other versions are likely to work as well.
+fails. Other versions are likely to work as well; where there is a dash, it was not run.
 """
 _SIGNS: Final[Mapping[str, str]] = {"passed": "yes", "failed": "**no**", "known fault": "no"}
 

@@ -33,6 +33,8 @@ ENVIRONMENT: Final = {
     "PYTHONDONTWRITEBYTECODE": "1",
 }
 """Of the recorder's settings only the tail is another one, so that nobody waits for it."""
+QUIET_SECONDS: Final = 0.5
+"""A host that has written nothing for so long has written all that it has to say."""
 _MEMORY: Final = Path("/dev/shm")
 
 
@@ -110,6 +112,8 @@ def run_host(host: Host, folder: Path, redis: str, *, is_recorded: bool) -> Host
                 environment={"REDIS": redis},
             )
             host.traffic(visit)
+            if host.ends_by is not None:
+                _wait_for_last_lines(process)
             began = time.monotonic()
             if host.ends_by is not None:
                 visit.host_process().send_signal(host.ends_by)
@@ -127,6 +131,15 @@ def run_host(host: Host, folder: Path, redis: str, *, is_recorded: bool) -> Host
                     path.name for path in rings.glob("*.ring") if not _is_of_running(path)
                 ),
             )
+
+
+def _wait_for_last_lines(process: ServiceProcess) -> None:
+    """Let a host that answers before it logs write the lines of its last requests, too."""
+    seen, quiet_since = len(process.output()), time.monotonic()
+    while process.exit_code is None and time.monotonic() < quiet_since + QUIET_SECONDS:
+        time.sleep(0.05)
+        if (length := len(process.output())) != seen:
+            seen, quiet_since = length, time.monotonic()
 
 
 def _environment(host: Host, folder: Path, rings: Path, *, is_recorded: bool) -> dict[str, str]:

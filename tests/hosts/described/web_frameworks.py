@@ -56,7 +56,6 @@ HOSTS: Final[Sequence[Host]] = [
         name="Django's runserver",
         # The reloader kills its child.
         runs_exit_handlers=False,
-        says=(r"\"GET /items/# ",),
         section=_SECTION,
         command="opentelemetry-instrument python -m django runserver {port}",
         packages=("django",),

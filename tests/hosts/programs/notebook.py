@@ -11,12 +11,12 @@ from nbclient import NotebookClient
 
 INSTALL = """
 from opentelemetry import trace
-from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace import Tracer, TracerProvider
 import otel_flight
 trace.set_tracer_provider(TracerProvider())
 recorder = otel_flight.install()
 tracer = trace.get_tracer("notebook")
-tracer
+isinstance(tracer, Tracer)
 """
 WORK = """
 import time
