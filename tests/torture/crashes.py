@@ -22,6 +22,7 @@ _VICTIM: Final = str(Path(__file__).with_name("crash_victim.py"))
 _ANSWER_SECONDS: Final = 0.02
 """The receiver takes so long for each request, so that many a kill comes in the middle of one."""
 _LONGEST_LIFE_SECONDS: Final = 2.0
+_LONGEST_START_SECONDS: Final = 120.0
 _DELIVERY_SECONDS: Final = 600.0
 
 
@@ -106,7 +107,7 @@ def crash(
         }
         for cycle in range(cycles):
             with ServiceProcess([_VICTIM, "work"], environment=environment) as process:
-                process.wait_for_output("begun")
+                process.wait_for_output("begun", _LONGEST_START_SECONDS)
                 time.sleep(source.uniform(0, _LONGEST_LIFE_SECONDS))
                 process.send_signal(signal.SIGKILL)
                 process.wait()
