@@ -200,7 +200,9 @@ def use_interpreters() -> object:
     run_string = interpreters.exec if is_new else interpreters.run_string
 
     def run() -> None:
-        run_string(interpreters.create(), code)
+        interpreter = interpreters.create()
+        run_string(interpreter, code)
+        interpreters.destroy(interpreter)
 
     run_in_request(lambda: time.sleep(0.2))
     for thread in threads_of(run, run):
