@@ -91,7 +91,11 @@ class RunFactory:
             warn_once(self._in_force.problems)
         return self._in_force
 
-    def make(self, pipelines: Callable[[], Iterable[object]], *, has_main_failed: bool) -> Run:
+    def make(
+        self,
+        pipelines: Callable[[], Iterable[object]],
+        replay_late: Callable[[], None],
+    ) -> Run:
         """Return a new run; see there."""
         from otel_flight.running.run import Run
 
@@ -107,7 +111,7 @@ class RunFactory:
             assembly=self._assembly(),
             exporter=self._parts.exporter,
             pipelines=pipelines,
-            has_main_failed=has_main_failed,
+            replay_late=replay_late,
         )
 
     def load(self) -> None:

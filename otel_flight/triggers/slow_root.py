@@ -6,8 +6,6 @@ looks for spans without a parent would never fire there.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from types import MappingProxyType
 from typing import Final
 
 from opentelemetry.sdk.trace import ReadableSpan
@@ -18,7 +16,6 @@ from otel_flight.triggers.base import (
     Hooks,
     TriggerContext,
     TriggerDescription,
-    ids_of,
     name_of,
 )
 from otel_flight.triggers.gate.firing import FiringInbox
@@ -26,25 +23,13 @@ from otel_flight.triggers.roots.route_limits import RouteLimits, SlowRootSetting
 
 
 class SlowRootTrigger:
-    """Watch local roots that ended, on the application's thread.
-
-    Args:
-        limits: how long a root may take.
-        inbox: where firings go.
-        held_up: by span ids, nanoseconds that the recorder itself took.
-    """
+    """Watch local roots that ended, on the application's thread."""
 
     name: Final = trigger_names.SLOW_ROOT
 
-    def __init__(
-        self,
-        limits: RouteLimits,
-        inbox: FiringInbox,
-        held_up: Mapping[int, int] = MappingProxyType({}),
-    ) -> None:
+    def __init__(self, limits: RouteLimits, inbox: FiringInbox) -> None:
         self._limits = limits
         self._inbox = inbox
-        self._held_up = held_up
 
     def root_ended(self, span: ReadableSpan) -> None:
         """Fire when the local root took longer than its limit."""
@@ -54,8 +39,6 @@ class SlowRootTrigger:
                 return
         except TypeError:  # the SDK takes any object for a time, and none
             return
-        if self._held_up:
-            duration_ns -= self._held_up.get(ids_of(span)[1], 0)
         limit_ns = self._limits.limit_ns(name_of(span))
         if duration_ns > limit_ns:
             end_ns = span.end_time or 0
@@ -66,8 +49,7 @@ def _build(settings: SlowRootSettings, context: TriggerContext) -> Hooks | None:
     limits = RouteLimits(settings)
     if not limits.is_any:
         return None
-    trigger = SlowRootTrigger(limits, context.inbox, context.open_spans.held_up)
-    return Hooks(root_ended=trigger.root_ended)
+    return Hooks(root_ended=SlowRootTrigger(limits, context.inbox).root_ended)
 
 
 TRIGGER: Final = TriggerDescription(
