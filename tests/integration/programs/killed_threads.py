@@ -38,7 +38,7 @@ def record_until_killed(ended: memoryview[int], is_compiled: bool) -> None:
     provider = TracerProvider()
     recorder = otel_flight.install(
         tracer_provider=provider,
-        window_bytes="4MiB",
+        window_bytes="16MiB",  # more than they write until the kill
         error_span="off",
         slow_root_seconds=None,
         compiled=is_compiled,
