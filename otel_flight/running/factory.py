@@ -91,11 +91,7 @@ class RunFactory:
             warn_once(self._in_force.problems)
         return self._in_force
 
-    def make(
-        self,
-        pipelines: Callable[[], Iterable[object]],
-        replay_late: Callable[[], None],
-    ) -> Run:
+    def make(self, pipelines: Callable[[], Iterable[object]], *, has_main_failed: bool) -> Run:
         """Return a new run; see there."""
         from otel_flight.running.run import Run
 
@@ -111,7 +107,7 @@ class RunFactory:
             assembly=self._assembly(),
             exporter=self._parts.exporter,
             pipelines=pipelines,
-            replay_late=replay_late,
+            has_main_failed=has_main_failed,
         )
 
     def load(self) -> None:

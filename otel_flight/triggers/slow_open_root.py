@@ -60,10 +60,11 @@ class SlowOpenRootTrigger:
                 continue
             span = roots[span_id]
             limit_ns = self._limits.limit_ns(name_of(span))
-            if age_ns > limit_ns:
+            own_ns = age_ns - self._open_spans.held_up.get(span_id, 0)
+            if own_ns > limit_ns:
                 self._fired.add(span_id)
                 wall_ns = self._clock.wall_ns()
-                self._inbox.offer(slow_firing(self.name, span, wall_ns, age_ns, limit_ns))
+                self._inbox.offer(slow_firing(self.name, span, wall_ns, own_ns, limit_ns))
 
 
 def _build(settings: SlowOpenRootSettings, context: TriggerContext) -> Hooks | None:

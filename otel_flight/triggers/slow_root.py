@@ -6,6 +6,8 @@ looks for spans without a parent would never fire there.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Final
 
 from opentelemetry.sdk.trace import ReadableSpan
@@ -16,6 +18,7 @@ from otel_flight.triggers.base import (
     Hooks,
     TriggerContext,
     TriggerDescription,
+    ids_of,
     name_of,
 )
 from otel_flight.triggers.gate.firing import FiringInbox
@@ -23,13 +26,25 @@ from otel_flight.triggers.roots.route_limits import RouteLimits, SlowRootSetting
 
 
 class SlowRootTrigger:
-    """Watch local roots that ended, on the application's thread."""
+    """Watch local roots that ended, on the application's thread.
+
+    Args:
+        limits: how long a root may take.
+        inbox: where firings go.
+        held_up: by span ids, nanoseconds that the recorder itself took.
+    """
 
     name: Final = trigger_names.SLOW_ROOT
 
-    def __init__(self, limits: RouteLimits, inbox: FiringInbox) -> None:
+    def __init__(
+        self,
+        limits: RouteLimits,
+        inbox: FiringInbox,
+        held_up: Mapping[int, int] = MappingProxyType({}),
+    ) -> None:
         self._limits = limits
         self._inbox = inbox
+        self._held_up = held_up
 
     def root_ended(self, span: ReadableSpan) -> None:
         """Fire when the local root took longer than its limit."""
@@ -39,6 +54,8 @@ class SlowRootTrigger:
                 return
         except TypeError:  # the SDK takes any object for a time, and none
             return
+        if self._held_up:
+            duration_ns -= self._held_up.get(ids_of(span)[1], 0)
         limit_ns = self._limits.limit_ns(name_of(span))
         if duration_ns > limit_ns:
             end_ns = span.end_time or 0
@@ -49,7 +66,8 @@ def _build(settings: SlowRootSettings, context: TriggerContext) -> Hooks | None:
     limits = RouteLimits(settings)
     if not limits.is_any:
         return None
-    return Hooks(root_ended=SlowRootTrigger(limits, context.inbox).root_ended)
+    trigger = SlowRootTrigger(limits, context.inbox, context.open_spans.held_up)
+    return Hooks(root_ended=trigger.root_ended)
 
 
 TRIGGER: Final = TriggerDescription(

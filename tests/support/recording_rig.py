@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,9 +14,8 @@ from typing_extensions import Self
 
 from otel_flight.assembly import Settings
 from otel_flight.guard import Guard
-from otel_flight.recording.first_spans import FirstSpans
 from otel_flight.recording.session import RecordingSession
-from otel_flight.recording.span_processor import RecordingSpanProcessor, unwatched
+from otel_flight.recording.span_processor import RecordingSpanProcessor
 from otel_flight.records.decoder import decode_records
 from otel_flight.records.records import (
     OpenSpan,
@@ -78,10 +77,7 @@ class RecordingRig:
         self.root_ends: list[ReadableSpan] = []
         self.notable: list[tuple[ReadableSpan, bool]] = []
         self.ended = EndedSpans()
-        self.begun = 0
-        self.meanwhile: Callable[[], None] = unwatched
-        self.first_spans = FirstSpans(self.begin_anew)
-        self.processor = RecordingSpanProcessor(self.first_spans, self.guard)
+        self.processor = RecordingSpanProcessor(self.begin_anew, self.guard)
         self.provider = TracerProvider(
             resource=Resource({"service.name": "rig"}),
             span_limits=span_limits,
@@ -93,10 +89,7 @@ class RecordingRig:
         self.session.open_ring({"service": "rig"})
         assert self.session.ring is not None
         self.ring: Ring = self.session.ring
-        self._record(self.processor)
-
-    def _record(self, processor: RecordingSpanProcessor) -> None:
-        processor.record_into(
+        self.processor.record_into(
             self.session,
             self.root_ends.append,
             self._note,
@@ -112,22 +105,19 @@ class RecordingRig:
         return self.ended.spans
 
     def begin_anew(self) -> None:
-        """Do what a recorder does in a forked child, without a thread."""
-        self.begun += 1
-        self.meanwhile()
+        """Do what a recorder does in a forked child."""
         if self.session.pid != os.getpid():
             self.session.abandon()
             self.session = RecordingSession(self.settings)
             self.session.open_ring({"service": "child"})
             assert self.session.ring is not None
             self.ring = self.session.ring
-            self.replay()
-
-    def replay(self) -> None:
-        """Record what spans did before there was a session, and all others from now on."""
-        replayed = RecordingSpanProcessor(self.first_spans, self.guard)
-        self._record(replayed)
-        self.first_spans.replay(replayed, lambda: self._record(self.processor))
+            self.processor.record_into(
+                self.session,
+                self.root_ends.append,
+                self._note,
+                shows_events=self.settings.error_cancelled,
+            )
 
     def tick(self) -> None:
         """Drain, beat and checkpoint once."""
@@ -155,7 +145,7 @@ class RecordingRig:
 
     def close(self) -> None:
         """Remove the ring."""
-        self.processor.disconnect()
+        self.processor.is_recording = False
         self.session.close()
 
     def __enter__(self) -> Self:
