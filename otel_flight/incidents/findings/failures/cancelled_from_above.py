@@ -45,6 +45,9 @@ smaller part of its time."""
 _MOMENT_NS: Final = 10_000_000
 """What is cancelled ends at most this many nanoseconds before the limit's exception, or after the
 caller was gone."""
+_FIRST_TRACEBACK_NS: Final = 50_000_000
+"""The limit's exception is recorded when its traceback is formatted, at most this many nanoseconds
+later the first time: Python 3.15 imports modules for that. What ended before is not named."""
 _GRPC_STATUSES: Final = {
     1: "was cancelled by its caller",
     4: "had a deadline, set by its caller, which passed",
@@ -125,7 +128,9 @@ def _by_a_limit(evidence: Evidence, trigger: WindowSpan) -> _Cancellation | None
     ended_ns = _recorded_ns(outer)
     how = f"ran into a time limit after {short_duration(ended_ns - outer.start_ns)}"
     how += f", set in {quoted(limit, LONGEST_PLACE)}" if limit else ""
-    inner = _running(evidence, outer, Interval(ended_ns - _MOMENT_NS, ended_ns))
+    inner = _running(evidence, outer, Interval(ended_ns - _MOMENT_NS, ended_ns)) or _running(
+        evidence, outer, Interval(ended_ns - _FIRST_TRACEBACK_NS, ended_ns)
+    )
     return _Cancellation(how, outer, inner, place, explains_time=True)
 
 
