@@ -51,6 +51,7 @@ class _Always(LightSwitch):
         self._pipeline = pipeline
         self.sampler = object()  # so that each span asks
         self.follows_parent = False
+        self._bound = None  # so that the sampler is asked, who may be another one by then
 
     def refresh(self, tracer: Any) -> str:
         config = getattr(tracer, "_tracer_config", None)
