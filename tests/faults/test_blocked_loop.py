@@ -91,7 +91,9 @@ def test_the_stall_fires_by_itself_and_names_its_function(tmp_path: Path) -> Non
     assert first.summary.endswith("running in this request itself")
     inferred = {each.name: each for each in run.explanations if each.kind == "inferred"}
     assert inferred["compute"].parent_span_id == inferred["make_report"].id
-    assert inferred["compute"].end_ns - inferred["compute"].start_ns > 300_000_000
+    # In parts, if another thread held the GIL for a moment.
+    computing = [each for each in run.explanations if each.name == "compute"]
+    assert sum(each.end_ns - each.start_ns for each in computing) > 300_000_000
 
 
 def test_without_a_stall_its_trigger_is_quiet(tmp_path: Path) -> None:
