@@ -27,16 +27,16 @@ from benchmarks.span_work import SPANS_PER_TRACE, SpanWork
 _BARE: Final = "bare SDK"
 _VARIANTS: Final[dict[str, tuple[str, dict[str, Any], float]]] = {
     _BARE: (variants.BARE, {}, 1.0),
-    "processor": (variants.OURS, {}, 1.062),
-    "processor, not compiled": (variants.OURS, {"compiled": False}, 1.144),
-    "light": (variants.INSTALLED, {}, 0.262),
-    "light, not compiled": (variants.INSTALLED, {"compiled": False}, 0.333),
+    "processor": (variants.OURS, {}, 1.072),
+    "processor, not compiled": (variants.OURS, {"compiled": False}, 1.149),
+    "light": (variants.INSTALLED, {}, 0.26),
+    "light, not compiled": (variants.INSTALLED, {"compiled": False}, 0.334),
 }
 """The variant, its settings, and its ratio to the bare SDK when it was measured last."""
 _MEASURED_WITH: Final = (3, 11)
 """The ratios are those of this CPython; with another one they are shown and not compared."""
 _GROWTH: Final = 1.05
-_FEW, _MORE = 40, 140
+_FEW, _MORE = 40, 740  # so many more that what the background threads do is little
 _COLLECTED: Final = re.compile(rb"Collected : (\d+)")
 _QUIET: Final = {"tick_seconds": 10, "metrics": False}
 
@@ -88,11 +88,11 @@ def _count(name: str, traces: int) -> int:
         env={**os.environ, "PYTHONHASHSEED": "0"},
         capture_output=True,
         timeout=600,
-        check=True,
+        check=False,
     )
     found = _COLLECTED.search(done.stderr)
-    if found is None:
-        message = f"callgrind counted nothing: {done.stderr[-500:]!r}"
+    if found is None or done.returncode != 0:
+        message = f"callgrind counted nothing: {done.stderr[-2000:].decode(errors='replace')}"
         raise RuntimeError(message)
     return int(found[1])
 
@@ -108,7 +108,7 @@ def make_traces(variant: str, settings: dict[str, Any], traces: int) -> None:
     work.make_traces(5)  # with the first span the recording begins
     work.make_traces(traces)
     sys.stdout.flush()
-    shutil.rmtree(directory)
+    shutil.rmtree(directory, ignore_errors=True)  # a thread of the recorder may write into it
     os._exit(0)
 
 
