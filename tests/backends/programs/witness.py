@@ -9,6 +9,7 @@ from opentelemetry.exporter.otlp.proto.common.trace_encoder import encode_spans
 from opentelemetry.sdk.trace import ReadableSpan, Span, TracerProvider
 
 import otel_flight
+from otel_flight.recording.light.light_span import LightSpan
 
 
 class Witness:
@@ -29,7 +30,10 @@ class Witness:
             if isinstance(each, otel_flight.FlightSpanProcessor)
         )
         self._record_start, self._record_end = processor.on_start, processor.on_end
-        vars(processor).update(on_start=self.on_start, on_end=self.on_end)
+        self._record_light_end = processor.on_light_end
+        vars(processor).update(
+            on_start=self.on_start, on_end=self.on_end, on_light_end=self.on_light_end
+        )
 
     def on_start(self, span: Span, parent_context: Any = None) -> None:
         """Note the span as open."""
@@ -39,6 +43,15 @@ class Witness:
     def on_end(self, span: ReadableSpan) -> None:
         """Keep the span as it ended."""
         self._record_end(span)
+        self._keep(span)
+
+    def on_light_end(self, span: LightSpan) -> None:
+        """Keep a light span as it ended, if that was not the end of a span like the SDK's."""
+        self._record_light_end(span)
+        if span.get_span_context().span_id in self._open:
+            self._keep(span)
+
+    def _keep(self, span: ReadableSpan) -> None:
         context = span.get_span_context()
         assert context is not None
         del self._open[context.span_id]
