@@ -198,7 +198,8 @@ class _InstalledFlight(_Flight):
     """The flight recorder as `otel_flight.install()` puts it in, around the sampler too."""
 
     def attach(self, provider: TracerProvider) -> None:
-        self._recorder = _otel_flight().install(tracer_provider=provider, **self._settings())
+        settings = {"light_spans": "auto"} | self._settings()
+        self._recorder = _otel_flight().install(tracer_provider=provider, **settings)
         self._recorder.start()
 
 
