@@ -36,6 +36,7 @@ QUIET: dict[str, Any] = {
     "export": "off",
     "cooldown_seconds": 0,
     "light_spans": "auto",
+    "compiled": False,  # beside the hot path in C they have crashed
 }
 
 
