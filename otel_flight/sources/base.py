@@ -8,8 +8,6 @@ from threading import ExceptHookArgs
 from types import FrameType
 from typing import Any, Final, Protocol, runtime_checkable
 
-from opentelemetry.trace import get_current_span
-
 from otel_flight.clock import SYSTEM_CLOCK, Clock
 from otel_flight.guard import Guard
 from otel_flight.interpreter.places import Place
@@ -171,15 +169,6 @@ def build_sources(
     """Return those of the sources that the settings turn on."""
     built = (each.build(settings, surroundings) for each in descriptions)
     return SourceSet(source for source in built if source is not None)
-
-
-def current_ids() -> tuple[int, int]:
-    """Return trace id and span id of the calling thread's current span; zeros when it has none.
-
-    Never blocks; safe in a garbage collection and in a signal handler.
-    """
-    context = get_current_span().get_span_context()
-    return (context.trace_id, context.span_id) if context.is_valid else (0, 0)
 
 
 def halves(trace_id: int) -> tuple[int, int]:

@@ -18,13 +18,14 @@ from types import FunctionType, TracebackType
 from typing import Any, Final
 
 from otel_flight.clock import ClockPair
+from otel_flight.interpreter.current_ids import current_ids
 from otel_flight.interpreter.places import Place
 from otel_flight.names import event_names, source_names
 from otel_flight.names import exception_attributes as names
 from otel_flight.records.records import RuntimeEvent
 from otel_flight.settings import kinds
 from otel_flight.settings.declaration import SettingsGroup, setting_field
-from otel_flight.sources.base import SourceDescription, Surroundings, current_ids, halves
+from otel_flight.sources.base import SourceDescription, Surroundings, halves
 from otel_flight.sources.hooks.chained_hook import ChainedHook
 from otel_flight.sources.hooks.exception_facts import (
     exception_attributes,

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
 from otel_flight.clock import ClockPair
+from otel_flight.interpreter.current_ids import current_ids
 from otel_flight.interpreter.own_frames import without_ours
 from otel_flight.interpreter.places import Place
 from otel_flight.interpreter.recursion import guarded
@@ -23,7 +24,7 @@ from otel_flight.native import get_ident
 from otel_flight.records.records import RuntimeEvent
 from otel_flight.settings import kinds
 from otel_flight.settings.declaration import SettingsGroup, setting_field
-from otel_flight.sources.base import SourceDescription, Surroundings, current_ids, halves, places_of
+from otel_flight.sources.base import SourceDescription, Surroundings, halves, places_of
 
 MOST_WAITING: Final = 256
 """At most this many pauses over the limit wait for the ticker; the oldest make room."""

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
 from otel_flight.clock import ClockPair
+from otel_flight.interpreter.current_ids import current_ids
 from otel_flight.names import event_names, source_names
 from otel_flight.names import log_attributes as names
 from otel_flight.names.attributes import FILE, FUNCTION, LINE
@@ -19,7 +20,7 @@ from otel_flight.native import get_ident, is_own_thread
 from otel_flight.records.records import RuntimeEvent
 from otel_flight.settings import kinds
 from otel_flight.settings.declaration import SettingsGroup, setting_field
-from otel_flight.sources.base import SourceDescription, Surroundings, current_ids, halves
+from otel_flight.sources.base import SourceDescription, Surroundings, halves
 from otel_flight.sources.hooks.exception_facts import exception_attributes, traceback_places
 from otel_flight.sources.hooks.lane_share import LaneShare
 from otel_flight.sources.hooks.log_tap import LOG_TAP, message_of

@@ -16,6 +16,7 @@ from types import CodeType
 from typing import Any, Final
 
 from otel_flight.clock import ClockPair, monotonic_ns
+from otel_flight.interpreter.current_ids import current_ids
 from otel_flight.interpreter.places import Place
 from otel_flight.interpreter.recursion import IS_GUARDED, guarded
 from otel_flight.names import event_names, source_names
@@ -24,7 +25,7 @@ from otel_flight.native import get_ident
 from otel_flight.records.records import RuntimeEvent
 from otel_flight.settings import kinds
 from otel_flight.settings.declaration import SettingsGroup, setting_field
-from otel_flight.sources.base import SourceDescription, Surroundings, current_ids, halves, places_of
+from otel_flight.sources.base import SourceDescription, Surroundings, halves, places_of
 from otel_flight.sources.hooks.exception_facts import message_of, place_attributes, type_name
 from otel_flight.sources.hooks.lane_share import LaneShare
 

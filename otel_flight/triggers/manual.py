@@ -6,9 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from opentelemetry.trace import get_current_span
-
 from otel_flight.clock import wall_ns
+from otel_flight.interpreter.current_ids import current_ids
 from otel_flight.names import trigger_names
 from otel_flight.settings import kinds
 from otel_flight.settings.declaration import SettingsGroup, setting_field
@@ -33,15 +32,15 @@ class ManualSettings(SettingsGroup):
 
 def manual_firing(reason: str, attributes: Mapping[str, Any]) -> Firing:
     """Return a firing for `reason`, which belongs to the current span when there is one."""
-    context = get_current_span().get_span_context()
+    trace_id, span_id = current_ids()
     return Firing(
         trigger=NAME,
         reason=reason,
         subject="",
         fingerprint=(NAME, reason),
         time_ns=wall_ns(),
-        trace_id=context.trace_id if context.is_valid else 0,
-        span_id=context.span_id if context.is_valid else 0,
+        trace_id=trace_id,
+        span_id=span_id,
         attributes=dict(attributes),
     ).cleaned()
 

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 from otel_flight.interpreter.await_chain import Chain, chain_of
+from otel_flight.interpreter.current_ids import ids_in
 from otel_flight.interpreter.frames import Frame, Stack, current_stacks, places_in
 from otel_flight.interpreter.loops import is_outside_steps
 from otel_flight.interpreter.tasks import context_of, running_task
@@ -18,7 +19,6 @@ from otel_flight.records.ids import span_text, trace_text
 from otel_flight.sources.locks.locks import frame_holding, owner_of, value_of
 from otel_flight.sources.stacks.connection_users import has_connection
 from otel_flight.sources.stacks.culprits import described
-from otel_flight.sources.stacks.requests import ids_in
 from otel_flight.sources.stacks.waits import (
     Wait,
     call_of_thread,

@@ -16,9 +16,9 @@ from contextvars import Context
 from types import CodeType
 from typing import Any, Final, NamedTuple
 
+from otel_flight.interpreter.current_ids import ids_in
 from otel_flight.interpreter.frames import Stack, value_in, values_in
 from otel_flight.interpreter.threads import thread_with
-from otel_flight.sources.stacks.requests import ids_in
 
 MOST_THREADS: Final = 256
 """At most this many threads are looked at."""

@@ -19,10 +19,11 @@ from otel_flight.delivery.pacing import Pacer
 from otel_flight.delivery.span_chunks import MOST_BYTES, SpanChunks
 from otel_flight.guard import Guard
 from otel_flight.incidents.incident import Incident
+from otel_flight.interpreter.current_ids import current_ids
 from otel_flight.names import event_names, exception_attributes
 from otel_flight.names.log_attributes import MESSAGE
 from otel_flight.records.records import RuntimeEvent
-from otel_flight.sources.base import current_ids, halves
+from otel_flight.sources.base import halves
 from tests.support.logging_rig import LoggingRig
 from tests.support.otlp_messages import spans_in
 from tests.support.rig_incidents import cause_of, incident_of
