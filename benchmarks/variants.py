@@ -198,8 +198,7 @@ class _InstalledFlight(_Flight):
     """The flight recorder as `otel_flight.install()` puts it in, around the sampler too."""
 
     def attach(self, provider: TracerProvider) -> None:
-        settings = {"light_spans": "auto"} | self._settings()
-        self._recorder = _otel_flight().install(tracer_provider=provider, **settings)
+        self._recorder = _otel_flight().install(tracer_provider=provider, **self._settings())
         self._recorder.start()
 
 

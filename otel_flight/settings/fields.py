@@ -115,13 +115,12 @@ class CoreSettings(SettingsGroup):
     open is in the spool: no longer than `shutdown_seconds`."""
 
     light_spans: Literal["auto", "python", "off"] = _setting(
-        "LIGHT_SPANS", "off", kinds.choice("auto", "python", "off")
+        "LIGHT_SPANS", "auto", kinds.choice("auto", "python", "off")
     )
     """Whether `install()` lets tracers make spans of our own, which cost a fraction of the SDK's,
     where nobody else looks at them: all where there is no other span processor, those that the
     sampler drops where the others are the SDK's own exporting ones. `off`: all are the SDK's, and
-    so is what makes them the current ones. `auto` and `python` are the same as yet. Experimental:
-    together with the hot path in C, processes have crashed."""
+    so is what makes them the current ones. `auto` and `python` are the same as yet."""
 
     compiled: bool = _setting("COMPILED", True, kinds.flag())
     """Whether the hot path in C is used, where it is installed and knows the SDK. It records the
