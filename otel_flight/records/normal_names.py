@@ -8,7 +8,7 @@ from typing import Final
 PLACEHOLDER: Final = "{id}"
 """This stands for what varies, in the way in which frameworks write the parameters of a route."""
 MOST_CHARACTERS: Final = 512
-"""Of a longer name only these many characters at its beginning are kept."""
+"""At most so many characters of a name are kept, those at its beginning."""
 
 _VARYING: Final = re.compile(
     r"""(?xi)
