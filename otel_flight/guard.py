@@ -7,23 +7,18 @@ entries use ``with guard.swallow(place):``.
 
 from __future__ import annotations
 
-import functools
 import logging
-import os
-import signal
 from contextlib import ContextDecorator
 from dataclasses import dataclass
-from pathlib import Path
 from traceback import walk_tb
-from types import CodeType, TracebackType
+from types import TracebackType
 
-from otel_flight.native import is_main_thread
+from otel_flight.signal_errors import is_raised_by_signal_handler, pass_on
 
 __all__ = ["Guard", "NotedError"]
 
 _logger = logging.getLogger("otel_flight")
 
-_OUR_DIRECTORY = str(Path(__file__).parent) + os.sep
 _MOST_PLACES = 64
 _LONGEST_MESSAGE = 300
 _PLAIN_TYPES = (str, bytes, int, float, bool, type(None))
@@ -134,15 +129,17 @@ class Guard:
         if not isinstance(error, Exception):
             return False
         try:
-            if _is_raised_by_signal_handler(error):
+            if is_raised_by_signal_handler(error):
                 return False
             entry = self._places.get(place) or self._first(place, error)
             # Not atomic by promise, but in fact: CPython 3.10 to 3.13 switch threads and run signal
             # handlers and garbage collection only at calls and backward jumps. Elsewhere a count
             # could come out too low.
             entry.count += 1
-        except Exception:  # noqa: BLE001, S110
-            pass  # out of memory or stack even for this: there is nobody left to tell
+        except Exception as failure:  # noqa: BLE001
+            # Out of memory or stack even for this, there is nobody left to tell.
+            if not isinstance(failure, (MemoryError, RecursionError)):
+                pass_on(failure)
         return True
 
     def _first(self, place: str, error: Exception) -> _Place:
@@ -201,27 +198,3 @@ def _where(traceback: TracebackType | None) -> str:
     for frame, line in walk_tb(traceback):
         where = f"{frame.f_code.co_filename}:{line} in {frame.f_code.co_name}"
     return where
-
-
-def _is_raised_by_signal_handler(error: BaseException) -> bool:
-    """Return whether the error came out of one of the host's signal handlers."""
-    codes = [frame.f_code for frame, _ in walk_tb(error.__traceback__)]
-    if not codes or codes[-1].co_filename.startswith(_OUR_DIRECTORY):
-        return False  # raised by our own code; told apart first, as the rest takes microseconds
-    if not is_main_thread():
-        return False  # Python runs signal handlers in the main thread only
-    handlers = {_code_of(signal.getsignal(number)) for number in range(1, signal.NSIG)}
-    return any(code in handlers for code in codes)
-
-
-def _code_of(handler: object) -> CodeType | None:
-    """Return the Python code that runs when a signal handler is called, None if there is none."""
-    while isinstance(handler, functools.partial):
-        handler = handler.func
-    if not callable(handler):
-        return None  # SIG_DFL, SIG_IGN, or not installed from Python
-    for function in (handler, getattr(handler, "__func__", None), type(handler).__call__):
-        code = getattr(function, "__code__", None)
-        if isinstance(code, CodeType):
-            return code
-    return None

@@ -25,6 +25,7 @@ LAYERS: Final[tuple[tuple[str, ...], ...]] = (
         "native",
         "own_files",
         "quoting",
+        "signal_errors",
     ),
     ("settings",),
     ("names", "words"),

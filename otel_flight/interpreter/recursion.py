@@ -22,3 +22,15 @@ def guarded(callback: Callback) -> Callback:
         return callback
     found: Callback = native.guarded(callback)
     return found
+
+
+def guarded_in_collection(callback: Callback) -> Callback:
+    """Do the same with a callback of garbage collection.
+
+    What a signal handler raises in it goes on afterwards; without C, the interpreter swallows that,
+    as in any such callback.
+    """
+    if native is None:
+        return callback
+    found: Callback = native.guarded_in_collection(callback)
+    return found

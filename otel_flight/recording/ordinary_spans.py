@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from otel_flight.signal_errors import pass_on
+
 WriteSpan = Callable[..., bool | None]
 """It takes a span's context, parent, resource, scope, name, kind, start time and more. It records
 the span and returns True, or leaves everything as it was and returns False; None, where the span
@@ -24,7 +26,8 @@ def is_start_written(write: WriteSpan, span: Any, thread_id: int) -> bool | None
             span._start_time,
             thread_id,
         )
-    except AttributeError:  # a span of a shape we do not know
+    except AttributeError as error:  # a span of a shape we do not know
+        pass_on(error)
         return False
 
 
@@ -45,5 +48,6 @@ def is_written(write: WriteSpan, span: Any) -> bool | None:
             span._end_time,
             attributes._dict,
         )
-    except AttributeError:  # a span of a shape we do not know
+    except AttributeError as error:  # a span of a shape we do not know
+        pass_on(error)
         return False

@@ -12,6 +12,7 @@ from otel_flight.recording.encoding.record_limit import REFUSED, encode_within
 from otel_flight.recording.encoding.stack_table import StackTable
 from otel_flight.records.records import RuntimeEvent
 from otel_flight.ring.lane_writer import LaneWriter
+from otel_flight.signal_errors import pass_on
 
 EventHook = Callable[[RuntimeEvent], None]
 """This is called with each event on the thread that records it: it never raises, blocks or logs."""
@@ -53,7 +54,8 @@ class RuntimeEvents:
             event.stack = self._stacks.number_of(places)
         try:
             data: bytes = _encode(event)
-        except REFUSED:
+        except REFUSED as error:
+            pass_on(error)
             data = b""
         if not data or len(data) > self._limit_bytes:
             data = self._encode_carefully(event)

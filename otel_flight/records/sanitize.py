@@ -11,6 +11,8 @@ from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from typing import Any, Final
 
+from otel_flight.signal_errors import pass_on
+
 _MAX_DEPTH: Final = 16
 """A container that is nested deeper than this becomes text."""
 _MAX_VALUES: Final = 65536
@@ -28,7 +30,7 @@ _INT_MAX: Final = (1 << 64) - 1
 class Sanitizer:
     """Convert one record's values, counting the conversions.
 
-    Never raises: an object whose methods raise becomes its type's name.
+    Never raises by itself: an object whose methods raise becomes its type's name.
     """
 
     def __init__(self) -> None:
@@ -50,7 +52,8 @@ class Sanitizer:
             return self._convert(value)
         try:
             return self._clean_container(value, kind, depth)
-        except Exception:  # noqa: BLE001  # whatever an object's methods may raise
+        except Exception as error:  # noqa: BLE001  # whatever an object's methods may raise
+            pass_on(error)
             return self._convert(value)
 
     def _clean_container(self, value: Any, kind: type, depth: int) -> Any:
@@ -114,8 +117,8 @@ def as_text(value: Any) -> str:
             text = str.__str__(value)
         elif not issubclass(kind, (Mapping, Sequence, AbstractSet)):
             text = str.__str__(str(value))
-    except Exception:  # noqa: BLE001, S110  # whatever an object's methods may raise
-        pass
+    except Exception as error:  # noqa: BLE001  # whatever an object's methods may raise
+        pass_on(error)
     return _encodable(text)
 
 

@@ -17,7 +17,7 @@ from otel_flight.clock import ClockPair
 from otel_flight.interpreter.current_ids import current_ids
 from otel_flight.interpreter.own_frames import without_ours
 from otel_flight.interpreter.places import Place
-from otel_flight.interpreter.recursion import guarded
+from otel_flight.interpreter.recursion import guarded_in_collection
 from otel_flight.names import attributes as names
 from otel_flight.names import event_names, source_names
 from otel_flight.native import get_ident
@@ -73,7 +73,7 @@ class GcPauses:
         self.collections = [0] * GENERATIONS
         self.pause_ns = [0] * GENERATIONS
         self.dropped = 0
-        self._callback = guarded(self._collecting)
+        self._callback = guarded_in_collection(self._collecting)
 
     def start(self) -> None:
         """Register the callback."""

@@ -20,6 +20,7 @@ from otel_flight.recording.ordinary_spans import WriteSpan
 from otel_flight.records.records import Span
 from otel_flight.ring.lane_writer import LaneWriter
 from otel_flight.ring.layout import MAX_RECORD_BYTES
+from otel_flight.signal_errors import pass_on
 
 _LOW_64: Final = (1 << 64) - 1
 _UNSET: Final = sdk_internals.unset_status()
@@ -81,8 +82,8 @@ class FastSpanEncoder(SpanEncoder):
             )
             if len(data) <= self._limit_bytes:
                 return data, scope[0]
-        except REFUSED:  # also a span of a shape we do not know
-            pass
+        except REFUSED as error:  # also a span of a shape we do not know
+            pass_on(error)
         return self.encode_carefully(span, Span, span.end_time)
 
     def encode_start(self, span: Any, thread_id: int) -> tuple[bytes, int]:
@@ -114,8 +115,8 @@ class FastSpanEncoder(SpanEncoder):
             )
             if len(data) <= self._limit_bytes:
                 return data, scope[0]
-        except REFUSED:
-            pass
+        except REFUSED as error:
+            pass_on(error)
         return self.encode_checkpoint(span, thread_id)
 
 
@@ -170,7 +171,8 @@ def plain_writer(encoder: SpanEncoder, lane: LaneWriter) -> WriteSpan:
                     None,
                 )
             )
-        except REFUSED:
+        except REFUSED as error:
+            pass_on(error)
             return False
         if len(data) > limit_bytes:
             return False

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import itertools
 from typing import Any, Final, TypeVar
 
@@ -12,6 +11,7 @@ from otel_flight.records import records
 from otel_flight.records.records import Span, SpanStart
 from otel_flight.records.sanitize import Sanitizer
 from otel_flight.records.shorten import LENGTHS, RoughShortener, Shortener, is_longer
+from otel_flight.signal_errors import pass_on
 
 _DROPPABLE: Final = {
     "attributes": (records.EXTRA_DROPPED_ATTRIBUTES, 2),
@@ -31,8 +31,8 @@ REFUSED: Final = (
     RecursionError,
     msgspec.MsgspecError,
 )
-"""Encoding raises one of these for a value or a span that it cannot take. Not every Exception is
-one: the host's signal handlers may raise anything while we run, and that is theirs to see."""
+"""Encoding raises one of these for a value or a span that it cannot take. A signal handler of the
+host may raise one as well, which is not to be caught (`signal_errors.pass_on`)."""
 
 
 def encode_within(record: msgspec.Struct, limit_bytes: int) -> tuple[bytes, int, bool]:
@@ -69,11 +69,13 @@ def encode_cut(record: msgspec.Struct, limit_bytes: int) -> tuple[bytes, int, bo
 def _without_megabytes(record: _Record, limit_bytes: int) -> _Record:
     """Cut strings, lists and maps so far that the rest has to do with little more than fits."""
     trimmed, most_bytes = record, limit_bytes
-    with contextlib.suppress(*REFUSED):
+    try:
         for length in _lengths(limit_bytes):
             if not is_longer(msgspec.structs.astuple(trimmed), most_bytes):
                 break
             trimmed, most_bytes = _shortened(RoughShortener(), record, length), 4 * limit_bytes
+    except REFUSED as error:
+        pass_on(error)
     return trimmed
 
 
@@ -81,7 +83,8 @@ def _encoded(record: msgspec.Struct, limit_bytes: int) -> bytes | None:
     """Return a record's bytes; None: it is too long, or has what msgpack cannot hold."""
     try:
         data: bytes = _encode(record)
-    except REFUSED:
+    except REFUSED as error:
+        pass_on(error)
         return None
     return data if len(data) <= limit_bytes else None
 
