@@ -10,6 +10,7 @@ from otel_flight.incidents.frozen_window import FrozenWindow
 from otel_flight.incidents.manifest import Cause
 from otel_flight.records.ids import span_text, trace_text
 from otel_flight.triggers.gate.firing import Firing
+from otel_flight.triggers.gate.severity import Severity
 
 _MAX_CAUSES: Final = 32
 """An incident has at most this many causes; further ones are counted by the gate alone."""
@@ -35,17 +36,14 @@ class OpenIncident:
         return False
 
     def causes(self) -> list[Cause]:
-        """Return the causes in the order they came, but before the first one what it yields to."""
-        found = list(self._causes.values())
-        if found:
-            opener = found[0][0]
-            found.sort(key=lambda each: not _goes_before(each[0], opener))  # stable
+        """Return the causes, the worst first, one with a trace before others as bad as it is."""
+        found = sorted(self._causes.values(), key=_rank)  # stable: else in the order they came
         return [as_cause(firing, repeats) for firing, repeats in found]
 
 
-def _goes_before(firing: Firing, opener: Firing) -> bool:
-    is_meant = opener.yields_to != 0 and firing.span_id == opener.yields_to
-    return is_meant and firing.trigger == opener.trigger
+def _rank(cause: tuple[Firing, int]) -> tuple[Severity, bool]:
+    firing, _ = cause
+    return firing.severity, not firing.trace_id
 
 
 def as_cause(firing: Firing, repeats: int = 0) -> Cause:

@@ -20,6 +20,16 @@ HTTP_STATUS_CODES: Final = ("http.response.status_code", "http.status_code")
 """A call by HTTP has the number of its answer's status here."""
 GRPC_STATUS_CODE: Final = "rpc.grpc.status_code"
 """A call by gRPC has the number of its answer's status here."""
+RPC_STATUS_CODES: Final = (
+    "rpc.response.status_code",
+    GRPC_STATUS_CODE,
+    "rpc.connect_rpc.error_code",
+)
+"""A remote call has its answer's status here, as a number or a name."""
+RPC_SYSTEMS: Final = ("rpc.system.name", "rpc.system")
+"""A remote call has its kind here, such as `grpc`."""
+DATABASE_STATUS_CODE: Final = "db.response.status_code"
+"""A call of a database has the code of its answer here: a SQLSTATE, the first word of an error."""
 
 ASGI_EVENT_TYPE: Final = "asgi.event.type"
 """The instrumentation of ASGI makes a span of each message between server and application, and says

@@ -73,6 +73,15 @@ class OpenSpans:
                 return None
         return None
 
+    def local_root_id(self, span_id: int) -> int:
+        """Return the id of the open local root that a span is or is below; 0 when there is none."""
+        if span_id in self.roots:
+            return span_id
+        span = self.spans.get(span_id)
+        root = None if span is None else self.local_root_of(span)
+        context = None if root is None else root.get_span_context()
+        return 0 if context is None else context.span_id
+
     def newest_roots(self, most: int) -> list[OpenRoot]:
         """Return the newest local roots, the newest first; none if one began or ended meanwhile."""
         try:

@@ -31,8 +31,8 @@ RootEnd = Callable[[ReadableSpan], None]
 this file."""
 
 NotableEnd = Callable[[ReadableSpan, bool], None]
-"""This is called with a span that ended, and whether it is a local root: if its status was set, or,
-where that is asked for, if it has events. It is called as `RootEnd` is, and before it."""
+"""This is called with a span that ended, and whether it is a local root, if its status was set or
+it has events. It is called as `RootEnd` is, and before it."""
 
 
 def unwatched(*_: object) -> None:
@@ -83,16 +83,13 @@ class RecordingSpanProcessor(SpanProcessor):
         session: Any,
         root_end: RootEnd,
         notable_end: NotableEnd,
-        *,
-        shows_events: bool = False,
     ) -> None:
         """Record into a session from now on: after a start, or in a forked child.
 
         Args:
             session: what to record into, a `session.RecordingSession`.
             root_end: called with local roots that ended.
-            notable_end: called with spans that ended with a status.
-            shows_events: calls it with spans that have events as well.
+            notable_end: called with spans that ended with a status or have events.
         """
         self._pid = session.pid
         self._open = session.open_spans.spans
@@ -107,7 +104,6 @@ class RecordingSpanProcessor(SpanProcessor):
         self._record_end = session.encoder.encode_end, append
         self._record_long_end = session.encoder.encode_long_end, append
         self._root_end, self._notable_end = root_end, notable_end
-        self._shows_events = shows_events
         writers = session.writers
         self._write = None if writers is None else writers.write
         self._write_start = None if writers is None else writers.write_start
@@ -156,7 +152,7 @@ class RecordingSpanProcessor(SpanProcessor):
                 if self._silent and self._silent.pop(span_id, 0) is None:
                     return
             if status is not _UNSET or (
-                self._shows_events and span._events._dq  # type: ignore[attr-defined]
+                written is not True and span._events._dq  # type: ignore[attr-defined]
             ):
                 self._notable_end(span, is_root)
             if is_root:

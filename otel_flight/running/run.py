@@ -73,6 +73,7 @@ class Run:
         self.session = RecordingSession(settings)
         self.inbox = FiringInbox()
         context = TriggerContext(self.session.open_spans, self.inbox, clock)
+        self._errors_below = context.errors_below
         self.triggers = build_triggers(assembly.triggers, settings, context)
         self.session.runtime.hooks = self.triggers.event_hooks
         waits = TickWaits()
@@ -164,12 +165,7 @@ class Run:
 
     def show_to(self, processor: RecordingSpanProcessor) -> None:
         """Let a processor record into this run."""
-        processor.record_into(
-            self.session,
-            self.triggers.root_ended,
-            self.triggers.span_ended,
-            shows_events=self.triggers.wants_events,
-        )
+        processor.record_into(self.session, self.triggers.root_ended, self.triggers.span_ended)
 
     def end_with(self, last: Callable[[], None]) -> Callable[[float], bool]:
         """Let the ticker's thread do something and end; return how to wait. Never waits itself."""
@@ -187,6 +183,7 @@ class Run:
         self.sources.settle(self._guard)
         self._open_ring()  # a forked child may end before its ticker came to it
         self.session.drain()
+        self._errors_below.settle()
         self._collect_firings()
 
     def pause_threads(self, timeout_seconds: float) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import fnmatch
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
 
 from opentelemetry.sdk.trace import ReadableSpan
@@ -20,6 +20,7 @@ from otel_flight.recording.span_processor import unwatched
 from otel_flight.records.sanitize import as_text
 from otel_flight.settings.declaration import SettingsGroup
 from otel_flight.triggers.gate.firing import Firing, FiringInbox
+from otel_flight.triggers.roots.errors_below import ErrorsBelowRoots
 
 FAILURE: Final = "failure"
 SLOWNESS: Final = "slowness"
@@ -68,8 +69,7 @@ class Hooks:
 
     Attributes:
         root_ended: each local root that ended.
-        span_ended: each span that ended with a status.
-        wants_events: shows spans without a status that have events to `span_ended` as well.
+        span_ended: each span that ended with a status or has events.
         event_recorded: each runtime event, on the thread that records it.
         watch: called by the ticker at each tick.
         installed: started and stopped with the recorder.
@@ -79,7 +79,6 @@ class Hooks:
 
     root_ended: RootEndHook | None = None
     span_ended: SpanEndHook | None = None
-    wants_events: bool = False
     event_recorded: EventHook | None = None
     watch: Callable[[], None] | None = None
     installed: Installed | None = None
@@ -95,11 +94,17 @@ class TriggerContext:
         open_spans: what is being served; read it only.
         inbox: where its firings go.
         clock: by which it waits; a fake one in tests.
+        errors_below: where firings wait for the end of their local roots.
     """
 
     open_spans: OpenSpans
     inbox: FiringInbox
     clock: Clock = SYSTEM_CLOCK
+    errors_below: ErrorsBelowRoots = field(init=False)
+
+    def __post_init__(self) -> None:
+        waiting = ErrorsBelowRoots(self.open_spans, self.inbox, self.clock)
+        object.__setattr__(self, "errors_below", waiting)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -128,7 +133,6 @@ class TriggerSet:
     Attributes:
         root_ended: see `Hooks`; does nothing when no trigger asks for it, as the next one.
         span_ended: see `Hooks`.
-        wants_events: whether any trigger does.
         event_hooks: see `Hooks.event_recorded`.
         watches: see `Hooks.watch`, with the trigger's name for error reports.
         installed: see `Hooks`.
@@ -138,7 +142,6 @@ class TriggerSet:
 
     root_ended: RootEndHook
     span_ended: SpanEndHook
-    wants_events: bool
     event_hooks: tuple[EventHook, ...]
     watches: tuple[tuple[str, Callable[[], None]], ...]
     installed: tuple[Installed, ...]
@@ -152,11 +155,12 @@ def build_triggers(
     """Return those of the triggers that the settings turn on."""
     built = ((each.name, each.build(settings, context)) for each in descriptions)
     on = [(name, hooks) for name, hooks in built if hooks is not None]
+    below = context.errors_below
+    on.append(("errors below", Hooks(root_ended=below.root_ended, watch=below.watch)))
     hooks = [each for _, each in on]
     return TriggerSet(
         root_ended=_all_of([each.root_ended for each in hooks if each.root_ended is not None]),
         span_ended=_all_of([each.span_ended for each in hooks if each.span_ended is not None]),
-        wants_events=any(each.wants_events for each in hooks),
         event_hooks=tuple(each.event_recorded for each in hooks if each.event_recorded is not None),
         watches=tuple((name, each.watch) for name, each in on if each.watch is not None),
         installed=tuple(each.installed for each in hooks if each.installed is not None),

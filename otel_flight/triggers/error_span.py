@@ -1,27 +1,20 @@
-"""Fires when a span ends with status ERROR, or, when asked, with an exception but no status.
+"""Fires when a span ends with an error that was not to be expected.
 
-The SDK sets ERROR for `Exception` only: `CancelledError`, `SystemExit` and `KeyboardInterrupt`
-leave a span UNSET with an `exception` event, which the setting `error_cancelled` includes.
-
-Whoever is on call thinks in requests: what happened in a child is told of its local root. A child
-fires when it ends nonetheless, as its root may handle the error, or hang. One that has a status
-alone, such as what sends the answer of 500, says less than its root does if that fails as well:
-it asks for the root's firing to go first in the incident.
+Whoever is on call thinks in requests: what failed a local root is told of it, once, with the span
+below it where it came from. What a local root survived waits until that shows, see `errors_below`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, Final, Literal
+from dataclasses import dataclass, replace
+from typing import Final, Literal
 
 from opentelemetry.sdk.trace import ReadableSpan
-from opentelemetry.trace import StatusCode
+from opentelemetry.trace import SpanKind
 
 from otel_flight.names import attributes as names
 from otel_flight.names import exception_attributes as exceptions
 from otel_flight.names import trigger_names
-from otel_flight.recording.open_spans import OpenSpans
 from otel_flight.settings import kinds
 from otel_flight.settings.declaration import SettingsGroup, setting_field
 from otel_flight.triggers.base import (
@@ -33,20 +26,28 @@ from otel_flight.triggers.base import (
     ids_of,
     name_of,
 )
-from otel_flight.triggers.gate.firing import Firing, FiringInbox
+from otel_flight.triggers.gate.firing import Firing
+from otel_flight.triggers.gate.severity import Severity
+from otel_flight.triggers.outcomes.expected import is_expected, is_failure
+from otel_flight.triggers.outcomes.recorded_exception import RecordedException, last_exception
 
-_EXCEPTION: Final = "exception"
+_ALL: Final = "all"
+_ROOT: Final = "root"
+_LONGEST_TEXT: Final = 500
+"""A message is told with at most this many characters."""
+_CALLS: Final = frozenset({SpanKind.CLIENT, SpanKind.PRODUCER})
+"""A local root of these kinds is no request, but part of something that makes no span."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class ErrorSpanSettings(SettingsGroup):
     """Which spans make an incident by ending with an error."""
 
-    error_span: Literal["all", "root", "off"] = setting_field(
-        "ERROR_SPAN", "all", kinds.choice("all", "root", "off")
+    error_span: Literal["all", "unhandled", "root", "off"] = setting_field(
+        "ERROR_SPAN", "all", kinds.choice("all", "unhandled", "root", "off")
     )
-    """Which spans make an incident by ending with an error: all, only local roots (the spans that
-    enter this process), or none."""
+    """Which spans make an incident by ending with an error: all, those whose error no local root
+    survived, only local roots (the spans that enter this process), or none."""
 
     error_span_names: tuple[str, ...] = setting_field("ERROR_SPAN_NAMES", ("*",), kinds.globs())
     """The names of the spans that `error_span` is about."""
@@ -56,77 +57,94 @@ class ErrorSpanSettings(SettingsGroup):
     )
     """Exception types (the attribute `exception.type`) that make no incident."""
 
-    error_cancelled: bool = setting_field("ERROR_CANCELLED", False, kinds.flag())
-    """Whether an exception recorded on a span that ended without an error status counts as an
-    error too, as cancellation leaves it."""
-
 
 class ErrorSpanTrigger:
     """Watch spans that ended, on the application's thread."""
 
     name: Final = trigger_names.ERROR_SPAN
 
-    def __init__(
-        self, settings: ErrorSpanSettings, open_spans: OpenSpans, inbox: FiringInbox
-    ) -> None:
-        self._open_spans = open_spans
-        self._inbox = inbox
-        self._is_roots_only = settings.error_span == "root"
-        self._cancelled = settings.error_cancelled
+    def __init__(self, settings: ErrorSpanSettings, context: TriggerContext) -> None:
+        self._open_spans = context.open_spans
+        self._inbox = context.inbox
+        self._errors_below = context.errors_below
+        self._which = settings.error_span
         self._matches_name = glob_matcher(settings.error_span_names)
         self._is_ignored = glob_matcher(settings.error_ignore_exceptions)
 
     def span_ended(self, span: ReadableSpan, is_local_root: bool) -> None:
         """Fire when the span failed in a way the settings ask for."""
-        is_error = span.status.status_code is StatusCode.ERROR
-        if not (is_error or (self._cancelled and span.events)):
-            return
-        if self._is_roots_only and not is_local_root:
+        if not is_failure(span) or (self._which == _ROOT and not is_local_root):
             return
         if not self._matches_name(name_of(span)):
             return
-        exception = _last_exception(span)
-        if exception is None and not is_error:
+        exception = last_exception(span)
+        if is_expected(span, exception) or (exception.kind and self._is_ignored(exception.kind)):
             return
-        kind = str((exception or {}).get(exceptions.TYPE, ""))
-        if kind and self._is_ignored(kind):
-            return
-        self._fire(span, kind, exception or {})
+        if is_local_root:
+            self._root_failed(span, exception)
+        else:
+            self._child_failed(span, exception)
 
-    def _fire(self, span: ReadableSpan, kind: str, exception: Mapping[str, Any]) -> None:
+    def _root_failed(self, span: ReadableSpan, exception: RecordedException) -> None:
+        severity = Severity.OTHER if span.kind in _CALLS else Severity.FAILED
+        firing = self._firing(span, exception, severity=severity)
+        below = self._errors_below.take(ids_of(span)[1])
+        self._inbox.offer(_explained(firing, below, exception.stacktrace))
+
+    def _child_failed(self, span: ReadableSpan, exception: RecordedException) -> None:
+        root = self._open_spans.local_root_of(span)
+        if root is None:  # a background task, which nobody waits for
+            self._inbox.offer(self._firing(span, exception))
+            return
+        root_id = ids_of(root)[1]
+        if self._which == _ALL and root_id not in self._open_spans.silent:
+            firing = self._firing(span, exception, subject=name_of(root), origin=name_of(span))
+            self._errors_below.add(root_id, firing)
+
+    def _firing(
+        self,
+        span: ReadableSpan,
+        exception: RecordedException,
+        *,
+        subject: str = "",
+        origin: str = "",
+        severity: Severity = Severity.OTHER,
+    ) -> Firing:
         trace_id, span_id = ids_of(span)
         name = name_of(span)
-        root = self._open_spans.local_root_of(span)
-        if root is not None and ids_of(root)[1] in self._open_spans.silent:
-            return
-        frame = _top_frame(str(exception.get(exceptions.STACKTRACE, "")))
+        frame = _top_frame(exception.stacktrace)
         attributes = {
-            exceptions.TYPE: kind,
-            exceptions.MESSAGE: str(exception.get(exceptions.MESSAGE, ""))[:500],
-            names.STATUS_DESCRIPTION: (span.status.description or "")[:500],
+            exceptions.TYPE: exception.kind,
+            exceptions.MESSAGE: exception.message[:_LONGEST_TEXT],
+            names.STATUS_DESCRIPTION: (span.status.description or "")[:_LONGEST_TEXT],
             names.LOCATION: frame,
         }
-        self._inbox.offer(
-            Firing(
-                trigger=self.name,
-                reason="error span",
-                subject=name if root is None else name_of(root),
-                fingerprint=(self.name, name, kind, frame),
-                time_ns=span.end_time or 0,
-                trace_id=trace_id,
-                span_id=span_id,
-                attributes={key: value for key, value in attributes.items() if value},
-                origin="" if root is None else name,
-                yields_to=0 if root is None or exception else ids_of(root)[1],
-            )
+        return Firing(
+            trigger=self.name,
+            reason="error span",
+            subject=subject or name,
+            fingerprint=(self.name, name, exception.kind, frame),
+            time_ns=span.end_time or 0,
+            trace_id=trace_id,
+            span_id=span_id,
+            attributes={key: value for key, value in attributes.items() if value},
+            origin=origin,
+            severity=severity,
         )
 
 
-def _last_exception(span: ReadableSpan) -> Mapping[str, Any] | None:
-    for event in reversed(span.events):
-        if event.name == _EXCEPTION:
-            return event.attributes or {}
-    return None
+def _explained(root: Firing, below: list[Firing], stacktrace: str) -> Firing:
+    """Return the firing of a local root, with the error below it that failed it, if there was one.
+
+    That is the first one whose exception is named in the root's; a root without an exception says
+    nothing itself.
+    """
+    for firing in below:
+        kind = firing.attributes.get(exceptions.TYPE)
+        if kind and (not stacktrace or kind in stacktrace):
+            attributes = {**root.attributes, **firing.attributes}
+            return replace(root, origin=firing.origin, attributes=attributes)
+    return root
 
 
 def _top_frame(stacktrace: str) -> str:
@@ -142,8 +160,7 @@ def _top_frame(stacktrace: str) -> str:
 def _build(settings: ErrorSpanSettings, context: TriggerContext) -> Hooks | None:
     if settings.error_span == "off":
         return None
-    trigger = ErrorSpanTrigger(settings, context.open_spans, context.inbox)
-    return Hooks(span_ended=trigger.span_ended, wants_events=settings.error_cancelled)
+    return Hooks(span_ended=ErrorSpanTrigger(settings, context).span_ended)
 
 
 TRIGGER: Final = TriggerDescription(

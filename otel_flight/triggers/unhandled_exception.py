@@ -21,6 +21,7 @@ from otel_flight.triggers.base import (
     TriggerDescription,
 )
 from otel_flight.triggers.gate.firing import Firing, FiringInbox
+from otel_flight.triggers.gate.severity import Severity
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,8 +58,13 @@ class UnhandledExceptionTrigger:
                 trace_id=event.trace_id,
                 span_id=event.span_id,
                 attributes=dict(attributes),
+                severity=_severity(attributes.get(names.ENDED)),
             )
         )
+
+
+def _severity(ended: object) -> Severity:
+    return Severity.DIED if ended == names.MAIN_THREAD else Severity.UNHANDLED
 
 
 def _build(settings: ExceptionTriggerSettings, context: TriggerContext) -> Hooks | None:

@@ -54,15 +54,11 @@ def test_a_request_that_failed_names_the_incident(tmp_path: Path) -> None:
     """Not the span that sent its answer of 500, which failed first and says nothing."""
     run = run_with_fault(TIME_LIMIT, tmp_path)
 
-    manifest = run.incident.manifest
-    assert manifest.title == "error span GET /item"
-    exception = manifest.causes[0].attributes["exception.type"]
+    (cause,) = run.incident.manifest.causes
+    assert cause.title == "error span GET /item"
+    exception = cause.attributes["exception.type"]
     assert exception.endswith("TimeoutError")  # asyncio's own in Python 3.10
-    (sending,) = manifest.causes[1:]
-    assert sending.title == "error span GET /item (in GET /item http send)"
-    assert sending.time_ns < manifest.causes[0].time_ns
     assert f"error span  GET /item\n  {exception}" in run.shown
-    assert "then  error span  GET /item  in GET /item http send" in run.shown
 
 
 def test_what_uvicorn_logs_of_it_is_there(tmp_path: Path) -> None:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from opentelemetry.sdk.trace import Event, ReadableSpan
-from opentelemetry.trace import SpanContext, Status, StatusCode
+from opentelemetry.trace import SpanContext, SpanKind, Status, StatusCode
 
 TRACE_ID = 0xA
 SPAN_ID = 0xB
@@ -20,6 +21,8 @@ def made_span(
     end: Any = None,
     status: Status | None = None,
     events: tuple[Event, ...] = (),
+    kind: SpanKind = SpanKind.INTERNAL,
+    attributes: Mapping[str, Any] | None = None,
 ) -> ReadableSpan:
     """Return a span that took some seconds, or ended when it is said to have."""
     return ReadableSpan(
@@ -29,6 +32,8 @@ def made_span(
         end_time=end if end is not None else 5 * SECOND + int(seconds * SECOND),
         status=status or Status(StatusCode.UNSET),
         events=events,
+        kind=kind,
+        attributes=attributes,
     )
 
 

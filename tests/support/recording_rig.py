@@ -89,12 +89,10 @@ class RecordingRig:
         self.session.open_ring({"service": "rig"})
         assert self.session.ring is not None
         self.ring: Ring = self.session.ring
-        self.processor.record_into(
-            self.session,
-            self.root_ends.append,
-            self._note,
-            shows_events=self.settings.error_cancelled,
-        )
+        self.processor.record_into(self.session, self._root_ended, self._note)
+
+    def _root_ended(self, span: ReadableSpan) -> None:
+        self.root_ends.append(span)
 
     def _note(self, span: ReadableSpan, is_local_root: bool) -> None:
         self.notable.append((span, is_local_root))
@@ -112,12 +110,7 @@ class RecordingRig:
             self.session.open_ring({"service": "child"})
             assert self.session.ring is not None
             self.ring = self.session.ring
-            self.processor.record_into(
-                self.session,
-                self.root_ends.append,
-                self._note,
-                shows_events=self.settings.error_cancelled,
-            )
+            self.processor.record_into(self.session, self._root_ended, self._note)
 
     def tick(self) -> None:
         """Drain, beat and checkpoint once."""

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from otel_flight.records.sanitize import Sanitizer, as_text
 from otel_flight.records.shorten import Shortener
+from otel_flight.triggers.gate.severity import Severity
 
 _LONGEST_TEXT: Final = 2048
 MAX_WAITING: Final = 64
@@ -28,7 +29,7 @@ class Firing:
         span_id: of the span it belongs to; 0: none.
         attributes: more about it, to be shown.
         origin: the name of the span below the subject in which it happened; empty: the subject.
-        yields_to: id of the span whose firing, if it comes, goes first in the incident; 0: none.
+        severity: how bad it is, compared with others.
     """
 
     trigger: str
@@ -40,7 +41,7 @@ class Firing:
     span_id: int = 0
     attributes: dict[str, Any] = field(default_factory=dict)
     origin: str = ""
-    yields_to: int = 0
+    severity: Severity = Severity.OTHER
 
     def cleaned(self) -> Firing:
         """Return the firing as a file can hold it: short, and of nothing but JSON's types.
@@ -82,7 +83,7 @@ class FiringInbox:
             self._waiting.append(firing)
 
     def take_all(self) -> list[Firing]:
-        """Return what waits, in the order it came. Ticker only."""
+        """Return what waits, the worst first, else in the order it came. Ticker only."""
         taken = []
         while self._waiting:
             taken.append(self._waiting.popleft())
@@ -90,7 +91,7 @@ class FiringInbox:
         # and before its firing was, and that cause would never be heard of again.
         if self._fingerprints:
             self._fingerprints = set()
-        return [firing.cleaned() for firing in taken]
+        return sorted((firing.cleaned() for firing in taken), key=lambda each: each.severity)
 
 
 def _text(value: object) -> str:

@@ -19,6 +19,7 @@ from otel_flight.settings import kinds
 from otel_flight.settings.declaration import SettingsGroup, setting_field
 from otel_flight.triggers.base import ids_of, name_of
 from otel_flight.triggers.gate.firing import Firing
+from otel_flight.triggers.gate.severity import Severity
 
 _MAX_CACHED_NAMES: Final = 1024
 _NEVER_NS: Final = 1 << 62
@@ -88,6 +89,7 @@ def slow_firing(
             names.DURATION: duration_ns,
             names.LIMIT: limit_ns,
         },
+        severity=Severity.SLOW,
     )
 
 

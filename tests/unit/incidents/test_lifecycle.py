@@ -35,6 +35,7 @@ from otel_flight.ring.layout import LANE_RUNTIME, LANE_SPANS
 from otel_flight.testing import FakeClock
 from otel_flight.triggers.gate.firing import Firing
 from otel_flight.triggers.gate.gate import BACKOFF, Gate
+from otel_flight.triggers.gate.severity import Severity
 
 
 class Bench:
@@ -183,46 +184,38 @@ def test_two_firings_before_the_first_tick_are_one_incident(bench: Bench) -> Non
     assert len(bench.finish().manifest.causes) == 2
 
 
-def failure(subject: str, span_id: int, *, origin: str = "", yields_to: int = 0) -> Firing:
+def failure(subject: str, span_id: int, severity: Severity, *, trace_id: int = 1) -> Firing:
     """Return the firing of a span that failed."""
-    fingerprint = ("error_span", origin or subject)
     return Firing(
         "error_span",
         "error span",
         subject,
-        fingerprint,
+        ("error_span", subject),
         span_id,
-        origin=origin,
-        trace_id=1,
+        trace_id=trace_id,
         span_id=span_id,
-        yields_to=yields_to,
+        severity=severity,
     )
 
 
-def test_a_request_that_failed_goes_before_what_failed_in_it_and_says_less(bench: Bench) -> None:
-    """The incident is about the request then; what fired first is there, behind it."""
-    bench.incidents.fire(failure("GET /x", 7, origin="GET /x http send", yields_to=8))
-    bench.incidents.fire(failure("GET /y", 9))
-    bench.incidents.fire(failure("GET /x", 8))
+def test_the_worst_cause_comes_first(bench: Bench) -> None:
+    """The incident is about it then; of two that are as bad, the one with a trace comes first."""
+    bench.incidents.fire(failure("SELECT", 7, Severity.SURVIVED))
+    bench.incidents.fire(failure("GET /y", 9, Severity.FAILED, trace_id=0))
+    bench.incidents.fire(failure("GET /slow", 6, Severity.SLOW))
+    bench.incidents.fire(failure("GET /x", 8, Severity.FAILED))
     manifest = bench.finish().manifest
 
-    titles = ["error span GET /x", "error span GET /x (in GET /x http send)", "error span GET /y"]
-    assert [cause.title for cause in manifest.causes] == titles
-    assert manifest.title == titles[0]
+    assert [cause.subject for cause in manifest.causes] == [
+        "GET /x",
+        "GET /y",
+        "GET /slow",
+        "SELECT",
+    ]
+    assert manifest.title == "error span GET /x"
     assert manifest.opened_ns == manifest.causes[0].time_ns == 8
     assert manifest.trigger is not None
     assert manifest.trigger.span_id == f"{8:016x}"
-
-
-def test_a_request_that_went_well_leaves_the_incident_to_what_failed_in_it(bench: Bench) -> None:
-    """As it does when another request failed, and when it is slow as well."""
-    bench.incidents.fire(failure("GET /x", 7, origin="GET /x http send", yields_to=8))
-    bench.incidents.fire(failure("GET /y", 9))
-    bench.incidents.fire(Firing("slow_root", "slow", "GET /x", ("slow_root",), 8, 1, 8))
-    manifest = bench.finish().manifest
-
-    assert manifest.title == "error span GET /x (in GET /x http send)"
-    assert [cause.span_id for cause in manifest.causes] == [f"{n:016x}" for n in (7, 9, 8)]
 
 
 def test_a_closed_incident_is_not_joined(bench: Bench) -> None:

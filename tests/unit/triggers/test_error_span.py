@@ -7,12 +7,14 @@ from typing import Any
 
 import pytest
 from opentelemetry.sdk.trace import Event, ReadableSpan
-from opentelemetry.trace import Status, StatusCode
+from opentelemetry.trace import SpanKind, Status, StatusCode
 
 from otel_flight.assembly import Settings
 from otel_flight.recording.open_spans import OpenSpans
+from otel_flight.triggers.base import TriggerContext
 from otel_flight.triggers.error_span import ErrorSpanTrigger
 from otel_flight.triggers.gate.firing import Firing, FiringInbox
+from otel_flight.triggers.gate.severity import Severity
 from tests.support.made_span import SECOND, SPAN_ID, TRACE_ID, exception_event, made_span
 
 ERROR = Status(StatusCode.ERROR, "ValueError: no")
@@ -21,7 +23,8 @@ ERROR = Status(StatusCode.ERROR, "ValueError: no")
 def fired(span: ReadableSpan, *, is_root: bool = True, **settings: Any) -> list[Firing]:
     """Return what the trigger says to a span."""
     inbox = FiringInbox()
-    ErrorSpanTrigger(Settings(**settings), OpenSpans(10), inbox).span_ended(span, is_root)
+    context = TriggerContext(OpenSpans(10), inbox)
+    ErrorSpanTrigger(Settings(**settings), context).span_ended(span, is_root)
     return inbox.take_all()
 
 
@@ -59,13 +62,107 @@ def test_a_span_without_an_error_does_not_fire(status: StatusCode) -> None:
     assert fired(made_span(status=Status(status), events=(exception_event(),))) == []
 
 
-def test_an_exception_without_an_error_fires_when_asked_for() -> None:
-    """Cancellation leaves a span so; without an exception there is still nothing to tell."""
-    cancelled = made_span(events=(exception_event("CancelledError"),))
+@pytest.mark.parametrize(
+    "kind",
+    [
+        "asyncio.exceptions.CancelledError",
+        "GeneratorExit",
+        "SystemExit",
+        "starlette.requests.ClientDisconnect",
+    ],
+)
+def test_what_was_given_up_does_not_fire(kind: str) -> None:
+    """Whoever leaves a stream leaves a span with an error."""
+    assert fired(made_span(status=ERROR, events=(exception_event(kind),))) == []
 
-    assert len(fired(cancelled, error_cancelled=True)) == 1
-    assert fired(made_span(), error_cancelled=True) == []
-    assert fired(made_span(events=(Event("other"),)), error_cancelled=True) == []
+
+OLD, NEW = "http.status_code", "http.response.status_code"
+SERVER, CLIENT = SpanKind.SERVER, SpanKind.CLIENT
+
+
+@pytest.mark.parametrize(
+    ("kind", "attributes", "is_fired"),
+    [
+        (SERVER, {OLD: 404}, False),
+        (SERVER, {NEW: 403}, False),
+        (SERVER, {NEW: "418"}, False),
+        (SERVER, {OLD: 500}, True),
+        (SERVER, {NEW: "what"}, True),
+        (CLIENT, {OLD: 404}, False),
+        (CLIENT, {NEW: 503}, True),
+        (SpanKind.CONSUMER, {NEW: 404}, True),
+        (CLIENT, {"rpc.grpc.status_code": 5}, False),
+        (CLIENT, {"rpc.response.status_code": "NOT_FOUND"}, False),
+        (CLIENT, {"rpc.connect_rpc.error_code": "permission_denied"}, False),
+        (CLIENT, {"rpc.grpc.status_code": 2}, True),
+        (SERVER, {"rpc.response.status_code": "INTERNAL"}, True),
+        (SERVER, {"rpc.grpc.status_code": 15}, True),
+        (SERVER, {"rpc.grpc.status_code": 14}, True),
+        (SERVER, {"rpc.grpc.status_code": 11}, False),
+        (CLIENT, {"db.response.status_code": "23505"}, False),
+        (CLIENT, {"db.response.status_code": "NOSCRIPT"}, False),
+        (CLIENT, {"db.response.status_code": "57014"}, True),
+        (CLIENT, {}, True),
+        (SERVER, {}, True),
+    ],
+)
+def test_an_expected_answer_does_not_fire(
+    kind: SpanKind, attributes: dict[str, Any], is_fired: bool
+) -> None:
+    """By the conventions of HTTP, gRPC and databases, old and new."""
+    span = made_span(status=ERROR, kind=kind, attributes=attributes)
+
+    assert bool(fired(span)) == is_fired
+
+
+def test_a_script_that_redis_does_not_have_does_not_fire() -> None:
+    """The client sends it then, each time that a worker starts."""
+    missing = (exception_event("redis.exceptions.NoScriptError"),)
+
+    assert fired(made_span(status=ERROR, kind=CLIENT, events=missing)) == []
+    assert len(fired(made_span(status=ERROR, events=missing))) == 1
+
+
+BY_INSTRUMENTATION = (
+    "Traceback (most recent call last):\n"
+    '  File "/venv/opentelemetry/trace/__init__.py", line 602, in use_span\n    yield span\n'
+    '  File "/app/server.py", line 3, in get\n    raise ValueError\nValueError\n'
+)
+BY_APPLICATION = BY_INSTRUMENTATION.replace("/opentelemetry/", "/server/")
+
+
+@pytest.mark.parametrize(
+    ("stacktrace", "attributes", "is_fired"),
+    [
+        (BY_INSTRUMENTATION, {"rpc.system": "grpc", "rpc.grpc.status_code": 0}, True),
+        (BY_INSTRUMENTATION, {"rpc.system.name": "grpc"}, True),
+        (BY_INSTRUMENTATION, {"rpc.system": "grpc", "rpc.grpc.status_code": 5}, False),
+        (BY_APPLICATION, {"rpc.system": "grpc", "rpc.grpc.status_code": 0}, False),
+        ("", {"rpc.system": "grpc", "rpc.grpc.status_code": 0}, False),
+        (BY_INSTRUMENTATION, {}, False),
+    ],
+)
+def test_a_grpc_handler_that_raised_fires(
+    stacktrace: str, attributes: dict[str, Any], is_fired: bool
+) -> None:
+    """Its instrumentation sets no status; an exception that the handler dealt with is none."""
+    event = exception_event(stacktrace=stacktrace)
+    span = made_span(kind=SERVER, attributes=attributes, events=(event,))
+
+    assert bool(fired(span)) == is_fired
+
+
+def test_a_call_of_its_own_is_no_request_that_failed() -> None:
+    """What the rest of the program made of it shows nowhere."""
+    severities = {kind: fired(made_span(status=ERROR, kind=kind))[0].severity for kind in SpanKind}
+
+    assert severities == {
+        SpanKind.INTERNAL: Severity.FAILED,
+        SERVER: Severity.FAILED,
+        CLIENT: Severity.OTHER,
+        SpanKind.PRODUCER: Severity.OTHER,
+        SpanKind.CONSUMER: Severity.FAILED,
+    }
 
 
 def test_only_roots_fire_when_asked_for() -> None:

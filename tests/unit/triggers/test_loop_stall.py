@@ -9,6 +9,7 @@ import msgspec
 from otel_flight.names import attributes as names
 from otel_flight.records.records import RuntimeEvent
 from otel_flight.triggers.gate.firing import FiringInbox
+from otel_flight.triggers.gate.severity import Severity
 from otel_flight.triggers.loop_stall import LoopStallTrigger
 
 MS = 1_000_000
@@ -49,7 +50,7 @@ def test_a_long_stall_fires_for_the_span_that_makes_it() -> None:
             "flight_recorder.call": "sleep",
         },
         "origin": "",
-        "yields_to": 0,
+        "severity": Severity.OTHER,
     }
 
 
