@@ -20,6 +20,7 @@ from benchmarks import (
     flush_stall,
     idle,
     instructions,
+    learned_latency,
     memory,
     pipeline,
     queryable,
@@ -48,6 +49,7 @@ BENCHMARKS: dict[str, Callable[..., Result]] = {
     "pipeline": pipeline.run,
     "sources": sources.run,
     "stacks": stacks.run,
+    "learned_latency": learned_latency.run,
 }
 
 

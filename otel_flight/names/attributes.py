@@ -22,6 +22,8 @@ DURATION: Final = "flight_recorder.duration_ns"
 """It says in nanoseconds how long that took which made a trigger fire."""
 LIMIT: Final = "flight_recorder.limit_ns"
 """It says in nanoseconds how long that may take."""
+USUAL: Final = "flight_recorder.usual_ns"
+"""It says in nanoseconds how long 99 % of the local roots of that name take at most."""
 
 GC_GENERATION: Final = "cpython.gc.generation"
 GC_COLLECTED: Final = "cpython.gc.collected_objects"

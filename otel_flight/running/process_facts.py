@@ -15,10 +15,13 @@ class ProcessFacts:
     Args:
         service_name: as far as it is known; the first span's resource corrects it.
         spool: where its incidents are.
+
+    Attributes:
+        service_name: as far as it is known by now.
     """
 
     def __init__(self, service_name: str, spool: Spool) -> None:
-        self._service_name = service_name
+        self.service_name = service_name
         self._spool = spool
         self._is_identified = False
         self._told: dict[str, str] = {}
@@ -26,7 +29,7 @@ class ProcessFacts:
     @property
     def at_start(self) -> dict[str, str]:
         """What is known before there is a span."""
-        return {SERVICE: self._service_name}
+        return {SERVICE: self.service_name}
 
     def tell(self, ring: Ring, resource: Resource | None) -> bool:
         """Write what is new; return whether that is who this is.
@@ -38,9 +41,9 @@ class ProcessFacts:
         is_new = not self._is_identified and resource is not None
         if resource is not None and is_new:
             self._is_identified = True
-            self._service_name = str(resource.attributes.get("service.name", self._service_name))
+            self.service_name = str(resource.attributes.get("service.name", self.service_name))
         facts = {
-            SERVICE: self._service_name,
+            SERVICE: self.service_name,
             SPOOL: str(self._spool.directory),
             SPOOL_PROBLEM: self._spool.problem,
         }

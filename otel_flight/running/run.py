@@ -32,6 +32,7 @@ from otel_flight.recording.ticker import Ticker
 from otel_flight.ring.cleanup import remove_old_dead_rings
 from otel_flight.ring.layout import LANE_SPANS
 from otel_flight.running.closing import Closing
+from otel_flight.running.known_latency import KnownLatency
 from otel_flight.running.pipeline import Pipeline
 from otel_flight.running.process_facts import ProcessFacts
 from otel_flight.running.statistics import Statistics
@@ -122,6 +123,9 @@ class Run:
             submit=self.worker.submit,
             pipeline_endpoint=self._pipeline.endpoint_since,
         )
+        self._latency = KnownLatency(
+            context.latency, lambda: self.spool.directory, self.worker.submit, clock, guard
+        )
         self._ticker = Ticker(settings.tick_seconds, self._tasks(), guard, self._activity, waits)
         self.closing = Closing(
             session=self.session,
@@ -184,6 +188,7 @@ class Run:
         self._open_ring()  # a forked child may end before its ticker came to it
         self.session.drain()
         self._errors_below.settle()
+        self._latency.end()
         self._collect_firings()
 
     def pause_threads(self, timeout_seconds: float) -> None:
@@ -241,6 +246,7 @@ class Run:
             ("heartbeat", self._heartbeat),
             ("sources", lambda: self.sources.tick(self._guard)),
             *self.triggers.watches,
+            ("latency", self._latency.look),
             ("firings", self._collect_firings),
             ("incident", self.incidents.advance),
             ("checkpoint", self.session.checkpoint_open_spans),
@@ -272,6 +278,7 @@ class Run:
             remove_old_dead_rings(ring.backing.path.parent)
         # On the worker's thread, which may wait for a slow disk; it delivers what is there, too.
         self.worker.submit(self.spool.prepare)
+        self._latency.begin(self._facts.service_name)
         self._pipeline.say_where()
 
     def _collect_firings(self) -> None:

@@ -30,6 +30,7 @@ __all__ = [
     "log_level",
     "or_off",
     "or_unset",
+    "or_word",
     "routes",
     "share",
     "signal_name",
@@ -241,6 +242,20 @@ def or_off(kind: Kind) -> Kind:
 
     return Kind(
         f"{kind.allowed}, or off", read, lambda value: "off" if value is None else kind.write(value)
+    )
+
+
+def or_word(word: str, kind: Kind) -> Kind:
+    """A kind, or one word that means something else."""
+
+    def read(value: object) -> object:
+        is_word = isinstance(value, str) and value.strip().lower() == word
+        return word if is_word else kind.read(value)
+
+    return Kind(
+        f"{word}, or {kind.allowed}",
+        read,
+        lambda value: word if value == word else kind.write(value),
     )
 
 

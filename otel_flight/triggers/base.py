@@ -20,6 +20,7 @@ from otel_flight.recording.span_processor import unwatched
 from otel_flight.records.sanitize import as_text
 from otel_flight.settings.declaration import SettingsGroup
 from otel_flight.triggers.gate.firing import Firing, FiringInbox
+from otel_flight.triggers.latency.learned import LearnedLimits
 from otel_flight.triggers.roots.errors_below import ErrorsBelowRoots
 
 FAILURE: Final = "failure"
@@ -95,16 +96,19 @@ class TriggerContext:
         inbox: where its firings go.
         clock: by which it waits; a fake one in tests.
         errors_below: where firings wait for the end of their local roots.
+        latency: what is learned of how long local roots take.
     """
 
     open_spans: OpenSpans
     inbox: FiringInbox
     clock: Clock = SYSTEM_CLOCK
     errors_below: ErrorsBelowRoots = field(init=False)
+    latency: LearnedLimits = field(init=False)
 
     def __post_init__(self) -> None:
         waiting = ErrorsBelowRoots(self.open_spans, self.inbox, self.clock)
         object.__setattr__(self, "errors_below", waiting)
+        object.__setattr__(self, "latency", LearnedLimits(self.clock))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -59,16 +59,15 @@ class SlowOpenRootTrigger:
             if span_id in self._fired or span_id in silent:
                 continue
             span = roots[span_id]
-            limit_ns = self._limits.limit_ns(name_of(span))
             own_ns = age_ns - self._open_spans.held_up.get(span_id, 0)
-            if own_ns > limit_ns:
+            if own_ns > self._limits.least_ns and own_ns > self._limits.limit_ns(name_of(span)):
                 self._fired.add(span_id)
                 wall_ns = self._clock.wall_ns()
-                self._inbox.offer(slow_firing(self.name, span, wall_ns, own_ns, limit_ns))
+                self._inbox.offer(slow_firing(self.name, span, wall_ns, own_ns, self._limits))
 
 
 def _build(settings: SlowOpenRootSettings, context: TriggerContext) -> Hooks | None:
-    limits = RouteLimits(settings)
+    limits = RouteLimits(settings, context.latency)
     if not (limits.is_any and settings.slow_open_root):
         return None
     trigger = SlowOpenRootTrigger(limits, context.open_spans, context.inbox, context.clock)

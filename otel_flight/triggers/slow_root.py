@@ -6,7 +6,7 @@ looks for spans without a parent would never fire there.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Final
 
@@ -32,6 +32,7 @@ class SlowRootTrigger:
         limits: how long a root may take.
         inbox: where firings go.
         held_up: by span ids, nanoseconds that the recorder itself took.
+        note: takes name and duration of each root, for limits that are learned.
     """
 
     name: Final = trigger_names.SLOW_ROOT
@@ -41,8 +42,10 @@ class SlowRootTrigger:
         limits: RouteLimits,
         inbox: FiringInbox,
         held_up: Mapping[int, int] = MappingProxyType({}),
+        note: Callable[[tuple[str, int]], None] | None = None,
     ) -> None:
         self._limits = limits
+        self._note = note
         self._inbox = inbox
         self._held_up = held_up
 
@@ -50,23 +53,25 @@ class SlowRootTrigger:
         """Fire when the local root took longer than its limit."""
         try:
             duration_ns: int = span.end_time - span.start_time  # type: ignore[operator]
-            if duration_ns <= self._limits.least_ns:
-                return
         except TypeError:  # the SDK takes any object for a time, and none
             return
         if self._held_up:
             duration_ns -= self._held_up.get(ids_of(span)[1], 0)
-        limit_ns = self._limits.limit_ns(name_of(span))
-        if duration_ns > limit_ns:
+        if self._note is not None:
+            self._note((name_of(span), duration_ns))
+        if duration_ns <= self._limits.least_ns:
+            return
+        if duration_ns > self._limits.limit_ns(name_of(span)):
             end_ns = span.end_time or 0
-            self._inbox.offer(slow_firing(self.name, span, end_ns, duration_ns, limit_ns))
+            self._inbox.offer(slow_firing(self.name, span, end_ns, duration_ns, self._limits))
 
 
 def _build(settings: SlowRootSettings, context: TriggerContext) -> Hooks | None:
-    limits = RouteLimits(settings)
+    limits = RouteLimits(settings, context.latency)
     if not limits.is_any:
         return None
-    trigger = SlowRootTrigger(limits, context.inbox, context.open_spans.held_up)
+    note = context.latency.note if limits.learns else None
+    trigger = SlowRootTrigger(limits, context.inbox, context.open_spans.held_up, note)
     return Hooks(root_ended=trigger.root_ended)
 
 

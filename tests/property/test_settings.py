@@ -23,7 +23,7 @@ VALUES: dict[str, st.SearchStrategy[Any]] = {
     "window_bytes": st.integers(512 * KIB, GIB),
     "open_spans": st.integers(16, 1_000_000),
     "flush_cpu_share": st.floats(0.01, 1),
-    "slow_root_seconds": LIMITS,
+    "slow_root_seconds": LIMITS | st.just("learned"),
     "slow_root_routes": st.lists(st.tuples(PATTERNS, LIMITS)),
     "error_span_names": st.lists(PATTERNS),
     "ring_directory": st.none() | st.just("/run/flight ring"),

@@ -101,8 +101,8 @@ def test_settings() -> None:
 
     assert_type(settings.window_seconds, float)
     assert_type(settings.window_bytes, int)
-    assert_type(settings.slow_root_seconds, float | None)
     assert_type(settings.error_span, Literal["all", "unhandled", "root", "off"])
+    assert_type(settings.slow_root_seconds, float | Literal["learned"] | None)
     assert_type(settings.protocol, Literal["grpc", "http/protobuf"] | None)
     assert_type(settings.slow_root_routes, tuple[tuple[str, float | None], ...])
     assert_type(settings.error_span_names, tuple[str, ...])

@@ -35,6 +35,8 @@ def cause_words(cause: Cause) -> list[str]:
     if isinstance(duration, int) and isinstance(limit, int):
         verb = "open for" if cause.trigger == trigger_names.SLOW_OPEN_ROOT else "took"
         words.append(f"{verb} {short_duration(duration)}, its limit is {short_duration(limit)}")
+    if isinstance(usual := attributes.pop(names.USUAL, None), int):
+        words.append(f"99 % of those before took at most {short_duration(usual)}")
     if kind := attributes.pop(exception_attributes.TYPE, ""):
         message = attributes.pop(exception_attributes.MESSAGE, "")
         words.append(one_line(f"{kind}: {message}".strip(": "), _LONGEST_VALUE))

@@ -9,18 +9,24 @@ from __future__ import annotations
 import fnmatch
 import re
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Literal
 
 from opentelemetry.sdk.trace import ReadableSpan
 
 from otel_flight.names import attributes as names
 from otel_flight.names import trigger_names
+from otel_flight.records.normal_names import normal_name
 from otel_flight.settings import kinds
 from otel_flight.settings.declaration import SettingsGroup, setting_field
 from otel_flight.triggers.base import ids_of, name_of
 from otel_flight.triggers.gate.firing import Firing
 from otel_flight.triggers.gate.severity import Severity
+from otel_flight.triggers.latency.learned import FACTOR, FLOOR_NS, LearnedLimits
 
+LEARNED: Final = "learned"
+"""With this, as the limit of local roots, it is learned what is slow."""
+WARM_UP_NS: Final = 1_000_000_000
+"""A root may take so many nanoseconds until it is known what is normal for its name."""
 _MAX_CACHED_NAMES: Final = 1024
 _NEVER_NS: Final = 1 << 62
 
@@ -29,8 +35,20 @@ _NEVER_NS: Final = 1 << 62
 class SlowRootSettings(SettingsGroup):
     """How long local roots may take."""
 
-    slow_root_seconds: float | None = setting_field("SLOW_ROOT", 1.0, kinds.limit())
-    """How long a local root (a request, a job) may take before it makes an incident."""
+    slow_root_seconds: float | Literal["learned"] | None = setting_field(
+        "SLOW_ROOT", LEARNED, kinds.or_word(LEARNED, kinds.limit())
+    )
+    """How long a local root (a request, a job) may take before it makes an incident. `learned`: the
+    recorder learns for each name what is normal; until it has seen 20 of a name, 1s."""
+
+    slow_root_factor: float = setting_field("SLOW_ROOT_FACTOR", FACTOR, kinds.share(1, 1000))
+    """With learned limits, a root is slow that takes this many times what 99 % of its name take at
+    most, and twice what 99.9 % take."""
+
+    slow_root_floor_seconds: float = setting_field(
+        "SLOW_ROOT_FLOOR", FLOOR_NS / 1e9, kinds.duration(0.001, 3600)
+    )
+    """With learned limits, a root that takes no longer than this is never slow."""
 
     slow_root_routes: tuple[tuple[str, float | None], ...] = setting_field(
         "SLOW_ROOT_ROUTES", (), kinds.routes(kinds.limit())
@@ -40,20 +58,30 @@ class SlowRootSettings(SettingsGroup):
 
 
 class RouteLimits:
-    """The limit of each span name: the first glob that matches, else the global one.
+    """The limit of each span name: the first glob that matches, else what is set, or learned.
+
+    Args:
+        learned: what is normal for each name.
 
     Attributes:
+        learns: whether durations are to be noted there.
         least_ns: the least of all limits.
     """
 
-    def __init__(self, settings: SlowRootSettings) -> None:
+    def __init__(self, settings: SlowRootSettings, learned: LearnedLimits) -> None:
         self._routes = [
             (re.compile(fnmatch.translate(glob)), _limit_ns(seconds))
             for glob, seconds in settings.slow_root_routes
         ]
-        self._default_ns = _limit_ns(settings.slow_root_seconds)
-        self.least_ns = min([self._default_ns, *(limit_ns for _, limit_ns in self._routes)])
-        self._cache: dict[str, int] = {}
+        self._learned = learned
+        learned.factor = settings.slow_root_factor
+        learned.floor_ns = _limit_ns(settings.slow_root_floor_seconds)
+        fixed = settings.slow_root_seconds
+        self.learns = isinstance(fixed, str)
+        self._fixed_ns = WARM_UP_NS if isinstance(fixed, str) else _limit_ns(fixed)
+        least_ns = min(self._fixed_ns, learned.floor_ns) if self.learns else self._fixed_ns
+        self.least_ns = min([least_ns, *(limit_ns for _, limit_ns in self._routes)])
+        self._cache: dict[str, int | None] = {}
 
     @property
     def is_any(self) -> bool:
@@ -61,34 +89,50 @@ class RouteLimits:
         return self.least_ns < _NEVER_NS
 
     def limit_ns(self, name: str) -> int:
-        """Return how long a local root of this name may take."""
-        limit = self._cache.get(name)
-        if limit is None:
-            limit = next(
-                (limit_ns for glob, limit_ns in self._routes if glob.match(name)), self._default_ns
-            )
-            if len(self._cache) < _MAX_CACHED_NAMES:
-                self._cache[name] = limit
-        return limit
+        """Return how long a local root of this name may take. Any thread; 5 µs."""
+        limit_ns = self.set_ns(name)
+        if limit_ns is None and self.learns:
+            limit_ns = self._learned.limit_ns(name)
+        return self._fixed_ns if limit_ns is None else limit_ns
+
+    def usual_ns(self, name: str) -> int:
+        """Return how long 99 % of the roots of this name take at most, 0 where a limit is set."""
+        is_learned = self.learns and self.set_ns(name) is None
+        return self._learned.usual_ns(name) if is_learned else 0
+
+    def set_ns(self, name: str) -> int | None:
+        """Return the limit that is set for this name; None: there is none but the general one."""
+        if not self._routes:
+            return None
+        try:
+            return self._cache[name]
+        except KeyError:
+            pass
+        found = (limit_ns for glob, limit_ns in self._routes if glob.match(name))
+        limit_ns = next(found, None)
+        if len(self._cache) < _MAX_CACHED_NAMES:
+            self._cache[name] = limit_ns
+        return limit_ns
 
 
 def slow_firing(
-    trigger: str, span: ReadableSpan, time_ns: int, duration_ns: int, limit_ns: int
+    trigger: str, span: ReadableSpan, time_ns: int, duration_ns: int, limits: RouteLimits
 ) -> Firing:
     """Return the firing of a slow local root; the open and the ended one are the same cause."""
     trace_id, span_id = ids_of(span)
+    name = name_of(span)
+    attributes = {names.DURATION: duration_ns, names.LIMIT: limits.limit_ns(name)}
+    if usual_ns := limits.usual_ns(name):
+        attributes[names.USUAL] = usual_ns
     return Firing(
         trigger=trigger,
         reason="slow local root",
-        subject=name_of(span),
-        fingerprint=(trigger_names.SLOW_ROOT, name_of(span)),
+        subject=name,
+        fingerprint=(trigger_names.SLOW_ROOT, normal_name(name)),
         time_ns=time_ns,
         trace_id=trace_id,
         span_id=span_id,
-        attributes={
-            names.DURATION: duration_ns,
-            names.LIMIT: limit_ns,
-        },
+        attributes=attributes,
         severity=Severity.SLOW,
     )
 

@@ -10,6 +10,7 @@ from otel_flight.assembly import Settings
 from otel_flight.recording.open_spans import OpenSpans
 from otel_flight.testing import FakeClock
 from otel_flight.triggers.gate.firing import Firing, FiringInbox
+from otel_flight.triggers.latency.learned import LearnedLimits
 from otel_flight.triggers.roots.route_limits import RouteLimits
 from otel_flight.triggers.slow_open_root import SlowOpenRootTrigger
 from tests.support.made_span import SECOND, SPAN_ID, TRACE_ID, made_span
@@ -25,7 +26,10 @@ class Watch:
         self.open_spans = OpenSpans(100)
         self.inbox = FiringInbox()
         self.trigger = SlowOpenRootTrigger(
-            RouteLimits(Settings(**settings)), self.open_spans, self.inbox, self.clock
+            RouteLimits(Settings(**settings), LearnedLimits(self.clock)),
+            self.open_spans,
+            self.inbox,
+            self.clock,
         )
 
     def start(self, span_id: int = 1, name: Any = "GET /", started: Any = None) -> None:

@@ -8,7 +8,9 @@ import pytest
 from opentelemetry.sdk.trace import ReadableSpan
 
 from otel_flight.assembly import Settings
+from otel_flight.clock import SYSTEM_CLOCK
 from otel_flight.triggers.gate.firing import Firing, FiringInbox
+from otel_flight.triggers.latency.learned import LearnedLimits
 from otel_flight.triggers.roots.route_limits import RouteLimits
 from otel_flight.triggers.slow_root import SlowRootTrigger
 from tests.support.made_span import SECOND, SPAN_ID, TRACE_ID, made_span
@@ -19,7 +21,8 @@ ROUTES = (("GET /report*", 5.0), ("GET /report/all", 60.0), ("POST /bulk", None)
 def fired(span: ReadableSpan, **settings: Any) -> list[Firing]:
     """Return what the trigger says to a span."""
     inbox = FiringInbox()
-    SlowRootTrigger(RouteLimits(Settings(**settings)), inbox).root_ended(span)
+    limits = RouteLimits(Settings(**settings), LearnedLimits(SYSTEM_CLOCK))
+    SlowRootTrigger(limits, inbox).root_ended(span)
     return inbox.take_all()
 
 
@@ -80,12 +83,13 @@ def test_without_a_global_limit_only_routes_fire() -> None:
 )
 def test_it_is_known_whether_there_is_any_limit(settings: dict[str, Any], is_any: bool) -> None:
     """Without one the trigger need not be asked at all."""
-    assert RouteLimits(Settings(**settings)).is_any is is_any
+    limits = RouteLimits(Settings(**settings), LearnedLimits(SYSTEM_CLOCK))
+    assert limits.is_any is is_any
 
 
 def test_very_many_names_are_not_all_remembered() -> None:
     """A service that puts ids into its names does not fill the memory."""
-    limits = RouteLimits(Settings(slow_root_routes=ROUTES))
+    limits = RouteLimits(Settings(slow_root_routes=ROUTES), LearnedLimits(SYSTEM_CLOCK))
     for number in range(5000):
         assert limits.limit_ns(f"GET /{number}") == 0.5 * SECOND
 
