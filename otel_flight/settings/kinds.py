@@ -20,6 +20,7 @@ from otel_flight.settings.quantities import format_duration, format_size, parse_
 
 __all__ = [
     "Kind",
+    "attribute_names",
     "choice",
     "count",
     "directory",
@@ -152,6 +153,16 @@ def globs() -> Kind:
         return tuple(str(pattern).strip() for pattern in patterns)
 
     return Kind("patterns such as Some*Name, separated by commas", read, ",".join)
+
+
+def attribute_names() -> Kind:
+    """The names of attributes, each as it stands; none is written ``off``."""
+    names = or_off(globs())
+    return Kind(
+        "names of attributes, separated by commas, or off",
+        lambda value: names.read(value) or (),
+        lambda value: names.write(value or None),
+    )
 
 
 def routes(limit: Kind) -> Kind:

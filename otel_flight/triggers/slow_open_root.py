@@ -19,7 +19,12 @@ from otel_flight.triggers.base import (
     name_of,
 )
 from otel_flight.triggers.gate.firing import FiringInbox
-from otel_flight.triggers.roots.route_limits import RouteLimits, SlowRootSettings, slow_firing
+from otel_flight.triggers.roots.route_limits import (
+    RouteLimits,
+    SlowRootSettings,
+    is_any_set,
+    slow_firing,
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,9 +72,9 @@ class SlowOpenRootTrigger:
 
 
 def _build(settings: SlowOpenRootSettings, context: TriggerContext) -> Hooks | None:
-    limits = RouteLimits(settings, context.latency)
-    if not (limits.is_any and settings.slow_open_root):
+    if not (settings.slow_open_root and is_any_set(settings)):
         return None
+    limits = RouteLimits(settings, context.latency)
     trigger = SlowOpenRootTrigger(limits, context.open_spans, context.inbox, context.clock)
     return Hooks(watch=trigger.watch)
 

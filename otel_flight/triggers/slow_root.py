@@ -22,7 +22,12 @@ from otel_flight.triggers.base import (
     name_of,
 )
 from otel_flight.triggers.gate.firing import FiringInbox
-from otel_flight.triggers.roots.route_limits import RouteLimits, SlowRootSettings, slow_firing
+from otel_flight.triggers.roots.route_limits import (
+    RouteLimits,
+    SlowRootSettings,
+    is_any_set,
+    slow_firing,
+)
 
 
 class SlowRootTrigger:
@@ -67,9 +72,9 @@ class SlowRootTrigger:
 
 
 def _build(settings: SlowRootSettings, context: TriggerContext) -> Hooks | None:
-    limits = RouteLimits(settings, context.latency)
-    if not limits.is_any:
+    if not is_any_set(settings):
         return None
+    limits = RouteLimits(settings, context.latency)
     note = context.latency.note if limits.learns else None
     trigger = SlowRootTrigger(limits, context.inbox, context.open_spans.held_up, note)
     return Hooks(root_ended=trigger.root_ended)

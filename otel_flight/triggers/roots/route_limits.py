@@ -83,11 +83,6 @@ class RouteLimits:
         self.least_ns = min([least_ns, *(limit_ns for _, limit_ns in self._routes)])
         self._cache: dict[str, int | None] = {}
 
-    @property
-    def is_any(self) -> bool:
-        """Whether there is any limit at all."""
-        return self.least_ns < _NEVER_NS
-
     def limit_ns(self, name: str) -> int:
         """Return how long a local root of this name may take. Any thread; 5 µs."""
         limit_ns = self.set_ns(name)
@@ -113,6 +108,12 @@ class RouteLimits:
         if len(self._cache) < _MAX_CACHED_NAMES:
             self._cache[name] = limit_ns
         return limit_ns
+
+
+def is_any_set(settings: SlowRootSettings) -> bool:
+    """Return whether there is any limit, set or learned."""
+    limits = [settings.slow_root_seconds, *(seconds for _, seconds in settings.slow_root_routes)]
+    return any(limit is not None for limit in limits)
 
 
 def slow_firing(

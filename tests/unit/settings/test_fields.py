@@ -74,6 +74,7 @@ DEFAULTS = {
     "throttling": (True, "THROTTLING"),
     "throttling_trigger_share": (0.5, "THROTTLING_TRIGGER"),
     "stuck_span_seconds": (None, "STUCK_SPAN"),
+    "rare_values": ((), "RARE_VALUES"),
     "logs_endpoint": (None, "LOGS_ENDPOINT"),
 }
 
@@ -398,6 +399,7 @@ class TestSources:
             "throttling": "false",
             "throttling_trigger_share": "off",
             "stuck_span_seconds": "1m",
+            "rare_values": "tenant,http.route",
             "logs_endpoint": "http://collector:4317",
         }
         environment = {setting_named(name).variable: text for name, text in others.items()}
