@@ -30,6 +30,8 @@ RARE_VALUE: Final = "flight_recorder.rare_value"
 GC_GENERATION: Final = "cpython.gc.generation"
 GC_COLLECTED: Final = "cpython.gc.collected_objects"
 GC_UNCOLLECTABLE: Final = "cpython.gc.uncollectable_objects"
+GC_CPU: Final = "flight_recorder.gc.cpu_ns"
+"""It says in nanoseconds how long a collection of all generations had a CPU."""
 
 CALL: Final = "flight_recorder.call"
 """It is the native function that the innermost function is in, as the program names it."""

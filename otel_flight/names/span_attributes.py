@@ -39,6 +39,17 @@ ASGI_DISCONNECT: Final = "http.disconnect"
 ASGI_RESPONSE_PREFIX: Final = "http.response"
 """The types of the messages that make up a response begin with this."""
 
+URL_SCHEMES: Final = ("url.scheme", "http.scheme")
+"""A request has the scheme of its URL here; `ws` is that of a websocket."""
+RESPONSE_CONTENT_TYPE: Final = "http.response.header.content_type"
+"""A request has the type of its answer here, where the instrumentation is told to keep it."""
+MESSAGING_OPERATIONS: Final = (
+    "messaging.operation.type",
+    "messaging.operation.name",
+    "messaging.operation",
+)
+"""What is done with messages, such as `receive` or `process`."""
+
 PEER_SERVICES: Final = ("peer.service", "rpc.service")
 """A call has the name of the service that it asked here."""
 PEER_HOSTS: Final = ("server.address", "net.peer.name")

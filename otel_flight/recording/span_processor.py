@@ -26,9 +26,9 @@ _UNSET: Final = sdk_internals.unset_status()
 _LONGEST_WAIT_SECONDS: Final = 5.0
 """A span waits at most this many seconds while another thread begins to record."""
 
-RootEnd = Callable[[ReadableSpan], None]
-"""This is called with each local root that ended, on the application's thread, under the law of
-this file."""
+RootEnd = Callable[[ReadableSpan, Any], None]
+"""This is called with each local root that ended, and the `open_spans.OpenRoot` it was, or None, on
+the application's thread, under the law of this file."""
 
 NotableEnd = Callable[[ReadableSpan, bool], None]
 """This is called with a span that ended, and whether it is a local root, if its status was set or
@@ -83,6 +83,7 @@ class RecordingSpanProcessor(SpanProcessor):
         session: Any,
         root_end: RootEnd,
         notable_end: NotableEnd,
+        now_ns: Callable[[], int] = monotonic_ns,
     ) -> None:
         """Record into a session from now on: after a start, or in a forked child.
 
@@ -90,6 +91,7 @@ class RecordingSpanProcessor(SpanProcessor):
             session: what to record into, a `session.RecordingSession`.
             root_end: called with local roots that ended.
             notable_end: called with spans that ended with a status or have events.
+            now_ns: the monotonic clock, by which local roots are open.
         """
         self._pid = session.pid
         self._open = session.open_spans.spans
@@ -103,7 +105,7 @@ class RecordingSpanProcessor(SpanProcessor):
         self._record_start = session.encoder.encode_start, append
         self._record_end = session.encoder.encode_end, append
         self._record_long_end = session.encoder.encode_long_end, append
-        self._root_end, self._notable_end = root_end, notable_end
+        self._root_end, self._notable_end, self._now_ns = root_end, notable_end, now_ns
         writers = session.writers
         self._write = None if writers is None else writers.write
         self._write_start = None if writers is None else writers.write_start
@@ -148,7 +150,7 @@ class RecordingSpanProcessor(SpanProcessor):
                 append(data, scope)
             is_root = parent is None or parent[2]
             if is_root:
-                self._roots.pop(span_id, None)
+                root = self._roots.pop(span_id, None)
                 if self._silent and self._silent.pop(span_id, 0) is None:
                     return
             if status is not _UNSET or (
@@ -157,7 +159,7 @@ class RecordingSpanProcessor(SpanProcessor):
                 self._notable_end(span, is_root)
             if is_root:
                 root_end = self._root_end
-                root_end(span)
+                root_end(span, root)
         except Exception as error:  # noqa: BLE001
             self._guard.note("on_end", error)
 
@@ -188,9 +190,9 @@ class RecordingSpanProcessor(SpanProcessor):
                 encode, append = self._record_end
                 append(*encode(span))
             if parent is None or parent[2]:
-                self._roots.pop(span_id, None)
+                root = self._roots.pop(span_id, None)
                 if not self._silent or self._silent.pop(span_id, 0) is not None:
-                    self._root_end(span)
+                    self._root_end(span, root)
         except Exception as error:  # noqa: BLE001
             self._guard.note("on_end", error)
 
@@ -217,12 +219,12 @@ class RecordingSpanProcessor(SpanProcessor):
                 append(*encode(span))
                 is_root = span.parent is None or span.parent.is_remote
                 if is_root:
-                    self._roots.pop(context.span_id, None)
+                    root = self._roots.pop(context.span_id, None)
                     if self._silent.pop(context.span_id, 0) is None:
                         return
                 self._notable_end(span, is_root)
                 if is_root:
-                    self._root_end(span)
+                    self._root_end(span, root)
             except Exception as error:  # noqa: BLE001
                 self._guard.note("on_end", error)
 
@@ -282,7 +284,7 @@ class RecordingSpanProcessor(SpanProcessor):
             self.pipeline = pipeline_of_span(span)
         thread_id = get_ident()
         task = self._current_task()
-        self._roots[span.get_span_context().span_id] = (span, thread_id, task)
+        self._roots[span.get_span_context().span_id] = (span, thread_id, task, self._now_ns())
         write = self._write_start
         if write is None or not is_start_written(write, span, thread_id):
             encode, append = self._record_start

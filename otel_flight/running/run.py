@@ -71,6 +71,7 @@ class Run:
     ) -> None:
         self.settings = settings
         self._guard = guard
+        self._clock = clock
         self.session = RecordingSession(settings)
         self.inbox = FiringInbox()
         context = TriggerContext(self.session.open_spans, self.inbox, clock)
@@ -169,7 +170,8 @@ class Run:
 
     def show_to(self, processor: RecordingSpanProcessor) -> None:
         """Let a processor record into this run."""
-        processor.record_into(self.session, self.triggers.root_ended, self.triggers.span_ended)
+        hooks = self.triggers.root_ended, self.triggers.span_ended
+        processor.record_into(self.session, *hooks, now_ns=self._clock.monotonic_ns)
 
     def end_with(self, last: Callable[[], None]) -> Callable[[float], bool]:
         """Let the ticker's thread do something and end; return how to wait. Never waits itself."""

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
-from otel_flight.clock import ClockPair
+from otel_flight.clock import ClockPair, thread_time_ns
 from otel_flight.interpreter.current_ids import current_ids
 from otel_flight.interpreter.own_frames import without_ours
 from otel_flight.interpreter.places import Place
@@ -38,6 +38,7 @@ class _Pause(NamedTuple):
     generation: int
     collected: int
     uncollectable: int
+    cpu_ns: int | None
     thread_id: int
     ids: tuple[int, int]
     places: tuple[Place, ...]
@@ -69,6 +70,7 @@ class GcPauses:
         self._clock = surroundings.clock
         self._monotonic_ns = surroundings.clock.monotonic_ns
         self._started_ns = 0
+        self._started_cpu_ns: int | None = None
         self._waiting: deque[_Pause] = deque(maxlen=MOST_WAITING)
         self.collections = [0] * GENERATIONS
         self.pause_ns = [0] * GENERATIONS
@@ -109,6 +111,7 @@ class GcPauses:
                         names.GC_GENERATION: pause.generation,
                         names.GC_COLLECTED: pause.collected,
                         names.GC_UNCOLLECTABLE: pause.uncollectable,
+                        **({} if pause.cpu_ns is None else {names.GC_CPU: pause.cpu_ns}),
                     },
                 ),
                 without_ours(pause.places),
@@ -126,6 +129,9 @@ class GcPauses:
         """Called by the interpreter before and after each collection; they do not nest."""
         try:
             if phase == "start":
+                # A system call, and so not for the many collections of young objects.
+                is_full = details["generation"] == GENERATIONS - 1
+                self._started_cpu_ns = thread_time_ns() if is_full else None
                 self._started_ns = self._monotonic_ns()
                 return
             started_ns, self._started_ns = self._started_ns, 0
@@ -144,6 +150,7 @@ class GcPauses:
                         generation,
                         details["collected"],
                         details["uncollectable"],
+                        _since(self._started_cpu_ns),
                         get_ident(),
                         current_ids(),
                         places_of(sys._getframe(1), _MOST_PLACES),
@@ -151,6 +158,10 @@ class GcPauses:
                 )
         except Exception as error:  # noqa: BLE001
             self._guard.note(self.name, error)
+
+
+def _since(cpu_ns: int | None) -> int | None:
+    return None if cpu_ns is None else thread_time_ns() - cpu_ns
 
 
 def _build(settings: GcPauseSettings, surroundings: Surroundings) -> GcPauses | None:

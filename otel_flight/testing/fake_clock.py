@@ -9,8 +9,8 @@ class FakeClock:
     """A clock that starts at the real time and moves only when told to.
 
     For `FlightRecorder(clock=…)` and `flight_recording(clock=…)`: how long an incident stays open,
-    cooldown, the budget of an hour, the age of open spans and what sources measure go by it. How
-    long spans take does not: the SDK asks the real clock.
+    cooldown, the budget of an hour, how long a local root takes and what sources measure go by it.
+    A span's own times do not: the SDK asks the real clock.
     """
 
     def __init__(self) -> None:

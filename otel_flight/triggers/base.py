@@ -14,7 +14,7 @@ from typing import Any, Final, Protocol
 from opentelemetry.sdk.trace import ReadableSpan
 
 from otel_flight.clock import SYSTEM_CLOCK, Clock
-from otel_flight.recording.open_spans import OpenSpans
+from otel_flight.recording.open_spans import OpenRoot, OpenSpans
 from otel_flight.recording.runtime_events import EventHook
 from otel_flight.recording.span_processor import unwatched
 from otel_flight.records.sanitize import as_text
@@ -22,6 +22,7 @@ from otel_flight.settings.declaration import SettingsGroup
 from otel_flight.triggers.gate.firing import Firing, FiringInbox
 from otel_flight.triggers.latency.learned import LearnedLimits
 from otel_flight.triggers.roots.errors_below import ErrorsBelowRoots
+from otel_flight.triggers.roots.slow_roots import SlowRoots
 
 FAILURE: Final = "failure"
 SLOWNESS: Final = "slowness"
@@ -57,9 +58,9 @@ class Installed(Protocol):
         ...
 
 
-RootEndHook = Callable[[ReadableSpan], None]
-"""It is called with a local root that ended, on the application's thread, under the hot-path
-law."""
+RootEndHook = Callable[[ReadableSpan, OpenRoot | None], None]
+"""It is called with a local root that ended, as it was open unless that was not seen, on the
+application's thread, under the hot-path law."""
 SpanEndHook = Callable[[ReadableSpan, bool], None]
 """It is called in the same way with a span that ended, and whether it is a local root."""
 
@@ -97,6 +98,7 @@ class TriggerContext:
         clock: by which it waits; a fake one in tests.
         errors_below: where firings wait for the end of their local roots.
         latency: what is learned of how long local roots take.
+        slow_roots: what is known of slow local roots.
     """
 
     open_spans: OpenSpans
@@ -104,6 +106,7 @@ class TriggerContext:
     clock: Clock = SYSTEM_CLOCK
     errors_below: ErrorsBelowRoots = field(init=False)
     latency: LearnedLimits = field(init=False)
+    slow_roots: SlowRoots = field(init=False, default_factory=SlowRoots)
 
     def __post_init__(self) -> None:
         waiting = ErrorsBelowRoots(self.open_spans, self.inbox, self.clock)

@@ -41,8 +41,10 @@ class GcPauseTrigger:
         self._inbox = inbox
 
     def event_recorded(self, event: RuntimeEvent) -> None:
-        """Fire when it is a collection over the limit."""
+        """Fire when it is a collection over the limit, of which it had a CPU all the time."""
         if event.source != source_names.GC or event.duration_ns < self._limit_ns:
+            return
+        if event.attributes.get(names.GC_CPU, self._limit_ns) < self._limit_ns:
             return
         generation = event.attributes.get(names.GC_GENERATION)
         self._inbox.offer(

@@ -15,6 +15,7 @@ from opentelemetry.sdk.trace import ReadableSpan
 from otel_flight.clock import SYSTEM_CLOCK, Clock
 from otel_flight.names import attributes as names
 from otel_flight.names import span_attributes, trigger_names
+from otel_flight.recording.open_spans import OpenRoot
 from otel_flight.settings import kinds
 from otel_flight.settings.declaration import SettingsGroup, setting_field
 from otel_flight.triggers.base import (
@@ -106,7 +107,7 @@ class RareValueTrigger:
         self._inbox = inbox
         self._clock = clock
 
-    def root_ended(self, span: ReadableSpan) -> None:
+    def root_ended(self, span: ReadableSpan, _root: OpenRoot | None) -> None:
         """Fire for the first of its attributes whose value is rare; note the others. 1 µs each."""
         attributes = span.attributes
         if not attributes:

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
-from otel_flight.clock import SYSTEM_CLOCK, Clock
 from otel_flight.names import trigger_names
-from otel_flight.recording.open_ages import OpenAges
-from otel_flight.recording.open_spans import OpenSpans
+from otel_flight.recording.open_spans import OpenRoot
 from otel_flight.settings import kinds
 from otel_flight.settings.declaration import setting_field
 from otel_flight.triggers.base import (
@@ -18,7 +16,7 @@ from otel_flight.triggers.base import (
     TriggerDescription,
     name_of,
 )
-from otel_flight.triggers.gate.firing import FiringInbox
+from otel_flight.triggers.roots.root_kinds import has_answered, is_serving_stream, kind_of
 from otel_flight.triggers.roots.route_limits import (
     RouteLimits,
     SlowRootSettings,
@@ -37,46 +35,67 @@ class SlowOpenRootSettings(SlowRootSettings):
 
 
 class SlowOpenRootTrigger:
-    """Look over the open local roots, on the ticker's thread."""
+    """Look over the open local roots, on the ticker's thread.
+
+    Args:
+        limits: how long a root may take.
+        context: which roots are open, and where firings go.
+        fires: whether roots fire while they are open; else only their answers are looked for.
+    """
 
     name: Final = trigger_names.SLOW_OPEN_ROOT
 
-    def __init__(
-        self,
-        limits: RouteLimits,
-        open_spans: OpenSpans,
-        inbox: FiringInbox,
-        clock: Clock = SYSTEM_CLOCK,
-    ) -> None:
+    def __init__(self, limits: RouteLimits, context: TriggerContext, *, fires: bool = True) -> None:
         self._limits = limits
-        self._open_spans = open_spans
-        self._inbox = inbox
-        self._clock = clock
-        self._ages = OpenAges(clock)
-        self._fired: set[int] = set()
+        self._open_spans = context.open_spans
+        self._inbox = context.inbox
+        self._clock = context.clock
+        self._known = context.slow_roots
+        self._fires = fires
 
     def watch(self) -> None:
         """Fire, once each, for local roots that have been open longer than their limit."""
-        roots = {span_id: root[0] for span_id, root in dict(self._open_spans.roots).items()}
-        self._fired &= roots.keys()
-        silent = self._open_spans.silent
-        for span_id, age_ns in self._ages.update(roots.items()).items():
-            if span_id in self._fired or span_id in silent:
-                continue
-            span = roots[span_id]
-            own_ns = age_ns - self._open_spans.held_up.get(span_id, 0)
-            if own_ns > self._limits.least_ns and own_ns > self._limits.limit_ns(name_of(span)):
-                self._fired.add(span_id)
-                wall_ns = self._clock.wall_ns()
-                self._inbox.offer(slow_firing(self.name, span, wall_ns, own_ns, self._limits))
+        roots = dict(self._open_spans.roots)
+        known = self._known
+        known.bound(roots)
+        silent, held_up = self._open_spans.silent, self._open_spans.held_up
+        now = self._clock.monotonic_ns()
+        for span_id, root in roots.items():
+            if span_id not in known.told and span_id not in silent:
+                self._look(span_id, root, now - root[3] - held_up.get(span_id, 0))
+
+    def _look(self, span_id: int, root: OpenRoot, age_ns: int) -> None:
+        span = root[0]
+        name = name_of(span)
+        is_set = self._limits.set_ns(name) is not None
+        if not is_set and self._has_answered(span_id, span, age_ns):
+            return
+        if age_ns <= self._limits.least_ns:
+            return
+        if age_ns <= self._limits.limit_ns(name, kind_of(span)):
+            return
+        if not is_set and is_serving_stream(root):
+            self._known.answered_ns[span_id] = 0
+        elif self._fires:
+            self._known.told[span_id] = None
+            wall_ns = self._clock.wall_ns()
+            self._inbox.offer(slow_firing(self.name, span, wall_ns, age_ns, self._limits))
+
+    def _has_answered(self, span_id: int, span: Any, age_ns: int) -> bool:
+        """Return whether a request has begun its answer; the first time, note when that was."""
+        if span_id in self._known.answered_ns:
+            return True
+        is_answered = has_answered(span)
+        if is_answered:
+            self._known.answered_ns[span_id] = age_ns
+        return is_answered
 
 
 def _build(settings: SlowOpenRootSettings, context: TriggerContext) -> Hooks | None:
-    if not (settings.slow_open_root and is_any_set(settings)):
+    if not is_any_set(settings):
         return None
     limits = RouteLimits(settings, context.latency)
-    trigger = SlowOpenRootTrigger(limits, context.open_spans, context.inbox, context.clock)
-    return Hooks(watch=trigger.watch)
+    return Hooks(watch=SlowOpenRootTrigger(limits, context, fires=settings.slow_open_root).watch)
 
 
 TRIGGER: Final = TriggerDescription(

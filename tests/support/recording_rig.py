@@ -14,6 +14,7 @@ from typing_extensions import Self
 
 from otel_flight.assembly import Settings
 from otel_flight.guard import Guard
+from otel_flight.recording.open_spans import OpenRoot
 from otel_flight.recording.session import RecordingSession
 from otel_flight.recording.span_processor import RecordingSpanProcessor
 from otel_flight.records.decoder import decode_records
@@ -91,7 +92,7 @@ class RecordingRig:
         self.ring: Ring = self.session.ring
         self.processor.record_into(self.session, self._root_ended, self._note)
 
-    def _root_ended(self, span: ReadableSpan) -> None:
+    def _root_ended(self, span: ReadableSpan, _root: OpenRoot | None) -> None:
         self.root_ends.append(span)
 
     def _note(self, span: ReadableSpan, is_local_root: bool) -> None:

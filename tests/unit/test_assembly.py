@@ -14,6 +14,7 @@ from otel_flight.flight_processor import FlightSpanProcessor
 from otel_flight.incidents.flight_file import read_incident
 from otel_flight.names import source_names, trigger_names
 from otel_flight.recorder import FlightRecorder
+from otel_flight.recording.open_spans import OpenRoot
 from otel_flight.records.records import RuntimeEvent
 from otel_flight.settings import kinds
 from otel_flight.settings.declaration import SettingsGroup, setting_field, settings_in
@@ -39,7 +40,7 @@ def _build_trigger(settings: LongNameSettings, context: TriggerContext) -> Hooks
     if limit is None:
         return None
 
-    def root_ended(span: ReadableSpan) -> None:
+    def root_ended(span: ReadableSpan, _root: OpenRoot | None) -> None:
         if len(span.name) >= limit:
             context.inbox.offer(Firing("long_name", "long name", span.name, (span.name,), 1))
 

@@ -102,7 +102,7 @@ def _request_on(thread_id: int, open_spans: OpenSpans) -> tuple[int, int]:
     """Return trace id and span id of the one request that a thread was working for."""
     found = []
     for root in dict(open_spans.roots).values():
-        span, started_on, reference = root
+        span, started_on, reference, _ = root
         task = task_of(root)
         is_running = task is not None and running_task(task.get_loop()) is task
         if started_on == thread_id and (reference is None or is_running):

@@ -74,7 +74,7 @@ class StackReader:
 
     def read(self, root: OpenRoot) -> RootStack | None:
         """Return what is going on for a root; None when that cannot be told."""
-        _, thread_id, reference = root
+        _, thread_id, reference, _ = root
         if reference is None:
             return self._of_thread(thread_id)
         task = task_of(root)

@@ -16,7 +16,7 @@ from opentelemetry.trace import StatusCode
 
 from otel_flight.clock import Clock
 from otel_flight.names import trigger_names
-from otel_flight.recording.open_spans import OpenSpans
+from otel_flight.recording.open_spans import OpenRoot, OpenSpans
 from otel_flight.triggers.gate.firing import Firing, FiringInbox
 from otel_flight.triggers.gate.severity import Severity
 from otel_flight.triggers.outcomes.answers import Answer, answer_of
@@ -58,7 +58,7 @@ class ErrorsBelowRoots:
         _, firings = self._waiting.pop(root_id, (0, ()))
         return list(firings)
 
-    def root_ended(self, span: ReadableSpan) -> None:
+    def root_ended(self, span: ReadableSpan, _root: OpenRoot | None) -> None:
         """Tell what waited for a local root that ended and did not fire itself."""
         waiting = self._waiting
         context = span.get_span_context() if waiting else None

@@ -1,4 +1,4 @@
-"""How long a local root may take, by its name, and the firing of one that took longer.
+"""How long a local root may take, by its name and kind, and the firing of one that took longer.
 
 The trigger that looks at ended roots and the one that looks at open ones share both, so that the
 same request is one cause for the gate.
@@ -9,9 +9,7 @@ from __future__ import annotations
 import fnmatch
 import re
 from dataclasses import dataclass
-from typing import Final, Literal
-
-from opentelemetry.sdk.trace import ReadableSpan
+from typing import Any, Final, Literal
 
 from otel_flight.names import attributes as names
 from otel_flight.names import trigger_names
@@ -22,13 +20,15 @@ from otel_flight.triggers.base import ids_of, name_of
 from otel_flight.triggers.gate.firing import Firing
 from otel_flight.triggers.gate.severity import Severity
 from otel_flight.triggers.latency.learned import FACTOR, FLOOR_NS, LearnedLimits
+from otel_flight.triggers.roots.root_kinds import RootKind, kind_of
 
 LEARNED: Final = "learned"
 """With this, as the limit of local roots, it is learned what is slow."""
 WARM_UP_NS: Final = 1_000_000_000
 """A root may take so many nanoseconds until it is known what is normal for its name."""
 _MAX_CACHED_NAMES: Final = 1024
-_NEVER_NS: Final = 1 << 62
+NEVER_NS: Final = 1 << 62
+"""A local root without a limit may take so many nanoseconds."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,7 +39,12 @@ class SlowRootSettings(SettingsGroup):
         "SLOW_ROOT", LEARNED, kinds.or_word(LEARNED, kinds.limit())
     )
     """How long a local root (a request, a job) may take before it makes an incident. `learned`: the
-    recorder learns for each name what is normal; until it has seen 20 of a name, 1s."""
+    recorder learns for each name what is normal; until it has seen 20 of a name, a request may take
+    1s. Streams, and what only waits for work, may take as long as they like."""
+
+    slow_job_seconds: float | None = setting_field("SLOW_JOB", 3600.0, kinds.limit(7 * 24 * 3600))
+    """How long a local root that is neither a server's nor a consumer's may take, such as a
+    script's, as long as it is not known what is normal for its name."""
 
     slow_root_factor: float = setting_field("SLOW_ROOT_FACTOR", FACTOR, kinds.share(1, 1000))
     """With learned limits, a root is slow that takes this many times what 99 % of its name take at
@@ -53,12 +58,12 @@ class SlowRootSettings(SettingsGroup):
     slow_root_routes: tuple[tuple[str, float | None], ...] = setting_field(
         "SLOW_ROOT_ROUTES", (), kinds.routes(kinds.limit())
     )
-    """Limits for local roots by span name, instead of `slow_root_seconds`; the first pattern that
-    fits decides. Example: `GET /report*=5s,POST /bulk=off`."""
+    """Limits for local roots by span name, whatever they are, instead of `slow_root_seconds`; the
+    first pattern that fits decides. Example: `GET /report*=5s,POST /bulk=off`."""
 
 
 class RouteLimits:
-    """The limit of each span name: the first glob that matches, else what is set, or learned.
+    """The limit of each local root: of the first glob that matches, else what is set, or learned.
 
     Args:
         learned: what is normal for each name.
@@ -78,17 +83,22 @@ class RouteLimits:
         learned.floor_ns = _limit_ns(settings.slow_root_floor_seconds)
         fixed = settings.slow_root_seconds
         self.learns = isinstance(fixed, str)
-        self._fixed_ns = WARM_UP_NS if isinstance(fixed, str) else _limit_ns(fixed)
-        least_ns = min(self._fixed_ns, learned.floor_ns) if self.learns else self._fixed_ns
+        request_ns = WARM_UP_NS if isinstance(fixed, str) else _limit_ns(fixed)
+        job_ns = _limit_ns(settings.slow_job_seconds) if self.learns else request_ns
+        self._by_kind = {RootKind.REQUEST: request_ns, RootKind.JOB: job_ns}
+        least_ns = min(request_ns, job_ns, learned.floor_ns) if self.learns else request_ns
         self.least_ns = min([least_ns, *(limit_ns for _, limit_ns in self._routes)])
         self._cache: dict[str, int | None] = {}
 
-    def limit_ns(self, name: str) -> int:
-        """Return how long a local root of this name may take. Any thread; 5 µs."""
+    def limit_ns(self, name: str, kind: RootKind = RootKind.REQUEST) -> int:
+        """Return how long a local root of this name and kind may take. Any thread; 5 µs."""
         limit_ns = self.set_ns(name)
+        by_kind_ns = self._by_kind.get(kind)
+        if limit_ns is None and by_kind_ns is None:
+            return NEVER_NS
         if limit_ns is None and self.learns:
             limit_ns = self._learned.limit_ns(name)
-        return self._fixed_ns if limit_ns is None else limit_ns
+        return by_kind_ns or NEVER_NS if limit_ns is None else limit_ns
 
     def usual_ns(self, name: str) -> int:
         """Return how long 99 % of the roots of this name take at most, 0 where a limit is set."""
@@ -117,12 +127,13 @@ def is_any_set(settings: SlowRootSettings) -> bool:
 
 
 def slow_firing(
-    trigger: str, span: ReadableSpan, time_ns: int, duration_ns: int, limits: RouteLimits
+    trigger: str, span: Any, time_ns: int, duration_ns: int, limits: RouteLimits
 ) -> Firing:
     """Return the firing of a slow local root; the open and the ended one are the same cause."""
     trace_id, span_id = ids_of(span)
     name = name_of(span)
-    attributes = {names.DURATION: duration_ns, names.LIMIT: limits.limit_ns(name)}
+    limit_ns = limits.limit_ns(name, kind_of(span))
+    attributes = {names.DURATION: duration_ns, names.LIMIT: limit_ns}
     if usual_ns := limits.usual_ns(name):
         attributes[names.USUAL] = usual_ns
     return Firing(
@@ -139,4 +150,4 @@ def slow_firing(
 
 
 def _limit_ns(seconds: float | None) -> int:
-    return _NEVER_NS if seconds is None else int(seconds * 1e9)
+    return NEVER_NS if seconds is None else int(seconds * 1e9)

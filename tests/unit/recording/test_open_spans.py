@@ -12,7 +12,7 @@ def opened(table: OpenSpans, *span_ids: int, is_root: bool = False) -> None:
     for span_id in span_ids:
         table.spans[span_id] = f"span {span_id}"
         if is_root:
-            table.roots[span_id] = (f"span {span_id}", 77, None)
+            table.roots[span_id] = (f"span {span_id}", 77, None, 0)
 
 
 def test_the_oldest_spans_go_when_there_are_too_many() -> None:
@@ -56,7 +56,7 @@ def test_the_newest_roots_come_first() -> None:
     table = OpenSpans(limit=10)
     opened(table, 1, 2, 3, is_root=True)
 
-    assert [span for span, _, _ in table.newest_roots(2)] == ["span 3", "span 2"]
+    assert [span for span, *_ in table.newest_roots(2)] == ["span 3", "span 2"]
 
 
 def test_a_span_is_returned_once_when_it_was_open_at_two_ticks() -> None:

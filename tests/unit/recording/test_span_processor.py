@@ -20,7 +20,9 @@ from opentelemetry.trace import (
 )
 
 from otel_flight.assembly import Settings
+from otel_flight.clock import monotonic_ns
 from otel_flight.guard import Guard
+from otel_flight.recording.open_spans import OpenRoot
 from otel_flight.recording.session import RecordingSession
 from otel_flight.recording.span_processor import RecordingSpanProcessor, unwatched
 from tests.support.hot_paths import HOT_PATHS
@@ -69,7 +71,9 @@ class TestRecording:
         table = rig.session.open_spans
         ids = [span.get_span_context().span_id for span in (root, child)]
         assert list(table.spans) == ids
-        assert table.roots == {ids[0]: (root, threading.get_ident(), None)}
+        assert list(table.roots) == ids[:1]
+        assert table.roots[ids[0]][:3] == (root, threading.get_ident(), None)
+        assert 0 <= monotonic_ns() - table.roots[ids[0]][3] < 60e9
 
         child.end()
         root.end()
@@ -158,7 +162,7 @@ class TestNotableEnds:
         seen: list[str] = []
         rig.processor.record_into(
             rig.session,
-            lambda span: seen.append(f"{span.name} ended"),
+            lambda span, root: seen.append(f"{span.name} ended"),
             lambda span, is_root: seen.append(f"{span.name} failed, {is_root}"),
         )
 
@@ -191,7 +195,7 @@ class TestLaw:
 
         hooks = [unwatched, unwatched]
         hooks[place] = fail
-        rig.processor.record_into(rig.session, *hooks)
+        rig.processor.record_into(rig.session, hooks[0], hooks[1])
         after = rig.collect_ended()
 
         span = rig.tracer.start_span("work")
@@ -219,7 +223,7 @@ class TestLaw:
     def test_an_exception_for_the_host_gets_through(self, rig: RecordingRig) -> None:
         """A request to stop that arrives within the hook is not ours to keep."""
 
-        def interrupt(span: ReadableSpan) -> None:
+        def interrupt(span: ReadableSpan, root: OpenRoot | None) -> None:
             raise KeyboardInterrupt
 
         rig.processor.record_into(rig.session, interrupt, unwatched)

@@ -103,7 +103,7 @@ def test_less_often_while_nothing_goes_on(rig: SourceRig, clock: FakeClock) -> N
         if tick == 82:
             used_ns += 100_000_000
         if tick == 120:
-            rig.session.open_spans.roots[1] = (made_span(), 7, None)
+            rig.session.open_spans.roots[1] = (made_span(), 7, None, 0)
         source.tick()
         clock.advance(0.1)
 

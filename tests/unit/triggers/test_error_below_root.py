@@ -19,6 +19,7 @@ from opentelemetry.trace import (
     TraceFlags,
 )
 
+from otel_flight.recording.open_spans import OpenRoot
 from otel_flight.testing.fake_clock import FakeClock
 from otel_flight.triggers.base import TriggerContext
 from otel_flight.triggers.error_span import ErrorSpanTrigger
@@ -48,8 +49,8 @@ class TriggeringRig(RecordingRig):
     def _note(self, span: ReadableSpan, is_local_root: bool) -> None:
         self.trigger.span_ended(span, is_local_root)
 
-    def _root_ended(self, span: ReadableSpan) -> None:
-        self.errors_below.root_ended(span)
+    def _root_ended(self, span: ReadableSpan, root: OpenRoot | None) -> None:
+        self.errors_below.root_ended(span, root)
 
     def told(self) -> list[tuple[str, str, Severity]]:
         """Return subject, origin and severity of what fired since the last call."""

@@ -19,8 +19,11 @@ def fired(*events: RuntimeEvent, limit_seconds: float = 1.0) -> list[Firing]:
     return inbox.take_all()
 
 
-def pause(seconds: float, source: str = "gc", generation: int = 2) -> RuntimeEvent:
+def pause(
+    seconds: float, source: str = "gc", generation: int = 2, cpu_seconds: float | None = None
+) -> RuntimeEvent:
     """Return a pause that took so long."""
+    cpu = {} if cpu_seconds is None else {"flight_recorder.gc.cpu_ns": int(cpu_seconds * SECOND)}
     return RuntimeEvent(
         source,
         "gc pause",
@@ -30,7 +33,7 @@ def pause(seconds: float, source: str = "gc", generation: int = 2) -> RuntimeEve
         TRACE_ID >> 64,
         TRACE_ID,
         SPAN_ID,
-        {"cpython.gc.generation": generation},
+        {"cpython.gc.generation": generation, **cpu},
     )
 
 
@@ -52,12 +55,18 @@ def test_a_collection_over_the_limit_fires() -> None:
     "event",
     [
         pytest.param(pause(0.99), id="shorter"),
+        pytest.param(pause(5, cpu_seconds=0.9), id="without a CPU"),
         pytest.param(pause(5, source="event_loop"), id="another-source"),
     ],
 )
 def test_anything_else_does_not_fire(event: RuntimeEvent) -> None:
-    """A shorter collection, or what another source saw."""
+    """A shorter collection, one that waited for a CPU on a busy machine, another source's."""
     assert fired(event) == []
+
+
+def test_a_collection_that_had_a_cpu_long_enough_fires() -> None:
+    """Whatever else it waited for."""
+    assert len(fired(pause(5, cpu_seconds=1.1))) == 1
 
 
 def test_collections_of_one_generation_are_one_cause() -> None:

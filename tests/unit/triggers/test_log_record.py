@@ -28,12 +28,12 @@ def fired(
     inbox = FiringInbox()
     context = TriggerContext(OpenSpans(10), inbox)
     if is_served:
-        context.open_spans.roots[SPAN_ID] = (made_span(), 77, None)
+        context.open_spans.roots[SPAN_ID] = (made_span(), 77, None, 0)
     settings = Settings(log_trigger_level=level, log_exception_trigger=is_exception_enough)
     trigger = LogRecordTrigger(settings, context)
     for event in events:
         trigger.event_recorded(event)
-    context.errors_below.root_ended(made_span())
+    context.errors_below.root_ended(made_span(), None)
     return inbox.take_all()
 
 

@@ -27,7 +27,7 @@ class Watch:
         """Let roots end, with underscores for the dots of names; return what was fired."""
         named = {name.replace("__", "."): value for name, value in attributes.items()}
         for _ in range(times):
-            self.trigger.root_ended(made_span(attributes=named))
+            self.trigger.root_ended(made_span(attributes=named), None)
         return self.inbox.take_all()
 
 

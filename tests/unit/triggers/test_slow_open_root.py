@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
+import threading
+from types import FunctionType
 from typing import Any
+from weakref import ref
 
 import pytest
+from opentelemetry.sdk.trace import ReadableSpan
+from opentelemetry.trace import SpanKind
 
 from otel_flight.assembly import Settings
+from otel_flight.interpreter.frames import CAN_READ_FRAMES
 from otel_flight.recording.open_spans import OpenSpans
 from otel_flight.testing import FakeClock
+from otel_flight.triggers.base import TriggerContext
 from otel_flight.triggers.gate.firing import Firing, FiringInbox
-from otel_flight.triggers.latency.learned import LearnedLimits
 from otel_flight.triggers.roots.route_limits import RouteLimits
 from otel_flight.triggers.slow_open_root import SlowOpenRootTrigger
 from tests.support.made_span import SECOND, SPAN_ID, TRACE_ID, made_span
@@ -19,23 +26,30 @@ TICK = 0.1
 
 
 class Watch:
-    """The trigger with a clock of our own, looking every tick."""
+    """The trigger with a clock of our own, looking every tick.
 
-    def __init__(self, **settings: Any) -> None:
+    Args:
+        fires: whether roots fire while they are open.
+        **settings: as `Settings` takes them.
+    """
+
+    def __init__(self, *, fires: bool = True, **settings: Any) -> None:
         self.clock = FakeClock()
-        self.open_spans = OpenSpans(100)
         self.inbox = FiringInbox()
-        self.trigger = SlowOpenRootTrigger(
-            RouteLimits(Settings(**settings), LearnedLimits(self.clock)),
-            self.open_spans,
-            self.inbox,
-            self.clock,
-        )
+        context = TriggerContext(OpenSpans(100), self.inbox, self.clock)
+        self.open_spans = context.open_spans
+        self.known = context.slow_roots
+        limits = RouteLimits(Settings(**settings), context.latency)
+        self.trigger = SlowOpenRootTrigger(limits, context, fires=fires)
 
-    def start(self, span_id: int = 1, name: Any = "GET /", started: Any = None) -> None:
-        """Open a local root now."""
-        span = made_span(name, start=self.clock.wall_ns() if started is None else started)
-        self.open_spans.roots[span_id] = (span, 77, None)
+    def start(self, span_id: int = 1, name: Any = "GET /", **fields: Any) -> None:
+        """Open a local root now, a request's unless said otherwise."""
+        span = made_span(name, **{"kind": SpanKind.SERVER, **fields})
+        self.open(span_id, span, 77)
+
+    def open(self, span_id: int, span: ReadableSpan, thread_id: int, task: Any = None) -> None:
+        """Open a span now."""
+        self.open_spans.roots[span_id] = (span, thread_id, task, self.clock.monotonic_ns())
 
     def end(self, span_id: int = 1) -> None:
         """Close it."""
@@ -99,10 +113,10 @@ def test_a_wall_clock_that_is_set_disturbs_nothing(seconds: float) -> None:
     assert {firing.subject for firing in watch.after(1)} == {"started before", "started after"}
 
 
-def test_a_start_in_the_past_counts_from_when_it_was_seen() -> None:
+def test_a_start_in_the_past_does_not_count() -> None:
     """A root that is given its message's time for a start has only begun to work."""
     watch = Watch()
-    watch.start(started=1)
+    watch.start(start=1)
 
     assert watch.after(0.8) == []
     assert len(watch.after(0.5)) == 1
@@ -113,8 +127,7 @@ def test_a_start_in_the_past_counts_from_when_it_was_seen() -> None:
 def test_an_odd_root_does_not_hide_the_others(started: Any, name: Any) -> None:
     """Names and times of any type; each root is looked at."""
     watch = Watch(slow_root_routes=(("GET *", 1.0),))
-    span = made_span(name, start=started)
-    watch.open_spans.roots[1] = (span, 77, None)
+    watch.start(1, name, start=started)
     watch.start(2, "GET /")
 
     fired = watch.after(2)
@@ -123,13 +136,98 @@ def test_an_odd_root_does_not_hide_the_others(started: Any, name: Any) -> None:
     assert len(fired) == 2
 
 
-def test_what_is_remembered_ends_with_its_root() -> None:
-    """The trigger knows nothing of roots that are gone."""
+def test_little_is_remembered_of_roots_that_are_gone() -> None:
+    """However many were slow, or answered early."""
     watch = Watch()
-    watch.start()
-    watch.after(2)
-    watch.end()
+    for span_id in range(3000):
+        watch.start(span_id, attributes={"http.status_code": 200} if span_id % 2 else {})
+    watch.after(1.2)
+    watch.open_spans.roots.clear()
     watch.after(TICK)
 
-    assert watch.trigger._ages._started_ns == {}
-    assert watch.trigger._fired == set()
+    assert len(watch.known.told) + len(watch.known.answered_ns) <= 2048
+
+
+@pytest.mark.parametrize("name", ["http.status_code", "http.response.status_code"])
+def test_a_request_that_has_begun_its_answer_does_not_fire(name: str) -> None:
+    """It streams, or works on; the trigger for its end is told when that was."""
+    watch = Watch(slow_root_routes=(("POST *", 1.0),))
+    watch.start(1, attributes={name: 200})
+    watch.start(2, "POST /bulk", attributes={name: 200})
+
+    assert [firing.subject for firing in watch.after(100)] == ["POST /bulk"]
+    assert watch.known.answered_ns == {1: TICK * SECOND}
+
+
+def test_when_it_began_its_answer_is_noted_although_nothing_fires_while_open() -> None:
+    """The trigger for ended roots needs it."""
+    watch = Watch(fires=False)
+    watch.start(1, attributes={"http.status_code": 200})
+    watch.start(2)
+
+    assert watch.after(100) == []
+    assert list(watch.known.answered_ns) == [1]
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"attributes": {"url.scheme": "ws"}},
+        {"kind": SpanKind.CLIENT},
+        {"kind": SpanKind.CONSUMER, "attributes": {"messaging.operation": "receive"}},
+        {"kind": SpanKind.INTERNAL},
+    ],
+    ids=["socket", "call", "receive", "job"],
+)
+def test_what_is_no_request_may_take_longer(fields: dict[str, Any]) -> None:
+    """Waiting for work is no work."""
+    watch = Watch()
+    watch.start(**fields)
+
+    assert watch.after(100) == []
+
+
+async def _stream_interceptor() -> None:
+    await asyncio.Event().wait()
+
+
+@pytest.mark.parametrize("is_of_grpc", [False, True])
+def test_a_stream_of_grpc_is_told_by_the_code_of_its_task(is_of_grpc: bool) -> None:
+    """No attribute says so."""
+    file = "/venv/grpc/_aio_server.py" if is_of_grpc else __file__
+    code = _stream_interceptor.__code__.replace(co_filename=file)
+    watch = Watch()
+
+    async def serve() -> list[Firing]:
+        task = asyncio.create_task(FunctionType(code, globals())())
+        await asyncio.sleep(0)
+        watch.open(1, made_span(kind=SpanKind.SERVER), threading.get_ident(), ref(task))
+        fired = watch.after(2)
+        task.cancel()
+        return fired
+
+    assert len(asyncio.run(serve())) == (0 if is_of_grpc else 1)
+
+
+def test_a_stream_of_grpc_is_told_by_the_stack_of_its_thread() -> None:
+    """Where there is no task."""
+    is_there, is_over = threading.Event(), threading.Event()
+
+    def serve() -> None:
+        is_there.set()
+        is_over.wait(20)
+
+    code = serve.__code__.replace(
+        co_name="_intercept_server_stream", co_filename="/venv/grpc/_server.py"
+    )
+    streaming = FunctionType(code, globals(), closure=serve.__closure__)
+    thread = threading.Thread(target=streaming)
+    thread.start()
+    is_there.wait(20)
+    watch = Watch()
+    watch.open(1, made_span(kind=SpanKind.SERVER), thread.ident or 0)
+    fired = watch.after(2)
+    is_over.set()
+    thread.join()
+
+    assert fired == [] or not CAN_READ_FRAMES

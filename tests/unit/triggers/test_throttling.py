@@ -20,7 +20,7 @@ class Container:
         self.inbox = FiringInbox()
         self.open_spans = OpenSpans(10)
         if is_serving:
-            self.open_spans.roots[1] = (made_span(), 7, None)
+            self.open_spans.roots[1] = (made_span(), 7, None, 0)
         self.trigger = ThrottlingTrigger(share, self.open_spans, self.inbox)
         self.now_ms = 0
 
@@ -100,7 +100,7 @@ def test_while_nothing_is_served_it_is_silent() -> None:
     container = Container(is_serving=False)
     assert container.passes(*[900] * 10) == []
 
-    container.open_spans.roots[1] = (made_span(), 7, None)
+    container.open_spans.roots[1] = (made_span(), 7, None, 0)
 
     assert len(container.passes(900)) == 1
 

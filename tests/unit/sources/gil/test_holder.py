@@ -80,7 +80,7 @@ def spans_on(*threads: int) -> OpenSpans:
     """Return local roots that are open on these threads."""
     open_spans = OpenSpans(100)
     for number, thread_id in enumerate(threads):
-        open_spans.roots[number] = (made_span(), thread_id, None)
+        open_spans.roots[number] = (made_span(), thread_id, None, 0)
     return open_spans
 
 
