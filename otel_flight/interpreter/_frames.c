@@ -429,6 +429,34 @@ frames_stack_of(PyObject *module, PyObject *arguments)
     return stack;
 }
 
+/* ---- greenlets ------------------------------------------------------------------------------- */
+
+/* A greenlet that does not run. Its calls of C are not in memory, as another greenlet has the stack;
+ * so the greenlet library links its calls of Python with one another. They do not go on before this
+ * has released the GIL. */
+static PyObject *
+frames_suspended(PyObject *module, PyObject *arguments)
+{
+    State *state = PyModule_GetState(module);
+    PyObject *greenlet;
+    Py_ssize_t most;
+    if (!PyArg_ParseTuple(arguments, "On:suspended", &greenlet, &most)) {
+        return NULL;
+    }
+    int was_collecting = PyGC_Disable();
+    PyObject *stack = NULL;
+    PyObject *frame = PyObject_GetAttrString(greenlet, "gr_frame");
+    if (frame != NULL) {
+        Call *call = PyFrame_Check(frame) ? call_of_frame((PyFrameObject *)frame) : NULL;
+        stack = stack_of_call(state, call, Py_None, most);
+    }
+    Py_XDECREF(frame);
+    if (was_collecting) {
+        PyGC_Enable();
+    }
+    return stack;
+}
+
 /* ---- coroutines ------------------------------------------------------------------------------ */
 
 /* The interpreter's objects that stand between two coroutines; each has the next one as its only
@@ -822,6 +850,9 @@ static PyMethodDef methods[] = {
     {"awaiting", frames_awaiting, METH_VARARGS,
      "awaiting(coroutine, most)\n--\n\n"
      "Return the frames of a coroutine and of those it waits for, and what the last waits for."},
+    {"suspended", frames_suspended, METH_VARARGS,
+     "suspended(greenlet, most)\n--\n\n"
+     "Return the innermost frames of a greenlet that does not run, outermost first."},
     {"values", frames_values, METH_O,
      "values(requests)\n--\n\n"
      "Return what names mean in frames that are still as they were seen; else None."},

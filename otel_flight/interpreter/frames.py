@@ -99,6 +99,14 @@ def current_stack(thread_id: int) -> Stack:
     return found
 
 
+def suspended_stack(greenlet: Any) -> Stack:
+    """Return the stack of a greenlet that does not run; empty: it does, or it cannot be read."""
+    if greenlet is None or not can_look():
+        return ()
+    found: Stack = _reader.suspended(greenlet, MOST_FRAMES)
+    return found
+
+
 def awaiting_stack(coroutine: object) -> tuple[Stack, object]:
     """Return the frames of a coroutine that waits, and what the last of them waits for.
 

@@ -117,6 +117,15 @@ def stack_of(thread_id: int, most: int) -> tuple[Frame, ...]:
     return _stack(_without_collections([_upwards(frame, most)])[0], thread_id)
 
 
+def suspended(greenlet: Any, most: int) -> tuple[Frame, ...]:
+    """Return the innermost frames of a greenlet that does not run, outermost first."""
+    frame = greenlet.gr_frame
+    if frame is None:
+        return ()
+    seen = _without_collections([_upwards(frame, most)])[0]
+    return tuple([_frame(each, None) for each in reversed(seen)])
+
+
 def awaiting(coroutine: object, most: int) -> tuple[tuple[Frame, ...], object]:
     """Return the frames of a coroutine and of those it waits for, and what the last waits for."""
     waiting, awaited = _inwards(coroutine, most)

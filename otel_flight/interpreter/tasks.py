@@ -14,6 +14,7 @@ from typing import Any, Final
 from weakref import ref
 
 from otel_flight.interpreter.frames import count_native_tasks
+from otel_flight.interpreter.greenlets import GreenletReference, current_greenlet_reference
 
 _current_tasks: Final[Any] = (
     getattr(asyncio.tasks, "_current_tasks", None) if sys.version_info < (3, 14) else None
@@ -42,11 +43,11 @@ def running_task(loop: asyncio.AbstractEventLoop) -> asyncio.Task[Any] | None:
     return task
 
 
-def current_task_reference() -> ref[asyncio.Task[Any]] | None:
-    """Return a weak reference to the task that runs on this thread just now; None without one."""
+def current_task_reference() -> ref[asyncio.Task[Any]] | GreenletReference | None:
+    """Return a weak reference to the task or greenlet that runs on this thread; None without."""
     task = current_task()
     if task is None:
-        return None
+        return current_greenlet_reference()
     try:
         return ref(task)
     except TypeError:  # a library's own kind of task

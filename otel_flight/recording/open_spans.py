@@ -7,22 +7,32 @@ from asyncio import Task
 from typing import Any, Final
 from weakref import ref
 
+from otel_flight.interpreter.greenlets import GreenletReference
+
 _MOST_ANCESTORS: Final = 64
 """A local root is looked for at most this many parents up: it is done on the application's thread,
 for spans that failed."""
 
-OpenRoot = tuple[Any, int, "ref[Task[Any]] | None", int]
+OpenRoot = tuple[Any, int, "ref[Task[Any]] | GreenletReference | None", int]
 """A local root that is being served: the span, `threading.get_ident()` of the thread that started
-it, the asyncio task it started in, and when that was, by the monotonic clock: a span's own times
-may be anything. It must not keep the task alive: one that nobody refers to any more says so when
-its exception was never retrieved. A plain tuple: making a named one costs 0.25 µs, for every
-request."""
+it, the asyncio task or greenlet it started in, and when that was, by the monotonic clock: a span's
+own times may be anything. It must not keep the task alive: one that nobody refers to any more says
+so when its exception was never retrieved. A plain tuple: making a named one costs 0.25 µs, for
+every request."""
 
 
 def task_of(root: OpenRoot) -> Task[Any] | None:
     """Return the task that a local root started in, None when there was none, or it is gone."""
     reference = root[2]
-    return reference() if reference is not None else None
+    if reference is None or isinstance(reference, GreenletReference):
+        return None
+    return reference()
+
+
+def greenlet_of(root: OpenRoot) -> Any:
+    """Return the greenlet that a local root started in, None when there was none, or it is gone."""
+    reference = root[2]
+    return reference() if isinstance(reference, GreenletReference) else None
 
 
 class OpenSpans:

@@ -25,6 +25,7 @@ from otel_flight.settings.declaration import SettingsGroup, setting_field
 from otel_flight.sources.base import SourceDescription, Surroundings, halves
 from otel_flight.sources.stacks.culprits import culprit_attributes, described
 from otel_flight.sources.stacks.heartbeat import BUSY_SECONDS, Heartbeat, LateBeat
+from otel_flight.sources.stacks.hubs import HubWatch
 from otel_flight.sources.stacks.loop_samples import (
     LoopSample,
     call_of,
@@ -87,6 +88,7 @@ class EventLoops:
         self._guard = surroundings.guard
         self._hearts: dict[int, Heartbeat] = {}
         self._stalls: dict[int, _Stall] = {}
+        self._hubs = HubWatch(self._limit_ns, surroundings)
         self._scanned_ns = 0
         self._ticked_ns = self._cpu_ns = 0
         self._is_stopped = not CAN_READ_FRAMES
@@ -123,6 +125,8 @@ class EventLoops:
             heart.is_serving = is_serving
             heart.keep_beating(loop, is_wanted=is_working)
             self._watch(key, heart, loop, now)
+        if not self._is_stopped:
+            self._hubs.tick(now)
 
     def settle(self) -> None:
         """Record the stalls that ended."""

@@ -9,10 +9,11 @@ from typing import Any, Final
 
 from otel_flight.interpreter.code_origin import is_standard
 from otel_flight.interpreter.frames import CAN_READ_FRAMES, current_stack, places_in
+from otel_flight.interpreter.greenlets import is_running as is_greenlet_running
 from otel_flight.interpreter.places import Place
 from otel_flight.interpreter.tasks import running_task
 from otel_flight.names import process_attributes as names
-from otel_flight.recording.open_spans import OpenSpans, task_of
+from otel_flight.recording.open_spans import OpenSpans, greenlet_of, task_of
 from otel_flight.sources.kernel.thread_clocks import ThreadClocks, Used
 from otel_flight.sources.stacks.culprits import culprit_attributes
 
@@ -105,6 +106,7 @@ def _request_on(thread_id: int, open_spans: OpenSpans) -> tuple[int, int]:
         span, started_on, reference, _ = root
         task = task_of(root)
         is_running = task is not None and running_task(task.get_loop()) is task
+        is_running = is_running or is_greenlet_running(greenlet_of(root))
         if started_on == thread_id and (reference is None or is_running):
             found.append(span)
     if len(found) != 1:

@@ -9,7 +9,14 @@ from typing import Any, Final, NamedTuple
 
 from otel_flight.interpreter.await_chain import Chain, chain_of
 from otel_flight.interpreter.current_ids import ids_in
-from otel_flight.interpreter.frames import Frame, Stack, current_stacks, places_in
+from otel_flight.interpreter.frames import (
+    Frame,
+    Stack,
+    current_stacks,
+    places_in,
+    suspended_stack,
+)
+from otel_flight.interpreter.greenlets import GreenletReference, is_running
 from otel_flight.interpreter.loops import is_outside_steps
 from otel_flight.interpreter.tasks import context_of, running_task
 from otel_flight.names import attributes as names
@@ -22,6 +29,7 @@ from otel_flight.sources.stacks.culprits import described
 from otel_flight.sources.stacks.waits import (
     Wait,
     call_of_thread,
+    wait_of_greenlet,
     wait_of_task,
     wait_of_thread,
 )
@@ -77,6 +85,8 @@ class StackReader:
         _, thread_id, reference, _ = root
         if reference is None:
             return self._of_thread(thread_id)
+        if isinstance(reference, GreenletReference):
+            return self._of_greenlet(reference(), thread_id)
         task = task_of(root)
         return None if task is None or task.done() else self._of_task(task, thread_id)
 
@@ -117,6 +127,13 @@ class StackReader:
         if not stack or any(map(is_outside_steps, stack)):
             return None
         return RootStack(stack, thread_id, wait_of_thread(stack))
+
+    def _of_greenlet(self, greenlet: Any, thread_id: int) -> RootStack | None:
+        if is_running(greenlet):
+            stack = self._stacks.get(thread_id, ())
+            return RootStack(stack, thread_id, wait_of_thread(stack)) if stack else None
+        stack = suspended_stack(greenlet)
+        return RootStack(stack, thread_id, wait_of_greenlet(stack)) if stack else None
 
     def _of_task(self, task: asyncio.Task[Any], thread_id: int) -> RootStack | None:
         running = running_task(task.get_loop())

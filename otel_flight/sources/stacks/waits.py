@@ -43,6 +43,8 @@ _KINDS: Final = tuple(
         (r"subprocess\.py:(?:wait|_wait|communicate|_communicate)$", "process"),
         (r"asyncio/(?:streams|sslproto|selector_events|sock\w*)\.py:\w+$", "network"),
         (r"/(?:socket|ssl|selectors|socketserver)\.py:\w+$", "network"),
+        (r"gevent/_?(?:socket|ssl|select)\w*\.py:\w+$|eventlet/green\w*/\w+\.py:\w+$", "network"),
+        (r"gevent/(?:hub|time)\.py:sleep$|eventlet/greenthread\.py:sleep$", "sleep"),
         (r"http/client\.py:\w+$", "network"),
         (r"multiprocessing/connection\.py:\w+$", "network"),
         (r"/threading\.py:join$", "thread"),
@@ -120,6 +122,12 @@ def call_of_thread(stack: Stack) -> str:
         return ""
     step = step_at(stack[-1].code, stack[-1].offset)
     return dotted(step.path) if step is not None and step.kind == CALL else ""
+
+
+def wait_of_greenlet(stack: Stack) -> Wait:
+    """Return what a greenlet waits for that does not run."""
+    found = _wait_in_library(stack)
+    return found or Wait(_EVENT, f"{stack[-1].code.co_name}()")
 
 
 def wait_of_task(stack: Stack, awaited: object) -> Wait:
