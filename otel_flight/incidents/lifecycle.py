@@ -38,6 +38,7 @@ from otel_flight.ring.ring import Ring
 from otel_flight.settings.fields import CoreSettings
 from otel_flight.triggers.gate.firing import Firing
 from otel_flight.triggers.gate.gate import OPENED, Gate, Verdict
+from otel_flight.triggers.gate.refusals import Refusals
 
 
 class _Exported(NamedTuple):
@@ -141,7 +142,7 @@ class IncidentLifecycle:
         while self._accepted:
             verdict, firing = self._accepted.popleft()
             if verdict.outcome == OPENED and verdict.incident_id is not None:
-                self._open(verdict.incident_id)
+                self._open(verdict.incident_id, verdict.refused)
             current = self._current
             if current is not None and current.incident_id == verdict.incident_id:
                 is_new = current.add_cause(firing)
@@ -208,7 +209,7 @@ class IncidentLifecycle:
             closed_ns=self._clock.wall_ns(),
         )
 
-    def _open(self, incident_id: str) -> None:
+    def _open(self, incident_id: str, refused: Refusals | None) -> None:
         if self._current is not None:  # the gate thinks it closed; its tail ends now
             self._close(self._current)
         ring = self._session.ring
@@ -216,7 +217,7 @@ class IncidentLifecycle:
         if ring is None or self._is_full():
             self._fail(incident_id)
             return
-        self._current = OpenIncident(incident_id, moment, self._freeze(ring, moment))
+        self._current = OpenIncident(incident_id, moment, self._freeze(ring, moment), refused)
 
     def _close(self, current: OpenIncident) -> None:
         self._current = None
@@ -231,6 +232,7 @@ class IncidentLifecycle:
         manifest = msgspec.structs.replace(
             incident.manifest,
             causes=causes,
+            refused=current.refused_before(),
             opened_ns=(causes[0].time_ns if causes else 0) or incident.manifest.opened_ns,
             exported_to={str(lane): record for lane, record in self._exported.records.items()},
             previous_incident_id=self._exported.last_id,

@@ -11,6 +11,7 @@ from typing import Annotated, Any, Final
 import msgspec
 
 from otel_flight.records.ids import id_of
+from otel_flight.triggers.gate.firing import titled
 
 MANIFEST_VERSION: Final = 1
 
@@ -61,8 +62,16 @@ class Cause(msgspec.Struct, kw_only=True, frozen=True):
     @property
     def title(self) -> str:
         """`<reason> <subject>`, and in which span below it, of low cardinality."""
-        where = f" (in {self.origin})" if self.origin else ""
-        return f"{self.reason} {self.subject}".strip() + where
+        return titled(self.reason, self.subject, self.origin)
+
+
+class Refused(msgspec.Struct, kw_only=True, frozen=True):
+    """Firings that made no incident and joined none."""
+
+    firings: Count = 0
+    """How many there were."""
+    causes: dict[str, Count] = {}
+    """How many of each cause, by what an incident would be called; of 32 causes at most."""
 
 
 class Coverage(msgspec.Struct, kw_only=True, frozen=True):
@@ -168,10 +177,9 @@ class Manifest(msgspec.Struct, kw_only=True, frozen=True):
     service_name: str = ""
     """The `service.name` of the resource."""
     causes: list[Cause] = []
-    """What fired, in that order; the first one opened the incident, and a snapshot has none.
-
-    A request that failed goes before a span in it that failed first and says less.
-    """
+    """What fired, the worst first, else in that order; a snapshot has none."""
+    refused: Refused = Refused()
+    """What the gate refused since the incident of the same process before this one."""
     opened_ns: Moment = 0
     """When the trigger fired; of a snapshot, when it was asked for."""
     closed_ns: Moment = 0

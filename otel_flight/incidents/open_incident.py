@@ -7,9 +7,10 @@ from typing import Final
 
 from otel_flight.clock import ClockPair
 from otel_flight.incidents.frozen_window import FrozenWindow
-from otel_flight.incidents.manifest import Cause
+from otel_flight.incidents.manifest import Cause, Refused
 from otel_flight.records.ids import span_text, trace_text
 from otel_flight.triggers.gate.firing import Firing
+from otel_flight.triggers.gate.refusals import Refusals
 from otel_flight.triggers.gate.severity import Severity
 
 _MAX_CAUSES: Final = 32
@@ -23,6 +24,7 @@ class OpenIncident:
     incident_id: str
     opened: ClockPair
     window: FrozenWindow
+    refused: Refusals | None = None
     _causes: dict[tuple[str, ...], tuple[Firing, int]] = field(default_factory=dict)
 
     def add_cause(self, firing: Firing) -> bool:
@@ -34,6 +36,11 @@ class OpenIncident:
             self._causes[firing.fingerprint] = (firing, 0)
             return True
         return False
+
+    def refused_before(self) -> Refused:
+        """Return what was refused before it, as the manifest states it."""
+        known = self.refused
+        return Refused() if known is None else Refused(firings=known.firings, causes=known.causes)
 
     def causes(self) -> list[Cause]:
         """Return the causes, the worst first, one with a trace before others as bad as it is."""

@@ -67,10 +67,10 @@ class CoreSettings(SettingsGroup):
     """How long an incident stays open after its trigger, to hold the immediate aftermath."""
 
     cooldown_seconds: float = _setting("COOLDOWN", _MINUTE, kinds.duration(0, 24 * _HOUR))
-    """How long after an incident the same cause makes no other."""
+    """How long after an incident the same cause makes no other, at first: it doubles each time."""
 
     incidents_per_hour: int = _setting("INCIDENTS_PER_HOUR", 12, kinds.count(1, 3600))
-    """The most incidents in any hour, whatever their causes."""
+    """How many incidents there may be at once, and how many more in an hour: a token bucket."""
 
     endpoint: str | None = _setting("ENDPOINT", None, kinds.or_unset(kinds.url()))
     """Where incidents are sent. Unset: where the application's own exporter sends, else

@@ -15,6 +15,7 @@ from opentelemetry.trace import SpanKind
 from otel_flight.names import attributes as names
 from otel_flight.names import exception_attributes as exceptions
 from otel_flight.names import trigger_names
+from otel_flight.records.normal_names import normal_name
 from otel_flight.settings import kinds
 from otel_flight.settings.declaration import SettingsGroup, setting_field
 from otel_flight.triggers.base import (
@@ -30,6 +31,7 @@ from otel_flight.triggers.gate.firing import Firing
 from otel_flight.triggers.gate.severity import Severity
 from otel_flight.triggers.outcomes.expected import is_expected, is_failure
 from otel_flight.triggers.outcomes.recorded_exception import RecordedException, last_exception
+from otel_flight.triggers.outcomes.traceback_text import origin_of
 
 _ALL: Final = "all"
 _ROOT: Final = "root"
@@ -112,18 +114,21 @@ class ErrorSpanTrigger:
     ) -> Firing:
         trace_id, span_id = ids_of(span)
         name = name_of(span)
-        frame = _top_frame(exception.stacktrace)
+        begun = origin_of(exception.stacktrace)
+        is_other = begun.kind.rpartition(".")[2] not in {"", exception.name}
+        kind = begun.kind if is_other else exception.kind
         attributes = {
             exceptions.TYPE: exception.kind,
             exceptions.MESSAGE: exception.message[:_LONGEST_TEXT],
             names.STATUS_DESCRIPTION: (span.status.description or "")[:_LONGEST_TEXT],
-            names.LOCATION: frame,
+            exceptions.CHAIN: kind if is_other else "",
+            names.LOCATION: begun.location,
         }
         return Firing(
             trigger=self.name,
             reason="error span",
             subject=subject or name,
-            fingerprint=(self.name, name, exception.kind, frame),
+            fingerprint=(self.name, normal_name(name), exception.kind, kind, begun.location),
             time_ns=span.end_time or 0,
             trace_id=trace_id,
             span_id=span_id,
@@ -145,16 +150,6 @@ def _explained(root: Firing, below: list[Firing], stacktrace: str) -> Firing:
             attributes = {**root.attributes, **firing.attributes}
             return replace(root, origin=firing.origin, attributes=attributes)
     return root
-
-
-def _top_frame(stacktrace: str) -> str:
-    """Return `file:line in function` of the innermost frame of a formatted traceback."""
-    start = stacktrace.rfind('  File "')
-    if start < 0:
-        return ""
-    line = stacktrace[start : start + 300].split("\n", 1)[0]
-    parts = line.removeprefix('  File "').replace('", line ', ":").replace(", in ", " in ")
-    return parts.strip()
 
 
 def _build(settings: ErrorSpanSettings, context: TriggerContext) -> Hooks | None:

@@ -14,6 +14,7 @@ from otel_flight.names import attributes as names
 from otel_flight.names import trigger_names
 from otel_flight.recording.open_ages import OpenAges
 from otel_flight.recording.open_spans import OpenSpans
+from otel_flight.records.normal_names import normal_name
 from otel_flight.settings import kinds
 from otel_flight.settings.declaration import SettingsGroup, setting_field
 from otel_flight.triggers.base import (
@@ -91,7 +92,7 @@ class StuckSpanTrigger:
                 trigger=self.name,
                 reason="stuck span",
                 subject=name,
-                fingerprint=(self.name, name),
+                fingerprint=(self.name, normal_name(name)),
                 time_ns=self._clock.wall_ns(),
                 trace_id=trace_id,
                 span_id=span_id,

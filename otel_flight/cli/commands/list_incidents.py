@@ -67,11 +67,16 @@ def _row(
         return [entry.incident_id, what, "", "", _set_aside(entry)]
     return [
         Text(entry.incident_id, style="bold"),
-        one_line(manifest.title, 120),
+        one_line(manifest.title, 120) + _refused(manifest),
         one_line(manifest.service_name, 40),
         "–" if manifest.is_unexamined else str(manifest.spans),
         _deliveries(entry.state, log_state),
     ]
+
+
+def _refused(manifest: Manifest) -> str:
+    firings = manifest.refused.firings
+    return f" ({firings:,} refused before)" if firings else ""
 
 
 def _set_aside(entry: SpoolEntry) -> Text:
@@ -109,5 +114,6 @@ def _as_json(
         "service": manifest.service_name,
         "opened_ns": manifest.opened_ns,
         "spans": manifest.spans,
+        "refused": manifest.refused,
         "findings": [finding.summary for finding in manifest.findings],
     }

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from otel_flight.incidents.manifest import Cause, Coverage, Losses, Manifest
+from otel_flight.incidents.manifest import Cause, Coverage, Losses, Manifest, Refused
 from otel_flight.incidents.spool.delivery_state import DeliveryState
 from otel_flight.incidents.spool.directory import JSON_SUFFIX
 from otel_flight.names import attributes as names
@@ -15,6 +15,7 @@ from otel_flight.words import count, one_line, short_duration, size
 
 _LONGEST_VALUE: Final = 300
 _MOST_LARGE_TRACES: Final = 5
+_REFUSED_CAUSES: Final = 3
 
 
 @dataclass(frozen=True)
@@ -45,6 +46,17 @@ def cause_words(cause: Cause) -> list[str]:
     if cause.repeats:
         words.append(f"{count(cause.repeats, 'more time')} while the incident was open")
     return words
+
+
+def refused_words(refused: Refused) -> str:
+    """Return which firings were refused before an incident, in one sentence."""
+    causes = ", ".join(one_line(title, 80) for title in list(refused.causes)[:_REFUSED_CAUSES])
+    more = len(refused.causes) - _REFUSED_CAUSES
+    return (
+        f"{count(refused.firings, 'firing')} of {count(len(refused.causes), 'cause')} "
+        f"{'was' if refused.firings == 1 else 'were'} refused since the incident before: {causes}"
+        + (f" and {more} more" if more > 0 else "")
+    )
 
 
 def coverage_words(manifest: Manifest) -> str:

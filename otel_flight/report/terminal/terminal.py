@@ -24,6 +24,7 @@ from otel_flight.report.model.incident_words import (
     large_trace_words,
     log_delivery_words,
     loss_words,
+    refused_words,
 )
 from otel_flight.report.model.timeline import Timeline
 from otel_flight.report.terminal.bars import TimelineBars
@@ -68,6 +69,8 @@ def _print_head(report: IncidentReport, page: Page) -> None:
         _print_cause(cause, page, is_first=cause is manifest.causes[0])
     if (more := len(manifest.causes) - _MOST_CAUSES) > 0:
         page.line(Text(f"… and {count(more, 'more cause')}", style="dim"))
+    if manifest.refused.firings:
+        page.paragraph(Text(refused_words(manifest.refused), style="dim"))
 
 
 _WHERE: Final = (("on", "host"), ("pid", "pid"))

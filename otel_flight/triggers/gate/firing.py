@@ -43,6 +43,11 @@ class Firing:
     origin: str = ""
     severity: Severity = Severity.OTHER
 
+    @property
+    def title(self) -> str:
+        """`<reason> <subject>`, and in which span below it, of low cardinality."""
+        return titled(self.reason, self.subject, self.origin)
+
     def cleaned(self) -> Firing:
         """Return the firing as a file can hold it: short, and of nothing but JSON's types.
 
@@ -58,6 +63,12 @@ class Firing:
             time_ns=_whole(self.time_ns),
             attributes=Shortener().shorten_value(attributes, _LONGEST_TEXT),
         )
+
+
+def titled(reason: str, subject: str, origin: str) -> str:
+    """Return what a cause is called."""
+    where = f" (in {origin})" if origin else ""
+    return f"{reason} {subject}".strip() + where
 
 
 class FiringInbox:

@@ -1,11 +1,12 @@
 """Decide which firings become incidents: join, cooldown, backoff, budget, in this order.
 
-Never fails open: a firing that is refused is counted by reason and nothing is exported for it.
+Never fails open: a firing that is refused is counted by reason and nothing is exported for it. The
+next incident tells how many there were.
 """
 
 from __future__ import annotations
 
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
@@ -13,15 +14,16 @@ from typing import Final
 from otel_flight.clock import Clock
 from otel_flight.native import allocate_lock
 from otel_flight.settings.fields import CoreSettings
+from otel_flight.triggers.gate.budget import Budget
+from otel_flight.triggers.gate.cooldowns import Cooldowns
 from otel_flight.triggers.gate.firing import Firing
+from otel_flight.triggers.gate.refusals import RefusalLog, Refusals
 
 OPENED: Final = "opened"
 JOINED: Final = "joined"
 COOLDOWN: Final = "cooldown"
 BACKOFF: Final = "backoff"
 BUDGET: Final = "budget"
-_HOUR_NS: Final = 3_600_000_000_000
-_MAX_CAUSES: Final = 1024
 
 
 @dataclass(frozen=True)
@@ -31,10 +33,12 @@ class Verdict:
     Attributes:
         outcome: `opened`, `joined`, `cooldown`, `backoff` or `budget`.
         incident_id: the incident it opened or joined, None when it was refused.
+        refused: of one that opened an incident, what was refused since the last one, if anything.
     """
 
     outcome: str
     incident_id: str | None
+    refused: Refusals | None = None
 
 
 class Gate:
@@ -48,13 +52,12 @@ class Gate:
     """
 
     def __init__(self, settings: CoreSettings, clock: Clock, new_id: Callable[[], str]) -> None:
-        self._cooldown_ns = int(settings.cooldown_seconds * 1e9)
-        self._budget = settings.incidents_per_hour
         self._clock = clock
         self._new_id = new_id
         self._lock = allocate_lock()
-        self._last_opened: dict[tuple[str, ...], int] = {}
-        self._opened: deque[tuple[int, str]] = deque()
+        self._cooldowns = Cooldowns(int(settings.cooldown_seconds * 1e9))
+        self._budget = Budget(settings.incidents_per_hour, clock.monotonic_ns())
+        self._refusals = RefusalLog()
         self._not_before_ns = 0
         self._open_id: str | None = None
         self._counts: Counter[tuple[str, str]] = Counter()
@@ -88,7 +91,7 @@ class Gate:
         each of which takes the work of a whole window.
         """
         with self._lock:
-            self._opened = deque(each for each in self._opened if each[1] != incident_id)
+            self._budget.give_back(incident_id)
             self._not_before_ns = self._clock.monotonic_ns() + int(pause_seconds * 1e9)
 
     def counts(self) -> dict[tuple[str, str], int]:
@@ -101,25 +104,23 @@ class Gate:
     def _decide(self, firing: Firing) -> Verdict:
         now = self._clock.monotonic_ns()
         if self._open_id is not None:
-            self._remember(firing, now)
+            self._cooldowns.tell(firing, self._open_id, now)
+            self._budget.joined(self._open_id, firing.severity)
             return Verdict(JOINED, self._open_id)
-        last = self._last_opened.get(firing.fingerprint)
-        if last is not None and now - last < self._cooldown_ns:
-            return Verdict(COOLDOWN, None)
-        if self.is_full or now < self._not_before_ns:
-            return Verdict(BACKOFF, None)
-        while self._opened and now - self._opened[0][0] >= _HOUR_NS:
-            self._opened.popleft()
-        if len(self._opened) >= self._budget:
-            return Verdict(BUDGET, None)
-        self._remember(firing, now)
+        refusal = self._refusal(firing, now)
+        if refusal is not None:
+            self._refusals.add(firing)
+            return Verdict(refusal, None)
         self._open_id = self._new_id()
-        self._opened.append((now, self._open_id))
-        return Verdict(OPENED, self._open_id)
+        self._cooldowns.tell(firing, self._open_id, now)
+        self._budget.charge(self._open_id, firing.severity)
+        return Verdict(OPENED, self._open_id, self._refusals.take())
 
-    def _remember(self, firing: Firing, now: int) -> None:
-        """Start the cooldown of this cause, forgetting the oldest cause when there are too many."""
-        self._last_opened.pop(firing.fingerprint, None)
-        self._last_opened[firing.fingerprint] = now
-        if len(self._last_opened) > _MAX_CAUSES:
-            del self._last_opened[next(iter(self._last_opened))]
+    def _refusal(self, firing: Firing, now_ns: int) -> str | None:
+        """Return why a firing opens no incident; None: it does."""
+        if self._cooldowns.is_cooling_down(firing, now_ns):
+            return COOLDOWN
+        if self.is_full or now_ns < self._not_before_ns:
+            return BACKOFF
+        is_new = not self._cooldowns.was_heard_of(firing, now_ns)
+        return None if self._budget.allows(firing.severity, now_ns, is_new=is_new) else BUDGET

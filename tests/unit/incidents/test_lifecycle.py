@@ -16,7 +16,7 @@ from otel_flight.incidents.completion import new_incident_id
 from otel_flight.incidents.flight_file import read_incident
 from otel_flight.incidents.incident import Incident
 from otel_flight.incidents.lifecycle import IncidentLifecycle
-from otel_flight.incidents.manifest import Cause
+from otel_flight.incidents.manifest import Cause, Refused
 from otel_flight.incidents.spool.delivery_state import DeliveryState
 from otel_flight.incidents.spool.memory_shelf import MAX_UNWRITTEN
 from otel_flight.incidents.spool.spool import Spool
@@ -216,6 +216,22 @@ def test_the_worst_cause_comes_first(bench: Bench) -> None:
     assert manifest.opened_ns == manifest.causes[0].time_ns == 8
     assert manifest.trigger is not None
     assert manifest.trigger.span_id == f"{8:016x}"
+
+
+def test_what_was_refused_is_told_by_the_next_incident(bench: Bench) -> None:
+    """How many firings of which causes."""
+    bench.fire("one")
+    bench.incidents.advance()
+    first = bench.finish()
+    for _ in range(3):
+        bench.fire("one")
+    bench.fire("two")
+    bench.incidents.advance()
+    manifest = bench.finish().manifest
+
+    assert first.manifest.refused == Refused()
+    assert (manifest.refused.firings, list(manifest.refused.causes.values())) == (3, [3])
+    assert list(manifest.refused.causes) == [first.manifest.title]
 
 
 def test_a_closed_incident_is_not_joined(bench: Bench) -> None:

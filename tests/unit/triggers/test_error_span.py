@@ -46,7 +46,39 @@ def test_a_span_with_an_error_fires() -> None:
         "exception.message": "no",
         "otel.status_description": "ValueError: no",
     }
-    assert firing.fingerprint == ("error_span", "GET /", "ValueError", location)
+    assert firing.fingerprint == ("error_span", "GET /", "ValueError", "ValueError", location)
+
+
+def test_a_cause_has_no_ids_in_its_name() -> None:
+    """Else each user would be one."""
+    fingerprints = {
+        fired(made_span(f"GET /user/{number}", status=ERROR))[0].fingerprint
+        for number in range(100, 150)
+    }
+
+    assert len(fingerprints) == 1
+
+
+def test_the_first_exception_is_told_and_makes_the_cause() -> None:
+    """The same line that raises a group, or wraps whatever comes, is many causes."""
+    firings = [
+        fired(made_span(status=ERROR, events=(exception_event("shop.Failed", stacktrace),)))[0]
+        for stacktrace in (WRAPPED, WRAPPED.replace("KeyError", "OSError"))
+    ]
+
+    assert firings[0].fingerprint != firings[1].fingerprint
+    assert firings[0].attributes["exception.type"] == "shop.Failed"
+    assert firings[0].attributes["flight_recorder.exception.chain"] == "KeyError"
+    assert firings[0].attributes["code.location"] == "/app/load.py:3 in load"
+
+
+WRAPPED = (
+    "Traceback (most recent call last):\n"
+    '  File "/app/load.py", line 3, in load\n    orders[number]\nKeyError: 7\n'
+    "\nThe above exception was the direct cause of the following exception:\n\n"
+    "Traceback (most recent call last):\n"
+    '  File "/app/shop.py", line 5, in shop\n    raise Failed from error\nshop.Failed: 7\n'
+)
 
 
 def test_an_error_without_an_exception_fires() -> None:

@@ -105,6 +105,7 @@ def test_json_is_for_scripts(spool: Spool) -> None:
     assert oldest["title"] == "slow local root GET /report"
     assert oldest["service"] == "shop"
     assert oldest["delivery"]["delivered"] is False
+    assert oldest["refused"] == {"firings": 0, "causes": {}}
     assert oldest["findings"][0].startswith("`inventory` took 1.49s")
     assert Path(oldest["path"]).exists()
 

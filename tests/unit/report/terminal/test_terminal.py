@@ -6,13 +6,14 @@ import io
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
 import pytest
 from rich.cells import cell_len
 from rich.console import Console
 
 from otel_flight.assembly import ASSEMBLY
 from otel_flight.incidents.incident import Incident
-from otel_flight.incidents.manifest import Losses
+from otel_flight.incidents.manifest import Losses, Refused
 from otel_flight.incidents.spool.delivery_state import DeliveryState
 from otel_flight.report.model.incident_report import build_report
 from otel_flight.report.terminal.terminal import print_report
@@ -272,3 +273,21 @@ def test_a_snapshot_is_called_one(builder: IncidentBuilder) -> None:
 
     assert "A snapshot: nothing fired." in text
     assert "Requests within 1s: 1" in text
+
+
+def test_what_was_refused_before_is_told(builder: IncidentBuilder) -> None:
+    """How often, and for what; not for all of very many causes."""
+    incident = busy_incident(builder)
+    few = Refused(firings=1240, causes={"error span GET /x": 1200, "slow local root job": 40})
+    many = Refused(firings=9, causes={f"cause {number}": 1 for number in range(9)})
+
+    def told(refused: Refused) -> str:
+        manifest = msgspec.structs.replace(incident.manifest, refused=refused)
+        return " ".join(printed(Incident(manifest, incident.window)).split())
+
+    assert (
+        "1 240 firings of 2 causes were refused since the incident before: error span GET /x, "
+        "slow local root job" in told(few)
+    )
+    assert "cause 0, cause 1, cause 2 and 6 more" in told(many)
+    assert "refused since" not in told(Refused())

@@ -12,6 +12,8 @@ from otel_flight.assembly import Settings
 from otel_flight.testing import FakeClock
 from otel_flight.triggers.gate.firing import Firing
 from otel_flight.triggers.gate.gate import BACKOFF, BUDGET, COOLDOWN, JOINED, OPENED, Gate, Verdict
+from otel_flight.triggers.gate.refusals import Refusals
+from otel_flight.triggers.gate.severity import Severity
 
 
 class Bench:
@@ -30,23 +32,32 @@ class Bench:
         self.while_deciding()
         return str(next(self._numbers))
 
-    def fire(self, cause: str = "a") -> Verdict:
+    def fire(self, cause: str = "a", severity: Severity = Severity.OTHER) -> Verdict:
         """Ask the gate about a firing."""
-        verdict = self.gate.decide(firing(cause))
+        verdict = self.gate.decide(firing(cause, severity))
         assert verdict is not None
         return verdict
 
-    def incident(self, cause: str = "a") -> str:
+    def incident(self, cause: str = "a", severity: Severity = Severity.OTHER) -> str:
         """Return what becomes of a firing, closing the incident if it opened one."""
-        verdict = self.fire(cause)
+        verdict = self.fire(cause, severity)
         if verdict.incident_id is not None:
             self.gate.closed(verdict.incident_id)
         return verdict.outcome
 
+    def opened(self, hours: float, every_seconds: float, severity: Severity) -> list[float]:
+        """Let one cause fire again and again; return after how many hours it opened one."""
+        found = []
+        for number in range(int(hours * 3600 / every_seconds)):
+            if self.incident(severity=severity) == OPENED:
+                found.append(round(number * every_seconds / 3600, 2))
+            self.clock.advance(every_seconds)
+        return found
 
-def firing(cause: str = "a") -> Firing:
+
+def firing(cause: str = "a", severity: Severity = Severity.OTHER) -> Firing:
     """Return a firing of some cause."""
-    return Firing("t", "reason", "subject", ("t", cause), 0)
+    return Firing("t", "reason", cause, ("t", cause), 0, severity=severity)
 
 
 def test_the_first_firing_opens_an_incident_and_the_others_join() -> None:
@@ -60,7 +71,7 @@ def test_the_first_firing_opens_an_incident_and_the_others_join() -> None:
 
 def test_a_cause_cools_down_by_itself() -> None:
     """The same cause waits, another one need not."""
-    bench = Bench()
+    bench = Bench(incidents_per_hour=100)
     assert bench.incident("a") == OPENED
     bench.clock.advance(59)
 
@@ -68,6 +79,8 @@ def test_a_cause_cools_down_by_itself() -> None:
     assert bench.incident("b") == OPENED
     bench.clock.advance(1)
     assert bench.incident("a") == OPENED
+    bench.clock.advance(61)
+    assert bench.incident("a") == COOLDOWN, "it has doubled"
 
 
 def test_a_cause_that_joined_cools_down_too() -> None:
@@ -83,53 +96,153 @@ def test_a_cause_that_joined_cools_down_too() -> None:
     assert bench.incident("b") == OPENED
 
 
-def test_a_cause_that_never_stops_makes_an_incident_for_every_cooldown() -> None:
-    """A refusal does not begin the cooldown anew."""
+def test_a_cause_that_never_stops_makes_fewer_and_fewer_incidents() -> None:
+    """Its cooldown doubles up to an hour; a refusal does not begin it anew."""
     bench = Bench(incidents_per_hour=100)
-    outcomes = []
-    for _ in range(600):
-        outcomes.append(bench.incident())
-        bench.clock.advance(1)
 
-    assert outcomes.count(OPENED) == 10
+    opened = bench.opened(hours=5, every_seconds=30, severity=Severity.OTHER)
+
+    minutes = [round(hours * 60) for hours in opened]
+    assert minutes == [0, 1, 3, 7, 15, 31, 63, 123, 183, 243]
+
+
+def test_a_cause_that_was_quiet_begins_anew() -> None:
+    """Nothing of it for twice its cooldown: what comes then is another time."""
+    bench = Bench(incidents_per_hour=100)
+    bench.opened(hours=0.5, every_seconds=30, severity=Severity.OTHER)
+    bench.clock.advance(2 * 960)
+
+    assert bench.incident() == OPENED
+    bench.clock.advance(60)
+    assert bench.incident() == OPENED
+
+
+def test_a_cause_that_joins_once_more_is_told_once() -> None:
+    """Its cooldown is the same, however often it fires while the incident is open."""
+    bench = Bench()
+    for _ in range(20):
+        bench.fire()
+    bench.gate.closed("1")
+    bench.clock.advance(60)
+
+    assert bench.incident() == OPENED
+
+
+def test_what_is_survived_each_hour_is_told_three_times_a_day() -> None:
+    """A service that is away for a moment now and then, and asked again, is no news."""
+    bench = Bench(incidents_per_hour=12)
+
+    assert bench.opened(hours=24, every_seconds=3600, severity=Severity.SURVIVED) == [0, 4, 12]
 
 
 def test_without_a_cooldown_every_firing_may_open_one() -> None:
     """As long as the budget lasts."""
-    bench = Bench(cooldown_seconds=0)
+    bench = Bench(cooldown_seconds=0, incidents_per_hour=1)
 
-    assert [bench.incident() for _ in range(4)] == [OPENED, OPENED, OPENED, BUDGET]
+    assert [bench.incident() for _ in range(2)] == [OPENED, BUDGET]
 
 
-def test_the_budget_is_for_any_hour() -> None:
-    """It comes back an hour after each incident, not at full hours."""
-    bench = Bench()
-    for cause in "abc":
-        assert bench.incident(cause) == OPENED
-        bench.clock.advance(600)
+def test_the_budget_fills_up_within_an_hour() -> None:
+    """It is a bucket: a token comes back every twenty minutes here, and it never runs over."""
+    bench = Bench(incidents_per_hour=3)
+    assert [bench.incident(cause) for cause in "abcd"] == [OPENED, OPENED, OPENED, BUDGET]
 
-    assert bench.fire("d") == Verdict(BUDGET, None)
-    bench.clock.advance(3600 - 1800)
-    assert bench.incident("d") == OPENED
-    assert bench.incident("e") == BUDGET
-    bench.clock.advance(600)
-    assert bench.incident("e") == OPENED
-    assert bench.gate.counts() == {("t", OPENED): 5, ("t", BUDGET): 2}
+    bench.clock.advance(20 * 60)
+    assert [bench.incident(cause) for cause in "de"] == [OPENED, BUDGET]
+    bench.clock.advance(100 * 3600)
+    assert [bench.incident(cause) for cause in "abcd"] == [OPENED, OPENED, OPENED, BUDGET]
+
+
+def test_half_of_the_budget_is_kept_for_what_is_new() -> None:
+    """A cause that was heard of within the hour gets the other half."""
+    bench = Bench(cooldown_seconds=0, incidents_per_hour=8)
+    outcomes = [bench.incident("known") for _ in range(6)]
+
+    assert outcomes == [*[OPENED] * 4, BUDGET, BUDGET]
+    assert bench.incident("new") == OPENED
+
+
+def test_half_of_the_budget_is_kept_for_requests_that_fail() -> None:
+    """Known ones as well; the last quarter is for new ones."""
+    bench = Bench(cooldown_seconds=0, incidents_per_hour=8)
+    for _ in range(6):
+        bench.incident("noise")
+
+    outcomes = [bench.incident("known", Severity.FAILED) for _ in range(4)]
+    assert outcomes == [OPENED, OPENED, BUDGET, BUDGET]
+    assert bench.incident("noise 2") == BUDGET
+    assert bench.incident("new", Severity.FAILED) == OPENED
+
+
+def test_a_storm_of_noisy_causes_leaves_room_for_a_request_that_fails() -> None:
+    """Forty causes, every minute for a day, and twenty new bugs in the midst of them."""
+    bench = Bench(incidents_per_hour=12)
+    noisy = [Severity.SLOW, Severity.OTHER, Severity.SURVIVED]
+    outcomes = []
+    for minute in range(24 * 60):
+        for noise in range(40):
+            bench.incident(f"noise {noise}", noisy[noise % 3])
+        if minute % 70 == 5:
+            outcomes.append(bench.incident(f"bug {minute}", Severity.FAILED))
+        bench.clock.advance(60)
+
+    assert outcomes == [OPENED] * 21
+
+
+def test_what_is_survived_gets_a_quarter_of_the_budget() -> None:
+    """However many causes it has."""
+    bench = Bench(incidents_per_hour=12)
+
+    outcomes = [bench.incident(str(number), Severity.SURVIVED) for number in range(12)]
+
+    assert outcomes == [*[OPENED] * 3, *[BUDGET] * 9]
+
+
+def test_an_incident_that_something_worse_joined_is_not_one_of_them() -> None:
+    """What it has cost of that quarter is returned."""
+    bench = Bench(incidents_per_hour=4)
+    assert bench.fire("survived", Severity.SURVIVED).outcome == OPENED
+    bench.fire("failed", Severity.FAILED)
+    bench.gate.closed("1")
+
+    assert bench.incident("another", Severity.SURVIVED) == OPENED
+    assert bench.incident("one more", Severity.SURVIVED) == BUDGET
 
 
 def test_the_budget_of_what_could_not_be_written_is_given_back() -> None:
-    """A full disk does not use up the hour; nor does another incident lose its part of it."""
+    """A full disk does not use up the hour; once, and not of one that never was."""
     bench = Bench(incidents_per_hour=2)
     bench.gate.give_back("never opened", 0)
-    assert bench.incident("a") == OPENED
-    assert bench.incident("b") == OPENED
+    assert [bench.incident(cause) for cause in "abc"] == [OPENED, OPENED, BUDGET]
+    bench.gate.give_back("1", 0)
     bench.gate.give_back("1", 0)
 
-    bench.clock.advance(3599)
-    assert bench.incident("c") == OPENED
-    assert bench.incident("d") == BUDGET
-    bench.clock.advance(1)
-    assert bench.incident("d") == OPENED
+    assert [bench.incident(cause) for cause in "de"] == [OPENED, BUDGET]
+
+
+def test_the_next_incident_knows_what_was_refused() -> None:
+    """How many firings of which causes since the one before."""
+    bench = Bench()
+    bench.incident("a")
+    for _ in range(1240):
+        bench.incident("a")
+    opened = bench.fire("b")
+    bench.gate.closed("2")
+
+    assert opened.refused == Refusals(1240, {"reason a": 1240})
+    assert bench.fire("c").refused is None
+
+
+def test_very_many_refused_causes_are_counted_and_not_all_named() -> None:
+    """A storm fills neither the memory nor the file."""
+    bench = Bench(incidents_per_hour=1)
+    for number in range(1000):
+        bench.incident(str(number))
+    bench.clock.advance(3600)
+    refused = bench.fire("next").refused
+
+    assert refused is not None
+    assert (refused.firings, len(refused.causes)) == (999, 32)
 
 
 def test_after_an_incident_that_could_not_be_kept_none_opens_for_a_while() -> None:
@@ -171,7 +284,7 @@ def test_very_many_causes_are_not_all_remembered() -> None:
     for number in range(1100):
         assert bench.incident(str(number)) == OPENED
 
-    assert len(bench.gate._last_opened) == 1024
+    assert len(bench.gate._cooldowns._causes) == 1024
     assert bench.incident("1099") == COOLDOWN
     assert bench.incident("0") == OPENED
 

@@ -1,0 +1,1 @@
+"""Tests of what the outcome of a span means."""
