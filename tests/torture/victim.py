@@ -1,8 +1,8 @@
 """Ends in one of several ways, with threads at work, while an incident is open or undelivered.
 
 Arguments: how it ends, how many threads work, in which state the incident is, how many spans the
-window holds. It prints the incident's id and the monotonic clock, right before the end and after
-the exit handlers, where they run.
+window holds. It prints the incident's id and the monotonic clock: right before the end, and where
+they run, before all exit handlers and after them.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import signal
 import sys
 import threading
 import time
+from functools import partial
 
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.trace import Tracer
@@ -41,16 +42,16 @@ def wait_until_written(recorder: otel_flight.FlightRecorder) -> None:
         time.sleep(0.01)
 
 
-def say_over() -> None:
-    """Say when all exit handlers have run."""
-    sys.stdout.write(f"over {time.monotonic_ns()}\n")
+def say(what: str) -> None:
+    """Say when that is."""
+    sys.stdout.write(f"{what} {time.monotonic_ns()}\n")
     sys.stdout.flush()
 
 
 def end(how: str) -> None:
     """End, or return."""
-    sys.stdout.write(f"ends {time.monotonic_ns()}\n")
-    sys.stdout.flush()
+    atexit.register(partial(say, "exits"))  # last, so that it is called first
+    say("ends")
     if how == "exception":
         raise RuntimeError("unhandled")
     if how == "SystemExit":
@@ -64,7 +65,7 @@ def end(how: str) -> None:
 
 def main(how: str, threads: int, state: str, spans: int) -> None:
     """Record, make an incident, end."""
-    atexit.register(say_over)  # first, so that it is called last
+    atexit.register(partial(say, "over"))  # first, so that it is called last
     provider = TracerProvider()
     recorder = otel_flight.install(tracer_provider=provider, slow_root_seconds="off")
     tracer = provider.get_tracer("victim")
