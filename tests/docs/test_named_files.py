@@ -45,7 +45,7 @@ def test_every_step_of_the_walk_exists() -> None:
 
 def _names_in(file: Path) -> set[str]:
     text = file.read_text(encoding="utf-8")
-    if file.suffix == ".c":
+    if file.suffix in (".c", ".h"):
         return set(re.findall(r"^(\w+)\(", text, re.MULTILINE))
     return set(_definitions(ast.parse(text).body))
 
