@@ -13,7 +13,7 @@ INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 .DEFAULT_GOAL := help
 # Two installations into one environment at the same time break it.
 .NOTPARALLEL:
-.PHONY: help demo test hosts hunt backends test-backends suites torture damage lint format bench docs test-matrix newer-pythons sanitize coverage \
+.PHONY: help demo test hosts hunt backends test-backends suites torture damage lives lint format bench docs test-matrix newer-pythons sanitize coverage \
   wheel test-wheel hooks clean
 
 help: ## Show this list
@@ -37,6 +37,9 @@ test-backends: $(VENV)/.dev-installed ## Run the tests against the real backends
 
 suites: $(VENV)/.dev-installed ## Run other projects' tests with the recorder and without, and compare (hours)
 	$(BIN)/python -m tests.suites $(ARGS)
+
+lives: $(VENV)/.dev-installed ## Let 100,000 random spans live as light ones and as the SDK's, and compare (half an hour)
+	$(BIN)/python -m pytest --hypothesis-profile=many --timeout=0 tests/property/test_light_spans.py $(ARGS)
 
 damage: $(VENV)/.dev-installed ## Damage thousands of real files, and read them in every way (minutes)
 	$(BIN)/python -m tests.damage $(ARGS)
@@ -79,7 +82,8 @@ sanitize: $(VENV)/.dev-installed ## Run the tests of the hot path in C under ASa
 	cd build/sanitized && LD_PRELOAD="$$(gcc -print-file-name=libasan.so)" ASAN_OPTIONS=detect_leaks=0 \
 	  UBSAN_OPTIONS=print_stacktrace=1 PYTHONMALLOC=malloc PYTHONPATH="$$PWD" \
 	  ../../$(BIN)/python -m pytest --capture=sys tests/unit/recording tests/unit/ring \
-	  tests/property/test_codec.py tests/property/test_ring_model.py tests/integration/test_hostile.py $(ARGS)
+	  tests/property/test_codec.py tests/property/test_ring_model.py tests/property/test_light_spans.py \
+	  tests/integration/test_hostile.py tests/integration/test_light_spans.py $(ARGS)
 
 coverage: $(VENV)/.dev-installed ## Print which share of the package the tests run (needs Python 3.13)
 	$(BIN)/nox --error-on-missing-interpreters --session coverage $(if $(ARGS),-- $(ARGS))
@@ -112,7 +116,9 @@ $(BIN)/python:
 
 # One stamp for each set of extras: a second run does nothing until what is built changes.
 BUILT_FROM := pyproject.toml hatch_build.py $(addprefix otel_flight/,\
-  _last_signal.c interpreter/_frames.c interpreter/_recursion.c recording/encoding/_hot_path.c)
+  _last_signal.c interpreter/_frames.c interpreter/_recursion.c recording/encoding/_hot_path.c \
+  recording/encoding/_ring_writer.h recording/light/_current_span.c recording/light/_light_span.c) \
+  $(wildcard otel_flight/recording/light/c/*.h)
 $(VENV)/.demo-installed: $(BUILT_FROM) | $(BIN)/python
 	$(INSTALL) --editable '.[demo]'
 	@touch $@

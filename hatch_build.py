@@ -28,6 +28,8 @@ _MODULES = (
     "otel_flight.interpreter._frames",
     "otel_flight.interpreter._recursion",
     "otel_flight.recording.encoding._hot_path",
+    "otel_flight.recording.light._current_span",
+    "otel_flight.recording.light._light_span",
 )
 _FIRST_UNKNOWN = {"otel_flight.interpreter._frames": (3, 16)}
 """These know how the interpreter keeps its calls; from this version on they are left out."""

@@ -29,7 +29,8 @@ _VARIANTS: Final[dict[str, tuple[str, dict[str, Any], float]]] = {
     _BARE: (variants.BARE, {}, 1.0),
     "processor": (variants.OURS, {}, 1.072),
     "processor, not compiled": (variants.OURS, {"compiled": False}, 1.149),
-    "light": (variants.INSTALLED, {}, 0.26),
+    "light": (variants.INSTALLED, {}, 0.1),
+    "light, in Python": (variants.INSTALLED, {"light_spans": "python"}, 0.26),
     "light, not compiled": (variants.INSTALLED, {"compiled": False}, 0.334),
 }
 """The variant, its settings, and its ratio to the bare SDK when it was measured last."""

@@ -160,9 +160,11 @@ def _install_in(provider: TracerProvider, recorder: FlightRecorder) -> None:
     shield = shield_for(pipeline_of(provider), processor, sampler)
     if shield is not None:
         shield.install()
-        if recorder.core_settings.light_spans != "off":
+        core = recorder.core_settings
+        if core.light_spans != "off":
+            is_compiled = core.compiled and core.light_spans == "auto"
             adoption = Adoption(provider, processor, sampler)
-            adoption.begin()
+            adoption.begin(is_compiled=is_compiled)
     _installations.append(_Installation(provider, processor, shield, adoption))
 
 

@@ -14,6 +14,7 @@ from tests.global_hooks import capture_hooks, hook_changes, mapped_files
 
 # A slow moment of a shared machine is no finding; on CI the same examples run every time.
 settings.register_profile("project", deadline=None, derandomize="CI" in os.environ)
+settings.register_profile("many", deadline=None, max_examples=100_000)
 settings.load_profile("project")
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 
 from otel_flight.signal_errors import pass_on
 
@@ -11,6 +11,21 @@ WriteSpan = Callable[..., bool | None]
 """It takes a span's context, parent, resource, scope, name, kind, start time and more. It records
 the span and returns True, or leaves everything as it was and returns False; None, where the span
 had no room in the segment, or in a record."""
+
+READ_BY_POSITION: Final = (
+    "_current_task",
+    "_now_ns",
+    "_open",
+    "_pid",
+    "_root_end",
+    "_roots",
+    "_silent",
+    "_write_light",
+    "_write_start",
+    "is_recording",
+    "pipeline",
+)
+"""These fields of the span processor are its slots, which light spans in C read by position."""
 
 
 def is_start_written(write: WriteSpan, span: Any, thread_id: int) -> bool | None:

@@ -15,7 +15,7 @@ from otel_flight.recording.encoding.compiled import IS_AVAILABLE, SpanWriters, s
 from otel_flight.recording.encoding.fast_encoder import plain_writer, span_encoder
 from otel_flight.recording.encoding.scope_table import ScopeTable
 from otel_flight.recording.encoding.stack_table import StackTable
-from otel_flight.recording.light.self_test import are_light_spans_right
+from otel_flight.recording.light.choice import light_tracer_type
 from otel_flight.recording.open_spans import OpenSpans
 from otel_flight.recording.runtime_events import RuntimeEvents
 from otel_flight.ring import layout
@@ -45,7 +45,7 @@ class RecordingSession:
         self.encoder = span_encoder(self.scopes, settings.record_bytes)
         self.open_spans = OpenSpans(settings.open_spans)
         self.current_task_reference = current_task_reference
-        self.can_be_light = settings.light_spans != "off" and are_light_spans_right()
+        self.light_tracer = light_tracer_type(settings.light_spans, is_compiled=settings.compiled)
         self.writers: SpanWriters | None = None
         if settings.compiled and IS_AVAILABLE:
             lane = self.lanes[layout.LANE_SPANS]

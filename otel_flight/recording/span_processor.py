@@ -19,7 +19,7 @@ from otel_flight.interpreter import sdk_internals
 from otel_flight.interpreter.sdk_pipeline import pipeline_of_span
 from otel_flight.native import allocate_lock, get_ident
 from otel_flight.recording.light.light_span import LightSpan
-from otel_flight.recording.ordinary_spans import is_start_written, is_written
+from otel_flight.recording.ordinary_spans import READ_BY_POSITION, is_start_written, is_written
 from otel_flight.ring.layout import LANE_SPANS
 
 _UNSET: Final = sdk_internals.unset_status()
@@ -50,15 +50,17 @@ class RecordingSpanProcessor(SpanProcessor):
     Attributes:
         is_recording: spans are ignored while False.
         is_waiting: the next span that starts is to begin the recording; see `wait_for_span`.
-        can_be_light: whether spans of our own are to be made; they say the same as the SDK's.
+        tracer_type: the kind of tracer that makes spans of our own; None: there are to be none.
         pipeline: the SDK object that calls all processors of the provider; None before the first
             local root. It tells whether someone exports already.
     """
 
+    __slots__ = READ_BY_POSITION
+
     def __init__(self, begin: Callable[[], None], guard: Guard) -> None:
         self.is_recording = False
         self.is_waiting = False
-        self.can_be_light = False
+        self.tracer_type: type | None = None
         self.pipeline: Any = None
         self._guard = guard
         self._begin = begin
@@ -106,11 +108,10 @@ class RecordingSpanProcessor(SpanProcessor):
         self._record_end = session.encoder.encode_end, append
         self._record_long_end = session.encoder.encode_long_end, append
         self._root_end, self._notable_end, self._now_ns = root_end, notable_end, now_ns
-        writers = session.writers
-        self._write = None if writers is None else writers.write
-        self._write_start = None if writers is None else writers.write_start
+        writers: tuple[Any, Any] = session.writers or (None, None)
+        self._write, self._write_start = writers
         self._write_light = session.write_light
-        self.can_be_light = session.can_be_light
+        self.tracer_type = session.light_tracer
         self.is_waiting = False
         self.is_recording = True
 

@@ -98,7 +98,7 @@ def are_light(tracer: Tracer, parent: Any = None) -> list[bool]:
     for name in "abc":
         span = tracer.start_span(name, context)
         spans.append(span)
-        found.append(type(span) is LightSpan)
+        found.append(isinstance(span, LightSpan))
         context = trace.set_span_in_context(span)
     for span in reversed(spans):
         span.end()
@@ -166,7 +166,7 @@ def test_a_processor_that_is_added_later_sees_the_next_span() -> None:
     tracer.start_span("after").end()
     before.end()
 
-    assert type(before) is LightSpan
+    assert isinstance(before, LightSpan)
     assert seen == ["after", "after"]
     assert {span.name for span in recorder.snapshot().window.spans()} == {"before", "after"}
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from opentelemetry import trace
-from opentelemetry.sdk.trace import ReadableSpan, SpanLimits
+from opentelemetry.sdk.trace import SpanLimits
 from opentelemetry.sdk.trace.sampling import (
     ALWAYS_OFF,
     ALWAYS_ON,
@@ -21,7 +21,9 @@ from opentelemetry.trace import Link, NonRecordingSpan, SpanContext, SpanKind, T
 from opentelemetry.trace.span import TraceState
 
 from otel_flight.recording.light.light_span import LightSpan
+from otel_flight.recording.light.light_tracer import LightTracer
 from otel_flight.recording.light.self_test import Twins, differences
+from tests.support.light_kinds import LIGHT_TRACERS
 
 SAMPLERS: list[Sampler] = [
     ALWAYS_ON,
@@ -99,6 +101,7 @@ STARTS = st.fixed_dictionaries(
 )
 
 
+@pytest.mark.parametrize("made", LIGHT_TRACERS)
 @pytest.mark.filterwarnings("ignore")
 @given(
     sampler=st.sampled_from(SAMPLERS),
@@ -107,15 +110,17 @@ STARTS = st.fixed_dictionaries(
     lives=st.lists(st.tuples(STARTS, st.lists(DEEDS, max_size=6), TIMES), min_size=1, max_size=4),
 )
 def test_both_say_the_same(
+    made: type[LightTracer],
     sampler: Sampler,
     limits: SpanLimits | None,
     around: SpanContext | None,
     lives: list[tuple[dict[str, Any], list[Deed], int]],
 ) -> None:
     """Spans below each other, with any arguments and anything done to them, differ in nothing."""
-    twins = Twins(sampler, limits)
+    twins = Twins(sampler, limits, made)
+    ended: tuple[list[Any], list[Any]] = [], []
 
-    for tracer in twins.tracers:
+    for tracer, spans in zip(twins.tracers, ended, strict=True):
         parent = trace.set_span_in_context(
             NonRecordingSpan(around) if around else trace.INVALID_SPAN
         )
@@ -125,7 +130,9 @@ def test_both_say_the_same(
                 deed(span)
             parent = trace.set_span_in_context(span)
             span.end(end_time)
+            spans.append(span)
 
-    for one, other in zip(twins.recorders[0].ended, twins.recorders[1].ended, strict=True):
-        assert (type(one), type(other)) == (ReadableSpan, LightSpan)
+    assert twins.have_recorded(ended[1])
+    for one, other in zip(*ended, strict=True):
+        assert isinstance(other, LightSpan)
         assert list(differences(one, other)) == []

@@ -12,6 +12,7 @@ import pytest
 
 import otel_flight
 from otel_flight.recording.encoding.compiled import IS_AVAILABLE
+from otel_flight.recording.light.compiled_span import COMPILED
 
 PACKAGE = Path(otel_flight.__file__).parent
 INSTALLED = Path(sysconfig.get_path("platlib"), "otel_flight")
@@ -35,8 +36,9 @@ def test_the_tests_run_against_the_installed_package() -> None:
 
 
 def test_the_hot_path_is_compiled() -> None:
-    """A published wheel has the hot path in C, made for this interpreter."""
+    """A published wheel has the hot path and light spans in C, made for this interpreter."""
     assert IS_AVAILABLE
+    assert COMPILED is not None
 
 
 def test_it_knows_its_version(installed: Distribution) -> None:

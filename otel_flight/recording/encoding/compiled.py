@@ -98,3 +98,6 @@ def is_available() -> bool:
 IS_AVAILABLE: Final = is_available()
 """It tells whether spans can be recorded by the hot path in C, in this interpreter and with this
 SDK."""
+
+SPAN_WRITER: Final[Any] = SpanWriter
+"""It is the type whose method `write` is; None where it was not built."""

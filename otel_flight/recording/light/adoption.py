@@ -10,6 +10,7 @@ from opentelemetry import trace
 from opentelemetry.sdk.trace import TracerProvider
 
 from otel_flight.interpreter.sdk_pipeline import tracers_of
+from otel_flight.recording.light.compiled_scope import USE_SPAN
 from otel_flight.recording.light.current_span import use_span
 from otel_flight.recording.light.light_tracer import adopt, release
 from otel_flight.recording.light.switch import LightSwitch
@@ -37,8 +38,8 @@ class Adoption:
         self._sampler = sampler
         self._adopted: weakref.WeakSet[Any] = weakref.WeakSet()
 
-    def begin(self) -> None:
-        """Adopt them, and let `use_span` do without generators."""
+    def begin(self, *, is_compiled: bool) -> None:
+        """Adopt them, and let `use_span` do without generators; in C, if that was built."""
         for tracer in tracers_of(self._provider):
             self._adopt(tracer)
         theirs = self._provider.get_tracer
@@ -51,14 +52,14 @@ class Adoption:
 
         self._provider.get_tracer = get_tracer
         if _api.use_span is _USE_SPAN:
-            _api.use_span = use_span
+            _api.use_span = USE_SPAN if is_compiled else use_span
 
     def end(self) -> None:
         """Give everything back as it was."""
         vars(self._provider).pop("get_tracer", None)
         for tracer in list(self._adopted):
             release(tracer)
-        if _api.use_span is use_span:
+        if _api.use_span in (USE_SPAN, use_span):
             _api.use_span = _USE_SPAN
 
     def _adopt(self, tracer: Any) -> None:

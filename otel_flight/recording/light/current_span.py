@@ -26,6 +26,41 @@ _Context: Final[Any] = context_api.Context
 _NEVER_ENTERED, _ENTERED, _LEFT = range(3)
 
 
+def failed(span: Any, error: BaseException, is_recorded: bool, sets_status: bool) -> None:
+    """Tell a span that an exception passed through its block."""
+    # Not of what is no Exception: a generator that is closed, say, did not fail.
+    if isinstance(error, Exception) and isinstance(span, Span) and span.is_recording():
+        if is_recorded:
+            span.record_exception(error)
+        if sets_status:
+            span.set_status(
+                Status(StatusCode.ERROR, description=f"{type(error).__name__}: {error}")
+            )
+
+
+class _Again(ContextDecorator):
+    """Decorates as the interpreter does: from 3.15 on, around the whole life of a generator."""
+
+    def __init__(self, scope: Any) -> None:
+        self._scope = scope
+
+    def _recreate_cm(self) -> Any:
+        return self._scope._again()
+
+
+def decorated(scope: Any, function: _Function) -> _Function:
+    """Return a function that enters a scope like the given one around each call."""
+    if not inspect.iscoroutinefunction(function):
+        return _Again(scope)(function)
+
+    @functools.wraps(function)
+    async def around(*args: Any, **named: Any) -> Any:
+        with scope._again():
+            return await function(*args, **named)
+
+    return around  # type: ignore[return-value]
+
+
 class SpanScope:
     """Makes a span the current one for a `with` block, or for each call of a decorated function.
 
@@ -69,7 +104,7 @@ class SpanScope:
         try:
             context_api.detach(self._token)
             if kind is not None:
-                self._failed(span, kind() if error is None else error)
+                failed(span, kind() if error is None else error, self._records, self._sets_status)
         finally:
             if self._ends:
                 span.end()
@@ -82,41 +117,13 @@ class SpanScope:
         """Return one like this, that was not used yet."""
         return SpanScope(self._span, self._ends, self._records, self._sets_status)
 
-    def _failed(self, span: Any, error: BaseException) -> None:
-        # Not of what is no Exception: a generator that is closed, say, did not fail.
-        if isinstance(error, Exception) and isinstance(span, Span) and span.is_recording():
-            if self._records:
-                span.record_exception(error)
-            if self._sets_status:
-                span.set_status(
-                    Status(StatusCode.ERROR, description=f"{type(error).__name__}: {error}")
-                )
-
     def __call__(self, function: _Function) -> _Function:
         """Return the function with this around each call; around a coroutine function's await."""
-        if not inspect.iscoroutinefunction(function):
-            return _Decorator(self._again)(function)
-
-        @functools.wraps(function)
-        async def decorated(*args: Any, **named: Any) -> Any:
-            with self._again():
-                return await function(*args, **named)
-
-        return decorated  # type: ignore[return-value]
+        return decorated(self, function)
 
     def __del__(self) -> None:
         if self._state is _ENTERED:
             self.__exit__(GeneratorExit, GeneratorExit(), None)
-
-
-class _Decorator(ContextDecorator):
-    """Decorates as contextlib does, from Python 3.15 on generators as long as they run."""
-
-    def __init__(self, again: Callable[[], SpanScope]) -> None:
-        self._again = again
-
-    def _recreate_cm(self) -> Any:
-        return self._again()
 
 
 class StartedSpan(SpanScope):

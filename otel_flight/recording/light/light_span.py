@@ -29,6 +29,8 @@ class SpanShape:
     """What all spans of one tracer have in common, as long as nothing about it changes.
 
     Attributes:
+        recorder: a `RecordingSpanProcessor` whose methods the next two are; None: it is none.
+        started: takes a span that has started.
         ended: takes a span that has ended.
         most: how many attributes a span has at most; -1: none is kept as given, as values are cut.
     """
@@ -39,6 +41,7 @@ class SpanShape:
         "limits",
         "most",
         "pipeline",
+        "recorder",
         "resource",
         "sampler",
         "scope",
@@ -57,6 +60,7 @@ class SpanShape:
         self.pipeline = tracer.span_processor
         self.info: Any = tracer.instrumentation_info
         self.scope: InstrumentationScope = tracer._instrumentation_scope
+        self.recorder: object = None
         self.started = started
         self.ended = ended
         most = self.limits.max_span_attributes
@@ -133,12 +137,11 @@ class LightSpan(sdk_trace.Span):
         try:
             del self._is_open  # of two threads that end a span, one does
         except AttributeError:
-            sdk_trace.logger.warning("Calling end() on an ended span.")
+            warn_of_end()
             return
         self._end_time = _sdk.time_ns() if end_time is None else end_time
         if self._own is None:
-            attributes: Any = self._attributes
-            attributes._immutable = True
+            close_attributes(self)
         self._shape.ended(self)
 
     def __repr__(self) -> str:
@@ -170,7 +173,7 @@ def begin_span(  # noqa: PLR0917
     span._resource = shape.resource
     span._instrumentation_scope = shape.scope
     if not attributes:
-        span._own = _NO_ATTRIBUTES()
+        span._own = NO_ATTRIBUTES()
     elif (
         type(attributes) is dict
         and len(attributes) <= shape.most
@@ -178,13 +181,12 @@ def begin_span(  # noqa: PLR0917
         and _are_strings(map(type, attributes))
         and "" not in attributes
     ):
-        span._own = _NO_ATTRIBUTES(attributes)
+        span._own = NO_ATTRIBUTES(attributes)
     else:
-        span._own = None
-        span._attributes = _bounded(span, attributes)
+        span._own = NO_ATTRIBUTES()
+        give_odd(span, attributes, None)
     if links:
-        _attributes_of(span)
-        span._links = span._new_links(links)
+        give_odd(span, None, links)
     if not record_exception:
         span._record_exception = False
     if not set_status_on_exception:
@@ -193,6 +195,26 @@ def begin_span(  # noqa: PLR0917
     span._start_time = _sdk.time_ns() if start_time is None else start_time
     shape.started(span)
     return span  # type: ignore[no-any-return]
+
+
+def give_odd(span: Any, attributes: Any, links: Any) -> None:
+    """Give a span what only the SDK's own containers take; None for what there is not."""
+    if attributes:
+        span._own = None
+        span._attributes = _bounded(span, attributes)
+    if links:
+        _attributes_of(span)
+        span._links = span._new_links(links)
+
+
+def close_attributes(span: Any) -> None:
+    """Let nobody change the attributes of a span that ended, where they are the SDK's."""
+    span._attributes._immutable = True
+
+
+def warn_of_end() -> None:
+    """Say what the SDK says of a span that is ended again."""
+    sdk_trace.logger.warning("Calling end() on an ended span.")
 
 
 def _bounded(span: LightSpan, attributes: Any) -> Any:
@@ -229,7 +251,7 @@ def _links_of(span: Any) -> Any:
 
 
 _new: Final = object.__new__
-_NO_ATTRIBUTES: Final[Any] = type(BoundedAttributes()._dict)
+NO_ATTRIBUTES: Final[Any] = type(BoundedAttributes()._dict)
 """The kind of dict in which this SDK keeps attributes."""
 _MADE_WHEN_ASKED: Final[Mapping[str, Callable[[Any], Any]]] = {
     "_attributes": _attributes_of,

@@ -6,7 +6,7 @@ that did not before. Ids, flags, trace state and samplers are used as the SDK us
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from opentelemetry.sdk.trace import Tracer
@@ -36,6 +36,7 @@ class LightTracer(Tracer):
     """A tracer of the SDK that was adopted; see `adopt`."""
 
     _switch: LightSwitch
+    _begin_span: Callable[..., Any] = staticmethod(begin_span)
     _tracer_config: Any = NO_CONFIG
 
     def start_span(  # noqa: PLR0912, PLR0917, C901
@@ -106,7 +107,7 @@ class LightTracer(Tracer):
                 return made
             own = made.get_span_context()
             switch.note_forced(own)
-        return begin_span(
+        return self._begin_span(
             switch.shape,
             name,
             own,
@@ -149,7 +150,6 @@ class LightTracer(Tracer):
 
 
 _SDK_TRACER: Final[Any] = Tracer
-_LIGHT_TRACER: Final[Any] = LightTracer
 
 
 def adopt(tracer: Any, switch: LightSwitch) -> bool:
@@ -160,14 +160,14 @@ def adopt(tracer: Any, switch: LightSwitch) -> bool:
     is_known = type(tracer) is _SDK_TRACER
     if is_known:
         tracer._switch = switch
-        switch.refresh(tracer)
         tracer.__class__ = LightTracer
+        switch.refresh(tracer)
     return is_known
 
 
 def release(tracer: Any) -> None:
     """Undo `adopt`."""
-    if type(tracer) is _LIGHT_TRACER:
+    if isinstance(tracer, LightTracer):
         tracer.__class__ = _SDK_TRACER
         tracer._switch.release(tracer)
         del tracer._switch

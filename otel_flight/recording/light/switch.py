@@ -51,6 +51,7 @@ _REPLACED: Final = (
     "__init__",
     "end",
     "get_span_context",
+    "is_recording",
     "set_attribute",
     "set_attributes",
     "start",
@@ -81,7 +82,31 @@ class LightSwitch:
         mode: `NONE`, `UNSAMPLED` or `ALL`.
         shape: of the light spans.
         follows_parent: whether the sampler decides for a child as was decided for its parent.
+        root_bound: a trace without a parent is sampled if the low half of its id is below this, and
+            one with a remote parent if that is; None: the sampler has to be asked.
     """
+
+    __slots__ = (
+        "_dropping",
+        "_forcing",
+        "config",
+        "follows_parent",
+        "generator",
+        "is_enabled",
+        "is_recording",
+        "mode",
+        "of_config",
+        "of_generator",
+        "of_pipeline",
+        "of_tracer",
+        "pipeline",
+        "processors",
+        "recorder",
+        "resource",
+        "root_bound",
+        "sampler",
+        "shape",
+    )
 
     def __init__(self, recorder: RecordingSpanProcessor, sampler: FlightSampler) -> None:
         self.recorder = recorder
@@ -93,7 +118,7 @@ class LightSwitch:
         self.follows_parent = _follows_parent(sampler.root, "local")
         is_known = self.follows_parent and _follows_parent(sampler.root, "remote")
         root: Any = sampler.root
-        self._bound = _bound_of(root._root) if is_known else None
+        self.root_bound = _bound_of(root._root) if is_known else None
 
     def refresh(self, tracer: Any) -> str:
         """Decide anew for a tracer; return the mode."""
@@ -106,12 +131,23 @@ class LightSwitch:
         self.processors: Any = getattr(self.pipeline, "_span_processors", None)
         self.config: Any = getattr(tracer, "_tracer_config", NO_CONFIG)
         self.is_enabled: Any = self.config.is_enabled
+        self.generator: Any = tracer.id_generator
+        # What they have of their own, which is all that is compared.
+        self.of_tracer = vars(tracer)
+        self.of_pipeline = getattr(self.pipeline, "__dict__", None)
+        self.of_config = getattr(self.config, "__dict__", None)
+        self.of_generator = getattr(self.generator, "__dict__", None)
         self.mode = NONE
         mode = self._mode(tracer)
         if mode is not NONE:
             tracer.sampler = self.sampler = self._dropping
             self.shape = SpanShape(tracer, self.recorder.on_start, self.recorder.on_light_end)
+            if isinstance(self.recorder, RecordingSpanProcessor):
+                self.shape.recorder = self.recorder
         self.mode = mode
+        kind = self.recorder.tracer_type
+        if kind is not None and self.is_recording and "_switch" in self.of_tracer:
+            tracer.__class__ = kind
         return mode
 
     def release(self, tracer: Any) -> None:
@@ -134,8 +170,8 @@ class LightSwitch:
         ids = tracer.id_generator
         trace_id = parent[0] if parent[5] else ids.generate_trace_id()
         kept: Any = about[2]
-        if self._bound is not None:
-            is_sampled = parent[3] & 1 if parent[5] else trace_id & _LOW_64 < self._bound
+        if self.root_bound is not None:
+            is_sampled = parent[3] & 1 if parent[5] else trace_id & _LOW_64 < self.root_bound
             state = parent[4] if parent[5] else None
         else:
             result = self._forcing.should_sample(context, trace_id, *about)
@@ -166,7 +202,7 @@ class LightSwitch:
         others = [each for each in self.processors or () if each is not self.recorder]
         if (
             not self.recorder.is_recording
-            or not self.recorder.can_be_light
+            or self.recorder.tracer_type is None
             or self.sampler is not self._forcing
             or not self.is_enabled
             or type(self.pipeline) is not sdk_trace.SynchronousMultiSpanProcessor

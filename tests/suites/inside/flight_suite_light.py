@@ -7,12 +7,14 @@ theirs. Only the switch is another one here: it says yes wherever there would be
 from __future__ import annotations
 
 import functools
+import os
 from typing import Any
 
 from opentelemetry import trace
 from opentelemetry.sdk.trace import Tracer
 
-from otel_flight.recording.light.current_span import use_span
+from otel_flight.recording.light.compiled_scope import USE_SPAN
+from otel_flight.recording.light.compiled_span import COMPILED
 from otel_flight.recording.light.light_span import SpanShape
 from otel_flight.recording.light.light_tracer import LightTracer
 from otel_flight.recording.light.switch import ALL, NONE, LightSwitch
@@ -51,7 +53,7 @@ class _Always(LightSwitch):
         self._pipeline = pipeline
         self.sampler = object()  # so that each span asks
         self.follows_parent = False
-        self._bound = None  # so that the sampler is asked, who may be another one by then
+        self.root_bound = None  # so that the sampler is asked, who may be another one by then
 
     def refresh(self, tracer: Any) -> str:
         config = getattr(tracer, "_tracer_config", None)
@@ -85,6 +87,10 @@ class _DroppedError(Exception):
 class _Tracer(LightTracer):
     """Asks its sampler once, also where it drops."""
 
+    if COMPILED is not None and os.environ.get("OTEL_FLIGHT_LIGHT_SPANS") != "python":
+        _begin_span = COMPILED.tracer._begin_span
+        start_as_current_span = COMPILED.tracer.start_as_current_span
+
     def start_span(self, *arguments: Any, **named: Any) -> Any:
         try:
             return super().start_span(*arguments, **named)
@@ -105,4 +111,4 @@ def begin() -> None:
             adopted.__class__ = _Tracer
 
     Tracer.__init__ = __init__  # type: ignore[method-assign]
-    trace.use_span = use_span  # type: ignore[assignment]
+    trace.use_span = USE_SPAN

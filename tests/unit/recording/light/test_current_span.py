@@ -6,6 +6,7 @@ import asyncio
 import gc
 import logging
 from collections.abc import AsyncIterator, Callable, Generator, Iterator
+from types import MethodType
 from typing import Any, TypeVar
 
 import pytest
@@ -14,27 +15,33 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
-from otel_flight.recording.light import current_span
+from otel_flight.recording.light import compiled_scope, current_span
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 _THEIR_USE_SPAN = trace.use_span
 
 
 class Side:
-    """One of two programs: with what the SDK makes a span current, or with ours.
+    """One of three programs: with what the SDK makes a span current, or with ours, also in C.
 
     Attributes:
         start: as `Tracer.start_as_current_span`.
         use: as `trace.use_span`.
     """
 
-    def __init__(self, *, is_ours: bool) -> None:
+    def __init__(self, made_by: str) -> None:
         self.exporter = InMemorySpanExporter()
         provider = TracerProvider(shutdown_on_exit=False)
         provider.add_span_processor(SimpleSpanProcessor(self.exporter))
         self.tracer = provider.get_tracer("side")
-        self.start: Any = self._start if is_ours else self.tracer.start_as_current_span
-        self.use: Any = current_span.use_span if is_ours else _THEIR_USE_SPAN
+        self.start: Any = self.tracer.start_as_current_span
+        self.use: Any = _THEIR_USE_SPAN
+        if made_by == "python":
+            self.start, self.use = self._start, current_span.use_span
+        elif made_by == "c":
+            start = compiled_scope.START_AS_CURRENT_SPAN
+            self.start = MethodType(start, self.tracer)
+            self.use = compiled_scope.USE_SPAN
 
     def _start(self, name: str, **named: Any) -> Any:
         arguments = (
@@ -254,15 +261,23 @@ LIVES = [
 ]
 
 
+@pytest.mark.parametrize(
+    "made_by",
+    [
+        "python",
+        pytest.param(
+            "c", marks=pytest.mark.skipif(not compiled_scope.HAS_SCOPES, reason="was not built")
+        ),
+    ],
+)
 @pytest.mark.parametrize("live", LIVES, ids=lambda live: live.__name__.strip("_"))
 def test_it_is_as_with_the_sdks(
-    live: Callable[[Side], object], caplog: pytest.LogCaptureFixture
+    live: Callable[[Side], object], made_by: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     """What a program sees, raises, records and logs is the same."""
     outcomes = []
 
-    for is_ours in (False, True):
-        side = Side(is_ours=is_ours)
+    for side in (Side("sdk"), Side(made_by)):
         caplog.clear()
         with caplog.at_level(logging.DEBUG):
             try:

@@ -1,0 +1,192 @@
+"""Light spans under everything at once: threads, finalizers, asyncio, signals and forks.
+
+    python -m tests.torture.light_spans [SECONDS] [auto|python]
+
+Each thread starts spans below its own alone, and looks whether they are; finalizers and signal
+handlers start and end spans of their own meanwhile. A forked child does the same and must end well.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import os
+import random
+import signal
+import sys
+import threading
+from collections.abc import Callable
+from time import monotonic
+from typing import Any
+
+from opentelemetry import trace
+from opentelemetry.context import Context
+from opentelemetry.sdk.trace import TracerProvider
+
+import otel_flight
+from otel_flight.recording.light.light_span import LightSpan
+
+PLAIN: dict[str, Any] = {"a": "text", "b": 1, "c": 2.5, "d": True}
+ODD: dict[str, Any] = {"list": ["a"], "none": None}
+DEEDS: list[Callable[[Any], Any]] = [
+    lambda span: span.attributes,
+    lambda span: span.add_event("event", PLAIN),
+    lambda span: span.set_status(trace.StatusCode.ERROR, "why"),
+    lambda span: span.update_name("other"),
+    lambda span: span.end(),
+    lambda span: span.to_json(),
+    lambda span: setattr(span, "itself", span),
+]
+CAN_SEE_CURRENT = sys.version_info >= (3, 12)
+"""Before, garbage was collected in the middle of setting a context variable, and a finalizer that
+read it left the interpreter with freed memory: it crashed, whoever made the span."""
+NOWHERE = Context()
+failures: list[str] = []
+
+
+class Finalized:
+    """Starts and ends spans when it is collected, wherever that is."""
+
+    def __init__(self, tracer: Any) -> None:
+        self.itself = self
+        self.tracer = tracer
+
+    def __del__(self) -> None:
+        self.tracer.start_span("finalizer", NOWHERE, attributes=PLAIN).end()
+        if CAN_SEE_CURRENT:
+            with self.tracer.start_as_current_span("current in a finalizer", attributes=PLAIN):
+                self.tracer.start_span("below it", attributes=ODD).end()
+
+
+def look(span: Any, parent: Any) -> None:
+    """Note what is wrong about a span and the one that it is below."""
+    if not isinstance(span, LightSpan):
+        failures.append(f"{span!r} is not light")
+    if span.parent is not parent.get_span_context():
+        failures.append(f"{span!r} is below {span.parent}, not below {parent!r}")
+    if trace.get_current_span() is not span:
+        failures.append(f"{trace.get_current_span()!r} is current, not {span!r}")
+
+
+def work(tracer: Any, chance: random.Random) -> None:
+    """Make a trace in which everything is done that can be done to a span."""
+    with tracer.start_as_current_span("root", attributes=PLAIN) as root:
+        Finalized(tracer)
+        for number in range(chance.randrange(6)):
+            given = chance.choice([None, PLAIN, ODD])
+            with tracer.start_as_current_span(f"child {number}", attributes=given) as span:
+                look(span, root)
+                span.set_attribute("later", number)
+                span.set_attributes({"x": "y"} if number % 2 else ODD)
+                chance.choice(DEEDS)(span)
+        left = tracer.start_as_current_span("left")
+        left.__enter__()
+        del left
+        if chance.random() < 0.1:
+            tracer.start_span("never ended", attributes=PLAIN)
+        try:
+            with tracer.start_as_current_span("fails"):
+                raise ValueError
+        except ValueError:
+            pass
+
+
+def shared(tracer: Any, spans: list[Any], chance: random.Random) -> None:
+    """Do to spans what other threads do to them at the same time."""
+    if not spans or chance.random() < 0.2:
+        spans.append(tracer.start_span("shared", attributes=PLAIN))
+    span = chance.choice(spans)
+    span.set_attribute(chance.choice("abcdef"), 1)
+    _ = span.attributes, span.events, span.get_span_context(), span.status
+    if chance.random() < 0.1:
+        span.end()
+        del spans[:-1]
+
+
+async def serve(tracer: Any, chance: random.Random, until: float) -> None:
+    """Keep spans current over awaits."""
+
+    async def request() -> None:
+        with tracer.start_as_current_span("request") as root:
+            await asyncio.sleep(0)
+            with tracer.start_as_current_span("inner", attributes=PLAIN) as span:
+                await asyncio.sleep(0)
+                look(span, root)
+
+    while monotonic() < until:
+        tasks = [asyncio.create_task(request()) for _ in range(20)]
+        await asyncio.sleep(0)
+        chance.choice(tasks).cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def in_threads(tracer: Any, until: float) -> list[threading.Thread]:
+    """Start all threads."""
+    spans: list[Any] = []
+
+    def repeat(what: Any, *arguments: Any) -> None:
+        chance = random.Random(threading.get_ident())
+        while monotonic() < until:
+            what(tracer, *arguments, chance)
+
+    threads = [threading.Thread(target=repeat, args=(work,)) for _ in range(3)]
+    threads += [threading.Thread(target=repeat, args=(shared, spans)) for _ in range(2)]
+    threads += [
+        threading.Thread(target=lambda: asyncio.run(serve(tracer, random.Random(1), until)))
+    ]
+    for thread in threads:
+        thread.start()
+    return threads
+
+
+def forked(tracer: Any) -> None:
+    """Do a little of it in a forked child, and wait for it."""
+    pid = os.fork()
+    if pid == 0:
+        try:
+            for _ in range(20):
+                work(tracer, random.Random(1))
+        except BaseException as error:  # noqa: BLE001
+            failures.append(repr(error))
+        os._exit(len(failures) > 0)
+    _, status = os.waitpid(pid, 0)
+    if status:
+        failures.append(f"a child ended with {status}")
+
+
+def main() -> None:
+    """Do it for so many seconds, and say what was wrong."""
+    seconds, wanted = (*sys.argv[1:], *("60", "auto")[len(sys.argv[1:]) :])
+    provider = TracerProvider(shutdown_on_exit=False)
+    recorder = otel_flight.install(
+        tracer_provider=provider,
+        enabled=True,
+        export="off",
+        light_spans=wanted,
+        window_bytes="4MiB",
+    )
+    recorder.start()
+    tracer = provider.get_tracer("stress")
+    signal.signal(signal.SIGALRM, lambda *_: tracer.start_span("signal", attributes=PLAIN).end())
+    signal.setitimer(signal.ITIMER_REAL, 0.003, 0.003)
+    gc.set_threshold(50, 5, 5)
+    rounds = 0
+    until = monotonic() + float(seconds)
+    while monotonic() < until and not failures:
+        threads = in_threads(tracer, min(until, monotonic() + 2))
+        for _ in range(4):
+            forked(tracer)
+            work(tracer, random.Random(rounds))
+        for thread in threads:
+            thread.join()
+        rounds += 1
+    signal.setitimer(signal.ITIMER_REAL, 0)
+    statistics = recorder.statistics()
+    what = f"{rounds} rounds, {statistics.spans}, {type(tracer).__name__}, {statistics.errors}"
+    sys.stdout.write("\n".join([what, *(failures[:20] or ["nothing was wrong"]), ""]))
+    otel_flight.uninstall()
+    sys.exit(len(failures) > 0)
+
+
+if __name__ == "__main__":
+    main()
