@@ -138,6 +138,15 @@ put_signed(Writer *out, int64_t value)
     }
     if (value >= -32) {
         *out->at++ = (unsigned char)value;
+    } else if (value >= INT8_MIN) {
+        *out->at++ = 0xd0;
+        put_big_endian(out, (uint64_t)value, 1);
+    } else if (value >= INT16_MIN) {
+        *out->at++ = 0xd1;
+        put_big_endian(out, (uint64_t)value, 2);
+    } else if (value >= INT32_MIN) {
+        *out->at++ = 0xd2;
+        put_big_endian(out, (uint64_t)value, 4);
     } else {
         *out->at++ = 0xd3;
         put_big_endian(out, (uint64_t)value, 8);
