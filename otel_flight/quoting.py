@@ -36,6 +36,18 @@ def without_secrets(text: str) -> str:
     return _QUERY.sub(r"\1", _USER.sub("", text))
 
 
+def shown_target(target: str) -> str:
+    """Return what may be said of whom to notify: the path of a chat server's URL is its password.
+
+    Args:
+        target: a command after `exec:`, or a URL.
+    """
+    scheme, separator, rest = target.partition("://")
+    if separator:
+        return f"{scheme}://{rest.split('/')[0].split('?')[0].rpartition('@')[2]}"
+    return next(iter(target.removeprefix("exec:").split()), "")
+
+
 def listed(names: Sequence[str]) -> str:
     """Return the first few names, and how many more there are."""
     more = len(names) - _MOST_NAMES

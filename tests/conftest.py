@@ -29,7 +29,7 @@ def warm_hypothesis() -> None:
 
 @pytest.fixture(autouse=True)
 def own_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Take away every OTEL_* variable and point the ring and the spool into `tmp_path`.
+    """Take away every OTEL_* variable, point ring and spool into `tmp_path`, and log no incidents.
 
     Returns the ring directory, which a recorder makes itself; the spool's is `spool` beside it.
     """
@@ -38,6 +38,8 @@ def own_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     ring_directory = tmp_path / "ring"
     monkeypatch.setenv("OTEL_FLIGHT_RING_DIRECTORY", str(ring_directory))
     monkeypatch.setenv("OTEL_FLIGHT_SPOOL_DIRECTORY", str(tmp_path / "spool"))
+    # What a program prints is looked at by tests that are about something else than this record.
+    monkeypatch.setenv("OTEL_FLIGHT_INCIDENT_LOG", "off")
     return ring_directory
 
 

@@ -40,6 +40,7 @@ LAYERS: Final[tuple[tuple[str, ...], ...]] = (
     ("environment_variables",),
     ("delivery",),
     ("report",),
+    ("notification",),
     ("running",),
     ("recorder", "flight_processor"),
     ("installation",),

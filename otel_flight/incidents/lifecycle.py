@@ -28,6 +28,7 @@ from otel_flight.incidents.journal import IncidentJournal
 from otel_flight.incidents.manifest import Cause, Manifest
 from otel_flight.incidents.open_incident import OpenIncident, as_cause
 from otel_flight.incidents.record_marks import RecordMarks
+from otel_flight.incidents.spool.directory import SpoolEntry
 from otel_flight.incidents.spool.memory_shelf import MAX_UNWRITTEN
 from otel_flight.incidents.spool.spool import Spool
 from otel_flight.incidents.window import Window
@@ -56,6 +57,7 @@ class IncidentLifecycle:
     Args:
         rulebook: finds in an incident what there is to find.
         submit: runs a job on the worker's thread, soon.
+        tell: called there with each incident that was kept.
         pipeline_endpoint: returns where another span processor has sent all sampled spans since a
             moment; empty: that is not sure.
     """
@@ -71,6 +73,7 @@ class IncidentLifecycle:
         guard: Guard,
         clock: Clock,
         submit: Callable[[Callable[[], None]], None],
+        tell: Callable[[Incident, SpoolEntry], None],
         pipeline_endpoint: Callable[[int], str],
     ) -> None:
         self._settings = settings
@@ -91,7 +94,7 @@ class IncidentLifecycle:
         self._backoff = Backoff()
         self._marks = RecordMarks(settings.window_seconds)
         self._yields = GilYields()
-        self._writer = IncidentWriter(spool, rulebook, guard, self._yields)
+        self._writer = IncidentWriter(spool, rulebook, guard, self._yields, tell)
         self._journal = IncidentJournal(session, clock)
         self._not_frozen = 0
 

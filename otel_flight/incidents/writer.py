@@ -7,7 +7,7 @@ value that says what became of it. The two threads share nothing else.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
@@ -16,6 +16,7 @@ from otel_flight.incidents.completion import complete
 from otel_flight.incidents.findings.rulebook import Rulebook
 from otel_flight.incidents.gil_yields import GilYields
 from otel_flight.incidents.incident import Incident
+from otel_flight.incidents.spool.directory import SpoolEntry
 from otel_flight.incidents.spool.spool import Spool
 
 _MOST_UNFINISHED: Final = 20_000
@@ -49,6 +50,7 @@ class IncidentWriter:
         rulebook: finds in an incident what there is to find.
         guard: notes incidents that could not be written.
         yields: lets other threads run, and says when there is no time for that.
+        tell: called with each incident that was kept.
 
     Attributes:
         written: incidents that reached the spool.
@@ -56,11 +58,19 @@ class IncidentWriter:
         failed: incidents that could not even be kept.
     """
 
-    def __init__(self, spool: Spool, rulebook: Rulebook, guard: Guard, yields: GilYields) -> None:
+    def __init__(
+        self,
+        spool: Spool,
+        rulebook: Rulebook,
+        guard: Guard,
+        yields: GilYields,
+        tell: Callable[[Incident, SpoolEntry], None],
+    ) -> None:
         self._spool = spool
         self._rulebook = rulebook
         self._guard = guard
         self._yields = yields
+        self._tell = tell
         self._unfinished: dict[int, None] = {}
         self._results: deque[WriteResult] = deque()
         self.written = 0
@@ -82,6 +92,7 @@ class IncidentWriter:
             self.unspooled += is_in_memory
             self.written += not is_in_memory
             self._remember_unfinished(finished)
+            self._tell(finished, entry)
         except OSError:  # of which the spool has warned
             pass
         except Exception as error:  # noqa: BLE001  (whatever is wrong with this one)

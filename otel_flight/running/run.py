@@ -25,6 +25,7 @@ from otel_flight.incidents.completion import new_incident_id
 from otel_flight.incidents.lifecycle import IncidentLifecycle
 from otel_flight.incidents.spool.place import spool_directories
 from otel_flight.incidents.spool.spool import Spool
+from otel_flight.notification.notifier import Notifier
 from otel_flight.recording.session import RecordingSession
 from otel_flight.recording.span_processor import RecordingSpanProcessor
 from otel_flight.recording.tick_waits import TickWaits
@@ -111,8 +112,9 @@ class Run:
             pipeline=self._pipeline.exporter,
         )
         self.log_delivery = Delivery(self.spool, settings, guard, pacer, signal=LOGS)
+        notifier = Notifier(self.spool, settings, guard, clock)
         # In this order: log records that cannot be delivered do not hold up spans.
-        self.worker = Worker((self.delivery, self.log_delivery), guard, pacer)
+        self.worker = Worker((self.delivery, self.log_delivery, notifier), guard, pacer)
         self.incidents = IncidentLifecycle(
             settings=settings,
             session=self.session,
@@ -122,6 +124,7 @@ class Run:
             guard=guard,
             clock=clock,
             submit=self.worker.submit,
+            tell=notifier.tell,
             pipeline_endpoint=self._pipeline.endpoint_since,
         )
         self._latency = KnownLatency(

@@ -1,17 +1,17 @@
 """The one thread that does what takes long: jobs, and delivering.
 
-It stands above `incidents`, whose writer's work comes as jobs, and above `delivery`; it knows no
-incident.
+It stands above `incidents`, whose writer's work comes as jobs, above `delivery` and `notification`;
+it knows no incident.
 """
 
 from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from typing import Final
+from typing import Final, Protocol
 
 from otel_flight.deadline import Deadline
-from otel_flight.delivery.delivery import LOOK_AGAIN_SECONDS, Delivery
+from otel_flight.delivery.delivery import LOOK_AGAIN_SECONDS, CheckIn
 from otel_flight.delivery.pacing import Pacer
 from otel_flight.delivery.receiver.attempt import suppressed_instrumentation
 from otel_flight.guard import Guard
@@ -21,6 +21,22 @@ from otel_flight.running.job_queue import PATIENCE_SECONDS, Job, JobQueue
 THREAD_NAME: Final = "otel-flight-flusher"
 _ABORT_SHARE: Final = 0.1
 """This part of a stop's timeout is kept for getting out of a hanging exporter."""
+
+
+class Task(Protocol):
+    """What is done besides jobs: a delivery, say, and see `delivery.Delivery`."""
+
+    def deliver_due(self, check_in: CheckIn) -> float | None:
+        """Do what is due; return in how many seconds to come again, None: when there is news."""
+        ...
+
+    def has_unsent(self) -> bool:
+        """Return whether an incident of this process is still to be sent. Any thread."""
+        ...
+
+    def abort(self, timeout_seconds: float) -> None:
+        """Let what hangs return. Any thread; bounded."""
+        ...
 
 
 class Worker:
@@ -40,7 +56,7 @@ class Worker:
 
     def __init__(
         self,
-        deliveries: Sequence[Delivery],
+        deliveries: Sequence[Task],
         guard: Guard,
         pacer: Pacer,
     ) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from otel_flight.settings import kinds
+from otel_flight.settings import kinds, place_kinds
 from otel_flight.settings.declaration import SettingsGroup
 from otel_flight.settings.declaration import setting_field as _setting
 
@@ -45,12 +45,14 @@ class CoreSettings(SettingsGroup):
     """How often the background thread looks at open spans, outside requests and its own health;
     five times less often in a process that does nothing."""
 
-    ring_directory: str | None = _setting("RING_DIRECTORY", None, kinds.or_unset(kinds.directory()))
+    ring_directory: str | None = _setting(
+        "RING_DIRECTORY", None, kinds.or_unset(place_kinds.directory())
+    )
     """Where the ring file is kept; should be in memory. Unset: `/dev/shm/otel-flight-<uid>`, else a
     directory of that name in the temporary directory."""
 
     spool_directory: str | None = _setting(
-        "SPOOL_DIRECTORY", None, kinds.or_unset(kinds.directory())
+        "SPOOL_DIRECTORY", None, kinds.or_unset(place_kinds.directory())
     )
     """Where incidents are kept; should be on disk. Unset: `$XDG_STATE_HOME/otel-flight/spool`, else
     `~/.local/state/otel-flight/spool`. If that cannot be used: `otel-flight-<uid>` in a named
@@ -72,7 +74,7 @@ class CoreSettings(SettingsGroup):
     incidents_per_hour: int = _setting("INCIDENTS_PER_HOUR", 12, kinds.count(1, 3600))
     """How many incidents there may be at once, and how many more in an hour: a token bucket."""
 
-    endpoint: str | None = _setting("ENDPOINT", None, kinds.or_unset(kinds.url()))
+    endpoint: str | None = _setting("ENDPOINT", None, kinds.or_unset(place_kinds.url()))
     """Where incidents are sent. Unset: where the application's own exporter sends, else
     `OTEL_EXPORTER_OTLP_TRACES_ENDPOINT`, else `OTEL_EXPORTER_OTLP_ENDPOINT`."""
 
@@ -83,7 +85,7 @@ class CoreSettings(SettingsGroup):
     `OTEL_TRACES_EXPORTER`, `OTEL_EXPORTER_OTLP_TRACES_PROTOCOL` or `OTEL_EXPORTER_OTLP_PROTOCOL`
     say, else grpc."""
 
-    logs_endpoint: str | None = _setting("LOGS_ENDPOINT", None, kinds.or_unset(kinds.url()))
+    logs_endpoint: str | None = _setting("LOGS_ENDPOINT", None, kinds.or_unset(place_kinds.url()))
     """Where the log records of an incident are sent besides, as OTLP logs. Unset: they are only
     events of its spans."""
 
@@ -97,12 +99,22 @@ class CoreSettings(SettingsGroup):
     """Whether spans that the application's own pipeline has surely exported to the same place are
     left out of what is sent."""
 
-    jaeger_url: str | None = _setting("JAEGER_URL", None, kinds.or_unset(kinds.url()))
+    jaeger_url: str | None = _setting("JAEGER_URL", None, kinds.or_unset(place_kinds.url()))
     """Where Jaeger's web pages are: `otel-flight show` prints links to an incident there."""
 
-    grafana_url: str | None = _setting("GRAFANA_URL", None, kinds.or_unset(kinds.url()))
+    grafana_url: str | None = _setting("GRAFANA_URL", None, kinds.or_unset(place_kinds.url()))
     """Where Grafana is: `otel-flight show` prints links to an incident there. `?datasource=` names
     the Tempo data source, `tempo` when it does not."""
+
+    incident_log_level: str | None = _setting(
+        "INCIDENT_LOG", "WARNING", kinds.or_off(kinds.log_level())
+    )
+    """At which level one record in the log tells of each incident: its id, its cause, the first
+    finding, and where to look."""
+
+    notify: str | None = _setting("NOTIFY", None, kinds.or_off(place_kinds.notification_target()))
+    """Who is told of each incident besides: a command, `exec:/usr/local/bin/page --team shop`, or a
+    server, `https://hooks.slack.com/services/…`, to which it is posted."""
 
     flush_cpu_share: float = _setting("FLUSH_CPU_SHARE", 0.5, kinds.share(0.01, 1))
     """The most of one CPU that sending incidents may take from the application."""

@@ -7,14 +7,11 @@ variable, because the options of a configuration file arrive as either.
 from __future__ import annotations
 
 import logging
-import os
 import re
 import signal
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 from otel_flight.settings.quantities import format_duration, format_size, parse_duration, parse_size
 
@@ -23,7 +20,6 @@ __all__ = [
     "attribute_names",
     "choice",
     "count",
-    "directory",
     "duration",
     "flag",
     "globs",
@@ -36,7 +32,6 @@ __all__ = [
     "share",
     "signal_name",
     "size",
-    "url",
 ]
 
 # The first two cannot be caught; after the others the faulting instruction runs again, for ever.
@@ -183,35 +178,6 @@ def routes(limit: Kind) -> Kind:
 
     allowed = f"pattern=limit pairs separated by commas, each limit {limit.allowed}"
     return Kind(allowed, read, write)
-
-
-def directory() -> Kind:
-    """A directory, made absolute at once: the application may change its working directory."""
-
-    def read(value: object) -> str:
-        text = os.fspath(value) if isinstance(value, (str, os.PathLike)) else ""
-        if isinstance(text, bytes) or not text.strip() or "\0" in text:
-            raise ValueError
-        try:
-            return str(Path(text).expanduser().absolute())
-        except (OSError, RuntimeError) as error:  # no such user, no working directory any more
-            raise ValueError from error
-
-    return Kind("the path of a directory", read)
-
-
-def url() -> Kind:
-    """The address of a server."""
-
-    def read(value: object) -> str:
-        if not isinstance(value, str):
-            raise TypeError
-        parts = urlsplit(value.strip())
-        if parts.scheme not in {"http", "https"} or not parts.hostname:
-            raise ValueError
-        return value.strip()
-
-    return Kind("a URL that begins with http:// or https://", read)
 
 
 def signal_name() -> Kind:

@@ -50,6 +50,7 @@ _AGGRESSIVE: Final = {
     "OTEL_FLIGHT_COOLDOWN": "1s",
     "OTEL_FLIGHT_INCIDENTS_PER_HOUR": "1000",
     "OTEL_FLIGHT_EXPORT": "off",
+    "OTEL_FLIGHT_INCIDENT_LOG": "off",  # some look at all that is logged
 }
 """The recorder looks at everything, often, and has something to write nearly all the time."""
 

@@ -24,7 +24,9 @@ from urllib.parse import urlsplit
 
 _POLL_SECONDS = 0.02
 # Set for each test by conftest.py: a service without them would write into the user's own spool.
-_KEPT_VARIABLES = frozenset({"OTEL_FLIGHT_RING_DIRECTORY", "OTEL_FLIGHT_SPOOL_DIRECTORY"})
+_KEPT_VARIABLES = frozenset(
+    {"OTEL_FLIGHT_RING_DIRECTORY", "OTEL_FLIGHT_SPOOL_DIRECTORY", "OTEL_FLIGHT_INCIDENT_LOG"}
+)
 
 
 class ServiceFailedError(RuntimeError):
@@ -47,8 +49,8 @@ class ServiceProcess:
             this interpreter; only where there is no launcher.
         is_spoken_to: Whether `say` writes to its standard input; otherwise that is empty.
         environment: Added to this process's environment, from which the OTEL_* variables are
-            taken away first, so that a developer's own settings change no test; all but the
-            ring's and the spool's directory.
+            taken away first, so that a developer's own settings change no test; all but those
+            that conftest.py sets.
         working_directory: None is this process's.
         output_path: Where stdout and stderr go, appended; None takes a temporary file, removed
             in the end.

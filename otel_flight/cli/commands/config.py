@@ -18,7 +18,7 @@ from otel_flight.cli.base import (
 from otel_flight.cli.spools import SpoolPlaces
 from otel_flight.delivery.receiver.exporters import Destination, destination
 from otel_flight.delivery.receiver.signals import SPANS
-from otel_flight.quoting import without_secrets
+from otel_flight.quoting import shown_target, without_secrets
 from otel_flight.report.terminal.page import Page
 from otel_flight.settings.declaration import Setting, settings_in
 
@@ -96,6 +96,8 @@ def _as_json(setting: Setting, invocation: Invocation) -> dict[str, object]:
 
 
 def _without_secrets(setting: Setting, value: Any) -> Any:
+    if setting.name == "notify" and value not in {None, "off"}:
+        return value if value.startswith("exec:") else f"{shown_target(value)}/…"
     is_endpoint = setting.name.endswith("endpoint") and value
     return without_secrets(value) if is_endpoint else value
 

@@ -1,8 +1,9 @@
 """Incidents as files of one directory, which any number of processes may share.
 
 Beside `<name>.flight` stand `<name>.state` (how far its delivery is), `<name>.logs.state` (how far
-that of its log records is) and, where no endpoint is configured, `<name>.otlp.json`. A file that
-turned out to be damaged is `<name>.damaged`: nobody tries to deliver it again.
+that of its log records is), `<name>.notify.json` (what is still to be told of it) and, where no
+endpoint is configured, `<name>.otlp.json`. A file that turned out to be damaged is
+`<name>.damaged`: nobody tries to deliver it again.
 """
 
 from __future__ import annotations
@@ -31,7 +32,15 @@ STATE_SUFFIX: Final = ".state"
 LOGS_STATE_SUFFIX: Final = ".logs.state"
 JSON_SUFFIX: Final = ".otlp.json"
 DAMAGED_SUFFIX: Final = ".damaged"
-_SUFFIXES: Final = (FLIGHT_SUFFIX, DAMAGED_SUFFIX, STATE_SUFFIX, LOGS_STATE_SUFFIX, JSON_SUFFIX)
+NOTIFICATION_SUFFIX: Final = ".notify.json"
+_SUFFIXES: Final = (
+    FLIGHT_SUFFIX,
+    DAMAGED_SUFFIX,
+    STATE_SUFFIX,
+    LOGS_STATE_SUFFIX,
+    JSON_SUFFIX,
+    NOTIFICATION_SUFFIX,
+)
 _PART_MAX_AGE_SECONDS: Final = 3600
 
 

@@ -62,6 +62,7 @@ class Bench:
         self.gate = Gate(self.settings, self.clock, new_incident_id)
         self.spool = Spool(spool, 1 << 30, 100, clock=self.clock)
         self.jobs: list[Callable[[], None]] = []
+        self.told: list[str] = []
         self.incidents = IncidentLifecycle(
             settings=self.settings,
             session=self.session,
@@ -71,6 +72,7 @@ class Bench:
             guard=self.guard,
             clock=self.clock,
             submit=self.jobs.append,
+            tell=lambda incident, entry: self.told.append(entry.incident_id),
             pipeline_endpoint=lambda since_ns: "",
         )
 

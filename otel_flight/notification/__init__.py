@@ -1,0 +1,1 @@
+"""Tells someone of an incident: the log, a command, a server."""

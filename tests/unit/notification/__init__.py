@@ -1,0 +1,1 @@
+"""Tests of what tells someone of an incident."""
