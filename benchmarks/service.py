@@ -16,6 +16,7 @@ NAMES = (
     variants.BARE,
     variants.EMPTY,
     variants.INSTALLED,
+    variants.IN_PYTHON,
     variants.HEAVY,
     variants.DEQUE,
     variants.BATCH,
@@ -23,6 +24,7 @@ NAMES = (
 _BUDGETS = {
     ("throughput", variants.INSTALLED): Budget(limit=1.6, is_floor=True),
     ("p99_ms", variants.INSTALLED): Budget(limit=0.8),
+    ("throughput", variants.IN_PYTHON): Budget(limit=1.35, is_floor=True),
     ("throughput", variants.HEAVY): Budget(limit=0.93, is_floor=True),
     ("p99_ms", variants.HEAVY): Budget(limit=1.1),
 }

@@ -34,6 +34,7 @@ NAMES = (
     variants.EMPTY,
     variants.OURS,
     variants.INSTALLED,
+    variants.IN_PYTHON,
     variants.DEQUE,
     variants.BATCH,
 )

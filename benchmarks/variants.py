@@ -24,6 +24,7 @@ BARE = "bare SDK"
 EMPTY = "empty processor"
 OURS = "otel-flight"
 INSTALLED = "otel-flight, installed"
+IN_PYTHON = "otel-flight, installed, light spans in Python"
 HEAVY = "otel-flight, spans of the SDK"
 DEQUE = "deque of spans"
 BATCH = "batch processor"
@@ -31,6 +32,7 @@ BATCH = "batch processor"
 DEQUE_SPANS = 50_000
 WINDOW_BYTES = 16 * 1024 * 1024
 _FLUSH_BATCH = 512
+_NEED_RECORDER = frozenset({OURS, INSTALLED, IN_PYTHON, HEAVY})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -202,8 +204,15 @@ class _InstalledFlight(_Flight):
         self._recorder.start()
 
 
+class _PythonFlight(_InstalledFlight):
+    """The same, as where light spans in C were not built."""
+
+    def _settings(self) -> dict[str, Any]:
+        return super()._settings() | {"light_spans": "python"}
+
+
 class _HeavyFlight(_InstalledFlight):
-    """The same, with every span one of the SDK's: as where somebody else looks at them."""
+    """The installed one, with every span one of the SDK's: as where somebody else looks at them."""
 
     def _settings(self) -> dict[str, Any]:
         return super()._settings() | {"light_spans": "off"}
@@ -214,6 +223,7 @@ VARIANTS: dict[str, type[Variant]] = {
     EMPTY: _Empty,
     OURS: _Flight,
     INSTALLED: _InstalledFlight,
+    IN_PYTHON: _PythonFlight,
     HEAVY: _HeavyFlight,
     DEQUE: _SpanDeque,
     BATCH: _Batch,
@@ -259,7 +269,7 @@ def incident_traces(directory: Path) -> list[tuple[str, int]] | None:
 
 def available(names: Sequence[str]) -> list[str]:
     """Return those of the variants that this environment can run, in the same order."""
-    return [name for name in names if name not in {OURS, INSTALLED, HEAVY} or has_recorder()]
+    return [name for name in names if name not in _NEED_RECORDER or has_recorder()]
 
 
 def has_recorder() -> bool:
