@@ -13,7 +13,7 @@ INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 .DEFAULT_GOAL := help
 # Two installations into one environment at the same time break it.
 .NOTPARALLEL:
-.PHONY: help demo test hosts hunt backends test-backends suites torture damage lives lint format bench docs test-matrix newer-pythons sanitize coverage \
+.PHONY: help demo test hosts hunt backends test-backends suites torture traffic damage lives lint format bench docs test-matrix newer-pythons sanitize coverage \
   wheel test-wheel hooks clean
 
 help: ## Show this list
@@ -48,6 +48,10 @@ damage: $(VENV)/.dev-installed ## Damage thousands of real files, and read them 
 hosts: $(VENV)/.dev-installed ## Run real servers with the recorder and without, and compare (15 minutes)
 	$(BIN)/nox --session "hosts-$$($(BIN)/python -c 'import sys; print("%d.%d" % sys.version_info[:2])')" \
 	  $(if $(ARGS),-- $(ARGS))
+
+traffic: $(VENV)/.dev-installed ## Live through a day with real services, and look for incidents (minutes; needs redis-server)
+	$(INSTALL) --editable '.[dev,traffic]'
+	$(BIN)/python -m tests.traffic $(ARGS)
 
 torture: $(VENV)/.dev-installed ## End a program in every way, on every Python found, and look for its incident (an hour)
 	$(BIN)/python -m tests.torture $(ARGS)

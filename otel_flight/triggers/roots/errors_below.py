@@ -15,7 +15,6 @@ from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.trace import StatusCode
 
 from otel_flight.clock import Clock
-from otel_flight.names import trigger_names
 from otel_flight.recording.open_spans import OpenRoot, OpenSpans
 from otel_flight.triggers.gate.firing import Firing, FiringInbox
 from otel_flight.triggers.gate.severity import Severity
@@ -68,7 +67,7 @@ class ErrorsBelowRoots:
         was_refused = answer_of(span.attributes) is Answer.REFUSED
         for firing in self.take(context.span_id):
             # What a request was refused for was expected, by whoever wrote the answer.
-            if not (was_refused and firing.trigger == trigger_names.ERROR_SPAN):
+            if not was_refused:
                 self._inbox.offer(firing if has_failed else _survived(firing))
 
     def watch(self) -> None:

@@ -1,0 +1,1 @@
+"""What happens to each service, and what its faults are called."""

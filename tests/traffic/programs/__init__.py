@@ -1,0 +1,1 @@
+"""Services in which ordinary things happen, and faults when they are asked for."""
