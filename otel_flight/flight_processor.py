@@ -19,7 +19,7 @@ class FlightSpanProcessor(RecordingSpanProcessor):
 
     def __init__(self, recorder: FlightRecorder | None = None) -> None:
         self.recorder: FlightRecorder = FlightRecorder() if recorder is None else recorder
-        super().__init__(self.recorder._runs.begin_with_span, self.recorder._runs.guard)
+        super().__init__(self.recorder._runs.first_spans, self.recorder._runs.guard)
         self.recorder.connect(self)
 
     def shutdown(self) -> None:

@@ -103,6 +103,8 @@ class Thread:
         It is gone then for the interpreter, too: what is left of a thread that has done its work is
         a fatal error where a subinterpreter ends.
         """
+        if self.pid != os.getpid():  # it was not started, or before this process was forked
+            return True
         until = time.monotonic() + timeout_seconds
         if not _wait(self._begun, timeout_seconds):
             return False
@@ -133,6 +135,7 @@ class Thread:
             self._ended = _thread._set_sentinel()
             self._ended.acquire()
         self.ident, self.native_id = get_ident(), _thread.get_native_id()
+        self.pid = os.getpid()  # also here: its target may ask whether it is one of ours
         _running[self.ident] = self
         self._begun.release()
         try:
@@ -204,6 +207,14 @@ def running() -> list[Thread]:
     """Return the threads of ours that run in this process."""
     pid = os.getpid()
     return [each for each in list(_running.values()) if each.pid == pid]
+
+
+def is_refused_at_end(error: RuntimeError) -> bool:
+    """Return whether a thread could not be started because the program is ending.
+
+    From Python 3.12 on that is so when the main thread has ended, and while exit handlers run.
+    """
+    return "shutdown" in str(error)
 
 
 def is_own_thread() -> bool:

@@ -42,26 +42,15 @@ class OpenSpans:
         spans: all open spans; the span processor writes it.
         roots: the local roots among them.
         silent: ids of open local roots whose trace must not make an incident.
-        held_up: nanoseconds by which the recorder itself held up a span, as it began with it.
         evicted: how many spans were removed because too many were open; most likely they never end.
     """
 
-    __slots__ = (
-        "_checkpointed",
-        "_limit",
-        "_previous",
-        "evicted",
-        "held_up",
-        "roots",
-        "silent",
-        "spans",
-    )
+    __slots__ = ("_checkpointed", "_limit", "_previous", "evicted", "roots", "silent", "spans")
 
     def __init__(self, limit: int) -> None:
         self.spans: dict[int, Any] = {}
         self.roots: dict[int, OpenRoot] = {}
         self.silent: dict[int, None] = {}
-        self.held_up: dict[int, int] = {}
         self.evicted = 0
         self._limit = limit
         self._previous: set[int] = set()
@@ -107,9 +96,8 @@ class OpenSpans:
         """
         for span_id in self.roots.keys() - self.spans.keys():
             self.roots.pop(span_id, None)
-        for of_spans in (self.silent, self.held_up):
-            for span_id in of_spans.keys() - self.spans.keys():
-                of_spans.pop(span_id, None)
+        for span_id in self.silent.keys() - self.spans.keys():
+            self.silent.pop(span_id, None)
         for span_id in list(self.spans)[: max(0, len(self.spans) - self._limit)]:
             if self.spans.pop(span_id, None) is not None:
                 self.evicted += 1

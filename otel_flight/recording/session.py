@@ -29,8 +29,7 @@ from otel_flight.settings.fields import CoreSettings
 class RecordingSession:
     """Lanes, encoder and open spans, ready at once; the ring when `open_ring` has made it.
 
-    Until then records wait in the lanes' bounded overflow, so that the first request of a forked
-    child does not wait for 16 MiB of memory to be allocated.
+    Until then records wait in the lanes' bounded overflow.
     """
 
     def __init__(self, settings: CoreSettings) -> None:
@@ -86,6 +85,10 @@ class RecordingSession:
         """Write what overflowed while a lane was busy."""
         for lane in self.lanes:
             lane.drain()
+
+    def count_dropped(self, notes: int) -> None:
+        """Count what spans did before there was a session, as far as that was not kept."""
+        self.lanes[layout.LANE_SPANS].count_dropped(notes)
 
     def heartbeat(self) -> None:
         """Note in the ring's header that this process lives."""

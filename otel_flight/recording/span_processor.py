@@ -1,8 +1,8 @@
 """The hot path: what happens inside `Span.start()` and `Span.end()` of the host.
 
 The law of this file: never raise, never wait, never log, no I/O. An exception here would reach user
-code and starve the processors after us (opentelemetry-python #5624). Once in a process that is not
-so: its first span waits until recording has begun. What records is imported then, and not here.
+code and starve the processors after us (opentelemetry-python #5624). What records is imported when
+it begins, and not here.
 """
 
 from __future__ import annotations
@@ -17,14 +17,13 @@ from otel_flight.clock import monotonic_ns
 from otel_flight.guard import Guard
 from otel_flight.interpreter import sdk_internals
 from otel_flight.interpreter.sdk_pipeline import pipeline_of_span
-from otel_flight.native import allocate_lock, get_ident
+from otel_flight.native import get_ident
+from otel_flight.recording.first_spans import FirstSpans
 from otel_flight.recording.light.light_span import LightSpan
 from otel_flight.recording.ordinary_spans import READ_BY_POSITION, is_start_written, is_written
 from otel_flight.ring.layout import LANE_SPANS
 
 _UNSET: Final = sdk_internals.unset_status()
-_LONGEST_WAIT_SECONDS: Final = 5.0
-"""A span waits at most this many seconds while another thread begins to record."""
 
 RootEnd = Callable[[ReadableSpan, Any], None]
 """This is called with each local root that ended, and the `open_spans.OpenRoot` it was, or None, on
@@ -43,13 +42,12 @@ class RecordingSpanProcessor(SpanProcessor):
     """Mirror every recording span into a lane of the ring.
 
     Args:
-        begin: called on the thread of the first span; lets this one `record_into` a session, unless
-            it cannot.
+        first_spans: takes what there is before there is a session.
         guard: notes what fails.
 
     Attributes:
-        is_recording: spans are ignored while False.
-        is_waiting: the next span that starts is to begin the recording; see `wait_for_span`.
+        is_recording: spans are recorded; while False and `is_connected` they are noted.
+        is_connected: whether spans are looked at; False: there is nobody to record them for.
         tracer_type: the kind of tracer that makes spans of our own; None: there are to be none.
         pipeline: the SDK object that calls all processors of the provider; None before the first
             local root. It tells whether someone exports already.
@@ -57,28 +55,26 @@ class RecordingSpanProcessor(SpanProcessor):
 
     __slots__ = READ_BY_POSITION
 
-    def __init__(self, begin: Callable[[], None], guard: Guard) -> None:
-        self.is_recording = False
-        self.is_waiting = False
+    def __init__(self, first_spans: FirstSpans, guard: Guard) -> None:
+        self.is_recording = self.is_connected = False
         self.tracer_type: type | None = None
         self.pipeline: Any = None
+        self._first_spans = first_spans
         self._guard = guard
-        self._begin = begin
-        self._turn = allocate_lock()  # taken by the thread whose span begins the recording
-        self._beginner = 0
-        self._pid = self._begun_pid = 0
-        self._silent: dict[int, None] = {}
+        self._silent = first_spans.silent
 
     def silence(self, span_id: int) -> None:
         """Let no trigger see a local root that is about to start, nor what is below it."""
-        if self.is_recording or self.is_waiting:
+        if self.is_connected:
             self._silent[span_id] = None
 
-    def wait_for_span(self) -> None:
-        """Let the next span that starts begin the recording. Also in a forked child."""
-        self._turn = allocate_lock()
-        self._beginner = 0
-        self.is_recording, self.is_waiting = False, True
+    def connect(self) -> None:
+        """Note spans, until there is a session to record them into. Also in a forked child."""
+        self.is_recording, self.is_connected = False, True
+
+    def disconnect(self) -> None:
+        """Ignore spans from now on."""
+        self.is_recording = self.is_connected = False
 
     def record_into(
         self,
@@ -98,8 +94,7 @@ class RecordingSpanProcessor(SpanProcessor):
         self._pid = session.pid
         self._open = session.open_spans.spans
         self._roots = session.open_spans.roots
-        self._silent = session.open_spans.silent
-        self._held_up = session.open_spans.held_up
+        session.open_spans.silent = self._silent
         self._current_task = session.current_task_reference
         # In pairs: what one session's encoder made would say something else in another's lane, and
         # a thread may be between the two when recording begins anew.
@@ -112,19 +107,19 @@ class RecordingSpanProcessor(SpanProcessor):
         self._write, self._write_start = writers
         self._write_light = session.write_light
         self.tracer_type = session.light_tracer
-        self.is_waiting = False
-        self.is_recording = True
+        self.is_recording = self.is_connected = True
 
     def on_start(self, span: Span, parent_context: Any = None) -> None:
         """Note the span as open; a local root is recorded at once."""
         try:
-            if not self.is_recording and not self._begins(span):
+            if not self.is_recording:
+                self._note_start(span)
                 return
             if self._open.setdefault(span._context[1], span) is not span:  # type: ignore[index]
                 self._open[_key_of_twin(span._context)] = span
             parent = span._parent
             if parent is None or parent[2]:
-                self._root_started(span)
+                self._root_started(span, get_ident(), self._current_task(), self._now_ns())
         except Exception as error:  # noqa: BLE001
             self._guard.note("on_start", error)
 
@@ -135,6 +130,7 @@ class RecordingSpanProcessor(SpanProcessor):
         """Encode the span into the ring, and show it to the triggers when it is notable."""
         try:
             if not self.is_recording:
+                self._note_end(span)
                 return
             context = span._context
             span_id = context[1]  # type: ignore[index]
@@ -202,10 +198,10 @@ class RecordingSpanProcessor(SpanProcessor):
         def on_start(self, span: Span, parent_context: Any = None) -> None:
             """Note the span as open; a local root is recorded at once."""
             try:
-                if self.is_recording or self._begins(span):
-                    self._open[span.get_span_context().span_id] = span
-                    if span.parent is None or span.parent.is_remote:
-                        self._root_started(span)
+                if self.is_recording:
+                    self.start_again(span, get_ident(), self._current_task(), self._now_ns())
+                else:
+                    self._note_start(span)
             except Exception as error:  # noqa: BLE001
                 self._guard.note("on_start", error)
 
@@ -214,6 +210,7 @@ class RecordingSpanProcessor(SpanProcessor):
             try:
                 context = span.get_span_context()
                 if not self.is_recording or context is None:
+                    self._note_end(span)
                     return
                 self._open.pop(context.span_id, None)
                 encode, append = self._record_end
@@ -238,54 +235,52 @@ class RecordingSpanProcessor(SpanProcessor):
             self._open.setdefault(span_id, other)
         self._open.pop(_key_of_twin(context), None)
 
-    def _begins(self, span: Span) -> bool:
-        """Begin recording if this is the first span; return whether it records now.
-
-        Another thread's first span waits meanwhile, as it would be lost. One that starts within the
-        beginning, by a finalizer, say, passes by. Once it failed it is not tried again: a process
-        that cannot start a thread, say, would pay for the attempt with every span.
-        """
-        thread_id = get_ident()
-        if not self.is_waiting or self._beginner == thread_id:
-            return self.is_recording
-        arrived_ns = monotonic_ns()
-        span_id = span.get_span_context().span_id
-        is_silent = span_id in self._silent
-        turn = self._turn  # in a child there may be another one by then
-        if not turn.acquire(True, _LONGEST_WAIT_SECONDS):
-            return False
+    def start_again(self, span: Span, thread_id: int, task: Any, started_ns: int) -> None:
+        """Record a span that started on another thread, in a task, before there was a session."""
         try:
-            if self.is_waiting:
-                self._beginner = thread_id
-                self._begin()
-        finally:
-            self.is_waiting = False
-            self._beginner = 0
-            turn.release()
-        if self.is_recording:
-            self._held_up[span_id] = monotonic_ns() - arrived_ns
-            if is_silent:
-                self._silent[span_id] = None
-        return self.is_recording
+            context = span.get_span_context()
+            if self._open.setdefault(context.span_id, span) is not span:
+                self._open[_key_of_twin(context)] = span
+            if span.parent is None or span.parent.is_remote:
+                self._root_started(span, thread_id, task, started_ns)
+        except Exception as error:  # noqa: BLE001
+            self._guard.note("on_start", error)
 
-    def _begins_in_child(self, span: Span) -> bool:
-        """Begin recording in this forked child, once; return whether it records by itself now."""
-        pid = getpid()
-        if self._begun_pid != pid:
-            self._begun_pid = pid
-            self.wait_for_span()
-        return self._begins(span) and self._pid == pid
+    def end_again(self, span: ReadableSpan, ended_ns: int) -> None:
+        """Record a span that ended then: if it is a local root, it was open no longer."""
+        context = span.get_span_context()
+        root = None if context is None else self._roots.get(context.span_id)
+        if context is not None and root is not None:
+            since_ns = self._now_ns() - ended_ns
+            self._roots[context.span_id] = (*root[:3], root[3] + since_ns)
+        self.on_end(span)
 
-    def _root_started(self, span: Span) -> None:
+    def forget_ended(self) -> None:
+        """Take spans for ended that ended before their start was replayed."""
+        for key, span in list(self._open.items()):
+            if span.end_time is not None:
+                self._open.pop(key, None)
+                self._roots.pop(key, None)
+
+    def _note_start(self, span: Span) -> None:
+        if self.is_connected:
+            if self.pipeline is None:
+                self.pipeline = pipeline_of_span(span)
+            self._first_spans.started(span)
+
+    def _note_end(self, span: ReadableSpan) -> None:
+        if self.is_connected:
+            self._first_spans.ended(span)
+
+    def _root_started(self, span: Span, thread_id: int, task: Any, started_ns: int) -> None:
         if getpid() != self._pid:  # uWSGI forks without running Python's fork hooks
-            if not self._begins_in_child(span):
-                return
-            self._open[span.get_span_context().span_id] = span
+            self.is_recording = False
+            self._note_start(span)
+            return
         if self.pipeline is None:
             self.pipeline = pipeline_of_span(span)
-        thread_id = get_ident()
-        task = self._current_task()
-        self._roots[span.get_span_context().span_id] = (span, thread_id, task, self._now_ns())
+        key = span.get_span_context().span_id
+        self._roots[key] = (span, thread_id, task, started_ns)
         write = self._write_start
         if write is None or not is_start_written(write, span, thread_id):
             encode, append = self._record_start

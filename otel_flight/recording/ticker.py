@@ -11,10 +11,11 @@ from typing import Final
 
 from otel_flight.deadline import Deadline
 from otel_flight.guard import Guard
-from otel_flight.native import Thread, allocate_lock, leave_no_trace
+from otel_flight.native import Thread, allocate_lock, is_refused_at_end, leave_no_trace
 from otel_flight.recording.tick_waits import TickWaits
 
-_THREAD_NAME: Final = "otel-flight-ticker"
+THREAD_NAME: Final = "otel-flight-ticker"
+"""The name of the thread, for those who look for threads of ours."""
 
 Task = tuple[str, Callable[[], None]]
 """A task is a name for error reports, and what to do on each tick."""
@@ -62,17 +63,37 @@ class Ticker:
         # event, which makes a new lock each time.
         self._running = allocate_lock()
         self._running.acquire()
-        self._thread = Thread(partial(self._run, self._running), _THREAD_NAME)
+        self._thread = Thread(partial(self._run, self._running), THREAD_NAME)
         self._is_paused = self._is_stopped = False
         self._jobs: deque[tuple[int, Callable[[], None]]] = deque()  # with the tick they wait for
         self._last: Callable[[], None] = _nothing
         self._begun = 0
         self.ticks = 0
 
-    def start(self) -> None:
-        """Start the thread, unless it was started before."""
-        if not self._thread.is_started:
+    def start(self, thread: Thread | None = None) -> None:
+        """Start the thread, unless it was started before. Where the program is ending, do without.
+
+        Args:
+            thread: the calling thread, if it is to be the ticker's: it goes on with `run_on`.
+
+        Raises:
+            RuntimeError: no thread can be started.
+        """
+        if self._thread.is_started:
+            return
+        if thread is not None:
+            self._thread = thread
+            return
+        try:
             self._thread.start()
+        except RuntimeError as error:
+            if not is_refused_at_end(error):
+                raise
+
+    def run_on(self, thread: Thread) -> None:
+        """Tick on the calling thread, if that is the ticker's."""
+        if thread is self._thread:
+            self._run(self._running)
 
     def stop(self, deadline: Deadline) -> bool:
         """Ask the thread to end and wait for it; return whether no tick goes on. Idempotent."""
@@ -100,7 +121,7 @@ class Ticker:
         before, running = self._thread, allocate_lock()
         running.acquire()
         self._running = running
-        self._thread = Thread(partial(self._go_on, running, before), _THREAD_NAME)
+        self._thread = Thread(partial(self._go_on, running, before), THREAD_NAME)
         # Another thread may stop it just now; or no thread can be started, and there are no ticks.
         if not self._is_stopped:
             with contextlib.suppress(RuntimeError):
@@ -136,7 +157,7 @@ class Ticker:
             self._running.release()
 
     def _run(self, running: LockType) -> None:
-        self.tick()  # at once: in a forked child it makes the ring that records wait for
+        self.tick()
         self._keep_ticking(running)
 
     def _go_on(self, running: LockType, before: Thread) -> None:

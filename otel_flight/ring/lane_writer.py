@@ -167,6 +167,10 @@ class LaneWriter:
         """Write what waits. The ticker does so, for what no other record came after."""
         self._drain(OVERFLOW_RECORDS)
 
+    def count_dropped(self, records: int) -> None:
+        """Count records that were dropped before they came here."""
+        self._dropped_records += records
+
     def counts(self) -> LaneCounts:
         """Return the lane's totals; reading them races with writers by a record or two."""
         commit, first, definitions = self._commit, self._first_record, self._past_definitions

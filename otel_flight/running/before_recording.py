@@ -5,14 +5,16 @@ It sees the program fail, which makes an incident also without a span, and it se
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import threading
+import weakref
 from collections.abc import Callable
 from typing import Final
 
 from otel_flight.guard import Guard
 from otel_flight.sources.hooks.chained_hook import ChainedHook
-from otel_flight.sources.hooks.main_failure import has_ended_main, reported_error
+from otel_flight.sources.hooks.main_failure import MODULE, has_ended_main, reported_error
 
 _GREEN: Final = frozenset({"eventlet", "gevent"})
 """Where one of these is, this process or a child may patch the standard library; what was imported
@@ -50,6 +52,50 @@ def has_main_failed() -> bool:
     return error is not None and has_ended_main(error)
 
 
+def keep_interrupt() -> None:
+    """Let a program that was interrupted end as such, after something was imported at its end.
+
+    The interpreter forgets the interrupt with the next text that it executes, as `dataclasses` let
+    it do, and is reminded by one that is interrupted.
+    """
+    error = reported_error()
+    if not isinstance(error, KeyboardInterrupt) or not has_ended_main(error):
+        return
+    traceback = error.__traceback__
+    if traceback is not None and traceback.tb_frame.f_code.co_name == MODULE:  # not `python -m`
+        with contextlib.suppress(KeyboardInterrupt):
+            exec("raise KeyboardInterrupt")  # noqa: S102
+
+
+def is_green() -> bool:
+    """Return whether a library is imported that puts greenlets in the place of threads."""
+    return not _GREEN.isdisjoint(sys.modules)
+
+
+def has_patched() -> bool:
+    """Return whether one of these libraries has patched threads and locks already."""
+    monkey, patcher = sys.modules.get("gevent.monkey"), sys.modules.get("eventlet.patcher")
+    by_gevent = monkey is not None and monkey.is_module_patched("threading")
+    return by_gevent or (patcher is not None and patcher.is_monkey_patched("thread"))
+
+
+def call_at_main_end(call: Callable[[], None]) -> None:
+    """Call a method when the main thread has ended and there are thread pools still; held weakly.
+
+    Exit handlers come later, when what starts a thread as it is imported can no longer be.
+    """
+    method = weakref.WeakMethod(call)
+
+    def call_if_there() -> None:
+        if (found := method()) is not None:
+            found()
+
+    register = getattr(threading, "_register_atexit", None)
+    if register is not None:
+        with contextlib.suppress(RuntimeError):  # it has ended already
+            register(call_if_there)
+
+
 class EarlyImport:
     """Imports what records, in a process whose forked children will share it then.
 
@@ -57,18 +103,22 @@ class EarlyImport:
     fork, but not before it.
 
     Args:
-        load: imports it, if recording is still to begin.
+        load: imports it.
+        is_waiting: tells whether recording is still to begin.
         guard: notes what fails.
     """
 
-    def __init__(self, load: Callable[[], None], guard: Guard) -> None:
+    def __init__(
+        self, load: Callable[[], None], is_waiting: Callable[[], bool], guard: Guard
+    ) -> None:
         self._load = load
+        self._is_waiting = is_waiting
         self._guard = guard
         self._forks = 0
 
     def start(self) -> None:
-        """Import it now if there is no other time for it."""
-        if _FORKS_IN_C in sys.modules:
+        """Import it now if there is no better time for it."""
+        if _FORKS_IN_C in sys.modules or has_patched():
             self._import()
 
     def forked(self) -> None:
@@ -78,6 +128,6 @@ class EarlyImport:
             self._import()
 
     def _import(self) -> None:
-        if _GREEN.isdisjoint(sys.modules):
+        if self._is_waiting() and (has_patched() or not is_green()):
             with self._guard.swallow("import"):
                 self._load()

@@ -61,6 +61,7 @@ class RunFactory:
     Attributes:
         asked: the settings as they were asked for.
         core: the settings that every recorder has.
+        clock: what time it is.
     """
 
     def __init__(
@@ -77,6 +78,7 @@ class RunFactory:
         self._parts = parts
         self._guard = guard
         self._self_metrics: SelfMetrics | None = None
+        self.clock = parts.clock
         core = None if self._in_force or parts.assembly else settings.find_core()
         warn_once((core or self.in_force).problems)
         if sys.platform != "linux":
@@ -91,7 +93,11 @@ class RunFactory:
             warn_once(self._in_force.problems)
         return self._in_force
 
-    def make(self, pipelines: Callable[[], Iterable[object]], *, has_main_failed: bool) -> Run:
+    def make(
+        self,
+        pipelines: Callable[[], Iterable[object]],
+        replay_late: Callable[[], None],
+    ) -> Run:
         """Return a new run; see there."""
         from otel_flight.running.run import Run
 
@@ -107,7 +113,7 @@ class RunFactory:
             assembly=self._assembly(),
             exporter=self._parts.exporter,
             pipelines=pipelines,
-            has_main_failed=has_main_failed,
+            replay_late=replay_late,
         )
 
     def load(self) -> None:

@@ -25,6 +25,7 @@ from otel_flight.incidents.completion import new_incident_id
 from otel_flight.incidents.lifecycle import IncidentLifecycle
 from otel_flight.incidents.spool.place import spool_directories
 from otel_flight.incidents.spool.spool import Spool
+from otel_flight.native import Thread
 from otel_flight.notification.notifier import Notifier
 from otel_flight.recording.session import RecordingSession
 from otel_flight.recording.span_processor import RecordingSpanProcessor
@@ -55,7 +56,7 @@ class Run:
         service_name: as far as it is known; the first span's resource corrects it.
         exporter: takes the spans of incidents; None: what the settings choose.
         pipelines: returns what calls the span processors of each provider.
-        has_main_failed: whether the main program has failed before there was a run to see it.
+        replay_late: replays what spans did before there was this run, as far as that is left.
     """
 
     def __init__(
@@ -68,11 +69,12 @@ class Run:
         assembly: Assembly,
         exporter: SpanExporter | None,
         pipelines: Callable[[], Iterable[object]],
-        has_main_failed: bool = False,
+        replay_late: Callable[[], None],
     ) -> None:
         self.settings = settings
         self._guard = guard
         self._clock = clock
+        self._replay_late = replay_late
         self.session = RecordingSession(settings)
         self.inbox = FiringInbox()
         context = TriggerContext(self.session.open_spans, self.inbox, clock)
@@ -90,7 +92,6 @@ class Run:
                 guard=guard,
                 clock=clock,
                 waits=waits,
-                has_main_failed=has_main_failed,
             ),
         )
         self.gate = Gate(settings, clock, new_incident_id)
@@ -140,30 +141,32 @@ class Run:
             guard=guard,
             see_last=self._see_last,
         )
+        self.tick_on, self.end_with = self._ticker.run_on, self._ticker.end_with
 
-    def open(self, *, in_background: bool = False, is_over: bool = False) -> None:
-        """Make the ring, install what triggers and sources need, and start the ticker; all or none.
+    def open(self, thread: Thread | None = None) -> None:
+        """Install what sources and triggers need, make the ring, and start the ticker; all or none.
 
-        Args:
-            in_background: the ticker makes the ring, for which memory is allocated; records wait in
-                the lanes until then.
-            is_over: the program has ended, and no thread can be started: only `finish` follows.
+        The ticker gets the calling thread, where that is given: it goes on with `tick_on`. Where
+        the program is ending no thread can be started, and only `finish` follows.
 
         Raises:
             RuntimeError: no thread can be started.
         """
         try:
-            if not in_background:
-                self._open_ring()
+            self.sources.start(self._guard)
             for trigger in self.triggers.installed:
                 trigger.start()
-            self.sources.start(self._guard)
-            if not is_over:
-                self._ticker.start()
+            self._open_ring()  # last: where it is, all is there
+            self._ticker.start(thread)
         except BaseException:
             self._take_out()
             self.session.close()
             raise
+
+    @property
+    def has_fired(self) -> bool:
+        """Whether there is, or may be, an incident that is not closed."""
+        return len(self.inbox) > 0 or self.incidents.has_open_incident
 
     @staticmethod
     def import_exporters(settings: Settings) -> None:
@@ -171,14 +174,11 @@ class Run:
         for signal in (SPANS, LOGS):
             preload(signal, settings)
 
-    def show_to(self, processor: RecordingSpanProcessor) -> None:
-        """Let a processor record into this run."""
+    def show_to(self, *processors: RecordingSpanProcessor) -> None:
+        """Let processors record into this run."""
         hooks = self.triggers.root_ended, self.triggers.span_ended
-        processor.record_into(self.session, *hooks, now_ns=self._clock.monotonic_ns)
-
-    def end_with(self, last: Callable[[], None]) -> Callable[[float], bool]:
-        """Let the ticker's thread do something and end; return how to wait. Never waits itself."""
-        return self._ticker.end_with(last)
+        for each in processors:
+            each.record_into(self.session, *hooks, now_ns=self._clock.monotonic_ns)
 
     def finish(self, deadline: Deadline) -> None:
         """Close what is open, and give the worker what is left of the time.
@@ -190,7 +190,7 @@ class Run:
 
     def _see_last(self) -> None:
         self.sources.settle(self._guard)
-        self._open_ring()  # a forked child may end before its ticker came to it
+        self._replay_late()
         self.session.drain()
         self._errors_below.settle()
         self._latency.end()
@@ -245,7 +245,7 @@ class Run:
 
     def _tasks(self) -> list[tuple[str, Callable[[], None]]]:
         tasks = [
-            ("open ring", self._open_ring),
+            ("late notes", self._replay_late),
             ("drain", self.session.drain),
             ("pipeline", self._pipeline.look),
             ("heartbeat", self._heartbeat),
@@ -267,8 +267,6 @@ class Run:
         return spans, len(self.session.open_spans.spans), self.incidents.has_open_incident
 
     def _open_ring(self) -> None:
-        if self.session.ring is not None:
-            return
         placed = self.session.open_ring(self._facts.at_start)
         for problem in placed.problems(self.settings.ring_directory, self.settings.window_bytes):
             _logger.warning("%s", problem)

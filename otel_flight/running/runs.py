@@ -6,26 +6,34 @@ is allocated and the ticker started, and not in every process that has a recorde
 
 from __future__ import annotations
 
-import atexit
-
 # The SDK's fork hook uses a thread pool. It deadlocks every forked child when the pool's own fork
 # hook was registered after the tracer provider's, so before an exporter's import could do that.
 import concurrent.futures.thread  # noqa: F401
 import logging
 import os
-import weakref
 from threading import ExceptHookArgs
 from typing import TYPE_CHECKING, Final
 
 from otel_flight.deadline import Deadline
 from otel_flight.guard import Guard
-from otel_flight.native import allocate_reentrant_lock, get_ident
+from otel_flight.native import Thread, is_main_thread, is_refused_at_end
+from otel_flight.recording.first_spans import FirstSpans
 from otel_flight.recording.span_processor import RecordingSpanProcessor
-from otel_flight.running.before_recording import EarlyImport, FailureWatch, has_main_failed
-from otel_flight.running.child_ends import call_at_end_of_child
+from otel_flight.running.before_recording import (
+    EarlyImport,
+    FailureWatch,
+    call_at_main_end,
+    has_main_failed,
+    is_green,
+    keep_interrupt,
+)
+from otel_flight.running.beginning import Beginning
+from otel_flight.running.connected_processors import ConnectedProcessors
 from otel_flight.running.factory import RunFactory
 from otel_flight.running.fork_hooks import register_fork_hooks
-from otel_flight.running.termination import TERMINATION, Join, Unfinished
+from otel_flight.running.lifecycle_lock import LifecycleLock
+from otel_flight.running.process_end import ProcessEnd
+from otel_flight.running.termination import Join
 
 if TYPE_CHECKING:
     from otel_flight.running.run import Run
@@ -35,18 +43,14 @@ _logger = logging.getLogger("otel_flight")
 _SIGNAL: Final = "signal"
 """Who sets the setting of this name wants its handler now, on the main thread."""
 
-_LONGEST_IMPORT_SECONDS: Final = 5.0
-"""A fork waits at most this many seconds for what another thread imports."""
 _LONGEST_PAUSE_SECONDS: Final = 0.05
-"""A fork waits at most this many seconds for another fork, a begin or an end, and as long for our
-threads to leave; then it happens beside them."""
+"""A fork waits at most this many seconds for our threads; then it happens beside them."""
 
 
 class Runs:
     """At most one run at a time, in the process that began it. Any thread.
 
-    `_lifecycle` guards the run and what the processors record into. It is held while a run begins
-    and ends, and a signal handler or a finalizer may come in between on the same thread.
+    `_lifecycle` guards the run and what the processors record into.
 
     Args:
         factory: makes the runs.
@@ -54,23 +58,28 @@ class Runs:
 
     Attributes:
         current: the run, None before the first span and after the end.
+        first_spans: takes spans until there is a run.
     """
 
     def __init__(self, factory: RunFactory, guard: Guard) -> None:
         self.factory = factory
         self.guard = guard
         self._core = factory.core
-        self._lifecycle = allocate_reentrant_lock()
-        self._processors: weakref.WeakSet[RecordingSpanProcessor] = weakref.WeakSet()
+        self._lifecycle = LifecycleLock()
+        self._processors = ConnectedProcessors()
         self._is_waiting = self._is_beginning = False
-        self._is_prepared = False  # by a parent that recorded: the first span need not wait long
+        self._pid = os.getpid()
+        self.first_spans = FirstSpans(self._begin_soon, factory.clock.monotonic_ns)
+        self._beginning = Beginning(
+            self._lifecycle, lambda: self._is_waiting, self.begun, self._give_up, guard
+        )
         self._last: Statistics | None = None
         self._failures = FailureWatch(self._thread_failed)
-        self._early_import = EarlyImport(self._import, guard)
-        self._unfinished = Unfinished(self._core.shutdown_seconds, self._end_soon)
+        self._early_import = EarlyImport(factory.load, lambda: self._is_waiting, guard)
+        self._process_end = ProcessEnd(self._core, self.end, self._end_soon, guard)
         self._join: Join | None = None
         self.current: Run | None = None
-        self._held_by: int | None = None  # the thread that forks with the lock
+        call_at_main_end(self._main_ended)
         register_fork_hooks(self._before_fork, self._after_fork, self._forked)
 
     @property
@@ -87,7 +96,7 @@ class Runs:
 
     def connect(self, processor: RecordingSpanProcessor) -> None:
         """Let a processor record in each run, and begin one with its first span."""
-        with self._lifecycle:
+        with self._lifecycle.held():
             self._processors.add(processor)
             if self.current is not None:
                 self.current.show_to(processor)
@@ -96,36 +105,24 @@ class Runs:
 
     def disconnect(self, processor: RecordingSpanProcessor) -> None:
         """Let a processor record no more; the last one ends the run."""
-        with self._lifecycle:
-            processor.is_recording = processor.is_waiting = False
+        if self._processors.are_only(processor):
+            self.end()
+        with self._lifecycle.held():
+            processor.disconnect()
             self._processors.discard(processor)
-            if not self._processors:
-                self.end(None)
 
     def begin(self) -> None:
         """Begin a run, unless there is one, or `enabled` is off."""
-        with self._lifecycle:
-            if self._core.enabled:
+        with self._lifecycle.held() as is_held:
+            if is_held and self._core.enabled:
                 self._begin()
 
-    def begin_with_span(self) -> None:
-        """Begin a run on the thread of the first span; the processors record when this returns.
-
-        uWSGI forks without Python's fork hooks; then the parent's run is still here.
-        """
-        run = self.current
-        if run is not None and run.session.pid != os.getpid():
-            self._forked()
-        with self._lifecycle:
-            if self._is_waiting:
-                self._begin(in_background=self._is_prepared)
-
-    def begun(self) -> Run | None:
-        """Return the run; it begins now if it was to begin with the first span."""
+    def begun(self, thread: Thread | None = None) -> Run | None:
+        """Return the run; it begins now if it was to, and may get a thread of ours that calls."""
         if self._is_waiting or self._is_beginning:
-            with self._lifecycle:
-                if self._is_waiting:
-                    self._begin()
+            with self._lifecycle.held() as is_held:
+                if is_held and self._is_waiting:
+                    self._begin(thread)
         return self.current
 
     def flush(self, timeout_seconds: float) -> bool:
@@ -134,87 +131,115 @@ class Runs:
         Waits no longer than the timeout, and not at all where it would wait for the calling thread:
         within a hook of ours, or a signal handler that interrupted us.
         """
+        deadline = Deadline.after(timeout_seconds)
         with self.guard.swallow("flush"):
+            self._beginning.wait(deadline.seconds_left)
             run = self._run_here()
-            return run is None or run.closing.flush(Deadline.after(timeout_seconds))
+            return run is None or run.closing.flush(deadline)
         return False
 
-    def end(self, timeout_seconds: float | None) -> None:
-        """End the run, within the time that is given, or else set."""
+    def end(self, timeout_seconds: float | None = None, **_: object) -> None:
+        """End the run, within the time that is given, or else set. Also called at exit.
+
+        Before, one begins for spans that are noted, or if the program failed before there were any.
+        """
         limit = self._core.shutdown_seconds if timeout_seconds is None else timeout_seconds
         self._end(Deadline.after(limit))
 
     def _end(self, deadline: Deadline) -> None:
-        if not self._lifecycle.acquire(timeout=deadline.seconds_left):
-            return  # another thread begins or ends a run, and is held up in it
-        try:
+        self._beginning.wait(deadline.seconds_left)
+        with self._lifecycle.held(deadline.seconds_left) as is_held:
+            if is_held and self._is_waiting and (self.first_spans or has_main_failed()):
+                self._begin()
+            keep_interrupt()
             run, self.current = self.current, None
-            self._is_waiting = False
-            self._failures.stop()
-            for processor in list(self._processors):
-                processor.is_recording = processor.is_waiting = False
+            self._stop_waiting()  # whoever begins a run just now finds it not wanted
             if run is not None and run.session.pid != os.getpid():
                 run.abandon()
                 return
             if run is not None:
-                with self.guard.swallow("stop"):
-                    run.finish(deadline)
-                    self._last = run.statistics(is_recording=False)
-                    run.closing.release_ring(deadline)
-            atexit.unregister(self._exit)
-            TERMINATION.remove(self._unfinished)
-        finally:
-            self._lifecycle.release()
+                self._finish(run, deadline)
+            self._process_end.finished()
 
-    def _begin(self, *, in_background: bool = False, is_over: bool = False) -> None:
-        """Begin a run, or none, and then one warning says why. The lock is held.
+    def _finish(self, run: Run, deadline: Deadline) -> None:
+        with self.guard.swallow("stop"):
+            run.finish(deadline)
+            self._last = run.statistics(is_recording=False)
+            run.closing.release_ring(deadline)
 
-        Args:
-            in_background: the ticker allocates the window.
-            is_over: the main program has failed, and nothing can be started any more.
+    def _stop_waiting(self) -> None:
+        self._is_waiting = self._is_beginning = False
+        self._processors.disconnect()
+        self.first_spans.clear()
+        self._failures.stop()
+
+    def _begin_soon(self) -> None:
+        """Begin a run on a thread of ours. Never waits: this is the application's thread.
+
+        But it begins here where greenlets are imported, which patch locks, also those of imports;
+        and where only this thread can set a signal's handler: its parent has imported all.
         """
+        if self._pid != os.getpid():  # uWSGI forks without Python's fork hooks
+            self._forked()
+        if is_green() or (self.factory.asked.mentions(_SIGNAL) and is_main_thread()):
+            self.begun()
+            return
+        self._process_end.hold()  # what the first spans did is not finished either
+        try:
+            self._beginning.start()
+        except RuntimeError as error:
+            self._process_end.let_go()
+            if not is_refused_at_end(error):  # else it begins when the program has ended
+                self._give_up(error)
+
+    def _begin(self, thread: Thread | None = None) -> None:
+        """Begin a run, or none, and then one warning says why. The lock is held."""
         if self.current is not None or self._is_beginning:
             return
         self._is_beginning, self._is_waiting = True, False
-        self._failures.stop()
         try:
-            run = self.factory.make(self._pipelines, has_main_failed=is_over)
-            run.open(in_background=in_background, is_over=is_over)
+            run = self.factory.make(self._processors.pipelines, self.first_spans.replay_late)
+            self._failures.stop()  # before the hook that takes its place, to be found as it was
+            run.open(thread)
         except Exception as error:  # noqa: BLE001  (any: the program goes on as without us)
-            self.guard.note("begin", error)
-            _logger.warning("otel-flight records nothing in this process: %s", error)
+            self._give_up(error)
             return
-        finally:
-            self._is_beginning = False
-        self.current, self._join = run, None
-        for processor in list(self._processors):
-            run.show_to(processor)
-        atexit.register(self._exit)
-        with self.guard.swallow("end of child"):
-            call_at_end_of_child(self._end_child)
-        if self._core.handle_sigterm and not is_over:
-            TERMINATION.add(self._unfinished)
+        self._show_first_spans(run)
+        if not self._is_beginning:  # it was ended meanwhile
+            self._stop_waiting()
+            self._finish(run, Deadline.after(self._core.shutdown_seconds))
+            return
+        self.current, self._join, self._is_beginning = run, None, False
+        if thread is None:  # else that was done with the first span
+            self._process_end.hold()
 
-    def _pipelines(self) -> list[object]:
-        return [each.pipeline for each in list(self._processors)]
+    def _show_first_spans(self, run: Run) -> None:
+        """Replay to the run what the first spans did, and let it have all others."""
+        replayed = RecordingSpanProcessor(self.first_spans, self.guard)
+        run.show_to(replayed)
+        self.first_spans.replay(replayed, lambda: run.show_to(*self._processors))
+        run.session.count_dropped(self.first_spans.dropped)
 
-    def _import(self) -> None:
-        if self._is_waiting:
-            self.factory.load()
+    def _give_up(self, error: Exception | None) -> None:
+        """Begin no run; None: not on a thread of ours."""
+        self._process_end.let_go()
+        if error is None:
+            self.first_spans.ask_again()
+            return
+        self.guard.note("begin", error)
+        self._stop_waiting()
+        _logger.warning("otel-flight records nothing in this process: %s", error)
 
     def _wait_for_span(self) -> None:
-        for processor in list(self._processors):
-            processor.wait_for_span()
-        if self._is_waiting:
+        self._processors.connect()
+        if self._is_waiting or self._is_beginning:
             return
         self._is_waiting = True
         if self.factory.asked.mentions(_SIGNAL):
             self._begin()
             return
         self._failures.start()
-        atexit.register(self._exit)
-        if self._core.handle_sigterm:
-            TERMINATION.expect(self._unfinished)
+        self._process_end.expect()
         self._early_import.start()
 
     def _thread_failed(self, arguments: ExceptHookArgs) -> None:
@@ -223,39 +248,34 @@ class Runs:
             if run := self.begun():
                 run.sources.thread_failed(arguments)
 
-    def _exit(self) -> None:
-        """End with the program; begin before, if that failed before there was a span."""
-        if self._is_waiting and has_main_failed():
-            with self._lifecycle:
-                self._begin(is_over=True)
-        self.end(None)
-
-    def _end_child(self, **_: object) -> None:
-        self.end(None)
+    def _main_ended(self) -> None:
+        """Import what an incident of the first spans is sent with, while that is possible."""
+        if self._beginning.is_going_on:
+            self._beginning.wait(self._core.shutdown_seconds)
+            if self.current is not None and self.current.has_fired:
+                with self.guard.swallow("import"):
+                    self.factory.load()
 
     def _end_soon(self) -> Join | None:
-        run = self.current
-        if self._join is None and run is not None:
+        if self._join is None:
             deadline = Deadline.after(self._core.shutdown_seconds)
-            self._join = run.end_with(lambda: self._end(deadline))
+            who = self._beginning if self.current is None else self.current
+            self._join = who.end_with(lambda: self._end(deadline))
         return self._join
 
     def _before_fork(self) -> None:
         """Let no thread be in the middle of an import, which a child could never end."""
-        seconds = _LONGEST_IMPORT_SECONDS if self._is_beginning else _LONGEST_PAUSE_SECONDS
-        if not self._lifecycle.acquire(timeout=seconds):
-            return
-        self._held_by = get_ident()
-        if run := self._run_here():
+        self._beginning.pause()
+        is_held = self._lifecycle.before_fork(is_importing=self._is_beginning)
+        if is_held and (run := self._run_here()):
             run.pause_threads(_LONGEST_PAUSE_SECONDS)
 
     def _after_fork(self) -> None:
-        # Several threads may fork at the same time, each with and without the lock.
-        if self._held_by == get_ident():
+        if self._lifecycle.is_held_for_fork:
             if run := self._run_here():
                 run.resume_threads()
-            self._held_by = None
-            self._lifecycle.release()
+            self._lifecycle.after_fork()
+        self._beginning.resume()
         self._early_import.forked()
 
     def _run_here(self) -> Run | None:
@@ -265,15 +285,15 @@ class Runs:
 
     def _forked(self) -> None:
         """Let go of the parent's run; the child's begins with its first span, if it has any."""
-        self._lifecycle = allocate_reentrant_lock()
-        self._held_by = None
-        self._is_beginning = False
+        self._pid = os.getpid()
+        self._lifecycle.forked()
+        self._beginning.forked()
         run, self.current = self.current, None
-        self._is_prepared = self._is_prepared or run is not None
-        self._is_waiting = self._is_waiting or run is not None
+        self._is_waiting = self._is_waiting or self._is_beginning or run is not None
+        self._is_beginning = False
+        self.first_spans.clear_in_child()
         if self._is_waiting:
-            for processor in list(self._processors):
-                processor.wait_for_span()
+            self._processors.connect()
         if run is not None:
             with self.guard.swallow("fork"):
                 run.abandon()

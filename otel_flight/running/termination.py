@@ -26,6 +26,7 @@ from typing import Final
 
 from otel_flight.clock import monotonic_ns
 from otel_flight.native import allocate_lock
+from otel_flight.settings.fields import CoreSettings
 
 try:
     import otel_flight._last_signal as _last_signal  # type: ignore[import-not-found]  # noqa: PLR0402
@@ -53,12 +54,12 @@ class Unfinished:
     """What has to be finished before the process ends: a recorder that records.
 
     Attributes:
-        seconds: how long that may take.
+        settings: whether SIGTERM waits for that, and how long it may take.
         end_soon: lets a thread that runs already end it, which says so to `remove`; never waits.
             Returns how to wait for that, or None when the calling thread may be at it.
     """
 
-    seconds: float
+    settings: CoreSettings
     end_soon: Callable[[], Join | None]
 
 
@@ -101,7 +102,7 @@ class Termination:
 
         Later the program may have a handler, which restores what was there before.
         """
-        if _last_signal is not None:
+        if _last_signal is not None and unfinished.settings.handle_sigterm:
             self._known = (*self._without(unfinished), unfinished)
             self._install()
 
@@ -119,12 +120,15 @@ class Termination:
             _last_signal.stand_in_front(_SIGTERM)
 
     def add(self, unfinished: Unfinished) -> None:
-        """Let SIGTERM wait for something to be finished."""
+        """Let SIGTERM wait for something to be finished. Idempotent."""
+        if not unfinished.settings.handle_sigterm:
+            return
         if self._pid != os.getpid():  # forked without Python's fork hooks
             self.forked()
         self._install()
         self._known = (*self._without(unfinished), unfinished)
-        self._unfinished = (*self._unfinished, unfinished)
+        if unfinished not in self._unfinished:
+            self._unfinished = (*self._unfinished, unfinished)
         if _last_signal is not None:
             _last_signal.arm(_PATIENCE_SECONDS, self._limit_seconds())
 
@@ -194,7 +198,7 @@ class Termination:
         return [each.end_soon() for each in self._unfinished]
 
     def _limit_seconds(self) -> float:
-        limits = [each.seconds + _GRACE_SECONDS for each in self._unfinished]
+        limits = [each.settings.shutdown_seconds + _GRACE_SECONDS for each in self._unfinished]
         return max(limits, default=0.0)
 
     def _die(self, number: int) -> None:

@@ -91,7 +91,6 @@ class Surroundings:
         guard: for callbacks that run on the application's threads.
         clock: a fake one in tests.
         waits: lets a source look at the ticker's waits.
-        has_main_failed: whether the main program failed before there were sources.
     """
 
     settings: CoreSettings
@@ -100,7 +99,6 @@ class Surroundings:
     guard: Guard
     clock: Clock = SYSTEM_CLOCK
     waits: TickWaits = field(default_factory=TickWaits)
-    has_main_failed: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

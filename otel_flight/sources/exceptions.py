@@ -62,7 +62,7 @@ class UnhandledExceptions:
         self._events = surroundings.events
         self._guard = surroundings.guard
         self._clock = surroundings.clock
-        self._reported = None if surroundings.has_main_failed else reported_error()
+        self._reported: BaseException | None = None
         self._thread = ChainedHook(threading, "excepthook", threading.__excepthook__)
         self._finalizer = ChainedHook(sys, "unraisablehook", sys.__unraisablehook__)
         self._waiting: deque[tuple[RuntimeEvent, list[Place]]] = deque()

@@ -139,4 +139,5 @@ def _install(
         raise CannotRecord(f"{shown(provider)} is not a tracer provider of the SDK")
     if recorder.in_force is not in_force:
         raise CannotRecord("the tracer provider has a `FlightSpanProcessor` already")
+    recorder.start()  # now, and not beside what the test does first
     return FlightRecording(recorder, provider, exporter)

@@ -58,11 +58,11 @@ class SlowOpenRootTrigger:
         roots = dict(self._open_spans.roots)
         known = self._known
         known.bound(roots)
-        silent, held_up = self._open_spans.silent, self._open_spans.held_up
+        silent = self._open_spans.silent
         now = self._clock.monotonic_ns()
         for span_id, root in roots.items():
             if span_id not in known.told and span_id not in silent:
-                self._look(span_id, root, now - root[3] - held_up.get(span_id, 0))
+                self._look(span_id, root, now - root[3])
 
     def _look(self, span_id: int, root: OpenRoot, age_ns: int) -> None:
         span = root[0]

@@ -44,7 +44,6 @@ class SlowRootTrigger:
         self._limits = limits
         self._note = context.latency.note if limits.learns else None
         self._inbox = context.inbox
-        self._held_up = context.open_spans.held_up
         self._known = context.slow_roots
         self._now_ns = context.clock.monotonic_ns
 
@@ -53,10 +52,8 @@ class SlowRootTrigger:
         if root is None:
             return
         answered_ns = duration_ns = self._now_ns() - root[3]
-        if self._held_up or self._known.answered_ns:
-            span_id = ids_of(span)[1]
-            duration_ns -= self._held_up.get(span_id, 0)
-            answered_ns = self._known.answered_ns.pop(span_id, duration_ns)
+        if self._known.answered_ns:
+            answered_ns = self._known.answered_ns.pop(ids_of(span)[1], duration_ns)
         if self._note is not None:
             self._note((name_of(span), answered_ns))
         if duration_ns > self._limits.least_ns:

@@ -195,8 +195,9 @@ class _Service:
 
     def ask_for_incident(self, name: str) -> None:
         rings = str(self.directory / "ring")
-        asked = run("trigger", "--service", name, "--reason", _ASKED_FOR, "--ring-directory", rings)
-        assert asked.exit_code == 0, f"{asked.output}\n{self.process.output()}"
+        command = ["trigger", "--service", name, "--reason", _ASKED_FOR, "--ring-directory", rings]
+        what = "it cannot be asked for an incident"
+        self.process.wait_for(lambda: run(*command).exit_code == 0, what, _DEADLINE_SECONDS)
 
     def wait_for_incident(self, trigger: str, what: str, fewest_spans: int = 0) -> SpoolEntry:
         found: list[SpoolEntry] = []
@@ -237,7 +238,13 @@ def _running(fault: Fault, directory: Path, switch: str) -> Iterator[_Service]:
             process.wait_for_output("ready", _DEADLINE_SECONDS)
         else:
             process.wait_until_ready(_DEADLINE_SECONDS)
-            _warm_up(port, fault)
+            _ask(port, fault.warm_up[:1])
+            process.wait_for(
+                lambda: bool(list((directory / "ring").glob("*.ring"))),
+                "it does not record",
+                _DEADLINE_SECONDS,
+            )
+            _ask(port, fault.warm_up[1:], fault.warm_up_seconds)
         yield _Service(process, port, directory, sender)
 
 
@@ -251,11 +258,11 @@ def _command(fault: Fault, port: int) -> list[str]:
     return ["-m", "gunicorn", "-w", "1", "--threads", "8", "-b", bind, *fault.arguments, app]
 
 
-def _warm_up(port: int, fault: Fault) -> None:
+def _ask(port: int, paths: Sequence[str], seconds: float = 0.0) -> None:
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=_DEADLINE_SECONDS)
     try:
-        for path in fault.warm_up:
-            threading.Event().wait(fault.warm_up_seconds / len(fault.warm_up))
+        for path in paths:
+            threading.Event().wait(seconds / len(paths))
             connection.request("GET", path)
             response = connection.getresponse()
             response.read()

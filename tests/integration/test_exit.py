@@ -136,7 +136,7 @@ def test_the_next_process_delivers_what_the_last_one_could_not(
     """What stays in the spool goes out when any process with the same spool records again."""
     broken = {
         "OTEL_FLIGHT_ENDPOINT": f"http://127.0.0.1:{silent_port}",
-        "OTEL_FLIGHT_SHUTDOWN_TIMEOUT": "500ms",
+        "OTEL_FLIGHT_SHUTDOWN_TIMEOUT": "2s",
     }
     with ServiceProcess([SCRIPT, "return"], environment=broken) as process:
         assert process.wait() == 0, process.output()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import time
 from pathlib import Path
 
 import pytest
@@ -98,40 +99,240 @@ print(recorder.enabled, recorder.statistics().is_recording)
     assert incidents(tmp_path) == (["odd"] if how == "trigger" else [])
 
 
-def test_the_first_root_is_not_slow_because_of_us(tmp_path: Path) -> None:
-    """How long recording took to begin is no fault of the request that it began with."""
+@pytest.mark.parametrize("started", [0, 1])
+def test_one_thread_is_enough_and_without_it_nothing_is_recorded(
+    own_environment: Path, started: int
+) -> None:
+    """One warning says so, and the program goes on as without us: nothing is half begun."""
+    output = run(
+        INSTALLED
+        + f"""
+from otel_flight import native
+start, threads = native.Thread.start, []
+def refuse(thread):
+    threads.append(thread)
+    if len(threads) > {started}: raise RuntimeError("can't start new thread")
+    start(thread)
+native.Thread.start = refuse
+for _ in range(3):
+    provider.get_tracer("t").start_span("work").end()
+recorder._runs._beginning.wait(20)
+print(recorder.enabled, recorder.trigger("odd") is None)
+print(".ring" in open("/proc/self/maps").read())
+"""
+    )
+
+    if started:
+        assert output == "True False\nTrue\n"
+    else:
+        assert output == (
+            "otel-flight records nothing in this process: can't start new thread\n"
+            "False True\nFalse\n"
+        )
+        assert not own_environment.exists()
+
+
+HELD_UP = """
+from otel_flight.running.factory import RunFactory
+going_on, may_go_on, make = threading.Event(), threading.Event(), RunFactory.make
+def make_later(*arguments):
+    going_on.set()
+    may_go_on.wait(20)
+    return make(*arguments)
+RunFactory.make = make_later
+"""
+"""Lets the beginning of the recording last until `may_go_on` is set."""
+
+
+def test_a_span_is_not_open_for_longer_as_recording_begins_late(tmp_path: Path) -> None:
+    """What has ended by then has taken what it took: it is not slow."""
     run(
-        INSTALLED.replace("tail_seconds=0", "tail_seconds=0, slow_root_seconds='20ms'")
+        INSTALLED.replace("tail_seconds=0", "tail_seconds=0, slow_root_seconds=0.25")
+        + HELD_UP
         + """
-import time
-for seconds in (0, 0, 0.03):
-    with provider.get_tracer("t").start_as_current_span(f"request {seconds}"):
-        time.sleep(seconds)
+provider.get_tracer("t").start_span("quick").end()
+going_on.wait(20)
+may_go_on.wait(0.5)
+may_go_on.set()
 recorder.stop()
 """
     )
 
-    assert incidents(tmp_path) == ["slow local root request 0.03"]
+    assert incidents(tmp_path) == []
 
 
-def test_where_no_thread_can_be_started_nothing_is_recorded(own_environment: Path) -> None:
-    """One warning says so, and the program goes on as without us: nothing is half begun."""
+def test_the_first_span_waits_for_nothing(tmp_path: Path) -> None:
+    """What spans do until recording has begun is recorded all the same, and makes its incident."""
     output = run(
         INSTALLED
+        + HELD_UP
         + """
-from otel_flight import native
-def refuse(thread): raise RuntimeError("can't start new thread")
-native.Thread.start = refuse
-for _ in range(3):
-    provider.get_tracer("t").start_span("work").end()
-print(recorder.enabled, recorder.trigger("odd"), ".ring" in open("/proc/self/maps").read())
+from opentelemetry.trace import StatusCode
+tracer = provider.get_tracer("t")
+with tracer.start_as_current_span("request"):
+    tracer.start_span("query").end()
+going_on.wait(20)
+with tracer.start_as_current_span("failing") as span:
+    span.set_status(StatusCode.ERROR)
+print(may_go_on.is_set(), recorder.enabled)
+may_go_on.set()
+print(recorder.statistics().spans)
+recorder.stop()
 """
     )
 
     assert output == (
-        "otel-flight records nothing in this process: can't start new thread\nFalse None False\n"
+        "False True\n"
+        "LaneCounts(written_records=5, evicted_records=0, evicted_bytes=0, dropped_records=0)\n"
     )
+    assert incidents(tmp_path) == ["error span failing"]
+
+
+@pytest.mark.parametrize("how", ["exit", "shutdown", "stop", "threads"])
+def test_a_program_that_ends_at_once_makes_its_incident(tmp_path: Path, how: str) -> None:
+    """However it ends, and also when no thread can be started any more."""
+    run(
+        INSTALLED
+        + f"""
+from opentelemetry.trace import StatusCode
+def fail():
+    span = provider.get_tracer("t").start_span("failing")
+    span.set_status(StatusCode.ERROR)
+    span.end()
+how = {how!r}
+if how == "threads":
+    def fail_in_the_end():
+        threading.main_thread().join()
+        fail()
+    threading.Thread(target=fail_in_the_end).start()
+else:
+    fail()
+if how == "shutdown": provider.shutdown()
+if how == "stop": recorder.stop()
+"""
+    )
+
+    assert incidents(tmp_path) == ["error span failing"]
+
+
+def test_an_exit_waits_no_longer_than_it_may() -> None:
+    """A file system that hangs keeps no program from its end."""
+    started = time.monotonic()
+    run(
+        INSTALLED.replace("tail_seconds=0", "tail_seconds=0, shutdown_seconds=0.2")
+        + HELD_UP
+        + """
+provider.get_tracer("t").start_span("work").end()
+going_on.wait(20)
+"""
+    )
+
+    assert time.monotonic() - started < 15
+
+
+def test_a_stop_in_the_middle_lets_nothing_begin(own_environment: Path) -> None:
+    """Nor does it wait for ever: what begins afterwards is taken out again."""
+    output = run(
+        INSTALLED
+        + HELD_UP
+        + """
+provider.get_tracer("t").start_span("work").end()
+going_on.wait(20)
+thread = recorder._runs._beginning._thread
+recorder.stop(timeout_seconds=0)
+may_go_on.set()
+thread.leave(20)
+print(recorder.enabled, len(os.listdir("/proc/self/task")))
+"""
+    )
+
+    assert output == "False 1\n"
     assert list(own_environment.iterdir()) == []
+
+
+def test_a_fork_in_the_middle_waits_for_it() -> None:
+    """Else the child could never import what that thread was importing; it records for itself."""
+    output = run(
+        INSTALLED
+        + """
+import warnings
+warnings.simplefilter("ignore")  # of a fork beside the first tick, which is not waited for
+tracer = provider.get_tracer("t")
+tracer.start_span("work").end()
+while not recorder._runs._is_beginning: pass
+if os.fork() == 0:
+    tracer.start_span("work").end()
+    import asyncio, ssl, otel_flight.delivery.delivery
+    print(recorder.statistics().spans.written_records, flush=True)
+    os._exit(0)
+os.wait()
+print(recorder.statistics().spans.written_records)
+"""
+    )
+
+    assert output == "2\n2\n"
+
+
+def test_it_does_not_import_beside_the_application(tmp_path: Path) -> None:
+    """A span may start within an import: of two threads one would get a module in pieces."""
+    (tmp_path / "made_a_span.py").write_text(
+        "import __main__\n"
+        "__main__.provider.get_tracer('t').start_span('work').end()\n"
+        "__main__.time.sleep(0.2)\n"
+        "print('otel_flight.running.run' in __main__.sys.modules)\n"
+    )
+
+    output = run(
+        INSTALLED
+        + f"""
+import time
+sys.path.append({str(tmp_path)!r})
+import made_a_span
+print(recorder.statistics().spans.written_records)
+"""
+    )
+
+    assert output == "False\n2\n"
+
+
+@pytest.mark.parametrize("place", ["finalizer", "signal handler"])
+def test_it_begins_anywhere(place: str) -> None:
+    """Also where the interrupted code may hold any lock."""
+    output = run(
+        INSTALLED
+        + f"""
+def work(*_): provider.get_tracer("t").start_span("work").end()
+class Finalized:
+    __del__ = work
+if {place!r} == "finalizer":
+    Finalized()
+else:
+    signal.signal(signal.SIGUSR1, work)
+    os.kill(os.getpid(), signal.SIGUSR1)
+print(recorder.statistics().spans.written_records, recorder.statistics().errors)
+"""
+    )
+
+    assert output == "2 ()\n"
+
+
+def test_all_providers_of_a_recorder_begin_together() -> None:
+    """Whichever had the first span."""
+    output = run(
+        INSTALLED
+        + """
+other = TracerProvider(resource=Resource({}), shutdown_on_exit=False)
+print(otel_flight.install(tracer_provider=other, export="off", tail_seconds=0) is recorder)
+for each in (other, provider) * 2:
+    each.get_tracer("t").start_span("work").end()
+print(recorder.statistics().spans.written_records)
+other.shutdown()
+provider.get_tracer("t").start_span("work").end()
+print(recorder.statistics().spans.written_records)
+"""
+    )
+
+    assert output == "True\n8\n10\n"
 
 
 def test_a_wrong_variable_is_told_of_when_it_begins() -> None:

@@ -117,7 +117,7 @@ def test_before_the_first_span_and_after_the_end_there_is_nothing_to_do(service:
 def test_a_thread_of_ours_does_not_wait_for_itself(service: Service) -> None:
     """A finalizer, say, may run there: it returns at once, and says that nothing was waited for."""
     service.tracer.start_span("work").end()
-    run = service.recorder._runs.current
+    run = service.recorder._run
     assert run is not None
     answers: list[bool] = []
     done = threading.Event()
@@ -137,7 +137,7 @@ def test_a_thread_of_ours_does_not_wait_for_itself(service: Service) -> None:
 def test_a_signal_handler_that_interrupts_us_does_not_wait_for_us(service: Service) -> None:
     """The interrupted thread has a lock that the worker needs."""
     service.tracer.start_span("work").end()
-    run = service.recorder._runs.current
+    run = service.recorder._run
     assert run is not None
     answers: list[tuple[bool, float]] = []
 

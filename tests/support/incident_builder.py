@@ -33,6 +33,7 @@ from otel_flight.incidents.incident import Incident
 from otel_flight.incidents.manifest import Cause, Coverage, Losses, Manifest
 from otel_flight.incidents.window import Window
 from otel_flight.interpreter.places import Place
+from otel_flight.recording.first_spans import FirstSpans
 from otel_flight.recording.session import RecordingSession
 from otel_flight.recording.span_processor import RecordingSpanProcessor, unwatched
 from otel_flight.records.ids import span_text, trace_text
@@ -81,7 +82,7 @@ class IncidentBuilder:
         self._session.open_ring({"service": service})
         assert self._session.ring is not None
         self._ring = self._session.ring
-        processor = RecordingSpanProcessor(lambda: None, Guard())
+        processor = RecordingSpanProcessor(FirstSpans(unwatched), Guard())
         processor.record_into(self._session, unwatched, unwatched)
         self._provider = TracerProvider(resource=self._resource)
         self._provider.add_span_processor(processor)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,9 +14,10 @@ from typing_extensions import Self
 
 from otel_flight.assembly import Settings
 from otel_flight.guard import Guard
+from otel_flight.recording.first_spans import FirstSpans
 from otel_flight.recording.open_spans import OpenRoot
 from otel_flight.recording.session import RecordingSession
-from otel_flight.recording.span_processor import RecordingSpanProcessor
+from otel_flight.recording.span_processor import RecordingSpanProcessor, unwatched
 from otel_flight.records.decoder import decode_records
 from otel_flight.records.records import (
     OpenSpan,
@@ -78,7 +79,10 @@ class RecordingRig:
         self.root_ends: list[ReadableSpan] = []
         self.notable: list[tuple[ReadableSpan, bool]] = []
         self.ended = EndedSpans()
-        self.processor = RecordingSpanProcessor(self.begin_anew, self.guard)
+        self.begun = 0
+        self.meanwhile: Callable[[], None] = unwatched
+        self.first_spans = FirstSpans(self.begin_anew)
+        self.processor = RecordingSpanProcessor(self.first_spans, self.guard)
         self.provider = TracerProvider(
             resource=Resource({"service.name": "rig"}),
             span_limits=span_limits,
@@ -90,10 +94,13 @@ class RecordingRig:
         self.session.open_ring({"service": "rig"})
         assert self.session.ring is not None
         self.ring: Ring = self.session.ring
-        self.processor.record_into(self.session, self._root_ended, self._note)
+        self._record(self.processor)
 
     def _root_ended(self, span: ReadableSpan, _root: OpenRoot | None) -> None:
         self.root_ends.append(span)
+
+    def _record(self, processor: RecordingSpanProcessor) -> None:
+        processor.record_into(self.session, self._root_ended, self._note)
 
     def _note(self, span: ReadableSpan, is_local_root: bool) -> None:
         self.notable.append((span, is_local_root))
@@ -104,14 +111,22 @@ class RecordingRig:
         return self.ended.spans
 
     def begin_anew(self) -> None:
-        """Do what a recorder does in a forked child."""
+        """Do what a recorder does in a forked child, without a thread."""
+        self.begun += 1
+        self.meanwhile()
         if self.session.pid != os.getpid():
             self.session.abandon()
             self.session = RecordingSession(self.settings)
             self.session.open_ring({"service": "child"})
             assert self.session.ring is not None
             self.ring = self.session.ring
-            self.processor.record_into(self.session, self._root_ended, self._note)
+            self.replay()
+
+    def replay(self) -> None:
+        """Record what spans did before there was a session, and all others from now on."""
+        replayed = RecordingSpanProcessor(self.first_spans, self.guard)
+        self._record(replayed)
+        self.first_spans.replay(replayed, lambda: self._record(self.processor))
 
     def tick(self) -> None:
         """Drain, beat and checkpoint once."""
@@ -139,7 +154,7 @@ class RecordingRig:
 
     def close(self) -> None:
         """Remove the ring."""
-        self.processor.is_recording = False
+        self.processor.disconnect()
         self.session.close()
 
     def __enter__(self) -> Self:

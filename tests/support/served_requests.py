@@ -16,6 +16,7 @@ from opentelemetry.trace import Tracer
 
 from otel_flight.clock import SYSTEM_CLOCK, Clock
 from otel_flight.incidents.window import WindowEvent
+from otel_flight.recording.first_spans import FirstSpans
 from otel_flight.recording.span_processor import RecordingSpanProcessor, unwatched
 from tests.support.source_rig import SourceRig
 
@@ -27,7 +28,7 @@ class ServingRig(SourceRig):
 
     def __init__(self, directory: Path, clock: Clock = SYSTEM_CLOCK, **settings: Any) -> None:
         super().__init__(directory, clock, **settings)
-        self._processor = RecordingSpanProcessor(lambda: None, self.guard)
+        self._processor = RecordingSpanProcessor(FirstSpans(unwatched), self.guard)
         self._processor.record_into(self.session, unwatched, unwatched)
         provider = TracerProvider(shutdown_on_exit=False)
         provider.add_span_processor(self._processor)
@@ -39,7 +40,7 @@ class ServingRig(SourceRig):
 
     def close(self) -> None:
         """Remove the ring; nothing may have been swallowed."""
-        self._processor.is_recording = False
+        self._processor.disconnect()
         super().close()
 
 

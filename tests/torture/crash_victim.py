@@ -21,6 +21,7 @@ def main(what: str) -> None:
     """Do what is asked for."""
     provider = TracerProvider(shutdown_on_exit=False)
     recorder = otel_flight.install(tracer_provider=provider)
+    recorder.start()
     tracer = provider.get_tracer("victim")
     open_for_ever = tracer.start_span("open")
     tracer.start_span("first").end()

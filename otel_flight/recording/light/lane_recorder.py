@@ -10,6 +10,7 @@ from otel_flight.guard import Guard
 from otel_flight.recording.encoding.compiled import span_writers
 from otel_flight.recording.encoding.fast_encoder import span_encoder
 from otel_flight.recording.encoding.scope_table import ScopeTable
+from otel_flight.recording.first_spans import FirstSpans
 from otel_flight.recording.span_processor import RecordingSpanProcessor, unwatched
 from otel_flight.ring import layout
 from otel_flight.ring.lane_writer import LaneWriter
@@ -25,7 +26,7 @@ class LaneRecorder(RecordingSpanProcessor):
     """
 
     def __init__(self) -> None:
-        super().__init__(lambda: None, Guard())
+        super().__init__(FirstSpans(lambda: None), Guard())
         self._scopes = ScopeTable()
         self._encoder = span_encoder(self._scopes, layout.MAX_RECORD_BYTES)
         self._lane = LaneWriter(layout.LANE_SPANS, self._scopes)

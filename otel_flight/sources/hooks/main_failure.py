@@ -15,8 +15,9 @@ from typing import Final
 
 _MOST_FRAMES: Final = 8
 """The main program is looked for in at most this many frames, from the outermost one on."""
-_MODULE: Final = "<module>"
-_OUTERMOST: Final = frozenset({_MODULE, "_run_module_as_main"})
+MODULE: Final = "<module>"
+"""This is the name of the code of a module, the main program's too."""
+_OUTERMOST: Final = frozenset({MODULE, "_run_module_as_main"})
 """What the interpreter calls first has one of these names, the second one for `python -m`. What did
 not come through that was caught by somebody: the kernel that runs the cells of a notebook."""
 _COMMAND: Final = "<string>"
@@ -43,7 +44,7 @@ def has_ended_main(error: BaseException) -> bool:
             return False
         frame = traceback.tb_frame
         code = frame.f_code
-        if code.co_name == _MODULE and _is_program(code.co_filename, file):
+        if code.co_name == MODULE and _is_program(code.co_filename, file):
             return main is None or frame.f_globals is vars(main)
         traceback = traceback.tb_next
     return False

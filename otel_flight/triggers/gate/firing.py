@@ -83,6 +83,9 @@ class FiringInbox:
         self.repeated = 0
         self.dropped = 0
 
+    def __len__(self) -> int:
+        return len(self._waiting)
+
     def offer(self, firing: Firing) -> None:
         """Leave a firing for the ticker. Never waits, never raises."""
         if firing.fingerprint in self._fingerprints:

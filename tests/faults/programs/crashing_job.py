@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from opentelemetry import trace
-from switch import IS_FAULTY, say, stay
+from switch import IS_FAULTY, begin, stay
 
 tracer = trace.get_tracer("shop")
 
@@ -28,6 +28,6 @@ def run(lines: list[str]) -> int:
         raise ImportFailed(message) from error
 
 
-say("ready")
+begin()
 run(["tea;300", "coffee;unknown" if IS_FAULTY else "coffee;500"])
 stay()

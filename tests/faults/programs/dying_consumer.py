@@ -6,7 +6,7 @@ import queue
 import threading
 
 from opentelemetry import trace
-from switch import IS_FAULTY, say, stay
+from switch import IS_FAULTY, begin, stay
 
 Order = dict[str, str]
 
@@ -29,7 +29,7 @@ def deliver() -> None:
 
 worker = threading.Thread(target=deliver, name="deliveries")
 worker.start()
-say("ready")
+begin()
 for _ in range(10):
     orders.put({"address": "12 High Street"})
 orders.put({} if IS_FAULTY else {"address": "1 Low Street"})

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 
 from opentelemetry import trace
-from switch import IS_FAULTY, say, stay
+from switch import IS_FAULTY, begin, stay
 
 tracer = trace.get_tracer("shop")
 answered = threading.Event()
@@ -23,7 +23,7 @@ def consume() -> None:
 
 consumer = threading.Thread(target=consume, name="consumer", daemon=True)
 consumer.start()
-say("ready")
+begin()
 if not IS_FAULTY:
     consumer.join()
 stay()

@@ -237,6 +237,7 @@ def main() -> int:
             slow_root_seconds=None,
             raised_exceptions=scenario == "recurse",
         )
+        recorder.start()
     said = SCENARIOS[scenario]()
     sys.stdout.write(json.dumps(said) + "\n")
     sys.stdout.flush()

@@ -20,6 +20,7 @@ from otel_flight.incidents.manifest import Cause, Refused
 from otel_flight.incidents.spool.delivery_state import DeliveryState
 from otel_flight.incidents.spool.memory_shelf import MAX_UNWRITTEN
 from otel_flight.incidents.spool.spool import Spool
+from otel_flight.recording.first_spans import FirstSpans
 from otel_flight.recording.session import RecordingSession
 from otel_flight.recording.span_processor import RecordingSpanProcessor, unwatched
 from otel_flight.records.decoder import decode_records
@@ -54,7 +55,7 @@ class Bench:
         self.guard = Guard()
         self.session = RecordingSession(self.settings)
         self.session.open_ring({"service": "shop"})
-        processor = RecordingSpanProcessor(lambda: None, self.guard)
+        processor = RecordingSpanProcessor(FirstSpans(unwatched), self.guard)
         processor.record_into(self.session, unwatched, unwatched)
         self.provider = TracerProvider(shutdown_on_exit=False)
         self.provider.add_span_processor(processor)

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from opentelemetry import trace
-from opentelemetry.sdk.trace import ReadableSpan, Span, SpanProcessor, TracerProvider
+from opentelemetry.sdk.trace import ReadableSpan, Span, SpanProcessor
 from opentelemetry.trace import (
     NonRecordingSpan,
     SpanContext,
@@ -19,11 +19,10 @@ from opentelemetry.trace import (
     TraceFlags,
 )
 
-from otel_flight.assembly import Settings
 from otel_flight.clock import monotonic_ns
 from otel_flight.guard import Guard
+from otel_flight.recording.first_spans import FirstSpans
 from otel_flight.recording.open_spans import OpenRoot
-from otel_flight.recording.session import RecordingSession
 from otel_flight.recording.span_processor import RecordingSpanProcessor, unwatched
 from tests.support.hot_paths import HOT_PATHS
 from tests.support.recording_rig import RecordingRig
@@ -113,7 +112,7 @@ class TestRecording:
     def test_nothing_is_recorded_while_recording_is_off(self, rig: RecordingRig) -> None:
         """Spans that begin or end then leave no trace, and no error."""
         before = rig.tracer.start_span("before")
-        rig.processor.is_recording = False
+        rig.processor.disconnect()
         rig.tracer.start_span("off").end()
         before.end()
 
@@ -122,7 +121,7 @@ class TestRecording:
 
     def test_a_processor_without_a_session_does_nothing(self) -> None:
         """Before the recorder is started, spans pass by."""
-        processor = RecordingSpanProcessor(lambda: None, Guard())
+        processor = RecordingSpanProcessor(FirstSpans(unwatched), Guard())
         span = ReadableSpan("work", SpanContext(1, 2, False))
 
         processor.on_end(span)
@@ -256,115 +255,82 @@ class TestLaw:
         assert rig.guard.errors() == ()
 
 
+class TestBeforeRecording:
+    """What happens until there is a session: it is noted, and replayed into that."""
+
+    def test_a_span_leaves_nothing_but_a_note(self, rig: RecordingRig) -> None:
+        """Nothing is recorded on the application's thread."""
+        rig.processor.connect()
+        rig.tracer.start_span("early").end()
+
+        assert rig.recorded() == []
+        assert len(rig.first_spans) == 2
+        assert rig.guard.errors() == ()
+
+    def test_what_is_replayed_is_as_if_it_had_been_recorded(self, rig: RecordingRig) -> None:
+        """Threads and open spans are those of the application, and triggers see what ended."""
+        rig.processor.connect()
+        failing = threading.Thread(target=self._fail, args=[rig])
+        failing.start()
+        failing.join()
+        still_open = rig.tracer.start_span("still open")
+
+        rig.replay()
+
+        assert [(start.name, start.thread_id) for start in rig.starts()] == [
+            ("failed", failing.ident),
+            ("still open", threading.get_ident()),
+        ]
+        assert [span.name for span in rig.spans()] == ["failed"]
+        assert [span.name for span, _ in rig.notable] == ["failed"]
+        assert list(rig.session.open_spans.spans.values()) == [still_open]
+        assert list(rig.session.open_spans.roots) == [still_open.get_span_context().span_id]
+        still_open.end()
+        assert rig.session.open_spans.spans == rig.session.open_spans.roots == {}
+
+    def test_a_silent_root_stays_silent(self, rig: RecordingRig) -> None:
+        """A health check that began the recording makes no incident either."""
+        rig.processor.connect()
+        rig.processor.silence(7)
+        root = ReadableSpan("health", SpanContext(1, 7, False), start_time=1, end_time=2)
+
+        rig.processor.on_end(root)
+        rig.replay()
+
+        assert len(rig.spans()) == 1
+        assert rig.root_ends == []
+
+    @staticmethod
+    def _fail(rig: RecordingRig) -> None:
+        span = rig.tracer.start_span("failed")
+        span.set_status(StatusCode.ERROR)
+        span.end()
+
+
 class TestForking:
     """A child process records for itself; here the pid is given, elsewhere processes are forked."""
 
     @pytest.fixture
-    def forked(self, tmp_path: Path) -> Iterator[Child]:
-        """A processor as it is found in a child."""
-        child = Child(tmp_path / "ring")
-        yield child
-        for session in child.sessions:
-            session.close()
+    def forked(self, rig: RecordingRig) -> RecordingRig:
+        """A processor as it is found in a child of which Python was not told, as under uWSGI."""
+        rig.processor._pid = rig.first_spans._pid = os.getpid() + 1
+        return rig
 
-    def test_the_first_span_begins_anew(self, forked: Child) -> None:
-        """Once, and it is recorded already."""
-        forked.processor.wait_for_span()
-
+    def test_without_a_fork_hook_the_first_root_begins_anew(self, forked: RecordingRig) -> None:
+        """Once; nothing is written into the parent's ring, and nothing is lost."""
         for _ in range(3):
-            forked.start_and_end()
+            forked.tracer.start_span("work").end()
 
         assert forked.begun == 1
-        assert forked.sessions[-1].lanes[0].counts().written_records == 6
+        assert forked.recorded() == []
+        assert len(forked.first_spans) == 6
 
-    def test_without_a_fork_hook_the_first_root_begins_anew(self, forked: Child) -> None:
-        """Under uWSGI there is none; nothing is written into the parent's ring."""
-        forked.processor._pid = os.getpid() + 1
-
-        for _ in range(3):
-            forked.start_and_end()
-
-        assert forked.begun == 1
-        assert forked.sessions[0].lanes[0].counts().written_records == 0
-        assert forked.sessions[1].lanes[0].counts().written_records == 6
-
-    @pytest.mark.parametrize("has_hook", [False, True])
-    def test_a_child_that_cannot_begin_does_not_try_again(
-        self, forked: Child, has_hook: bool
-    ) -> None:
+    def test_a_child_that_cannot_begin_does_not_try_again(self, forked: RecordingRig) -> None:
         """No span after the first pays for it, and the parent's ring stays untouched."""
-        forked.is_failing = True
-        if has_hook:
-            forked.processor.wait_for_span()
-        else:
-            forked.processor._pid = os.getpid() + 1
-
+        forked.meanwhile = forked.processor.disconnect
         for _ in range(3):
-            forked.start_and_end()
+            forked.tracer.start_span("work").end()
 
         assert forked.begun == 1
-        assert forked.sessions[0].lanes[0].counts().written_records == 0
-        (error,) = forked.guard.errors()
-        assert (error.place, error.count) == ("on_start", 1)
-
-    def test_threads_of_a_child_do_not_begin_twice(self, forked: Child) -> None:
-        """The first span of another thread waits meanwhile, and is recorded."""
-        forked.processor.wait_for_span()
-        others: list[threading.Thread] = []
-
-        def start_another() -> None:
-            others.append(threading.Thread(target=forked.start_and_end))
-            others[0].start()
-
-        forked.meanwhile = start_another
-        forked.start_and_end()
-        others[0].join(10)
-
-        assert forked.begun == 1
-        assert forked.sessions[-1].lanes[0].counts().written_records == 4
-
-    def test_a_span_within_the_beginning_passes_by(self, forked: Child) -> None:
-        """A finalizer may start one; it does not wait for what its own thread is doing."""
-        forked.processor.wait_for_span()
-        forked.meanwhile = forked.start_and_end
-
-        forked.start_and_end()
-
-        assert forked.begun == 1
-        assert forked.sessions[-1].lanes[0].counts().written_records == 2
-
-
-class Child:
-    """A processor whose session can be begun anew, and how often that was done."""
-
-    def __init__(self, directory: Path) -> None:
-        self.settings = Settings(ring_directory=str(directory), window_bytes=512 * 1024)
-        self.guard = Guard()
-        self.begun = 0
-        self.is_failing = False
-        self.meanwhile: Any = None
-        self.sessions: list[RecordingSession] = []
-        self.processor = RecordingSpanProcessor(self.begin, self.guard)
-        self.new_session()
-
-    def new_session(self) -> None:
-        """Record into a new session."""
-        session = RecordingSession(self.settings)
-        session.open_ring({})
-        self.sessions.append(session)
-        self.processor.record_into(session, unwatched, unwatched)
-
-    def begin(self) -> None:
-        """Do what the recorder does when its processor finds itself in a child."""
-        self.begun += 1
-        if self.is_failing:
-            raise RuntimeError("can't start new thread")
-        if self.meanwhile is not None:
-            self.meanwhile()
-        self.new_session()
-
-    def start_and_end(self) -> None:
-        """Show the processor a span."""
-        provider = TracerProvider(shutdown_on_exit=False)
-        provider.add_span_processor(self.processor)
-        provider.get_tracer("child").start_span("work").end()
+        assert forked.recorded() == []
+        assert len(forked.first_spans) == 1

@@ -64,7 +64,7 @@ def test_an_incident_that_is_not_written_stays_in_the_ring() -> None:
     provider = TracerProvider(shutdown_on_exit=False)
     provider.add_span_processor(processor)
     provider.get_tracer("test").start_span("work").end()
-    run = recorder._runs.current
+    run = recorder._run
     assert run is not None
     path = Path(recorder.statistics().ring_path)
     incident_id = recorder.trigger("late")

@@ -22,6 +22,7 @@ recorder = otel_flight.install(
     tracer_provider=provider, tick_seconds=0.01, tail_seconds=0, export="off",
     external_trigger=sys.argv[2] == "on", window_bytes="512KiB", runtime_bytes="128KiB",
 )
+recorder.start()  # else recording begins beside what follows
 provider.get_tracer("t").start_span("GET /").end()
 signal.signal(signal.SIGTERM, lambda *_: sys.exit())
 print("ready", flush=True)

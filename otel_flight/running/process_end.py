@@ -1,0 +1,54 @@
+"""Whatever tells a recorder that its process ends."""
+
+from __future__ import annotations
+
+import atexit
+from collections.abc import Callable
+
+from otel_flight.guard import Guard
+from otel_flight.running.child_ends import call_at_end_of_child
+from otel_flight.running.termination import TERMINATION, Join, Unfinished
+from otel_flight.settings.fields import CoreSettings
+
+
+class ProcessEnd:
+    """Exit handlers, those of child processes, and SIGTERM.
+
+    Args:
+        settings: whether SIGTERM waits, and for how long.
+        end: ends what is recorded; takes whatever keywords.
+        end_soon: see `Unfinished`.
+        guard: notes what fails.
+    """
+
+    def __init__(
+        self,
+        settings: CoreSettings,
+        end: Callable[..., None],
+        end_soon: Callable[[], Join | None],
+        guard: Guard,
+    ) -> None:
+        self._end = end
+        self._guard = guard
+        self._unfinished = Unfinished(settings, end_soon)
+
+    def expect(self) -> None:
+        """Be told of it, while there is nothing to finish."""
+        atexit.register(self._end)
+        TERMINATION.expect(self._unfinished)
+
+    def hold(self) -> None:
+        """Be told of it, and let SIGTERM wait: there may be something to finish."""
+        atexit.register(self._end)
+        with self._guard.swallow("end of child"):
+            call_at_end_of_child(self._end)
+        TERMINATION.add(self._unfinished)
+
+    def let_go(self) -> None:
+        """Let SIGTERM not wait any more."""
+        TERMINATION.remove(self._unfinished)
+
+    def finished(self) -> None:
+        """Be told of it no more. If SIGTERM came meanwhile, the process dies."""
+        atexit.unregister(self._end)
+        TERMINATION.remove(self._unfinished)
