@@ -30,9 +30,11 @@ ENVIRONMENT: Final = {
     "OTEL_LOGS_EXPORTER": "none",
     "OTEL_SERVICE_NAME": "host",
     "OTEL_FLIGHT_TAIL": "200ms",
+    "OTEL_FLIGHT_SLOW_ROOT": "1s",
     "PYTHONDONTWRITEBYTECODE": "1",
 }
-"""Of the recorder's settings only the tail is another one, so that nobody waits for it."""
+"""Of the recorder's settings only the tail is another one, so that nobody waits for it, and the
+limit of jobs, which may take an hour else."""
 QUIET_SECONDS: Final = 0.5
 """A host that has written nothing for so long has written all that it has to say."""
 _MEMORY: Final = Path("/dev/shm")

@@ -29,9 +29,5 @@ HOSTS: Final[Sequence[Host]] = [
         instrumentations=("grpc_aio_server",),
         traffic=_call,
         incidents=(Expected(SLOW, "/shop.Shop/Slow"), Expected(FAILED, "/shop.Shop/Fail")),
-        note=(
-            "A call fails by `context.abort`: where it raises something else, OpenTelemetry's "
-            "instrumentation leaves the status of its span unset, and there is no incident."
-        ),
     )
 ]

@@ -42,7 +42,7 @@ def _pool(method: str) -> Host:
     )
 
 
-def _tests(name: str, program: str, incidents: Sequence[Expected], fault: str = "") -> Host:
+def _tests(name: str, program: str, incidents: Sequence[Expected]) -> Host:
     return Host(
         name=name,
         section="Scripts",
@@ -56,19 +56,13 @@ def _tests(name: str, program: str, incidents: Sequence[Expected], fault: str = 
         traffic=_wait,
         incidents=incidents,
         ends_by=None,
-        fault=fault,
     )
 
 
 HOSTS: Final[Sequence[Host]] = [
     *(_pool(method) for method in ("fork", "spawn", "forkserver")),
     _tests("pytest, with freezegun", "orders_tests.py", INCIDENTS),
-    _tests(
-        "pytest, with a clock that jumps",
-        "clock_tests.py",
-        (),
-        fault="A span during which the clock is set forward counts as slow.",
-    ),
+    _tests("pytest, with a clock that jumps", "clock_tests.py", ()),
     Host(
         name="a notebook that installs twice",
         section="Scripts",
