@@ -14,7 +14,7 @@ TIME_LIMIT: Final = Fault(program="time_limit", requests=("/item",), trigger="er
 LOST_CLIENT: Final = Fault(
     program="lost_client",
     requests=("/impatient",),
-    environment={"OTEL_FLIGHT_SLOW_ROOT_ROUTES": "GET /impatient=off"},
+    environment={"OTEL_FLIGHT_SLOW_ROOT_ROUTES": "GET /impatient=off,GET /export=250ms"},
     trigger="slow_root",
 )
 STUCK_POLL: Final = Fault(
