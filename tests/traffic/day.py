@@ -27,6 +27,7 @@ PROGRAMS: Final = Path(__file__).parent / "programs"
 AT_ONCE: Final = 4
 """So many ordinary things happen at the same time."""
 _FAULT_SECONDS: Final = 20.0
+_START_SECONDS: Final = 120.0
 _ENVIRONMENT: Final = {
     "OTEL_TRACES_EXPORTER": "none",
     "OTEL_METRICS_EXPORTER": "none",
@@ -108,10 +109,10 @@ def _running(
         ready_address=f"tcp://127.0.0.1:{port}",
     ) as process:
         if service.ready:
-            process.wait_for_output(service.ready)
+            process.wait_for_output(service.ready, _START_SECONDS)
             (directory / "output.txt").write_text("")
         else:
-            process.wait_until_ready()
+            process.wait_until_ready(_START_SECONDS)
         yield process, int(environment["REDIS"].split(":")[2][:-2]) if service.needs_redis else port
 
 
