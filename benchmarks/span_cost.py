@@ -34,7 +34,6 @@ NAMES = (
     variants.EMPTY,
     variants.OURS,
     variants.INSTALLED,
-    variants.IN_PYTHON,
     variants.DEQUE,
     variants.BATCH,
 )
