@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final
 
 from otel_flight.names import trigger_names
@@ -74,7 +75,7 @@ class SlowOpenRootTrigger:
             return
         if age_ns <= self._limits.limit_ns(name, kind_of(span)):
             return
-        if not is_set and is_serving_stream(root):
+        if not is_set and self._known.is_stream(name, partial(is_serving_stream, root)):
             self._known.answered_ns[span_id] = 0
         elif self._fires:
             self._known.told[span_id] = None

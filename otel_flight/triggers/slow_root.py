@@ -67,7 +67,9 @@ class SlowRootTrigger:
         limit_ns = self._limits.limit_ns(name, kind_of(span))
         if not is_set:
             duration_ns = answered_ns
-        if duration_ns > limit_ns and (is_set or not is_ended_by_stream()):
+        if duration_ns > limit_ns and (
+            is_set or not self._known.is_stream(name, is_ended_by_stream)
+        ):
             end_ns = span.end_time or 0
             self._inbox.offer(slow_firing(self.name, span, end_ns, duration_ns, self._limits))
 

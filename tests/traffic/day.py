@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Final
 
 from otel_flight.incidents.flight_file import read_manifest
+from otel_flight.incidents.manifest import Manifest
 from otel_flight.incidents.spool.spool import Spool
 from tests.hosts.redis_server import RedisServer
 from tests.support.service_process import ServiceFailedError, ServiceProcess, free_port
@@ -71,7 +72,7 @@ def live(service: Service, directory: Path, hours: int) -> Day:
                 _live_ordinarily(service, port, half)
                 process.send_signal(signal.SIGTERM)
                 process.wait()
-        quiet = _titles(directory)
+        quiet = [each.title for each in _incidents(directory)]
         with _running(service, directory, environment) as (process, port):
             found = _plant(service, directory, process, port)
     false = [title for title in quiet if not service.survived or title != service.survived]
@@ -155,17 +156,25 @@ def _is_found(
     process: ServiceProcess,
     port: int,
 ) -> bool:
-    before = len(_titles(directory))
+    before = len(_incidents(directory))
     pool.submit(fault.act, port)
     try:
         process.wait_for(
-            lambda: fault.title in _titles(directory)[before:], fault.title, _FAULT_SECONDS
+            lambda: any(_is_of(each, fault) for each in _incidents(directory)[before:]),
+            fault.title,
+            _FAULT_SECONDS,
         )
     except ServiceFailedError:
         return False
     return True
 
 
-def _titles(directory: Path) -> list[str]:
+def _is_of(incident: Manifest, fault: Fault) -> bool:
+    if fault.culprit:
+        return any(fault.culprit in each.summary for each in incident.findings[:1])
+    return incident.title == fault.title
+
+
+def _incidents(directory: Path) -> list[Manifest]:
     entries = Spool(directory / "spool", 1 << 30, 1000).entries()
-    return [read_manifest(entry.path).title for entry in entries]
+    return [read_manifest(entry.path) for entry in entries]

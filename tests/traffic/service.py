@@ -22,10 +22,13 @@ class Fault:
     Attributes:
         act: brings it about.
         title: what its incident is called.
+        culprit: stands in the first finding, where the incident may be called by any of the
+            requests that suffer.
     """
 
     act: Act
     title: str
+    culprit: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -44,7 +44,7 @@ FASTAPI: Final = Service(
         Fault(act=get("/broken", 500), title="error span GET /broken"),
         Fault(act=get("/slow"), title="slow local root GET /slow"),
         Fault(act=leave("/hangs", 5), title="slow local root GET /hangs"),
-        Fault(act=get("/blocks"), title="slow local root GET /blocks"),
+        Fault(act=get("/blocks"), title="slow local root GET /blocks", culprit="`blocks ("),
         Fault(act=get("/forgets"), title="unhandled exception ConnectionError"),
     ),
 )

@@ -19,6 +19,7 @@ LONG_SECONDS: Final = 1.5
 """Longer than a request may take."""
 app = FastAPI()
 tracer = trace.get_tracer("shop")
+client = httpx.AsyncClient()
 forgotten: set[asyncio.Task[None]] = set()
 
 
@@ -38,19 +39,17 @@ async def missing(number: int) -> dict[str, int]:
 @app.get("/exists")
 async def exists() -> dict[str, bool]:
     """Ask another service whether something exists."""
-    async with httpx.AsyncClient() as client:
-        response = await client.head(f"{DOWNSTREAM}/status/404")
+    response = await client.head(f"{DOWNSTREAM}/status/404")
     return {"exists": response.is_success}
 
 
 @app.get("/retried")
 async def retried() -> dict[str, int]:
     """Ask another service that is away for a moment, twice."""
-    async with httpx.AsyncClient() as client:
-        for _ in range(2):
-            response = await client.get(f"{DOWNSTREAM}/flaky")
-            if response.is_success:
-                break
+    for _ in range(2):
+        response = await client.get(f"{DOWNSTREAM}/flaky")
+        if response.is_success:
+            break
     return {"status": response.status_code}
 
 

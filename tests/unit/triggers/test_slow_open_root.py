@@ -231,3 +231,13 @@ def test_a_stream_of_grpc_is_told_by_the_stack_of_its_thread() -> None:
     thread.join()
 
     assert fired == [] or not CAN_READ_FRAMES
+
+
+def test_what_was_a_stream_once_is_one_by_its_name() -> None:
+    """The code that tells does not run at each moment."""
+    watch = Watch()
+    assert watch.known.is_stream("/shop.Shop/Watch", lambda: True)
+    watch.start(1, "/shop.Shop/Watch")
+    watch.start(2, "/shop.Shop/Get")
+
+    assert [firing.subject for firing in watch.after(2)] == ["/shop.Shop/Get"]
