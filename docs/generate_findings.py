@@ -23,6 +23,7 @@ from otel_flight.incidents.findings.rule import Kind, Rule
 from tests.faults import test_blocked_loop as blocked_loop
 from tests.faults import test_cancelled as cancelled
 from tests.faults import test_exceptions as exceptions
+from tests.faults import test_killed_worker as killed_worker
 from tests.faults import test_logged_error as logged_error
 from tests.faults import test_span_findings as spans
 from tests.faults import test_stopped_time as stopped_time
@@ -81,6 +82,7 @@ class Example(NamedTuple):
 
 
 EXAMPLES: Final[Mapping[str, Example]] = {
+    "process_died": Example(killed_worker.KILLED_WORKER),
     "cancelled_from_above": Example(cancelled.TIME_LIMIT),
     "unhandled_exception": Example(exceptions.FORGOTTEN_TASK),
     "logged": Example(logged_error.LOGGED_ERROR),

@@ -28,6 +28,7 @@ from otel_flight.incidents.findings.failures.cancelled_from_above import (
 )
 from otel_flight.incidents.findings.failures.error_origin import RULE as ERROR_ORIGIN
 from otel_flight.incidents.findings.failures.logged import RULE as LOGGED
+from otel_flight.incidents.findings.failures.process_died import RULE as PROCESS_DIED
 from otel_flight.incidents.findings.failures.swallowed_exception import RULE as SWALLOWED_EXCEPTION
 from otel_flight.incidents.findings.failures.thread_died import RULE as THREAD_DIED
 from otel_flight.incidents.findings.failures.unhandled_exception import RULE as UNHANDLED_EXCEPTION
@@ -57,6 +58,7 @@ from otel_flight.triggers import (
     loop_stall,
     manual,
     memory_pressure,
+    process_died,
     rare_value,
     signal_request,
     slow_open_root,
@@ -88,6 +90,7 @@ TRIGGERS: Final[tuple[TriggerDescription, ...]] = (
     stuck_span.TRIGGER,
     rare_value.TRIGGER,
     unhandled_exception.TRIGGER,
+    process_died.TRIGGER,
     log_record.TRIGGER,
     loop_stall.TRIGGER,
     gc_pause.TRIGGER,
@@ -100,6 +103,7 @@ TRIGGERS: Final[tuple[TriggerDescription, ...]] = (
 """The triggers stand in the order of their settings in the configuration reference."""
 
 RULES: Final[tuple[Rule, ...]] = (
+    PROCESS_DIED,
     CANCELLED_FROM_ABOVE,
     UNHANDLED_EXCEPTION,
     LOGGED,
@@ -142,6 +146,7 @@ class Settings(
     stuck_span.StuckSpanSettings,
     rare_value.RareValueSettings,
     unhandled_exception.ExceptionTriggerSettings,
+    process_died.ProcessDiedSettings,
     log_record.LogRecordTriggerSettings,
     loop_stall.LoopStallTriggerSettings,
     gc_pause.GcPauseTriggerSettings,

@@ -21,6 +21,7 @@ try:
     from otel_flight.cli.commands.inspect_ring import inspect_ring
     from otel_flight.cli.commands.limits import limits
     from otel_flight.cli.commands.list_incidents import list_incidents
+    from otel_flight.cli.commands.recover import recover
     from otel_flight.cli.commands.show import show
     from otel_flight.cli.commands.trigger import trigger
 except ModuleNotFoundError as error:
@@ -50,7 +51,17 @@ def command_line() -> CommandLine:
 
     group = CommandLine(
         "otel-flight",
-        commands=[demo, list_incidents, show, export, trigger, inspect_ring, limits, config],
+        commands=[
+            demo,
+            list_incidents,
+            show,
+            export,
+            trigger,
+            recover,
+            inspect_ring,
+            limits,
+            config,
+        ],
         callback=help_without_command,
         invoke_without_command=True,
         context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},

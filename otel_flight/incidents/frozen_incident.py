@@ -48,7 +48,7 @@ def frozen_incident(
         opened_ns=opened_ns,
         closed_ns=closed_ns,
         coverage=coverage,
-        process=_process_facts(header),
+        process=process_facts(header),
         segments=[segment_entry(item) for item in segments],
         open_spans_file=OPEN_SPANS if open_segment is not None else "",
         open_spans_records=open_segment.records if open_segment is not None else 0,
@@ -102,6 +102,7 @@ def _losses(frozen: FrozenWindow, session: RecordingSession, *, is_complete: boo
     )
 
 
-def _process_facts(header: RingHeader) -> dict[str, Any]:
+def process_facts(header: RingHeader) -> dict[str, Any]:
+    """Return which process a ring is of, as the manifest states it."""
     known = {name: fact for name, fact in header.facts.items() if name not in _ABOUT_SPOOL}
     return {**known, "pid": header.pid, "started_ns": header.created_wall_ns}

@@ -149,7 +149,7 @@ class IncidentLifecycle:
             current = self._current
             if current is not None and current.incident_id == verdict.incident_id:
                 is_new = current.add_cause(firing)
-                if is_new and verdict.outcome != OPENED:
+                if is_new:  # again of the first, as the one before may have closed meanwhile
                     self._say_open(current.incident_id, current.opened, current.causes())
         current = self._current
         tail_ns = int(self._settings.tail_seconds * 1e9)

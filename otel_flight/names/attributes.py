@@ -24,6 +24,8 @@ LIMIT: Final = "flight_recorder.limit_ns"
 """It says in nanoseconds how long that may take."""
 USUAL: Final = "flight_recorder.usual_ns"
 """It says in nanoseconds how long 99 % of the local roots of that name take at most."""
+DEAD_PROCESS: Final = "flight_recorder.dead_process"
+"""It is the process id of a process that died."""
 RARE_VALUE: Final = "flight_recorder.rare_value"
 """It is the value of an attribute that was not seen for an hour."""
 

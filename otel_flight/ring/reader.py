@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import mmap
 import os
@@ -213,6 +214,22 @@ class RingReader:
     def is_owner_alive(self) -> bool:
         """Tell whether the process that writes this ring still runs."""
         return is_owner_alive(self._descriptor)
+
+    def claim(self) -> bool:
+        """Hold the ring of a dead process until `close`; return whether nobody else does."""
+        try:
+            fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            return False
+        return True
+
+    def is_named(self, path: Path) -> bool:
+        """Return whether a path still leads to this file."""
+        try:
+            status, named = os.fstat(self._descriptor), path.lstat()
+        except OSError:
+            return False
+        return (status.st_dev, status.st_ino) == (named.st_dev, named.st_ino)
 
     def close(self) -> None:
         """Unmap and close the file."""

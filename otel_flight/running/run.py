@@ -31,13 +31,12 @@ from otel_flight.recording.session import RecordingSession
 from otel_flight.recording.span_processor import RecordingSpanProcessor
 from otel_flight.recording.tick_waits import TickWaits
 from otel_flight.recording.ticker import Ticker
-from otel_flight.ring.cleanup import remove_old_dead_rings
 from otel_flight.ring.layout import LANE_SPANS
 from otel_flight.running.closing import Closing
-from otel_flight.running.known_latency import KnownLatency
 from otel_flight.running.pipeline import Pipeline
 from otel_flight.running.process_facts import ProcessFacts
 from otel_flight.running.statistics import Statistics
+from otel_flight.running.succession import Succession
 from otel_flight.running.termination import TERMINATION
 from otel_flight.running.worker import Worker
 from otel_flight.sources.base import Surroundings, build_sources
@@ -128,8 +127,18 @@ class Run:
             tell=notifier.tell,
             pipeline_endpoint=self._pipeline.endpoint_since,
         )
-        self._latency = KnownLatency(
-            context.latency, lambda: self.spool.directory, self.worker.submit, clock, guard
+        self._succession = Succession(
+            settings=settings,
+            session=self.session,
+            facts=self._facts,
+            spool=self.spool,
+            worker=self.worker,
+            learned=context.latency,
+            gate=self.gate,
+            rulebook=assembly.rulebook,
+            tell=notifier.tell,
+            clock=clock,
+            guard=guard,
         )
         self._ticker = Ticker(settings.tick_seconds, self._tasks(), guard, self._activity, waits)
         self.closing = Closing(
@@ -193,7 +202,7 @@ class Run:
         self._replay_late()
         self.session.drain()
         self._errors_below.settle()
-        self._latency.end()
+        self._succession.end()
         self._collect_firings()
 
     def pause_threads(self, timeout_seconds: float) -> None:
@@ -221,8 +230,7 @@ class Run:
 
     def fire(self, firing: Firing) -> Verdict | None:
         """Ask the gate about a firing; left for the ticker when the gate is busy."""
-        verdict = self.incidents.fire(firing)
-        if verdict is None:
+        if (verdict := self.incidents.fire(firing)) is None:
             self.inbox.offer(firing)
         return verdict
 
@@ -244,22 +252,20 @@ class Run:
         )
 
     def _tasks(self) -> list[tuple[str, Callable[[], None]]]:
-        tasks = [
+        return [
             ("late notes", self._replay_late),
             ("drain", self.session.drain),
             ("pipeline", self._pipeline.look),
+            ("external trigger", self._answer_request),
             ("heartbeat", self._heartbeat),
             ("sources", lambda: self.sources.tick(self._guard)),
             *self.triggers.watches,
-            ("latency", self._latency.look),
+            ("succession", self._succession.look),
             ("firings", self._collect_firings),
             ("incident", self.incidents.advance),
             ("checkpoint", self.session.checkpoint_open_spans),
             ("termination", TERMINATION.look),
         ]
-        if self.triggers.answer_request is not None:
-            tasks.insert(3, ("external trigger", self._answer_request))
-        return tasks
 
     def _activity(self) -> object:
         # Not the lane of runtime events: there are some in a process that does nothing, too.
@@ -274,15 +280,9 @@ class Run:
     def _heartbeat(self) -> None:
         self.session.heartbeat()
         ring = self.session.ring
-        if ring is None or not self._facts.tell(ring, self.session.scopes.newest_resource()):
-            return
-        # Once, and not before the first span: directories are read.
-        if ring.backing.path is not None:
-            remove_old_dead_rings(ring.backing.path.parent)
-        # On the worker's thread, which may wait for a slow disk; it delivers what is there, too.
-        self.worker.submit(self.spool.prepare)
-        self._latency.begin(self._facts.service_name)
-        self._pipeline.say_where()
+        if ring is not None and self._facts.tell(ring, self.session.scopes.newest_resource()):
+            self._succession.begin()
+            self._pipeline.say_where()
 
     def _collect_firings(self) -> None:
         for firing in self.inbox.take_all():

@@ -80,7 +80,7 @@ def test_the_end_of_the_block_kills_the_children_too(tmp_path: Path) -> None:
 
 
 def test_the_environment_is_the_given_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Of the OTEL_* variables only the given ones and the test's own directories are passed."""
+    """Of the OTEL_* variables only the given ones and those that a test has anyway are passed."""
     monkeypatch.setenv("OTEL_SERVICE_NAME", "from the developer's shell")
     program = "import os; print(*sorted(k for k in os.environ if k.startswith('OTEL_')))"
 
@@ -88,6 +88,7 @@ def test_the_environment_is_the_given_one(monkeypatch: pytest.MonkeyPatch) -> No
         process.wait()
 
         assert process.output().split() == [
+            "OTEL_FLIGHT_INCIDENT_LOG",
             "OTEL_FLIGHT_RING_DIRECTORY",
             "OTEL_FLIGHT_SPOOL_DIRECTORY",
             "OTEL_TRACES_EXPORTER",

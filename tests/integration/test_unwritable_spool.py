@@ -150,7 +150,7 @@ def test_a_full_disk_costs_neither_incidents_nor_the_cpu(
             tracer_provider=provider,
             tail_seconds=0,
             cooldown_seconds=0,
-            incidents_per_hour=6,
+            incidents_per_hour=12,
             endpoint=receiver.grpc_endpoint,
             protocol="grpc",
         )

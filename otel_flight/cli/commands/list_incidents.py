@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator
 from typing import Any
 
 import click
@@ -22,6 +23,7 @@ from otel_flight.incidents.spool.delivery_state import DeliveryState
 from otel_flight.incidents.spool.directory import SpoolEntry
 from otel_flight.report.model.incident_words import is_whole, short_delivery_words
 from otel_flight.report.terminal.page import Page
+from otel_flight.ring.dead_rings import dead_rings
 from otel_flight.words import count, one_line
 
 
@@ -34,6 +36,7 @@ def list_incidents(invocation: Invocation, limit: int | None, as_json: bool) -> 
     """List the incidents in the spool, newest first, and say what is wrong with it."""
     entries = invocation.entries()[::-1][:limit]
     invocation.warn(invocation.spool_places.problems)
+    invocation.warn(_dead_words(invocation))
     found = [(entry, _manifest(entry), invocation.log_state(entry)) for entry in entries]
     if as_json:
         print_json([_as_json(*each) for each in found])
@@ -50,6 +53,15 @@ def list_incidents(invocation: Invocation, limit: int | None, as_json: bool) -> 
     for directory, entries_there in elsewhere.items():
         if len(elsewhere) > 1:
             click.echo(f"{count(entries_there, 'incident')} in {directory}")
+
+
+def _dead_words(invocation: Invocation) -> Iterator[str]:
+    dead = dead_rings(invocation.ring_directories)
+    if dead:
+        yield (
+            f"{count(len(dead), 'process', 'processes')} died, and nobody has looked at what "
+            f"is left of {'it' if len(dead) == 1 else 'them'}: see `otel-flight recover`"
+        )
 
 
 def _manifest(entry: SpoolEntry) -> Manifest | NotAnIncident:

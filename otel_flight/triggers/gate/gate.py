@@ -78,6 +78,22 @@ class Gate:
         finally:
             self._lock.release()
 
+    def admits(self, firing: Firing) -> bool:
+        """Return whether a firing makes an incident by itself, which is over already.
+
+        It waits for the lock, and joins no other incident.
+        """
+        with self._lock:
+            refusal = self._refusal(firing, self._clock.monotonic_ns())
+            self._counts[firing.trigger, refusal or OPENED] += 1
+            if refusal is not None:
+                self._refusals.add(firing)
+                return False
+            incident_id = self._new_id()
+            self._cooldowns.tell(firing, incident_id, self._clock.monotonic_ns())
+            self._budget.charge(incident_id, firing.severity)
+            return True
+
     def closed(self, incident_id: str) -> None:
         """Note that the incident is no longer open: the next firing does not join it."""
         with self._lock:

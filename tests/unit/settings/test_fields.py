@@ -77,6 +77,7 @@ DEFAULTS = {
     "throttling": (True, "THROTTLING"),
     "throttling_trigger_share": (0.5, "THROTTLING_TRIGGER"),
     "stuck_span_seconds": (None, "STUCK_SPAN"),
+    "recover": (True, "RECOVER"),
     "rare_values": ((), "RARE_VALUES"),
     "logs_endpoint": (None, "LOGS_ENDPOINT"),
 }
@@ -412,6 +413,7 @@ class TestSources:
             "throttling": "false",
             "throttling_trigger_share": "off",
             "stuck_span_seconds": "1m",
+            "recover": "false",
             "rare_values": "tenant,http.route",
             "logs_endpoint": "http://collector:4317",
         }

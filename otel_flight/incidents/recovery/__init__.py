@@ -1,0 +1,1 @@
+"""Makes incidents of the rings that dead processes have left."""

@@ -1,0 +1,77 @@
+"""The spans that had not ended when a process died: those whose start is recorded, and no end."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import msgspec
+
+from otel_flight.incidents.window import WindowRecord
+from otel_flight.records.records import OpenSpan, Span, SpanStart
+from otel_flight.ring.layout import LANE_SPANS
+from otel_flight.ring.reader import Segment
+
+
+def open_at_death(records: Iterable[WindowRecord], died_ns: int) -> tuple[Segment | None, int]:
+    """Return the open spans with the definitions they need, and how many they are.
+
+    Args:
+        records: of the span lane, oldest first.
+        died_ns: when the process died, by the wall clock.
+    """
+    opened: dict[int, tuple[SpanStart, WindowRecord]] = {}
+    for found in records:
+        record = found.record
+        if isinstance(record, SpanStart):
+            opened[record.span_id] = record, found  # a later one has its attributes, too
+        elif isinstance(record, Span):
+            opened.pop(record.span_id, None)
+    if not opened:
+        return None, 0
+    definitions: dict[tuple[str, int], bytes] = {}
+    encode = msgspec.msgpack.encode
+    # Numbers count within a segment: spans of two may have the same one for other scopes.
+    scopes: dict[int, int] = {}
+    spans = []
+    for start, found in opened.values():
+        number = 0
+        if found.scope is not None:
+            number = scopes.setdefault(id(found.scope), len(scopes) + 1)
+            scope = msgspec.structs.replace(found.scope, number=number, resource=number)
+            if found.resource is not None:
+                resource = msgspec.structs.replace(found.resource, number=number)
+                definitions["resource", number] = encode(resource)
+            definitions["scope", number] = encode(scope)
+        spans.append(encode(_open_span(start, number, died_ns)))
+    payload = b"".join([*definitions.values(), *spans])
+    segment = Segment(
+        lane=LANE_SPANS,
+        sequence=0,
+        opened_ns=died_ns,
+        opened_monotonic_ns=0,
+        sealed_ns=died_ns,
+        first_record=0,
+        records=len(definitions) + len(spans),
+        definitions=len(definitions),
+        payload=payload,
+    )
+    return segment, len(spans)
+
+
+def _open_span(start: SpanStart, scope: int, died_ns: int) -> OpenSpan:
+    return OpenSpan(
+        start.trace_id_high,
+        start.trace_id_low,
+        start.span_id,
+        start.parent_span_id,
+        start.flags,
+        scope,
+        start.name,
+        start.kind,
+        start.start_ns,
+        max(died_ns, start.start_ns),
+        start.attributes or {},
+        (),
+        (),
+        0,
+    )

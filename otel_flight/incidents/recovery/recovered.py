@@ -1,0 +1,196 @@
+"""Makes incidents of a dead process's ring: those it could not finish, or the one of its death."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from hashlib import blake2b
+from typing import Any, Final
+
+import msgspec
+
+from otel_flight.clock import ClockPair
+from otel_flight.incidents.flight_file import OPEN_SPANS, segment_entry
+from otel_flight.incidents.frozen_incident import process_facts
+from otel_flight.incidents.frozen_window import FrozenWindow
+from otel_flight.incidents.incident import Incident
+from otel_flight.incidents.manifest import Cause, Losses, Manifest
+from otel_flight.incidents.recovery.open_at_death import open_at_death
+from otel_flight.incidents.window import Window
+from otel_flight.names import attributes as names
+from otel_flight.names import trigger_names
+from otel_flight.records.decoder import decode_records
+from otel_flight.records.ids import span_text, trace_text
+from otel_flight.records.incident_records import (
+    CLOSED,
+    DELIVERED,
+    WRITTEN,
+    IncidentOpened,
+    IncidentState,
+)
+from otel_flight.records.records import OpenSpan
+from otel_flight.ring.facts import SERVICE
+from otel_flight.ring.layout import LANE_RUNTIME, LANE_SPANS, LANES
+from otel_flight.ring.reader import RingHeader, RingImage
+
+_OVER: Final = frozenset({WRITTEN, DELIVERED})
+
+
+@dataclass(frozen=True)
+class DeadProcess:
+    """What a ring says of its process.
+
+    Attributes:
+        header: the ring's.
+        unfinished: its incidents that are in no spool, oldest first.
+        last_id: its newest incident; empty when there is none.
+        closed: those of its incidents whose tails were over.
+    """
+
+    image: RingImage
+    header: RingHeader
+    name: str
+    unfinished: tuple[IncidentOpened, ...]
+    last_id: str
+    closed: frozenset[str]
+
+    @classmethod
+    def of(cls, image: RingImage, name: str) -> DeadProcess:
+        """Read the ring of a dead process; `name` is the one of its file, without its suffix."""
+        opened: dict[str, IncidentOpened] = {}
+        last_id = ""
+        closed: set[str] = set()
+        for segment in image.segments(LANE_RUNTIME):
+            for record in decode_records(segment.payload, segment.records).records:
+                if isinstance(record, IncidentOpened):
+                    opened[record.incident_id] = record
+                elif isinstance(record, IncidentState) and record.state in _OVER:
+                    opened.pop(record.incident_id, None)
+                elif isinstance(record, IncidentState) and record.state == CLOSED:
+                    closed.add(record.incident_id)
+                if isinstance(record, IncidentOpened | IncidentState):
+                    last_id = max(last_id, record.incident_id)
+        return cls(image, image.header(), name, tuple(opened.values()), last_id, frozenset(closed))
+
+    @property
+    def service(self) -> str:
+        """The name of its service, as far as it knew it."""
+        return str(self.header.facts.get(SERVICE, ""))
+
+    @property
+    def has_recorded(self) -> bool:
+        """Whether it had made any span."""
+        return any(each.records for each in self.image.segments(LANE_SPANS))
+
+    def finished(
+        self, opened: IncidentOpened, window_seconds: float, covered: Mapping[int, int]
+    ) -> Incident:
+        """Return an incident that was open, or not written, when the process died.
+
+        Args:
+            opened: what the ring says of it.
+            window_seconds: how far back it reaches; it goes on to the end of the ring.
+            covered: by lane, the first record that is in no incident finished before.
+        """
+        moment = ClockPair(opened.opened_ns, opened.opened_monotonic_ns)
+        if opened.incident_id not in self.closed:  # whatever was closed was closed before it
+            covered = {
+                lane.lane: max(lane.exported_to_record, covered.get(lane.lane, 0))
+                for lane in self.header.lanes
+            }
+        first = dict(zip(LANES, opened.first_records, strict=False))
+        incident = self._incident(opened.incident_id, moment, window_seconds, first)
+        causes = [each for each in map(_cause_of, opened.causes) if each is not None]
+        manifest = msgspec.structs.replace(
+            incident.manifest,
+            causes=causes,
+            opened_ns=(causes[0].time_ns if causes else 0) or opened.opened_ns,
+            exported_to={
+                str(lane): max(number, covered.get(lane, 0))
+                for lane, number in zip(LANES, opened.exported_to, strict=False)
+            },
+            previous_incident_id=opened.previous_incident_id,
+        )
+        return Incident(manifest, incident.window)
+
+    def death(self, window_seconds: float) -> Incident:
+        """Return the incident of its death, whose id is the same whoever makes it."""
+        header = self.header
+        moment = ClockPair(header.heartbeat_wall_ns, header.heartbeat_monotonic_ns)
+        digest = blake2b(self.name.encode(), digest_size=3).hexdigest()
+        incident = self._incident(_id_at(moment.wall_ns, digest), moment, window_seconds, {})
+        oldest = min(
+            (each.record for each in incident.window.unfinished() if each.record.is_local_root),
+            key=lambda record: record.start_ns,
+            default=None,
+        )
+        manifest = msgspec.structs.replace(
+            incident.manifest,
+            causes=[self._cause(moment.wall_ns, oldest)],
+            exported_to={str(lane.lane): lane.exported_to_record for lane in header.lanes},
+            previous_incident_id=self.last_id,
+        )
+        return Incident(manifest, incident.window)
+
+    def _cause(self, died_ns: int, oldest: Any) -> Cause:
+        cause = Cause(
+            trigger=trigger_names.PROCESS_DIED,
+            reason="process died",
+            time_ns=died_ns,
+            attributes={names.DEAD_PROCESS: self.header.pid},
+        )
+        if not isinstance(oldest, OpenSpan):
+            return cause
+        return msgspec.structs.replace(
+            cause,
+            subject=oldest.name,
+            trace_id=trace_text(oldest.trace_id),
+            span_id=span_text(oldest.span_id),
+        )
+
+    def _incident(
+        self,
+        incident_id: str,
+        moment: ClockPair,
+        window_seconds: float,
+        first_records: Mapping[int, int],
+    ) -> Incident:
+        header = self.header
+        frozen = FrozenWindow(self.image, moment, window_seconds, first_records=first_records)
+        segments = frozen.segments()
+        closed_ns = max(header.heartbeat_wall_ns, moment.wall_ns)
+        open_segment, open_count = open_at_death(Window(segments).records(LANE_SPANS), closed_ns)
+        coverage = frozen.coverage(LANE_SPANS, closed_ns)
+        lanes = header.lanes
+        manifest = Manifest(
+            incident_id=incident_id,
+            service_name=self.service,
+            opened_ns=moment.wall_ns,
+            closed_ns=closed_ns,
+            coverage=coverage,
+            process=process_facts(header),
+            segments=[segment_entry(item) for item in segments],
+            open_spans_file=OPEN_SPANS if open_segment is not None else "",
+            open_spans_records=open_segment.records if open_segment is not None else 0,
+            open_spans=open_count,
+            window_bytes=sum(len(item.segment.payload) for item in segments),
+            losses=Losses(
+                evicted=0 if coverage.is_complete else lanes[LANE_SPANS].evicted_records,
+                dropped=sum(lane.dropped_records for lane in lanes),
+            ),
+        )
+        return Incident(manifest, Window(segments, open_segment))
+
+
+def _cause_of(fields: Mapping[str, Any]) -> Cause | None:
+    try:
+        return msgspec.convert(dict(fields), Cause)
+    except (msgspec.MsgspecError, ValueError, TypeError):
+        return None
+
+
+def _id_at(wall_ns: int, digest: str) -> str:
+    """Return an incident's id, as `completion.new_incident_id` makes them."""
+    moment = datetime.fromtimestamp(wall_ns // 1_000_000_000, tz=timezone.utc)
+    return f"{moment:%Y%m%d-%H%M%S}-{wall_ns // 1_000_000 % 1000:03d}{digest}"

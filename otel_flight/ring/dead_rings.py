@@ -1,0 +1,80 @@
+"""The rings of processes that ended without closing them: found, and claimed by one process."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Final
+
+from otel_flight.errors import NotARing
+from otel_flight.ring.file import RING_SUFFIX, is_owner_alive
+from otel_flight.ring.reader import RingHeader, RingReader
+
+CLAIMED_SUFFIX: Final = ".claimed"
+"""A ring has this end of its name while, and after, a process makes an incident of it: no other
+process takes it for one that is still to be looked at, unless that one died over it."""
+
+_START_TIME: Final = 19
+"""The start of a process is this field of its `stat`, counted behind its name."""
+
+
+def dead_rings(directories: Iterable[Path]) -> list[Path]:
+    """Return the rings whose process is dead, or died over finishing one. 20 µs for each ring."""
+    found = []
+    for directory in directories:
+        with contextlib.suppress(OSError), os.scandir(directory) as entries:
+            found += [
+                Path(entry.path)
+                for entry in entries
+                if entry.name.endswith((RING_SUFFIX, CLAIMED_SUFFIX)) and _is_free(entry.path)
+            ]
+    return sorted(found)
+
+
+@contextlib.contextmanager
+def claimed_ring(path: Path) -> Iterator[RingReader | None]:
+    """Hold a dead process's ring, and remove it in the end, unless the block raises.
+
+    Yields:
+        The ring; None: its process lives, or another one has it.
+
+    Raises:
+        NotARing: the file is none, or is gone.
+    """
+    with RingReader(path) as reader:
+        if not reader.claim() or not reader.is_named(path):
+            yield None
+            return
+        kept = path.with_suffix(CLAIMED_SUFFIX)
+        try:
+            path.rename(kept)
+        except OSError as error:
+            raise NotARing(path, error.strerror or str(error)) from error
+        yield reader
+        with contextlib.suppress(OSError):
+            kept.unlink()
+
+
+def _is_free(path: str) -> bool:
+    try:
+        flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+        descriptor = os.open(path, flags)
+    except OSError:
+        return False
+    try:
+        return os.fstat(descriptor).st_size > 0 and not is_owner_alive(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def is_replaced(header: RingHeader) -> bool:
+    """Return whether the process of a ring lives on as another program: by `exec`, say."""
+    try:
+        stat = Path(f"/proc/{header.pid}/stat").read_text(encoding="ascii", errors="replace")
+        started_ticks = int(stat.rpartition(")")[2].split()[_START_TIME])
+    except (OSError, ValueError, IndexError):
+        return False
+    started_ns = started_ticks * 1_000_000_000 // os.sysconf("SC_CLK_TCK")
+    return started_ns <= header.created_monotonic_ns

@@ -1,0 +1,103 @@
+"""What a run takes over from the processes of its service before it, and looks after beside it.
+
+What they have learned, the incidents in the spool, and the rings of those that died.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+from otel_flight.assembly import Settings
+from otel_flight.clock import Clock
+from otel_flight.guard import Guard
+from otel_flight.incidents.findings.rulebook import Rulebook
+from otel_flight.incidents.incident import Incident
+from otel_flight.incidents.recovery.recoverer import Recoverer
+from otel_flight.incidents.spool.directory import SpoolEntry
+from otel_flight.incidents.spool.spool import Spool
+from otel_flight.recording.session import RecordingSession
+from otel_flight.ring.cleanup import remove_old_dead_rings
+from otel_flight.running.known_latency import KnownLatency
+from otel_flight.running.process_facts import ProcessFacts
+from otel_flight.running.recovery import Recovery
+from otel_flight.running.worker import Worker
+from otel_flight.triggers.gate.death import death_firing
+from otel_flight.triggers.gate.gate import Gate
+from otel_flight.triggers.latency.learned import LearnedLimits
+
+
+class Succession:
+    """Begins with the first span, as directories are read. For the ticker's thread.
+
+    Args:
+        facts: say which service this is.
+        spool: looked at, and delivered from, by the worker.
+        learned: what this run learns of latencies.
+        gate: decides which deaths make incidents.
+        rulebook: finds in them what there is to find.
+        tell: called with each incident that was kept.
+    """
+
+    def __init__(
+        self,
+        *,
+        settings: Settings,
+        session: RecordingSession,
+        facts: ProcessFacts,
+        spool: Spool,
+        worker: Worker,
+        learned: LearnedLimits,
+        gate: Gate,
+        rulebook: Rulebook,
+        tell: Callable[[Incident, SpoolEntry], None],
+        clock: Clock,
+        guard: Guard,
+    ) -> None:
+        self._session = session
+        self._facts = facts
+        self._spool = spool
+        self._submit = worker.submit
+        self._latency = KnownLatency(learned, lambda: spool.directory, worker.submit, clock, guard)
+        self._recovery: Recovery | None = None
+        if settings.recover:
+            recoverer = Recoverer(
+                spool=spool,
+                rulebook=rulebook,
+                guard=guard,
+                window_seconds=settings.window_seconds,
+                admits=lambda subject, time_ns: gate.admits(death_firing(subject, time_ns)),
+                tell=tell,
+            )
+            self._recovery = Recovery(recoverer, self._own_ring, worker.submit, clock, guard)
+        self._has_begun = False
+
+    def begin(self) -> None:
+        """Take over what there is, now that the service is known."""
+        self._has_begun = True
+        # On the worker's thread, which may wait for a slow disk; it delivers what is there, too.
+        self._submit(self._spool.prepare)
+        self._latency.begin(self._facts.service_name)
+        path = self._own_ring()
+        if path is not None:
+            self.look()
+            self._submit(partial(_clean_up, path.parent))
+
+    def look(self) -> None:
+        """Learn, and look after those that died meanwhile."""
+        self._latency.look()
+        if self._has_begun and self._recovery is not None:
+            self._recovery.look(self._facts.service_name)
+
+    def end(self) -> None:
+        """Let what was learned be kept."""
+        self._latency.end()
+
+    def _own_ring(self) -> Path | None:
+        ring = self._session.ring
+        return None if ring is None else ring.backing.path
+
+
+def _clean_up(directory: Path) -> None:
+    remove_old_dead_rings(directory)
