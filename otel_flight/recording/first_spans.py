@@ -34,6 +34,10 @@ class Replayed(Protocol):
         """Record a span that ended then."""
         ...
 
+    def count_anew(self) -> None:
+        """Let the local roots that are open count from now on."""
+        ...
+
     def forget_ended(self) -> None:
         """Take those spans for ended that ended while their start was replayed."""
         ...
@@ -86,7 +90,10 @@ class FirstSpans:
         self.clear_in_child()
         self._note(span, get_ident(), _current_task())
         if self._turn.acquire(False):
+            before = self._replayed
             self._begin()
+            if self._replayed is not None and self._replayed is not before:
+                self._replayed.count_anew()  # it began on this thread, which held the span up
 
     def ended(self, span: Any) -> None:
         """Note a span that ended."""

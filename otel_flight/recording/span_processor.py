@@ -255,6 +255,11 @@ class RecordingSpanProcessor(SpanProcessor):
             self._roots[context.span_id] = (*root[:3], root[3] + since_ns)
         self.on_end(span)
 
+    def count_anew(self) -> None:
+        """Let the local roots that are open count from now on: the recorder has held them up."""
+        for span_id, root in list(self._roots.items()):
+            self._roots[span_id] = (*root[:3], self._now_ns())
+
     def forget_ended(self) -> None:
         """Take spans for ended that ended before their start was replayed."""
         for key, span in list(self._open.items()):

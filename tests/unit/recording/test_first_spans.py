@@ -34,6 +34,10 @@ class Replayer:
         self.moments.append(ended_ns)
         self.seen.append(("end", span))
 
+    def count_anew(self) -> None:
+        """See that the beginning held up what is open."""
+        self.seen.append(("held up", None))
+
     def forget_ended(self) -> None:
         """See nothing."""
 
@@ -76,6 +80,16 @@ def test_everything_is_replayed_in_its_order(replayer: Replayer) -> None:
     assert replayer.moments == [0, 1, 2, 3]
     assert replayer.threads == [threading.get_ident(), other.ident]
     assert not spans
+
+
+def test_what_was_held_up_counts_from_then_on(replayer: Replayer) -> None:
+    """Where recording begins on the thread of the first span, as beside greenlets."""
+    spans = FirstSpans(lambda: spans.replay(replayer, lambda: None))
+
+    spans.started("one")
+    spans.started("two")
+
+    assert replayer.seen == [("start", "one"), ("held up", None)]
 
 
 def test_a_late_note_is_replayed_by_the_ticker(replayer: Replayer) -> None:
