@@ -16,7 +16,7 @@ import signal
 import sys
 import threading
 from collections.abc import Callable
-from time import monotonic
+from time import monotonic, sleep
 from typing import Any
 
 from opentelemetry import trace
@@ -144,10 +144,14 @@ def forked(tracer: Any) -> None:
     pid = os.fork()
     if pid == 0:
         try:
+            until = monotonic() + 30  # what records begins beside the application, with a span
+            while not isinstance(tracer.start_span("first"), LightSpan) and monotonic() < until:
+                sleep(0.001)
             for _ in range(20):
                 work(tracer, random.Random(1))
         except BaseException as error:  # noqa: BLE001
             failures.append(repr(error))
+        sys.stderr.write("".join(f"in a child: {failure}\n" for failure in failures[:5]))
         os._exit(len(failures) > 0)
     _, status = os.waitpid(pid, 0)
     if status:
