@@ -139,14 +139,19 @@ def in_threads(tracer: Any, until: float) -> list[threading.Thread]:
     return threads
 
 
+def wait_for_light_spans(tracer: Any) -> None:
+    """Wait until spans are light: the recording begins beside the application, with a span."""
+    until = monotonic() + 30
+    while not isinstance(tracer.start_span("first"), LightSpan) and monotonic() < until:
+        sleep(0.001)
+
+
 def forked(tracer: Any) -> None:
     """Do a little of it in a forked child, and wait for it."""
     pid = os.fork()
     if pid == 0:
         try:
-            until = monotonic() + 30  # what records begins beside the application, with a span
-            while not isinstance(tracer.start_span("first"), LightSpan) and monotonic() < until:
-                sleep(0.001)
+            wait_for_light_spans(tracer)
             for _ in range(20):
                 work(tracer, random.Random(1))
         except BaseException as error:  # noqa: BLE001
@@ -174,6 +179,7 @@ def main() -> None:
     signal.signal(signal.SIGALRM, lambda *_: tracer.start_span("signal", attributes=PLAIN).end())
     signal.setitimer(signal.ITIMER_REAL, 0.003, 0.003)
     gc.set_threshold(50, 5, 5)
+    wait_for_light_spans(tracer)
     work(tracer, random.Random(0))  # a child waits for ever for what another thread was importing
     rounds = 0
     until = monotonic() + float(seconds)
