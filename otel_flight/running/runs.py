@@ -42,7 +42,6 @@ if TYPE_CHECKING:
 _logger = logging.getLogger("otel_flight")
 _SIGNAL: Final = "signal"
 """Who sets the setting of this name wants its handler now, on the main thread."""
-
 _LONGEST_PAUSE_SECONDS: Final = 0.05
 """A fork waits at most this many seconds for our threads; then it happens beside them."""
 
@@ -67,7 +66,7 @@ class Runs:
         self._core = factory.core
         self._lifecycle = LifecycleLock()
         self._processors = ConnectedProcessors()
-        self._is_waiting = self._is_beginning = False
+        self._is_waiting = self._is_beginning = self._is_letting_go = False
         self._pid = os.getpid()
         self.first_spans = FirstSpans(self._begin_soon, factory.clock.monotonic_ns)
         self._beginning = Beginning(
@@ -89,8 +88,7 @@ class Runs:
 
     def statistics(self) -> Statistics:
         """Return the totals of the run, which may begin now, or of the last one."""
-        run = self.begun()
-        if run is not None:
+        if run := self.begun():
             return run.statistics(is_recording=True)
         return self._last or self.factory.no_statistics()
 
@@ -128,8 +126,7 @@ class Runs:
     def flush(self, timeout_seconds: float) -> bool:
         """Close the incident that is open, and deliver it; return whether nothing is left to do.
 
-        Waits no longer than the timeout, and not at all where it would wait for the calling thread:
-        within a hook of ours, or a signal handler that interrupted us.
+        Waits no longer than the timeout, and not at all within a hook of ours or a signal handler.
         """
         deadline = Deadline.after(timeout_seconds)
         with self.guard.swallow("flush"):
@@ -139,10 +136,7 @@ class Runs:
         return False
 
     def end(self, timeout_seconds: float | None = None, **_: object) -> None:
-        """End the run, within the time that is given, or else set. Also called at exit.
-
-        Before, one begins for spans that are noted, or if the program failed before there were any.
-        """
+        """End the run, within the time that is given, or else set. Also called at exit."""
         limit = self._core.shutdown_seconds if timeout_seconds is None else timeout_seconds
         self._end(Deadline.after(limit))
 
@@ -179,17 +173,21 @@ class Runs:
         But it begins here where greenlets are imported, which patch locks, also those of imports;
         and where only this thread can set a signal's handler: its parent has imported all.
         """
-        if self._pid != os.getpid():  # uWSGI forks without Python's fork hooks
-            self._forked()
-        if is_green() or (self.factory.asked.mentions(_SIGNAL) and is_main_thread()):
+        self._forked()  # if this is a child: uWSGI forks without Python's fork hooks
+        if self._is_letting_go:  # of the parent's run, on this thread: the next span begins
+            self.first_spans.ask_again()
+        elif is_green() or (self.factory.asked.mentions(_SIGNAL) and is_main_thread()):
             self.begun()
-            return
+        else:
+            self._begin_beside()
+
+    def _begin_beside(self) -> None:
         self._process_end.hold()  # what the first spans did is not finished either
         try:
             self._beginning.start()
-        except RuntimeError as error:
+        except RuntimeError as error:  # at the end of the program it begins when that has ended
             self._process_end.let_go()
-            if not is_refused_at_end(error):  # else it begins when the program has ended
+            if not is_refused_at_end(error):
                 self._give_up(error)
 
     def _begin(self, thread: Thread | None = None) -> None:
@@ -284,12 +282,14 @@ class Runs:
         return run if run is not None and run.session.pid == os.getpid() else None
 
     def _forked(self) -> None:
-        """Let go of the parent's run; the child's begins with its first span, if it has any."""
-        self._pid = os.getpid()
+        """Let go of the parent's run, once; the child's begins with its first span, if any."""
+        if self._pid == os.getpid():  # a span of a finalizer, or of a hook before ours, came first
+            return
+        self._pid, self._is_letting_go = os.getpid(), True
         self._lifecycle.forked()
         self._beginning.forked()
         run, self.current = self.current, None
-        self._is_waiting = self._is_waiting or self._is_beginning or run is not None
+        self._is_waiting |= self._is_beginning or run is not None
         self._is_beginning = False
         self.first_spans.clear_in_child()
         if self._is_waiting:
@@ -297,3 +297,4 @@ class Runs:
         if run is not None:
             with self.guard.swallow("fork"):
                 run.abandon()
+        self._is_letting_go = False

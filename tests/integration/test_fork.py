@@ -127,3 +127,41 @@ def test_threads_that_fork_at_the_same_time_leave_the_recorder_as_it_was(tmp_pat
     )
 
     assert (done.returncode, done.stdout, done.stderr) == (0, "1 ()\n", "")
+
+
+EARLY_SPAN = """
+import os, time
+from opentelemetry.sdk.trace import TracerProvider
+import otel_flight
+
+def start_early():
+    tracer.start_span("early").end()
+    time.sleep(WAIT)
+
+os.register_at_fork(after_in_child=start_early)  # called before ours
+provider = TracerProvider(shutdown_on_exit=False)
+recorder = otel_flight.install(tracer_provider=provider, export="off", tick_seconds=0.01)
+tracer = provider.get_tracer("program")
+recorder.start()
+tracer.start_span("parent").end()
+pid = os.fork()
+if pid:
+    os._exit(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
+until = time.monotonic() + 20
+names = set()
+while not {"early", "later"} <= names and time.monotonic() < until:
+    tracer.start_span("later").end()
+    names = {span.name for span in recorder.snapshot().window.spans()}
+    time.sleep(0.01)
+print(sorted(names), recorder.statistics().errors)
+recorder.stop()
+os._exit(0)
+"""
+
+
+@pytest.mark.parametrize("wait", ["0", "0.5"])
+def test_a_span_that_a_hook_before_ours_starts_in_the_child_is_its_first(wait: str) -> None:
+    """So may a finalizer's be. The child's run begins once, whether or not it has by our hook."""
+    with ServiceProcess(["-c", EARLY_SPAN.replace("WAIT", wait)]) as process:
+        assert process.wait() == 0, process.output()
+        assert process.output() == "['early', 'later'] ()\n"
