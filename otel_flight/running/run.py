@@ -33,11 +33,11 @@ from otel_flight.recording.tick_waits import TickWaits
 from otel_flight.recording.ticker import Ticker
 from otel_flight.ring.layout import LANE_SPANS
 from otel_flight.running.closing import Closing
+from otel_flight.running.ends.termination import TERMINATION
 from otel_flight.running.pipeline import Pipeline
 from otel_flight.running.process_facts import ProcessFacts
 from otel_flight.running.statistics import Statistics
-from otel_flight.running.succession import Succession
-from otel_flight.running.termination import TERMINATION
+from otel_flight.running.succession.succession import Succession
 from otel_flight.running.worker import Worker
 from otel_flight.sources.base import Surroundings, build_sources
 from otel_flight.triggers.base import TriggerContext, build_triggers

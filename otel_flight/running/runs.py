@@ -29,11 +29,11 @@ from otel_flight.running.before_recording import (
 )
 from otel_flight.running.beginning import Beginning
 from otel_flight.running.connected_processors import ConnectedProcessors
+from otel_flight.running.ends.fork_hooks import register_fork_hooks
+from otel_flight.running.ends.process_end import ProcessEnd
+from otel_flight.running.ends.termination import Join
 from otel_flight.running.factory import RunFactory
-from otel_flight.running.fork_hooks import register_fork_hooks
 from otel_flight.running.lifecycle_lock import LifecycleLock
-from otel_flight.running.process_end import ProcessEnd
-from otel_flight.running.termination import Join
 
 if TYPE_CHECKING:
     from otel_flight.running.run import Run

@@ -19,9 +19,9 @@ from otel_flight.incidents.spool.directory import SpoolEntry
 from otel_flight.incidents.spool.spool import Spool
 from otel_flight.recording.session import RecordingSession
 from otel_flight.ring.cleanup import remove_old_dead_rings
-from otel_flight.running.known_latency import KnownLatency
 from otel_flight.running.process_facts import ProcessFacts
-from otel_flight.running.recovery import Recovery
+from otel_flight.running.succession.known_latency import KnownLatency
+from otel_flight.running.succession.recovery import Recovery
 from otel_flight.running.worker import Worker
 from otel_flight.triggers.gate.death import death_firing
 from otel_flight.triggers.gate.gate import Gate

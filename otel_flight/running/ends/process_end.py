@@ -6,8 +6,8 @@ import atexit
 from collections.abc import Callable
 
 from otel_flight.guard import Guard
-from otel_flight.running.child_ends import call_at_end_of_child
-from otel_flight.running.termination import TERMINATION, Join, Unfinished
+from otel_flight.running.ends.child_ends import call_at_end_of_child
+from otel_flight.running.ends.termination import TERMINATION, Join, Unfinished
 from otel_flight.settings.fields import CoreSettings
 
 

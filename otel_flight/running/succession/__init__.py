@@ -1,0 +1,1 @@
+"""What a run takes over from the processes before it, and looks after beside it."""
