@@ -65,6 +65,8 @@ def _is_free(path: str) -> bool:
         return False
     try:
         return os.fstat(descriptor).st_size > 0 and not is_owner_alive(descriptor)
+    except OSError:  # a file system without locks: nobody can tell
+        return False
     finally:
         os.close(descriptor)
 

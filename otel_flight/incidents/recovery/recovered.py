@@ -14,6 +14,7 @@ from otel_flight.clock import ClockPair
 from otel_flight.incidents.flight_file import OPEN_SPANS, segment_entry
 from otel_flight.incidents.frozen_incident import process_facts
 from otel_flight.incidents.frozen_window import FrozenWindow
+from otel_flight.incidents.gil_yields import YieldGil, keep_gil, with_yields
 from otel_flight.incidents.incident import Incident
 from otel_flight.incidents.manifest import Cause, Losses, Manifest
 from otel_flight.incidents.recovery.open_at_death import open_at_death
@@ -54,10 +55,17 @@ class DeadProcess:
     unfinished: tuple[IncidentOpened, ...]
     last_id: str
     closed: frozenset[str]
+    yield_gil: YieldGil = keep_gil
 
     @classmethod
-    def of(cls, image: RingImage, name: str) -> DeadProcess:
-        """Read the ring of a dead process; `name` is the one of its file, without its suffix."""
+    def of(cls, image: RingImage, name: str, yield_gil: YieldGil = keep_gil) -> DeadProcess:
+        """Read the ring of a dead process.
+
+        Args:
+            image: the ring.
+            name: the name of its file, without the suffix.
+            yield_gil: called now and then, so that the process which does this goes on.
+        """
         opened: dict[str, IncidentOpened] = {}
         last_id = ""
         closed: set[str] = set()
@@ -71,7 +79,15 @@ class DeadProcess:
                     closed.add(record.incident_id)
                 if isinstance(record, IncidentOpened | IncidentState):
                     last_id = max(last_id, record.incident_id)
-        return cls(image, image.header(), name, tuple(opened.values()), last_id, frozenset(closed))
+        return cls(
+            image,
+            image.header(),
+            name,
+            tuple(opened.values()),
+            last_id,
+            frozenset(closed),
+            yield_gil,
+        )
 
     @property
     def service(self) -> str:
@@ -157,10 +173,12 @@ class DeadProcess:
         first_records: Mapping[int, int],
     ) -> Incident:
         header = self.header
-        frozen = FrozenWindow(self.image, moment, window_seconds, first_records=first_records)
+        frozen = FrozenWindow(self.image, moment, window_seconds, self.yield_gil, first_records)
         segments = frozen.segments()
         closed_ns = max(header.heartbeat_wall_ns, moment.wall_ns)
-        open_segment, open_count = open_at_death(Window(segments).records(LANE_SPANS), closed_ns)
+        open_segment, open_count = open_at_death(
+            with_yields(Window(segments).records(LANE_SPANS), self.yield_gil), closed_ns
+        )
         coverage = frozen.coverage(LANE_SPANS, closed_ns)
         lanes = header.lanes
         manifest = Manifest(

@@ -10,6 +10,7 @@ from otel_flight.errors import NotAnIncident
 from otel_flight.guard import Guard
 from otel_flight.incidents.completion import complete
 from otel_flight.incidents.findings.rulebook import Rulebook
+from otel_flight.incidents.gil_yields import YieldGil, keep_gil
 from otel_flight.incidents.incident import Incident
 from otel_flight.incidents.recovery.recovered import DeadProcess
 from otel_flight.incidents.spool.directory import SpoolEntry
@@ -30,6 +31,7 @@ class Recoverer:
         admits: says of the death of a process, by what it was serving and when, whether it makes an
             incident.
         tell: called with each incident that was kept.
+        yield_gil: called now and then, so that the process which does this goes on.
     """
 
     def __init__(
@@ -41,6 +43,7 @@ class Recoverer:
         window_seconds: float,
         admits: Callable[[str, int], bool] = lambda subject, time_ns: True,
         tell: Callable[[Incident, SpoolEntry], None] = lambda incident, entry: None,
+        yield_gil: YieldGil = keep_gil,
     ) -> None:
         self._spool = spool
         self._rulebook = rulebook
@@ -48,6 +51,7 @@ class Recoverer:
         self._window_seconds = window_seconds
         self._admits = admits
         self._tell = tell
+        self._yield_gil = yield_gil
 
     def recover(self, path: Path, service: str | None) -> list[SpoolEntry] | None:
         """Finish what a dead ring holds, and remove it.
@@ -71,7 +75,7 @@ class Recoverer:
         with claimed_ring(path) as claimed:
             if claimed is None:
                 return None
-            dead = DeadProcess.of(claimed.image, path.stem)
+            dead = DeadProcess.of(claimed.image, path.stem, self._yield_gil)
             return self._finish(dead) if dead.unfinished else self._death(dead)
 
     def _finish(self, dead: DeadProcess) -> list[SpoolEntry]:
@@ -115,7 +119,7 @@ class Recoverer:
         if manifest.incident_id in known:
             return None
         before = self._unfinished_in(known.get(manifest.previous_incident_id))
-        finished = complete(incident, self._rulebook, self._guard, before)
+        finished = complete(incident, self._rulebook, self._guard, before, self._yield_gil)
         entry = self._spool.add(finished)
         self._tell(finished, entry)
         return entry

@@ -13,6 +13,7 @@ from otel_flight.assembly import Settings
 from otel_flight.clock import Clock
 from otel_flight.guard import Guard
 from otel_flight.incidents.findings.rulebook import Rulebook
+from otel_flight.incidents.gil_yields import GilYields
 from otel_flight.incidents.incident import Incident
 from otel_flight.incidents.recovery.recoverer import Recoverer
 from otel_flight.incidents.spool.directory import SpoolEntry
@@ -69,6 +70,7 @@ class Succession:
                 window_seconds=settings.window_seconds,
                 admits=lambda subject, time_ns: gate.admits(death_firing(subject, time_ns)),
                 tell=tell,
+                yield_gil=GilYields().give_up,
             )
             self._recovery = Recovery(recoverer, self._own_ring, worker.submit, clock, guard)
         self._has_begun = False
