@@ -50,7 +50,8 @@ def read_knowledge(directory: Path) -> dict[str, ServiceKnowledge]:
     """Return what is known of each service; of none when there is no file, or a broken one."""
     try:
         flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
-        with open(os.open(directory / FILE_NAME, flags), "rb") as stream:  # noqa: PTH123
+        # Not by the built-in `open`, which is gone at the very end of some programs.
+        with os.fdopen(os.open(directory / FILE_NAME, flags), "rb") as stream:
             data = stream.read(_MOST_BYTES + 1)
         if len(data) > _MOST_BYTES:
             return {}
