@@ -37,7 +37,8 @@ _VARIANTS: Final[dict[str, tuple[str, dict[str, Any], float]]] = {
 _MEASURED_WITH: Final = (3, 11)
 """The ratios are those of this CPython; with another one they are shown and not compared."""
 _GROWTH: Final = 1.05
-_FEW, _MORE = 40, 740  # so many more that what the background threads do is little
+_FEW, _MORE = 40, 740
+_LONGEST_PAUSE_SECONDS: Final = 60.0
 _COLLECTED: Final = re.compile(rb"Collected : (\d+)")
 _QUIET: Final = {"tick_seconds": 10, "metrics": False}
 
@@ -104,9 +105,12 @@ def make_traces(variant: str, settings: dict[str, Any], traces: int) -> None:
     provider = TracerProvider(shutdown_on_exit=False)
     directory = tempfile.mkdtemp()
     surroundings = variants.Surroundings(directory=Path(directory), settings=settings)
-    variants.open_variant(variant, surroundings, provider)
+    opened = variants.open_variant(variant, surroundings, provider)
     work = SpanWork(provider)
     work.make_traces(5)  # with the first span the recording begins
+    recorder: Any = getattr(opened, "_recorder", None)
+    if recorder is not None:  # on a busy machine its threads would do more meanwhile
+        recorder._run.pause_threads(_LONGEST_PAUSE_SECONDS)
     work.make_traces(traces)
     sys.stdout.flush()
     shutil.rmtree(directory, ignore_errors=True)  # a thread of the recorder may write into it
