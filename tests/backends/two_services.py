@@ -29,6 +29,7 @@ _ENVIRONMENT: Final = {
     "OTEL_RESOURCE_ATTRIBUTES": "host.name=web-1",
     # Failing requests alone make incidents: not their parts, nor a machine that is busy.
     "OTEL_FLIGHT_ERROR_SPAN": "root",
+    "OTEL_FLIGHT_LIGHT_SPANS": "python",  # the witness does not see those end that live in C
     "OTEL_FLIGHT_SLOW_ROOT": "off",
     "OTEL_FLIGHT_GC_PAUSE_TRIGGER": "off",
     "OTEL_FLIGHT_LOOP_STALL_TRIGGER": "off",

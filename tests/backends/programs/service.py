@@ -15,6 +15,7 @@ from opentelemetry import trace
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.trace import Tracer
 
+import otel_flight
 from tests.backends.programs.witness import Witness
 
 
@@ -22,6 +23,9 @@ def witnessed() -> FastAPI:
     """Return an application whose spans are witnessed; `POST /witness` writes them down."""
     provider = trace.get_tracer_provider()
     assert isinstance(provider, TracerProvider), "start it under opentelemetry-instrument"
+    recorder = otel_flight.get_recorder()
+    assert recorder is not None
+    recorder.start()  # what is noted before that, the witness does not see
     witness = Witness(provider)
     app = FastAPI()
 
