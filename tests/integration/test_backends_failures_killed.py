@@ -83,6 +83,7 @@ def test_each_kill_repeats_one_request_at_most(
     with OtlpRelay(collector.http_endpoint) as relay:
         environment = delivering_to(relay.endpoint("http/protobuf"), "http/protobuf")
         environment["OTEL_EXPORTER_OTLP_TIMEOUT"] = "30"
+        environment["OTEL_FLIGHT_RECOVER"] = "off"  # the requests are to be of one incident
         relay.hold_answers(after=2)
         with LoadedService("shot-often", tmp_path / "service", environment) as service:
             incident_id = service.fail(requests_before=300)
