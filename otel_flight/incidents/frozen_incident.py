@@ -5,6 +5,7 @@ All that needs the records decoded is worked out later, on another thread.
 
 from __future__ import annotations
 
+from collections.abc import Collection, Sequence
 from typing import Any, Final
 
 from otel_flight.incidents.flight_file import OPEN_SPANS, segment_entry
@@ -76,7 +77,12 @@ def capture_open_spans(session: RecordingSession, now_ns: int) -> tuple[Segment 
         spans.append(data)
     if not spans:
         return None, 0
-    segment = Segment(
+    return open_segment(definitions.values(), spans, now_ns), len(spans)
+
+
+def open_segment(definitions: Collection[bytes], spans: Sequence[bytes], now_ns: int) -> Segment:
+    """Return a segment of open spans, as of a moment, behind the definitions they need."""
+    return Segment(
         lane=LANE_SPANS,
         sequence=0,
         opened_ns=now_ns,
@@ -85,9 +91,8 @@ def capture_open_spans(session: RecordingSession, now_ns: int) -> tuple[Segment 
         first_record=0,
         records=len(definitions) + len(spans),
         definitions=len(definitions),
-        payload=b"".join([*definitions.values(), *spans]),
+        payload=b"".join([*definitions, *spans]),
     )
-    return segment, len(spans)
 
 
 def _losses(frozen: FrozenWindow, session: RecordingSession, *, is_complete: bool) -> Losses:

@@ -6,9 +6,9 @@ from collections.abc import Iterable
 
 import msgspec
 
+from otel_flight.incidents.frozen_incident import open_segment
 from otel_flight.incidents.window import WindowRecord
 from otel_flight.records.records import OpenSpan, Span, SpanStart
-from otel_flight.ring.layout import LANE_SPANS
 from otel_flight.ring.reader import Segment
 
 
@@ -43,19 +43,7 @@ def open_at_death(records: Iterable[WindowRecord], died_ns: int) -> tuple[Segmen
                 definitions["resource", number] = encode(resource)
             definitions["scope", number] = encode(scope)
         spans.append(encode(_open_span(start, number, died_ns)))
-    payload = b"".join([*definitions.values(), *spans])
-    segment = Segment(
-        lane=LANE_SPANS,
-        sequence=0,
-        opened_ns=died_ns,
-        opened_monotonic_ns=0,
-        sealed_ns=died_ns,
-        first_record=0,
-        records=len(definitions) + len(spans),
-        definitions=len(definitions),
-        payload=payload,
-    )
-    return segment, len(spans)
+    return open_segment(definitions.values(), spans, died_ns), len(spans)
 
 
 def _open_span(start: SpanStart, scope: int, died_ns: int) -> OpenSpan:
