@@ -3,24 +3,33 @@
 from __future__ import annotations
 
 import contextlib
+import os
+import time
 from pathlib import Path
 from typing import Final
 
 from otel_flight.errors import NotARing
-from otel_flight.ring.file import RING_SUFFIX
+from otel_flight.ring.file import RING_SUFFIX, is_owner_alive
+from otel_flight.ring.layout import WORD
 from otel_flight.ring.reader import RingReader
 
+_MAKING_SECONDS: Final = 60.0
+"""A ring without a beginning is being made for at most so many seconds."""
 KEPT_DEAD_RINGS: Final = 4
 """This many rings of dead processes stay, the newest, for whoever looks into them."""
 
 
 def remove_old_dead_rings(directory: Path, keep: int = KEPT_DEAD_RINGS) -> int:
-    """Remove all but the newest `keep` rings of dead processes; return how many were removed."""
+    """Remove all but the newest `keep` rings of dead processes; return how many were removed.
+
+    Also those that were never finished, as their process died over making them.
+    """
     dead = [path for path in directory.glob(f"*{RING_SUFFIX}") if _is_dead(path)]
     dead.sort(key=_modified, reverse=True)
-    for path in dead[keep:]:
+    removed = dead[keep:] + list(filter(_is_unfinished, directory.glob(f"*{RING_SUFFIX}")))
+    for path in removed:
         path.unlink(missing_ok=True)
-    return max(0, len(dead) - keep)
+    return len(removed)
 
 
 def _is_dead(path: Path) -> bool:
@@ -29,6 +38,17 @@ def _is_dead(path: Path) -> bool:
             return not reader.is_owner_alive()
     except NotARing:  # being made just now, or of another format: not ours to judge
         return False
+
+
+def _is_unfinished(path: Path) -> bool:
+    with contextlib.suppress(OSError):
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        try:
+            is_old = time.time() - os.fstat(descriptor).st_mtime > _MAKING_SECONDS
+            return is_old and not any(os.read(descriptor, WORD)) and not is_owner_alive(descriptor)
+        finally:
+            os.close(descriptor)
+    return False
 
 
 def _modified(path: Path) -> float:

@@ -10,6 +10,7 @@ from typing import Final
 
 from otel_flight.errors import NotARing
 from otel_flight.ring.file import RING_SUFFIX, is_owner_alive
+from otel_flight.ring.layout import WORD
 from otel_flight.ring.reader import RingHeader, RingReader
 
 CLAIMED_SUFFIX: Final = ".claimed"
@@ -64,7 +65,7 @@ def _is_free(path: str) -> bool:
     except OSError:
         return False
     try:
-        return os.fstat(descriptor).st_size > 0 and not is_owner_alive(descriptor)
+        return any(os.read(descriptor, WORD)) and not is_owner_alive(descriptor)
     except OSError:  # a file system without locks: nobody can tell
         return False
     finally:

@@ -72,3 +72,15 @@ def test_other_files_stay(tmp_path: Path, leave_ring: Callable[[int], Path]) -> 
 def test_a_directory_that_is_gone_is_no_error(tmp_path: Path) -> None:
     """There is nothing to remove in it."""
     assert remove_old_dead_rings(tmp_path / "nowhere") == 0
+
+
+def test_rings_that_were_never_finished_are_removed(tmp_path: Path) -> None:
+    """Their process died over making them; one that is being made just now stays."""
+    for name, content in (("empty", b""), ("zeros", bytes(4096)), ("young", b""), ("other", b"x")):
+        path = tmp_path / f"{name}.ring"
+        path.write_bytes(content)
+        if name != "young":
+            os.utime(path, (0, 0))
+
+    assert remove_old_dead_rings(tmp_path) == 2
+    assert sorted(path.stem for path in tmp_path.iterdir()) == ["other", "young"]
