@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import os
-import time
 from pathlib import Path
 from typing import Final
 
+from otel_flight.clock import wall_ns
 from otel_flight.errors import NotARing
 from otel_flight.ring.file import RING_SUFFIX, is_owner_alive
 from otel_flight.ring.layout import WORD
@@ -44,7 +44,7 @@ def _is_unfinished(path: Path) -> bool:
     with contextlib.suppress(OSError):
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
         try:
-            is_old = time.time() - os.fstat(descriptor).st_mtime > _MAKING_SECONDS
+            is_old = wall_ns() / 1e9 - os.fstat(descriptor).st_mtime > _MAKING_SECONDS
             return is_old and not any(os.read(descriptor, WORD)) and not is_owner_alive(descriptor)
         finally:
             os.close(descriptor)
