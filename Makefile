@@ -85,7 +85,7 @@ sanitize: $(VENV)/.dev-installed ## Run the tests of the hot path in C under ASa
 	cp -R tests pyproject.toml build/sanitized/
 	cd build/sanitized && LD_PRELOAD="$$(gcc -print-file-name=libasan.so)" ASAN_OPTIONS=detect_leaks=0 \
 	  UBSAN_OPTIONS=print_stacktrace=1 PYTHONMALLOC=malloc PYTHONPATH="$$PWD" \
-	  ../../$(BIN)/python -m pytest --capture=sys tests/unit/recording tests/unit/ring \
+	  ../../$(BIN)/python -m pytest --capture=sys tests/unit/recording tests/unit/ring tests/unit/running \
 	  tests/property/test_codec.py tests/property/test_ring_model.py tests/property/test_light_spans.py \
 	  tests/integration/test_hostile.py tests/integration/test_light_spans.py $(ARGS)
 
@@ -121,7 +121,8 @@ $(BIN)/python:
 # One stamp for each set of extras: a second run does nothing until what is built changes.
 BUILT_FROM := pyproject.toml hatch_build.py $(addprefix otel_flight/,\
   _last_signal.c interpreter/_frames.c interpreter/_recursion.c recording/encoding/_hot_path.c \
-  recording/encoding/_ring_writer.h recording/light/_current_span.c recording/light/_light_span.c) \
+  recording/encoding/_ring_writer.h recording/light/_current_span.c recording/light/_light_span.c \
+  running/_read_ahead.c) \
   $(wildcard otel_flight/recording/light/c/*.h)
 $(VENV)/.demo-installed: $(BUILT_FROM) | $(BIN)/python
 	$(INSTALL) --editable '.[demo]'

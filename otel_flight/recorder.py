@@ -132,7 +132,8 @@ class FlightRecorder:
     def trigger(self, reason: str, **attributes: Any) -> str | None:
         """Make an incident of the window now, or join the one that is open.
 
-        Blocks for microseconds; the window is copied within a tick, by another thread. Any thread.
+        Blocks for microseconds, while recording begins for as long as that takes; the window is
+        copied within a tick, by another thread. Any thread.
 
         Args:
             reason: what happened, in a few words of low cardinality; causes with the same reason

@@ -62,8 +62,8 @@ class Delivery:
     """Delivers what is due, on one thread at a time; `abort` is for any thread.
 
     An exporter exists only while something is delivered: no connection lingers, and no gRPC channel
-    is there when the process forks. Imports the exporter that will be needed right away, which
-    blocks for up to 0.2 s: during an incident it would slow down requests.
+    is there when the process forks. What is needed to make one is imported by the first call:
+    during an incident that would slow down requests.
 
     Args:
         spool: what to deliver.
@@ -112,9 +112,6 @@ class Delivery:
         self._failures: Counter[str] = Counter()
         self._is_extra_missing = False
         self.statistics = DeliveryStatistics()
-        if exporter is None:
-            with guard.swallow("preload exporter"):
-                preload(signal, settings)
 
     def deliver_due(self, check_in: CheckIn) -> float | None:
         """Deliver what is due, until nothing is left or something fails.
@@ -125,6 +122,9 @@ class Delivery:
         Returns:
             In how many seconds to come again; None: when something new is in the spool.
         """
+        if self._given_exporter is None:
+            with self._guard.swallow("preload exporter"):
+                preload(self._signal, self._settings)
         target = self._destination()
         if target.kind == "off" and self._signal is LOGS:
             self._spool.settle_in_memory()

@@ -179,9 +179,11 @@ class Ticker:
         return is_released and (self._is_stopped or self._is_paused or running is not self._running)
 
     def tick(self) -> None:
-        """Run every task once."""
+        """Run every task once; when the ticker is told to end, that does the rest."""
         self._begun += 1
         for name, task in self._tasks:
+            if self._is_stopped:
+                break
             with self._guard.swallow(name):
                 task()
             self._waits.task_done(self._guard)

@@ -19,13 +19,13 @@ from otel_flight.native import Thread, allocate_lock, sleep
 from otel_flight.recording.ticker import THREAD_NAME
 from otel_flight.running.before_recording import is_green
 from otel_flight.running.lifecycle_lock import LifecycleLock
+from otel_flight.running.read_ahead import modules_in_memory
 
 _PARTS: Final = (
     "ssl",
     "asyncio",
     "msgspec",
     "hashlib",
-    "importlib.metadata",
     "opentelemetry.sdk.trace.export",
     "opentelemetry._logs",
     "otel_flight.records.decoder",
@@ -170,7 +170,7 @@ class Beginning:
     def _run(self, thread: Thread, going_on: LockType) -> None:
         run: Begun | None = None
         try:
-            with self._guard.swallow("begin"):
+            with self._guard.swallow("begin"), modules_in_memory():
                 if self._import_all():
                     run = self._begin(thread)
         finally:

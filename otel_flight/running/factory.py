@@ -86,6 +86,11 @@ class RunFactory:
         self.core: CoreSettings = (core or self.in_force).settings
 
     @property
+    def handles_signal(self) -> bool:
+        """Whether a signal is to be handled, from now on, by the main thread."""
+        return self.asked.mentions("signal")
+
+    @property
     def in_force(self) -> SettingsInForce[Settings]:
         """All settings, and where each comes from; found when this is asked for first."""
         if self._in_force is None:
@@ -120,7 +125,8 @@ class RunFactory:
         """Import all that runs need."""
         from otel_flight.running.run import Run
 
-        Run.import_exporters(self.in_force.settings)
+        with self._guard.swallow("import"):
+            Run.import_exporters(self.in_force.settings)
 
     def write(self, incident: Incident, target: str | os.PathLike[str] | BinaryIO) -> None:
         """Write an incident to a path or a stream; see `FlightRecorder.write_to`."""

@@ -40,8 +40,6 @@ if TYPE_CHECKING:
     from otel_flight.running.statistics import Statistics
 
 _logger = logging.getLogger("otel_flight")
-_SIGNAL: Final = "signal"
-"""Who sets the setting of this name wants its handler now, on the main thread."""
 _LONGEST_PAUSE_SECONDS: Final = 0.05
 """A fork waits at most this many seconds for our threads; then it happens beside them."""
 
@@ -88,9 +86,9 @@ class Runs:
 
     def statistics(self) -> Statistics:
         """Return the totals of the run, which may begin now, or of the last one."""
-        if run := self.begun():
-            return run.statistics(is_recording=True)
-        return self._last or self.factory.no_statistics()
+        run = self.begun()
+        last = self._last or self.factory.no_statistics()
+        return last if run is None else run.statistics(is_recording=True)
 
     def connect(self, processor: RecordingSpanProcessor) -> None:
         """Let a processor record in each run, and begin one with its first span."""
@@ -143,7 +141,8 @@ class Runs:
     def _end(self, deadline: Deadline) -> None:
         self._beginning.wait(deadline.seconds_left)
         with self._lifecycle.held(deadline.seconds_left) as is_held:
-            if is_held and self._is_waiting and (self.first_spans or has_main_failed()):
+            is_wanted = self._is_waiting and not deadline.has_passed
+            if is_held and is_wanted and (self.first_spans or has_main_failed()):
                 self._begin()
             keep_interrupt()
             run, self.current = self.current, None
@@ -176,7 +175,7 @@ class Runs:
         self._forked()  # if this is a child: uWSGI forks without Python's fork hooks
         if self._is_letting_go:  # of the parent's run, on this thread: the next span begins
             self.first_spans.ask_again()
-        elif is_green() or (self.factory.asked.mentions(_SIGNAL) and is_main_thread()):
+        elif is_green() or (self.factory.handles_signal and is_main_thread()):
             self.begun()
         else:
             self._begin_beside()
@@ -196,6 +195,8 @@ class Runs:
             return
         self._is_beginning, self._is_waiting = True, False
         try:
+            if thread is None:
+                self.factory.load()  # else the worker imports what exports
             run = self.factory.make(self._processors.pipelines, self.first_spans.replay_late)
             self._failures.stop()  # before the hook that takes its place, to be found as it was
             run.open(thread)
@@ -233,12 +234,12 @@ class Runs:
         if self._is_waiting or self._is_beginning:
             return
         self._is_waiting = True
-        if self.factory.asked.mentions(_SIGNAL):
+        if self.factory.handles_signal:
             self._begin()
-            return
-        self._failures.start()
-        self._process_end.expect()
-        self._early_import.start()
+        else:
+            self._failures.start()
+            self._process_end.expect()
+            self._early_import.start()
 
     def _thread_failed(self, arguments: ExceptHookArgs) -> None:
         """Begin when a thread fails before there was a span."""
@@ -251,8 +252,7 @@ class Runs:
         if self._beginning.is_going_on:
             self._beginning.wait(self._core.shutdown_seconds)
             if self.current is not None and self.current.has_fired:
-                with self.guard.swallow("import"):
-                    self.factory.load()
+                self.factory.load()
 
     def _end_soon(self) -> Join | None:
         if self._join is None:

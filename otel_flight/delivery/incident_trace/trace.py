@@ -7,7 +7,6 @@ it one lane for each source of what was going on. The traces of the application 
 from __future__ import annotations
 
 import functools
-import importlib.metadata
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -26,6 +25,12 @@ from otel_flight.delivery.otlp.values import texts_under
 from otel_flight.incidents.manifest import Cause, Manifest
 from otel_flight.incidents.window import WindowEvent
 from otel_flight.names import sent_attributes as names
+
+own_version: str | None
+try:
+    from otel_flight._version import __version__ as own_version
+except ImportError:  # a source tree that was never built
+    own_version = None
 
 MOST_SPANS: Final = 500
 """The trace has at most this many spans; the last lanes are cut."""
@@ -92,7 +97,7 @@ LaneBuilder = Callable[[LaneMaterial], Lane | None]
 @functools.cache
 def own_scope() -> InstrumentationScope:
     """Return the instrumentation scope of the spans that this package makes itself."""
-    return InstrumentationScope(_SCOPE_NAME, _version())
+    return InstrumentationScope(_SCOPE_NAME, own_version)
 
 
 def link_to(trace_id: int, span_id: int, role: str) -> Link:
@@ -224,10 +229,3 @@ def _root_links(manifest: Manifest) -> list[Link]:
 
 def _span_ids(cause: Cause) -> tuple[int, int] | None:
     return (cause.trace, cause.span) if cause.trace and cause.span else None
-
-
-def _version() -> str | None:
-    try:
-        return importlib.metadata.version("otel-flight")
-    except importlib.metadata.PackageNotFoundError:  # a copy on the path, never installed
-        return None

@@ -105,7 +105,7 @@ def destination(
 def preload(signal: Signal, settings: CoreSettings) -> None:
     """Import the exporter that will be needed, without making one. Blocks for up to 0.2 s.
 
-    To be called when the service starts: the import would slow down requests during an incident.
+    To be called before there is an incident, during which the import would slow down requests.
     """
     target = destination(signal, settings)
     if target.kind == "json":

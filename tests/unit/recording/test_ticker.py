@@ -14,7 +14,7 @@ from otel_flight.recording.ticker import QUIET_FACTOR, QUIET_TICKS, Ticker
 
 
 def test_tasks_run_in_order_at_once_and_again() -> None:
-    """The first tick does not wait; a task runs at each one until the stop."""
+    """The first tick does not wait; a task runs at each one until the stop, which may cut it."""
     ran: list[str] = []
     thrice = threading.Event()
 
@@ -29,8 +29,7 @@ def test_tasks_run_in_order_at_once_and_again() -> None:
     assert ticker.stop(Deadline.after(10))
 
     assert ran[:4] == ["first", "second", "first", "second"]
-    count = len(ran)
-    assert ticker.ticks * 2 == count
+    assert ticker.ticks * 2 - len(ran) in {0, 1}
 
 
 def test_a_job_runs_once_after_a_whole_tick() -> None:
@@ -88,6 +87,26 @@ def test_stopping_does_not_wait_for_the_next_tick() -> None:
 
     assert ticker.stop(Deadline.after(10))
     assert ticker.stop(Deadline.after(10))
+
+
+def test_a_tick_that_goes_on_is_cut_short() -> None:
+    """On a busy machine, the tasks that are left would take what time there is for the end."""
+    is_in_tick, may_go_on = threading.Event(), threading.Event()
+    ran: list[str] = []
+
+    def long() -> None:
+        is_in_tick.set()
+        may_go_on.wait(10)
+        ran.append("long")
+
+    ticker = Ticker(0.001, [("long", long), ("next", lambda: ran.append("next"))], Guard())
+    ticker.start()
+    assert is_in_tick.wait(10)
+    assert not ticker.stop(Deadline.after(0))
+    may_go_on.set()
+
+    assert ticker.stop(Deadline.after(10))
+    assert ran == ["long"]
 
 
 def test_a_paused_ticker_has_no_thread_and_goes_on() -> None:
