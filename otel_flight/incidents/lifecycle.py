@@ -26,7 +26,7 @@ from otel_flight.incidents.gil_yields import GilYields
 from otel_flight.incidents.incident import Incident
 from otel_flight.incidents.journal import IncidentJournal
 from otel_flight.incidents.manifest import Cause, Manifest
-from otel_flight.incidents.open_incident import OpenIncident, as_cause
+from otel_flight.incidents.open_incident import OpenIncident, as_cause, causes_elsewhere
 from otel_flight.incidents.record_marks import RecordMarks
 from otel_flight.incidents.spool.directory import SpoolEntry
 from otel_flight.incidents.spool.memory_shelf import MAX_UNWRITTEN
@@ -123,13 +123,17 @@ class IncidentLifecycle:
         """Whether an incident is not in the spool yet, as far as `take_results` has found."""
         return self.has_open_incident or bool(self._unwritten) or self._spool.in_memory > 0
 
-    def fire(self, firing: Firing) -> Verdict | None:
+    def fire(self, firing: Firing, patience_seconds: float = 0.0) -> Verdict | None:
         """Ask the gate about a firing. Any thread; waits at most 50 ms for another one.
+
+        Args:
+            firing: what fired.
+            patience_seconds: how long to wait for another process besides.
 
         Returns:
             The verdict, None when the gate could not be asked.
         """
-        verdict = self._gate.decide(firing)
+        verdict = self._gate.decide(firing, patience_seconds)
         if verdict is not None and verdict.incident_id is not None:
             if verdict.outcome == OPENED:
                 self._say_open(verdict.incident_id, ClockPair.now(self._clock), [as_cause(firing)])
@@ -224,14 +228,14 @@ class IncidentLifecycle:
 
     def _close(self, current: OpenIncident) -> None:
         self._current = None
-        self._gate.closed(current.incident_id)
+        joined = self._gate.closed(current.incident_id)
         ring = self._session.ring
         if ring is None:
             self._fail(current.incident_id)
             return
         current.window.grow(ring.image)
         incident = self._closed(current.incident_id, current.opened, current.window, ring)
-        causes = current.causes()
+        causes = current.causes() + causes_elsewhere(joined)
         manifest = msgspec.structs.replace(
             incident.manifest,
             causes=causes,

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Final
+
+import msgspec
 
 from otel_flight.clock import ClockPair
 from otel_flight.incidents.frozen_window import FrozenWindow
 from otel_flight.incidents.manifest import Cause, Refused
+from otel_flight.names.sent_attributes import PROCESS_ID
 from otel_flight.records.ids import span_text, trace_text
 from otel_flight.triggers.gate.firing import Firing
 from otel_flight.triggers.gate.refusals import Refusals
 from otel_flight.triggers.gate.severity import Severity
+from otel_flight.triggers.gate.state import JoinedCause
 
 _MAX_CAUSES: Final = 32
 """An incident has at most this many causes; further ones are counted by the gate alone."""
@@ -51,6 +56,16 @@ class OpenIncident:
 def _rank(cause: tuple[Firing, int]) -> tuple[Severity, bool]:
     firing, _ = cause
     return firing.severity, not firing.trace_id
+
+
+def causes_elsewhere(joined: Iterable[JoinedCause]) -> list[Cause]:
+    """Return what joined in other processes, the worst first, each with the id of its process."""
+    causes = []
+    for each in sorted(joined, key=lambda each: each.firing.severity):
+        cause = as_cause(each.original(), each.repeats)
+        attributes = {**cause.attributes, PROCESS_ID: each.pid}
+        causes.append(msgspec.structs.replace(cause, attributes=attributes))
+    return causes
 
 
 def as_cause(firing: Firing, repeats: int = 0) -> Cause:

@@ -42,7 +42,7 @@ from otel_flight.running.worker import Worker
 from otel_flight.sources.base import Surroundings, build_sources
 from otel_flight.triggers.base import TriggerContext, build_triggers
 from otel_flight.triggers.gate.firing import Firing, FiringInbox
-from otel_flight.triggers.gate.gate import Gate, Verdict
+from otel_flight.triggers.gate.gate import PATIENCE_SECONDS, Gate, Verdict
 
 _logger = logging.getLogger("otel_flight")
 
@@ -196,6 +196,7 @@ class Run:
         """
         self._take_out()
         self.closing.finish(deadline)
+        self._succession.leave()
 
     def _see_last(self) -> None:
         self.sources.settle(self._guard)
@@ -286,7 +287,7 @@ class Run:
 
     def _collect_firings(self) -> None:
         for firing in self.inbox.take_all():
-            self.incidents.fire(firing)
+            self.incidents.fire(firing, PATIENCE_SECONDS)
 
     def _answer_request(self) -> None:
         ring, answer = self.session.ring, self.triggers.answer_request
@@ -294,5 +295,5 @@ class Run:
             answer(ring, self._fire_for_answer)
 
     def _fire_for_answer(self, firing: Firing) -> dict[str, Any]:
-        verdict = self.incidents.fire(firing) or Verdict("busy", None)
+        verdict = self.incidents.fire(firing, PATIENCE_SECONDS) or Verdict("busy", None)
         return {"outcome": verdict.outcome, "incident_id": verdict.incident_id}

@@ -74,6 +74,10 @@ class CoreSettings(SettingsGroup):
     incidents_per_hour: int = _setting("INCIDENTS_PER_HOUR", 12, kinds.count(1, 3600))
     """How many incidents there may be at once, and how many more in an hour: a token bucket."""
 
+    host_incidents: bool = _setting("HOST_INCIDENTS", True, kinds.flag())
+    """Whether the processes of one service on one host make one incident together, and share
+    cooldowns and budget. They have their rings in one directory, and their incidents, too."""
+
     endpoint: str | None = _setting("ENDPOINT", None, kinds.or_unset(place_kinds.url()))
     """Where incidents are sent. Unset: where the application's own exporter sends, else
     `OTEL_EXPORTER_OTLP_TRACES_ENDPOINT`, else `OTEL_EXPORTER_OTLP_ENDPOINT`."""

@@ -21,11 +21,13 @@ from otel_flight.incidents.spool.spool import Spool
 from otel_flight.recording.session import RecordingSession
 from otel_flight.ring.cleanup import remove_old_dead_rings
 from otel_flight.running.process_facts import ProcessFacts
+from otel_flight.running.succession.host import forget_if_alone, shared_gate
 from otel_flight.running.succession.known_latency import KnownLatency
 from otel_flight.running.succession.recovery import Recovery
 from otel_flight.running.worker import Worker
 from otel_flight.triggers.gate.death import death_firing
 from otel_flight.triggers.gate.gate import Gate
+from otel_flight.triggers.gate.shared_file import SharedFile
 from otel_flight.triggers.latency.learned import LearnedLimits
 
 
@@ -56,9 +58,12 @@ class Succession:
         clock: Clock,
         guard: Guard,
     ) -> None:
+        self._settings = settings
         self._session = session
         self._facts = facts
         self._spool = spool
+        self._gate = gate
+        self._guard = guard
         self._submit = worker.submit
         self._latency = KnownLatency(learned, lambda: spool.directory, worker.submit, clock, guard)
         self._recovery: Recovery | None = None
@@ -74,14 +79,20 @@ class Succession:
             )
             self._recovery = Recovery(recoverer, self._own_ring, worker.submit, clock, guard)
         self._has_begun = False
+        self._shared: SharedFile | None = None
 
     def begin(self) -> None:
         """Take over what there is, now that the service is known."""
         self._has_begun = True
+        path = self._own_ring()
+        if path is not None and self._settings.host_incidents:
+            with self._guard.swallow("share gate"):
+                service, spool = self._facts.service_name, self._spool.directory
+                self._shared = shared_gate(path, service, spool)
+                self._gate.share(self._shared)
         # On the worker's thread, which may wait for a slow disk; it delivers what is there, too.
         self._submit(self._spool.prepare)
         self._latency.begin(self._facts.service_name)
-        path = self._own_ring()
         if path is not None:
             self.look()
             self._submit(partial(_clean_up, path.parent))
@@ -95,6 +106,13 @@ class Succession:
     def end(self) -> None:
         """Let what was learned be kept."""
         self._latency.end()
+
+    def leave(self) -> None:
+        """Take away what processes of the service share, if this is the last one."""
+        path = self._own_ring()
+        if path is not None and self._shared is not None:
+            with self._guard.swallow("leave gate"):
+                forget_if_alone(self._shared, path, self._facts.service_name)
 
     def _own_ring(self) -> Path | None:
         ring = self._session.ring

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final
+
+import msgspec
 
 from otel_flight.triggers.gate.firing import Firing
 from otel_flight.triggers.gate.severity import Severity
@@ -17,28 +18,28 @@ _SURVIVED_LONGEST_NS: Final = 24 * _LONGEST_NS
 _MAX_CAUSES: Final = 1024
 
 
-@dataclass
-class _History:
+class CauseHistory(msgspec.Struct):
+    """When a cause was told, and fired last; how long it cools down, and which incident told it."""
+
     told_ns: int
     fired_ns: int
     cooldown_ns: int
     incident_id: str
 
 
-class Cooldowns:
+class Cooldowns(msgspec.Struct):
     """When each cause was told and fired last. The gate's lock guards it.
 
     A cause that goes on fires again and again: its cooldown doubles each time that it is told. It
     begins anew once nothing was heard of it for twice as long.
     """
 
-    def __init__(self, cooldown_ns: int) -> None:
-        self._cooldown_ns = cooldown_ns
-        self._causes: dict[tuple[str, ...], _History] = {}
+    cooldown_ns: int
+    causes: dict[tuple[str, ...], CauseHistory] = {}
 
     def is_cooling_down(self, firing: Firing, now_ns: int) -> bool:
         """Return whether a cause was told too lately to be told again, by another incident."""
-        known = self._causes.get(firing.fingerprint)
+        known = self.causes.get(firing.fingerprint)
         if known is None or now_ns - known.told_ns >= known.cooldown_ns:
             return False
         known.fired_ns = now_ns
@@ -46,24 +47,24 @@ class Cooldowns:
 
     def was_heard_of(self, firing: Firing, now_ns: int) -> bool:
         """Return whether a cause has fired within the last hour."""
-        known = self._causes.get(firing.fingerprint)
+        known = self.causes.get(firing.fingerprint)
         return known is not None and now_ns - known.fired_ns < _LONGEST_NS
 
     def tell(self, firing: Firing, incident_id: str, now_ns: int) -> None:
         """Begin the cooldown of a cause that an incident tells of, forgetting the oldest cause."""
-        known = self._causes.pop(firing.fingerprint, None)
+        known = self.causes.pop(firing.fingerprint, None)
         if known is not None and known.incident_id == incident_id:
             known.fired_ns = now_ns
         else:
             cooldown_ns = self._next_ns(firing, known, now_ns)
-            known = _History(now_ns, now_ns, cooldown_ns, incident_id)
-        self._causes[firing.fingerprint] = known
-        if len(self._causes) > _MAX_CAUSES:
-            del self._causes[next(iter(self._causes))]
+            known = CauseHistory(now_ns, now_ns, cooldown_ns, incident_id)
+        self.causes[firing.fingerprint] = known
+        if len(self.causes) > _MAX_CAUSES:
+            del self.causes[next(iter(self.causes))]
 
-    def _next_ns(self, firing: Firing, known: _History | None, now_ns: int) -> int:
+    def _next_ns(self, firing: Firing, known: CauseHistory | None, now_ns: int) -> int:
         is_survived = firing.severity is Severity.SURVIVED
-        first_ns = self._cooldown_ns * (_SURVIVED if is_survived else 1)
+        first_ns = self.cooldown_ns * (_SURVIVED if is_survived else 1)
         if known is None or now_ns - known.fired_ns >= 2 * known.cooldown_ns:
             return first_ns
         longest_ns = _SURVIVED_LONGEST_NS if is_survived else _LONGEST_NS

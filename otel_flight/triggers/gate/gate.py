@@ -6,24 +6,32 @@ next incident tells how many there were.
 
 from __future__ import annotations
 
+import contextlib
+import os
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from otel_flight.clock import Clock
 from otel_flight.native import allocate_lock
 from otel_flight.settings.fields import CoreSettings
-from otel_flight.triggers.gate.budget import Budget
-from otel_flight.triggers.gate.cooldowns import Cooldowns
 from otel_flight.triggers.gate.firing import Firing
-from otel_flight.triggers.gate.refusals import RefusalLog, Refusals
+from otel_flight.triggers.gate.refusals import Refusals
+from otel_flight.triggers.gate.shared_file import SharedFile
+from otel_flight.triggers.gate.state import GateState, JoinedCause, OpenAnywhere, decoded
 
 OPENED: Final = "opened"
 JOINED: Final = "joined"
 COOLDOWN: Final = "cooldown"
 BACKOFF: Final = "backoff"
 BUDGET: Final = "budget"
+
+PATIENCE_SECONDS: Final = 0.02
+"""A thread of ours waits so long for another process that decides, which takes less than 1 ms."""
+_LATE_NS: Final = 1_000_000_000
+"""An incident of another process that is open for so much longer than its tail is joined no more:
+that process hangs, or is dead."""
 
 
 @dataclass(frozen=True)
@@ -45,34 +53,49 @@ class Gate:
     """Firings by cause over time. `_lock` guards all fields; held for a few dictionary steps.
 
     Not for hot paths: triggers leave their firings in an inbox and the ticker asks the gate. Only
-    the manual trigger asks from application threads.
+    the manual trigger asks from application threads. A gate that is shared decides by a file, for
+    all processes of a service on this host; when another process does not let go of that, or it
+    cannot be used, by what it knows itself.
 
     Attributes:
         is_full: whether enough incidents wait to be written: none is opened meanwhile.
     """
 
     def __init__(self, settings: CoreSettings, clock: Clock, new_id: Callable[[], str]) -> None:
+        self._settings = settings
         self._clock = clock
         self._new_id = new_id
         self._lock = allocate_lock()
-        self._cooldowns = Cooldowns(int(settings.cooldown_seconds * 1e9))
-        self._budget = Budget(settings.incidents_per_hour, clock.monotonic_ns())
-        self._refusals = RefusalLog()
+        self._state = GateState.new(settings, clock.monotonic_ns())
+        self._file: SharedFile | None = None
         self._not_before_ns = 0
         self._open_id: str | None = None
         self._counts: Counter[tuple[str, str]] = Counter()
         self.is_full = False
 
-    def decide(self, firing: Firing) -> Verdict | None:
-        """Return the verdict; None when the gate is busy, which only re-entrance can cause.
+    def share(self, file: SharedFile | None) -> None:
+        """Decide together with the other processes that use this file; None: alone."""
+        with self._lock:
+            self._file = file
+
+    def decide(self, firing: Firing, patience_seconds: float = 0.0) -> Verdict | None:
+        """Return the verdict; None when the gate is busy: it is to be asked again, by the ticker.
 
         A signal handler or a finalizer may ask while the same thread is inside: it does not wait
         for itself longer than 50 ms.
+
+        Args:
+            firing: what fired.
+            patience_seconds: how long to wait for another process; then it is decided without it.
+                0, as for an application's thread: not at all.
         """
         if not self._lock.acquire(timeout=0.05):
             return None
         try:
-            verdict = self._decide(firing)
+            with self._shared_state(patience_seconds) as state:
+                if state is None:
+                    return None
+                verdict = self._decide(state, firing)
             self._counts[firing.trigger, verdict.outcome] += 1
             return verdict
         finally:
@@ -81,24 +104,33 @@ class Gate:
     def admits(self, firing: Firing) -> bool:
         """Return whether a firing makes an incident by itself, which is over already.
 
-        It waits for the lock, and joins no other incident.
+        It waits for the lock, and joins no other incident. Not for an application's thread.
         """
-        with self._lock:
-            refusal = self._refusal(firing, self._clock.monotonic_ns())
+        with self._lock, self._shared_state(PATIENCE_SECONDS) as state:
+            if state is None:
+                return False
+            now = self._clock.monotonic_ns()
+            refusal = self._refusal(state, firing, now)
             self._counts[firing.trigger, refusal or OPENED] += 1
             if refusal is not None:
-                self._refusals.add(firing)
+                state.refusals.add(firing)
                 return False
             incident_id = self._new_id()
-            self._cooldowns.tell(firing, incident_id, self._clock.monotonic_ns())
-            self._budget.charge(incident_id, firing.severity)
+            state.cooldowns.tell(firing, incident_id, now)
+            state.budget.charge(incident_id, firing.severity)
             return True
 
-    def closed(self, incident_id: str) -> None:
-        """Note that the incident is no longer open: the next firing does not join it."""
+    def closed(self, incident_id: str) -> Sequence[JoinedCause]:
+        """Note that the incident is no longer open: the next firing does not join it.
+
+        Returns:
+            What joined it in other processes.
+        """
         with self._lock:
             if self._open_id == incident_id:
                 self._open_id = None
+            with self._shared_state(PATIENCE_SECONDS) as state:
+                return () if state is None else state.close(incident_id)
 
     def give_back(self, incident_id: str, pause_seconds: float) -> None:
         """Return the budget of an incident that could not be kept, and open none for a while.
@@ -107,36 +139,68 @@ class Gate:
         each of which takes the work of a whole window.
         """
         with self._lock:
-            self._budget.give_back(incident_id)
             self._not_before_ns = self._clock.monotonic_ns() + int(pause_seconds * 1e9)
+            with self._shared_state(PATIENCE_SECONDS) as state:
+                if state is not None:
+                    state.budget.give_back(incident_id)
 
     def counts(self) -> dict[tuple[str, str], int]:
-        """Return how many firings had each outcome, by trigger and outcome.
+        """Return how many firings of this process had each outcome, by trigger and outcome.
 
         Takes no lock: a finalizer or signal handler may ask within `decide`.
         """
         return dict(self._counts)
 
-    def _decide(self, firing: Firing) -> Verdict:
+    @contextlib.contextmanager
+    def _shared_state(self, patience_seconds: float) -> Iterator[GateState | None]:
+        """Hold what all processes know, and keep what is made of it.
+
+        Yields:
+            Only what this one knows, where the file cannot be had; None: it can in a moment.
+        """
+        with contextlib.ExitStack() as stack:
+            held = None
+            if self._file is not None:
+                try:
+                    held = stack.enter_context(self._file.held(patience_seconds))
+                    if held is None and not patience_seconds:
+                        yield None
+                        return
+                    self._state = (held and decoded(held.read())) or self._state
+                except OSError:  # its directory is gone, say
+                    held = None
+            self._state.go_by(self._settings)
+            yield self._state
+            if held is not None:
+                with contextlib.suppress(OSError):  # full: what is there is no longer whole
+                    held.write(self._state.encoded())
+
+    def _decide(self, state: GateState, firing: Firing) -> Verdict:
         now = self._clock.monotonic_ns()
-        if self._open_id is not None:
-            self._cooldowns.tell(firing, self._open_id, now)
-            self._budget.joined(self._open_id, firing.severity)
-            return Verdict(JOINED, self._open_id)
-        refusal = self._refusal(firing, now)
+        open_id = self._open_id
+        if open_id is None and state.opened is not None and now < state.opened.until_ns:
+            open_id = state.opened.incident_id
+            state.opened.join(firing, os.getpid())
+        if open_id is not None:
+            state.cooldowns.tell(firing, open_id, now)
+            state.budget.joined(open_id, firing.severity)
+            return Verdict(JOINED, open_id)
+        refusal = self._refusal(state, firing, now)
         if refusal is not None:
-            self._refusals.add(firing)
+            state.refusals.add(firing)
             return Verdict(refusal, None)
         self._open_id = self._new_id()
-        self._cooldowns.tell(firing, self._open_id, now)
-        self._budget.charge(self._open_id, firing.severity)
-        return Verdict(OPENED, self._open_id, self._refusals.take())
+        until_ns = now + int(self._settings.tail_seconds * 1e9) + _LATE_NS
+        state.opened = OpenAnywhere(self._open_id, os.getpid(), until_ns)
+        state.cooldowns.tell(firing, self._open_id, now)
+        state.budget.charge(self._open_id, firing.severity)
+        return Verdict(OPENED, self._open_id, state.refusals.take())
 
-    def _refusal(self, firing: Firing, now_ns: int) -> str | None:
+    def _refusal(self, state: GateState, firing: Firing, now_ns: int) -> str | None:
         """Return why a firing opens no incident; None: it does."""
-        if self._cooldowns.is_cooling_down(firing, now_ns):
+        if state.cooldowns.is_cooling_down(firing, now_ns):
             return COOLDOWN
         if self.is_full or now_ns < self._not_before_ns:
             return BACKOFF
-        is_new = not self._cooldowns.was_heard_of(firing, now_ns)
-        return None if self._budget.allows(firing.severity, now_ns, is_new=is_new) else BUDGET
+        is_new = not state.cooldowns.was_heard_of(firing, now_ns)
+        return None if state.budget.allows(firing.severity, now_ns, is_new=is_new) else BUDGET

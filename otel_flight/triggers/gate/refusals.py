@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import dataclass
 from typing import Final
+
+import msgspec
 
 from otel_flight.triggers.gate.firing import Firing
 
@@ -25,25 +26,24 @@ class Refusals:
     causes: dict[str, int]
 
 
-class RefusalLog:
+class RefusalLog(msgspec.Struct):
     """Counts what is refused. The gate's lock guards it."""
 
-    def __init__(self) -> None:
-        self._firings = 0
-        self._causes: Counter[str] = Counter()
+    firings: int = 0
+    causes: dict[str, int] = {}
 
     def add(self, firing: Firing) -> None:
         """Count a firing."""
-        self._firings += 1
+        self.firings += 1
         title = firing.title
-        if title in self._causes or len(self._causes) < _MOST_CAUSES:
-            self._causes[title] += 1
+        if title in self.causes or len(self.causes) < _MOST_CAUSES:
+            self.causes[title] = self.causes.get(title, 0) + 1
 
     def take(self) -> Refusals | None:
         """Return what was refused since the last call; None: nothing was."""
-        if not self._firings:
+        if not self.firings:
             return None
-        taken = Refusals(self._firings, dict(self._causes.most_common()))
-        self._firings = 0
-        self._causes.clear()
+        by_count = sorted(self.causes.items(), key=lambda each: -each[1])  # stable
+        taken = Refusals(self.firings, dict(by_count))
+        self.firings, self.causes = 0, {}
         return taken

@@ -19,7 +19,7 @@ from opentelemetry.sdk.trace import TracerProvider
 import otel_flight
 provider = TracerProvider(resource=Resource.create({"service.name": sys.argv[1]}))
 recorder = otel_flight.install(
-    tracer_provider=provider, tick_seconds=0.01, tail_seconds=0, export="off",
+    tracer_provider=provider, tick_seconds=0.01, tail_seconds=float(sys.argv[3]), export="off",
     external_trigger=sys.argv[2] == "on", window_bytes="512KiB", runtime_bytes="128KiB",
 )
 recorder.start()  # else recording begins beside what follows
@@ -31,9 +31,9 @@ signal.pause()
 
 
 @contextmanager
-def service(name: str = "shop", external: str = "on") -> Iterator[ServiceProcess]:
+def service(name: str = "shop", external: str = "on", tail: float = 0) -> Iterator[ServiceProcess]:
     """Run a service that records, until the block ends."""
-    with ServiceProcess(["-c", SERVICE, name, external]) as process:
+    with ServiceProcess(["-c", SERVICE, name, external, str(tail)]) as process:
         process.wait_for_output("ready")
         yield process
 
@@ -74,12 +74,13 @@ def test_a_refusal_has_its_own_exit_code() -> None:
 
 
 def test_all_processes_of_the_service_are_asked() -> None:
-    """Two workers answer, another service does not."""
-    with service() as first, service() as second, service("other"):
+    """Two workers answer with the incident that they have together, another service does not."""
+    with service(tail=5) as first, service(tail=5) as second, service("other"):
         replies = run("trigger", "--service", "shop", "--reason", "deploy", "--json").json()
 
     assert {reply["pid"] for reply in replies} == {first.pid, second.pid}
-    assert {reply["outcome"] for reply in replies} == {"opened"}
+    assert {reply["outcome"] for reply in replies} == {"opened", "joined"}
+    assert len({reply["incident_id"] for reply in replies}) == 1
 
 
 def test_a_service_that_does_not_answer_is_not_waited_for_for_ever() -> None:

@@ -284,7 +284,7 @@ def test_very_many_causes_are_not_all_remembered() -> None:
     for number in range(1100):
         assert bench.incident(str(number)) == OPENED
 
-    assert len(bench.gate._cooldowns._causes) == 1024
+    assert len(bench.gate._state.cooldowns.causes) == 1024
     assert bench.incident("1099") == COOLDOWN
     assert bench.incident("0") == OPENED
 
