@@ -1,7 +1,8 @@
 """Records without a pause until it is killed, saying how far it has come.
 
 Arguments: how many threads record; `forks` (optional): fork a child first, which records nothing
-and only waits. Says `ready RING PID...` at first, then `THREAD NUMBER` for spans that have ended.
+and only waits; `large` (optional): into a window that is not full before long. Says `ready RING
+PID...` at first, then `THREAD NUMBER` for spans that have ended.
 """
 
 from __future__ import annotations
@@ -39,16 +40,19 @@ def record(provider: TracerProvider, thread: int) -> None:
             say(f"{thread} {number}")
 
 
-def main(threads: int, forks: bool) -> None:
+def main(threads: int, *how: str) -> None:
     """Record until killed."""
     provider = TracerProvider()
     recorder = otel_flight.install(
-        tracer_provider=provider, window_bytes="1MiB", error_span="off", slow_root_seconds=None
+        tracer_provider=provider,
+        window_bytes="64MiB" if "large" in how else "1MiB",
+        error_span="off",
+        slow_root_seconds=None,
     )
     assert recorder is not None
     hung = provider.get_tracer("hung").start_span("hung", attributes={"why": "waits"})
     children = []
-    if forks:
+    if "forks" in how:
         pid = os.fork()
         if pid == 0:
             time.sleep(60)
@@ -62,4 +66,4 @@ def main(threads: int, forks: bool) -> None:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]), "forks" in sys.argv)
+    main(int(sys.argv[1]), *sys.argv[2:])
