@@ -26,6 +26,7 @@ from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 _MODULES = (
     "otel_flight._last_signal",
     "otel_flight.interpreter._frames",
+    "otel_flight.interpreter._hang_watch",
     "otel_flight.interpreter._recursion",
     "otel_flight.recording.encoding._hot_path",
     "otel_flight.recording.light._current_span",

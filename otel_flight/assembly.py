@@ -43,6 +43,7 @@ from otel_flight.sources import (
     event_loop,
     exceptions,
     gc_pauses,
+    last_stacks,
     log_records,
     pressure,
     process_vitals,
@@ -80,6 +81,7 @@ SOURCES: Final[tuple[SourceDescription, ...]] = (
     descheduling.SOURCE,
     cpu_throttling.SOURCE,
     pressure.SOURCE,
+    last_stacks.SOURCE,
 )
 """The sources of runtime events stand in the order of their lanes in an incident's trace."""
 
@@ -141,6 +143,7 @@ class Settings(
     process_vitals.ProcessSettings,
     descheduling.DeschedulingSettings,
     cpu_throttling.ThrottlingSettings,
+    last_stacks.LastStacksSettings,
     error_span.ErrorSpanSettings,
     slow_open_root.SlowOpenRootSettings,
     stuck_span.StuckSpanSettings,

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from otel_flight.interpreter.places import Place
+from otel_flight.records.records import Frame
 
 _PACKAGE: Final = str(Path(__file__).parent.parent) + os.sep
 _COMMANDS: Final = f"{_PACKAGE}cli{os.sep}"
@@ -32,4 +33,6 @@ def without_ours(places: Sequence[Place]) -> list[Place]:
 
 def _file(place: Place) -> str:
     where = place[0]
+    if isinstance(where, Frame):
+        return where.file
     return where if isinstance(where, str) else where.co_filename

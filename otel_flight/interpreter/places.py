@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from types import CodeType
 
-Place = tuple[CodeType | str, int]
+from otel_flight.records.records import Frame
+
+Place = tuple[CodeType | Frame | str, int]
 """A place is code and a line in it. A text stands for what has no code, such as the lock or the
-future that is waited for, with line 0."""
+future that is waited for, with line 0; a frame for code that is only known by its name."""
 
 
 def qualified_name(code: CodeType) -> str:

@@ -26,6 +26,17 @@ USUAL: Final = "flight_recorder.usual_ns"
 """It says in nanoseconds how long 99 % of the local roots of that name take at most."""
 DEAD_PROCESS: Final = "flight_recorder.dead_process"
 """It is the process id of a process that died."""
+CRASH: Final = "flight_recorder.crash"
+"""It says what a process crashed of: `Segmentation fault`, say."""
+CRASH_DEPTH: Final = "flight_recorder.crash.depth"
+"""It says how many calls deep the crash was, of 100 that are told at most."""
+CALLER: Final = "flight_recorder.caller"
+"""It is the application's own function that called the one which is named, with file and line."""
+SILENT: Final = "flight_recorder.silent_ns"
+"""It says in nanoseconds for how long the recorder's thread had no turn before its process died."""
+EXIT_STATUS: Final = "flight_recorder.exit_status"
+"""It says how a process that died ended: its exit code; of one that a signal killed, that signal's
+number, negative."""
 RARE_VALUE: Final = "flight_recorder.rare_value"
 """It is the value of an attribute that was not seen for an hour."""
 
@@ -42,6 +53,10 @@ SAMPLES: Final = "flight_recorder.samples"
 ONGOING: Final = "flight_recorder.ongoing"
 """It is true on what had not ended. Another event of the same source, thread and start may tell the
 end."""
+
+WITHOUT_GIL: Final = "flight_recorder.without_gil"
+"""It is true on a stack that was written by the last means: while nobody could take the GIL, or in
+a crash."""
 
 LOOP: Final = "flight_recorder.loop"
 """It is the class of an event loop."""

@@ -29,6 +29,10 @@ CONTAINER_MEMORY_HELD: Final = "flight_recorder.container.memory.held"
 """It counts those of these bytes that the kernel cannot take back as file cache."""
 CONTAINER_MEMORY_LIMIT: Final = "flight_recorder.container.memory.limit"
 
+OOM_KILLS: Final = "flight_recorder.container.oom_kills"
+"""It counts how often the kernel killed a process of the container as memory ran out; of a process
+that died so, how often that was since it was last seen."""
+
 CPU_LIMIT: Final = "flight_recorder.container.cpu.limit"
 """It says how many CPUs the control group may use, such as 0.5."""
 THROTTLED_PERIODS: Final = "flight_recorder.throttled.periods"

@@ -75,6 +75,11 @@ class RecordingSession:
         self.ring = Ring(placed.backing, self.lanes, segments, facts)
         return placed
 
+    @property
+    def ring_path(self) -> Path | None:
+        """Where the ring's file is; None when there is none."""
+        return None if self.ring is None else self.ring.backing.path
+
     def checkpoint_open_spans(self) -> None:
         """Record spans open for more than a tick, so that a killed process still shows them."""
         self.open_spans.bound()

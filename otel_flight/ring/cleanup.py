@@ -9,9 +9,11 @@ from typing import Final
 
 from otel_flight.clock import wall_ns
 from otel_flight.errors import NotARing
+from otel_flight.ring.dead_rings import CLAIMED_SUFFIX
 from otel_flight.ring.file import RING_SUFFIX, is_owner_alive
 from otel_flight.ring.layout import WORD
 from otel_flight.ring.reader import RingReader
+from otel_flight.ring.stacks_file import STACKS_SUFFIX
 
 _MAKING_SECONDS: Final = 60.0
 """A ring without a beginning is being made for at most so many seconds."""
@@ -29,7 +31,16 @@ def remove_old_dead_rings(directory: Path, keep: int = KEPT_DEAD_RINGS) -> int:
     removed = dead[keep:] + list(filter(_is_unfinished, directory.glob(f"*{RING_SUFFIX}")))
     for path in removed:
         path.unlink(missing_ok=True)
+    _remove_orphans(directory)
     return len(removed)
+
+
+def _remove_orphans(directory: Path) -> None:
+    """Remove the files of last stacks whose rings are gone."""
+    for path in directory.glob(f"*{STACKS_SUFFIX}"):
+        # In this order: a ring that is claimed meanwhile has its new name by then.
+        if not any(path.with_suffix(each).exists() for each in (RING_SUFFIX, CLAIMED_SUFFIX)):
+            path.unlink(missing_ok=True)
 
 
 def _is_dead(path: Path) -> bool:

@@ -12,6 +12,7 @@ from otel_flight.errors import NotARing
 from otel_flight.ring.file import RING_SUFFIX, is_owner_alive
 from otel_flight.ring.layout import WORD
 from otel_flight.ring.reader import RingHeader, RingReader
+from otel_flight.ring.stacks_file import stacks_path
 
 CLAIMED_SUFFIX: Final = ".claimed"
 """A ring has this end of its name while, and after, a process makes an incident of it: no other
@@ -19,6 +20,9 @@ process takes it for one that is still to be looked at, unless that one died ove
 
 _START_TIME: Final = 19
 """The start of a process is this field of its `stat`, counted behind its name."""
+_EXIT_STATUS: Final = 49
+"""The status that it ended with is this field of it."""
+_ZOMBIE: Final = "Z"
 
 
 def dead_rings(directories: Iterable[Path]) -> list[Path]:
@@ -38,6 +42,8 @@ def dead_rings(directories: Iterable[Path]) -> list[Path]:
 def claimed_ring(path: Path) -> Iterator[RingReader | None]:
     """Hold a dead process's ring, and remove it in the end, unless the block raises.
 
+    With it goes the file of its last stacks.
+
     Yields:
         The ring; None: its process lives, or another one has it.
 
@@ -54,8 +60,9 @@ def claimed_ring(path: Path) -> Iterator[RingReader | None]:
         except OSError as error:
             raise NotARing(path, error.strerror or str(error)) from error
         yield reader
-        with contextlib.suppress(OSError):
-            kept.unlink()
+        for each in (kept, stacks_path(path)):
+            with contextlib.suppress(OSError):
+                each.unlink()
 
 
 def _is_free(path: str) -> bool:
@@ -74,10 +81,31 @@ def _is_free(path: str) -> bool:
 
 def is_replaced(header: RingHeader) -> bool:
     """Return whether the process of a ring lives on as another program: by `exec`, say."""
+    stat = _stat_of(header)
+    return bool(stat) and stat[0] != _ZOMBIE
+
+
+def exit_status(header: RingHeader) -> int | None:
+    """Return how the process of a ring ended, while its parent has not asked for that yet.
+
+    Returns:
+        Its exit code, or the negative number of the signal that killed it; None: nobody can tell.
+    """
+    stat = _stat_of(header)
+    try:
+        if not stat or stat[0] != _ZOMBIE:
+            return None
+        return os.waitstatus_to_exitcode(int(stat[_EXIT_STATUS]))
+    except (ValueError, IndexError):
+        return None
+
+
+def _stat_of(header: RingHeader) -> list[str]:
+    """Return what the kernel says of a process behind its name; nothing when it is gone."""
     try:
         stat = Path(f"/proc/{header.pid}/stat").read_text(encoding="ascii", errors="replace")
-        started_ticks = int(stat.rpartition(")")[2].split()[_START_TIME])
+        fields = stat.rpartition(")")[2].split()
+        started_ns = int(fields[_START_TIME]) * 1_000_000_000 // os.sysconf("SC_CLK_TCK")
     except (OSError, ValueError, IndexError):
-        return False
-    started_ns = started_ticks * 1_000_000_000 // os.sysconf("SC_CLK_TCK")
-    return started_ns <= header.created_monotonic_ns
+        return []
+    return fields if started_ns <= header.created_monotonic_ns else []

@@ -67,7 +67,7 @@ class Backing:
     def _is_taken(self, descriptor: int) -> bool:
         """Return whether a number of ours is now another file's."""
         try:
-            return _identity_of(descriptor) != self.identity
+            return identity_of(descriptor) != self.identity
         except OSError:
             return False
 
@@ -87,11 +87,11 @@ def create_backing(directory: Path, name: str, size_bytes: int) -> Backing:
     directory_descriptor = open_directory(directory, RingUnavailable)
     flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
     try:
-        descriptor = _raised(os.open(name, flags, 0o600, dir_fd=directory_descriptor))
+        descriptor = raised_descriptor(os.open(name, flags, 0o600, dir_fd=directory_descriptor))
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             _allocate(descriptor, size_bytes)
-            identity = _identity_of(descriptor)
+            identity = identity_of(descriptor)
             memory = _map(descriptor, size_bytes)
         except BaseException:
             os.close(descriptor)
@@ -116,12 +116,12 @@ def _other_descriptor_of(identity: tuple[int, int], known: int) -> int | None:
     with contextlib.suppress(OSError):
         for name in os.listdir("/dev/fd"):  # noqa: PTH208
             with contextlib.suppress(OSError):
-                if int(name) != known and _identity_of(int(name)) == identity:
+                if int(name) != known and identity_of(int(name)) == identity:
                     return int(name)
     return None
 
 
-def _raised(descriptor: int) -> int:
+def raised_descriptor(descriptor: int) -> int:
     """Return a descriptor of the same file with a high number; the given one is closed.
 
     Some programs count on the lowest free number, to put a file in the place of another.
@@ -136,7 +136,8 @@ def _raised(descriptor: int) -> int:
     return raised
 
 
-def _identity_of(descriptor: int) -> tuple[int, int]:
+def identity_of(descriptor: int) -> tuple[int, int]:
+    """Return device and inode of an open file."""
     status = os.fstat(descriptor)
     return status.st_dev, status.st_ino
 

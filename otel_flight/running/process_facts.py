@@ -2,11 +2,25 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from opentelemetry.sdk.resources import Resource
 
 from otel_flight.incidents.spool.spool import Spool
-from otel_flight.ring.facts import SERVICE, SPOOL, SPOOL_PROBLEM
+from otel_flight.interpreter.supervisors import find_supervisor
+from otel_flight.ring.facts import (
+    OOM_COUNTER,
+    OOM_KILLS,
+    SERVICE,
+    SPOOL,
+    SPOOL_PROBLEM,
+    SUPERVISOR,
+    SUPERVISOR_IS_FOR_REQUESTS,
+    SUPERVISOR_LIMIT,
+    SUPERVISOR_TASKS,
+)
 from otel_flight.ring.ring import Ring
+from otel_flight.sources.kernel.oom_kills import oom_counter, oom_kills
 
 
 class ProcessFacts:
@@ -24,7 +38,8 @@ class ProcessFacts:
         self.service_name = service_name
         self._spool = spool
         self._is_identified = False
-        self._told: dict[str, str] = {}
+        self._told: dict[str, Any] = {}
+        self._deadly: dict[str, Any] = {}
 
     @property
     def at_start(self) -> dict[str, str]:
@@ -42,7 +57,9 @@ class ProcessFacts:
         if resource is not None and is_new:
             self._is_identified = True
             self.service_name = str(resource.attributes.get("service.name", self.service_name))
+            self._deadly = _who_may_kill()
         facts = {
+            **self._deadly,
             SERVICE: self.service_name,
             SPOOL: str(self._spool.directory),
             SPOOL_PROBLEM: self._spool.problem,
@@ -51,3 +68,17 @@ class ProcessFacts:
             self._told = facts
             ring.write_facts(facts)
         return is_new
+
+
+def _who_may_kill() -> dict[str, Any]:
+    """Return what tells, when the process has died, whether it was killed, and by whom."""
+    found: dict[str, Any] = {}
+    if supervisor := find_supervisor():
+        found[SUPERVISOR] = supervisor.name
+        found[SUPERVISOR_LIMIT] = supervisor.limit_seconds
+        found[SUPERVISOR_TASKS] = supervisor.tasks
+        found[SUPERVISOR_IS_FOR_REQUESTS] = supervisor.is_for_requests
+    if counter := oom_counter():
+        found[OOM_COUNTER] = counter
+        found[OOM_KILLS] = oom_kills(counter) or 0
+    return found

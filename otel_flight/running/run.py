@@ -91,6 +91,7 @@ class Run:
                 guard=guard,
                 clock=clock,
                 waits=waits,
+                ring_path=lambda: self.session.ring_path,
             ),
         )
         self.gate = Gate(settings, clock, new_incident_id)

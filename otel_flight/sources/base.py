@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from threading import ExceptHookArgs
 from types import FrameType
 from typing import Any, Final, Protocol, runtime_checkable
@@ -91,6 +92,7 @@ class Surroundings:
         guard: for callbacks that run on the application's threads.
         clock: a fake one in tests.
         waits: lets a source look at the ticker's waits.
+        ring_path: returns where the ring's file is; None: it is in memory alone, or not there yet.
     """
 
     settings: CoreSettings
@@ -99,6 +101,7 @@ class Surroundings:
     guard: Guard
     clock: Clock = SYSTEM_CLOCK
     waits: TickWaits = field(default_factory=TickWaits)
+    ring_path: Callable[[], Path | None] = lambda: None
 
 
 @dataclass(frozen=True, kw_only=True)

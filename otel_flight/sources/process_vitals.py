@@ -23,6 +23,7 @@ from otel_flight.settings.declaration import SettingsGroup, setting_field
 from otel_flight.sources.base import SourceDescription, Surroundings
 from otel_flight.sources.kernel.files import read_text
 from otel_flight.sources.kernel.memory_limit import MemoryLimit
+from otel_flight.sources.kernel.oom_kills import oom_counter, oom_kills
 
 _PAGE_BYTES: Final = os.sysconf("SC_PAGE_SIZE") if hasattr(os, "sysconf") else 4096
 _COUNT_FILES_EVERY: Final = 10
@@ -68,6 +69,7 @@ class ProcessVitals:
         self._clock = surroundings.clock
         self._proc = proc
         self._memory_limit = MemoryLimit(proc)
+        self._oom_counter = oom_counter(proc)
         self._open_spans = surroundings.open_spans
         self._used_ns = used_ns
         self._recorded_ns = self._used_until_ns = 0
@@ -120,6 +122,8 @@ class ProcessVitals:
             found[names.CONTAINER_MEMORY_HELD] = container.held
             if container.limit is not None:
                 found[names.CONTAINER_MEMORY_LIMIT] = container.limit
+        if kills := oom_kills(self._oom_counter):
+            found[names.OOM_KILLS] = kills
         return found
 
     def _cpu(self, now_ns: int) -> dict[str, float]:

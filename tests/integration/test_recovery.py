@@ -53,7 +53,7 @@ elif how == "idle":
     time.sleep(0.4)
 elif how == "incident":
     fail()
-    time.sleep(0.4)
+    time.sleep(1)
 elif how == "exec":
     time.sleep(0.3)
     other = "import time; print('!', flush=True); time.sleep(60)"
@@ -137,7 +137,7 @@ def test_the_next_process_tells_of_the_death(
 
 
 def test_an_incident_that_was_open_is_finished_under_its_id(tmp_path: Path) -> None:
-    """With its causes; its process's death is no other incident."""
+    """With its causes; its process's death is the first of them, and no other incident."""
     die("incident")
 
     with living() as process:
@@ -149,7 +149,8 @@ def test_an_incident_that_was_open_is_finished_under_its_id(tmp_path: Path) -> N
             time.sleep(0.05)
         (incident,) = incidents(tmp_path)
 
-    assert [cause.title for cause in incident.manifest.causes] == ["error span GET /broken"]
+    titles = [cause.title for cause in incident.manifest.causes]
+    assert titles == ["process died", "error span GET /broken"]
     assert "GET /broken" in {span.name for span in incident.window.spans()}
     assert incident.manifest.findings
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import NamedTuple
 
 import msgspec
 
@@ -12,8 +13,17 @@ from otel_flight.records.records import OpenSpan, Span, SpanStart
 from otel_flight.ring.reader import Segment
 
 
-def open_at_death(records: Iterable[WindowRecord], died_ns: int) -> tuple[Segment | None, int]:
-    """Return the open spans with the definitions they need, and how many they are.
+class OpenAtDeath(NamedTuple):
+    """The open spans."""
+
+    segment: Segment | None
+    """They, with the definitions they need."""
+    starts: list[SpanStart]
+    """What is recorded of each, oldest first."""
+
+
+def open_at_death(records: Iterable[WindowRecord], died_ns: int) -> OpenAtDeath:
+    """Return the spans that were open.
 
     Args:
         records: of the span lane, oldest first.
@@ -27,7 +37,7 @@ def open_at_death(records: Iterable[WindowRecord], died_ns: int) -> tuple[Segmen
         elif isinstance(record, Span):
             opened.pop(record.span_id, None)
     if not opened:
-        return None, 0
+        return OpenAtDeath(None, [])
     definitions: dict[tuple[str, int], bytes] = {}
     encode = msgspec.msgpack.encode
     # Numbers count within a segment: spans of two may have the same one for other scopes.
@@ -43,7 +53,8 @@ def open_at_death(records: Iterable[WindowRecord], died_ns: int) -> tuple[Segmen
                 definitions["resource", number] = encode(resource)
             definitions["scope", number] = encode(scope)
         spans.append(encode(_open_span(start, number, died_ns)))
-    return open_segment(definitions.values(), spans, died_ns), len(spans)
+    segment = open_segment(definitions.values(), spans, died_ns)
+    return OpenAtDeath(segment, [start for start, _ in opened.values()])
 
 
 def _open_span(start: SpanStart, scope: int, died_ns: int) -> OpenSpan:

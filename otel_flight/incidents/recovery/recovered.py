@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from hashlib import blake2b
+from pathlib import Path
 from typing import Any, Final
 
 import msgspec
@@ -17,10 +18,12 @@ from otel_flight.incidents.frozen_window import FrozenWindow
 from otel_flight.incidents.gil_yields import YieldGil, keep_gil, with_yields
 from otel_flight.incidents.incident import Incident
 from otel_flight.incidents.manifest import Cause, Losses, Manifest
+from otel_flight.incidents.recovery.circumstances import death_attributes
+from otel_flight.incidents.recovery.last_stacks import LastStacks
 from otel_flight.incidents.recovery.open_at_death import open_at_death
 from otel_flight.incidents.window import Window
-from otel_flight.names import attributes as names
 from otel_flight.names import trigger_names
+from otel_flight.names.process_attributes import OOM_KILLS
 from otel_flight.records.decoder import decode_records
 from otel_flight.records.ids import span_text, trace_text
 from otel_flight.records.incident_records import (
@@ -30,10 +33,11 @@ from otel_flight.records.incident_records import (
     IncidentOpened,
     IncidentState,
 )
-from otel_flight.records.records import OpenSpan
+from otel_flight.records.records import RuntimeEvent
 from otel_flight.ring.facts import SERVICE
 from otel_flight.ring.layout import LANE_RUNTIME, LANE_SPANS, LANES
 from otel_flight.ring.reader import RingHeader, RingImage
+from otel_flight.ring.stacks_file import read_stacks, stacks_path
 
 _OVER: Final = frozenset({WRITTEN, DELIVERED})
 
@@ -47,6 +51,8 @@ class DeadProcess:
         unfinished: its incidents that are in no spool, oldest first.
         last_id: its newest incident; empty when there is none.
         closed: those of its incidents whose tails were over.
+        stacks: what it could still write when Python could not run any more.
+        oom_kills: how many processes of its container the kernel had killed, as it last knew.
     """
 
     image: RingImage
@@ -55,20 +61,23 @@ class DeadProcess:
     unfinished: tuple[IncidentOpened, ...]
     last_id: str
     closed: frozenset[str]
+    stacks: LastStacks
+    oom_kills: int
     yield_gil: YieldGil = keep_gil
 
     @classmethod
-    def of(cls, image: RingImage, name: str, yield_gil: YieldGil = keep_gil) -> DeadProcess:
-        """Read the ring of a dead process.
+    def of(cls, image: RingImage, path: Path, yield_gil: YieldGil = keep_gil) -> DeadProcess:
+        """Read the ring of a dead process, and what is beside it.
 
         Args:
             image: the ring.
-            name: the name of its file, without the suffix.
+            path: its file.
             yield_gil: called now and then, so that the process which does this goes on.
         """
         opened: dict[str, IncidentOpened] = {}
         last_id = ""
         closed: set[str] = set()
+        oom_kills = 0
         for segment in image.segments(LANE_RUNTIME):
             for record in decode_records(segment.payload, segment.records).records:
                 if isinstance(record, IncidentOpened):
@@ -77,15 +86,19 @@ class DeadProcess:
                     opened.pop(record.incident_id, None)
                 elif isinstance(record, IncidentState) and record.state == CLOSED:
                     closed.add(record.incident_id)
+                elif isinstance(record, RuntimeEvent):
+                    oom_kills = record.attributes.get(OOM_KILLS, oom_kills)
                 if isinstance(record, IncidentOpened | IncidentState):
                     last_id = max(last_id, record.incident_id)
         return cls(
             image,
             image.header(),
-            name,
+            path.stem,
             tuple(opened.values()),
             last_id,
             frozenset(closed),
+            LastStacks.of(read_stacks(stacks_path(path))),
+            oom_kills,
             yield_gil,
         )
 
@@ -93,6 +106,11 @@ class DeadProcess:
     def service(self) -> str:
         """The name of its service, as far as it knew it."""
         return str(self.header.facts.get(SERVICE, ""))
+
+    @property
+    def died_ns(self) -> int:
+        """When it was last seen alive, by the wall clock."""
+        return max(self.header.heartbeat_wall_ns, self.stacks.seen_ns)
 
     @property
     def has_recorded(self) -> bool:
@@ -118,10 +136,13 @@ class DeadProcess:
         first = dict(zip(LANES, opened.first_records, strict=False))
         incident = self._incident(opened.incident_id, moment, window_seconds, first)
         causes = [each for each in map(_cause_of, opened.causes) if each is not None]
+        opened_ns = (causes[0].time_ns if causes else 0) or opened.opened_ns
+        if opened.incident_id not in self.closed:  # it was open, and this is the worst of them
+            causes.insert(0, self._cause(incident.window))
         manifest = msgspec.structs.replace(
             incident.manifest,
             causes=causes,
-            opened_ns=(causes[0].time_ns if causes else 0) or opened.opened_ns,
+            opened_ns=opened_ns,
             exported_to={
                 str(lane): max(number, covered.get(lane, 0))
                 for lane, number in zip(LANES, opened.exported_to, strict=False)
@@ -136,27 +157,30 @@ class DeadProcess:
         moment = ClockPair(header.heartbeat_wall_ns, header.heartbeat_monotonic_ns)
         digest = blake2b(self.name.encode(), digest_size=3).hexdigest()
         incident = self._incident(_id_at(moment.wall_ns, digest), moment, window_seconds, {})
-        oldest = min(
-            (each.record for each in incident.window.unfinished() if each.record.is_local_root),
-            key=lambda record: record.start_ns,
-            default=None,
-        )
         manifest = msgspec.structs.replace(
             incident.manifest,
-            causes=[self._cause(moment.wall_ns, oldest)],
+            causes=[self._cause(incident.window)],
             exported_to={str(lane.lane): lane.exported_to_record for lane in header.lanes},
             previous_incident_id=self.last_id,
         )
         return Incident(manifest, incident.window)
 
-    def _cause(self, died_ns: int, oldest: Any) -> Cause:
+    def _cause(self, window: Window) -> Cause:
+        oldest = min(
+            (each.record for each in window.unfinished() if each.record.is_local_root),
+            key=lambda record: record.start_ns,
+            default=None,
+        )
         cause = Cause(
             trigger=trigger_names.PROCESS_DIED,
             reason="process died",
-            time_ns=died_ns,
-            attributes={names.DEAD_PROCESS: self.header.pid},
+            time_ns=self.died_ns,
+            attributes={
+                **death_attributes(self.header, self.oom_kills, self.died_ns),
+                **self.stacks.attributes(),
+            },
         )
-        if not isinstance(oldest, OpenSpan):
+        if oldest is None:
             return cause
         return msgspec.structs.replace(
             cause,
@@ -175,10 +199,13 @@ class DeadProcess:
         header = self.header
         frozen = FrozenWindow(self.image, moment, window_seconds, self.yield_gil, first_records)
         segments = frozen.segments()
-        closed_ns = max(header.heartbeat_wall_ns, moment.wall_ns)
-        open_segment, open_count = open_at_death(
+        closed_ns = max(self.died_ns, moment.wall_ns)
+        open_segment, starts = open_at_death(
             with_yields(Window(segments).records(LANE_SPANS), self.yield_gil), closed_ns
         )
+        roots = (each for each in starts if each.is_local_root)
+        if last := self.stacks.segment(roots, segments, closed_ns):
+            segments.append(last)
         coverage = frozen.coverage(LANE_SPANS, closed_ns)
         lanes = header.lanes
         manifest = Manifest(
@@ -191,7 +218,7 @@ class DeadProcess:
             segments=[segment_entry(item) for item in segments],
             open_spans_file=OPEN_SPANS if open_segment is not None else "",
             open_spans_records=open_segment.records if open_segment is not None else 0,
-            open_spans=open_count,
+            open_spans=len(starts),
             window_bytes=sum(len(item.segment.payload) for item in segments),
             losses=Losses(
                 evicted=0 if coverage.is_complete else lanes[LANE_SPANS].evicted_records,

@@ -75,7 +75,7 @@ class Recoverer:
         with claimed_ring(path) as claimed:
             if claimed is None:
                 return None
-            dead = DeadProcess.of(claimed.image, path.stem, self._yield_gil)
+            dead = DeadProcess.of(claimed.image, path, self._yield_gil)
             return self._finish(dead) if dead.unfinished else self._death(dead)
 
     def _finish(self, dead: DeadProcess) -> list[SpoolEntry]:

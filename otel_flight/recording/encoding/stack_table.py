@@ -6,7 +6,6 @@ A hung request has the same stack in every sample.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from types import CodeType
 from typing import Final
 
 import msgspec
@@ -35,7 +34,7 @@ class StackTable(Definitions):
 
     def __init__(self) -> None:
         super().__init__(MAX_STACKS)
-        self._known: dict[tuple[int | str, ...], tuple[int, tuple[CodeType | str, ...]]] = {}
+        self._known: dict[tuple[int | str, ...], tuple[int, tuple[object, ...]]] = {}
 
     def number_of(self, places: Sequence[Place]) -> int:
         """Return the number of a stack, outermost place first."""
@@ -71,6 +70,8 @@ def _encoded(number: int, places: Sequence[Place]) -> bytes:
 
 def _frame(place: Place) -> Frame:
     where, line = place
+    if isinstance(where, Frame):
+        return where
     if isinstance(where, str):
         return Frame(function=where, file="", line=line)
     return Frame(function=qualified_name(where), file=where.co_filename, line=line)

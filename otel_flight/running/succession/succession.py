@@ -77,14 +77,16 @@ class Succession:
                 tell=tell,
                 yield_gil=GilYields().give_up,
             )
-            self._recovery = Recovery(recoverer, self._own_ring, worker.submit, clock, guard)
+            self._recovery = Recovery(
+                recoverer, lambda: session.ring_path, worker.submit, clock, guard
+            )
         self._has_begun = False
         self._shared: SharedFile | None = None
 
     def begin(self) -> None:
         """Take over what there is, now that the service is known."""
         self._has_begun = True
-        path = self._own_ring()
+        path = self._session.ring_path
         if path is not None and self._settings.host_incidents:
             with self._guard.swallow("share gate"):
                 service, spool = self._facts.service_name, self._spool.directory
@@ -109,14 +111,10 @@ class Succession:
 
     def leave(self) -> None:
         """Take away what processes of the service share, if this is the last one."""
-        path = self._own_ring()
+        path = self._session.ring_path
         if path is not None and self._shared is not None:
             with self._guard.swallow("leave gate"):
                 forget_if_alone(self._shared, path, self._facts.service_name)
-
-    def _own_ring(self) -> Path | None:
-        ring = self._session.ring
-        return None if ring is None else ring.backing.path
 
 
 def _clean_up(directory: Path) -> None:

@@ -6,7 +6,7 @@ Those hold every local variable of the program that failed.
 from __future__ import annotations
 
 from collections import deque
-from types import TracebackType
+from types import CodeType, TracebackType
 from typing import Any, Final
 
 from otel_flight.interpreter.places import Place, qualified_name
@@ -43,7 +43,7 @@ def exception_attributes(error: BaseException, *, runs_code: bool = True) -> dic
 def place_attributes(places: list[Place]) -> dict[str, Any]:
     """Return the innermost place of a stack as attributes."""
     for where, line in reversed(places):
-        if not isinstance(where, str):
+        if isinstance(where, CodeType):
             return {
                 FUNCTION: qualified_name(where),
                 FILE: where.co_filename,

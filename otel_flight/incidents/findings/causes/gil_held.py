@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from otel_flight.incidents.evidence.evidence import Evidence
 from otel_flight.incidents.evidence.pauses import Pause
-from otel_flight.incidents.evidence.places import described, frame_in
+from otel_flight.incidents.evidence.places import application_frames, described, frame_in
 from otel_flight.incidents.evidence.stopped_time import (
     LEAST_SHARE,
     pauses_of,
@@ -24,6 +24,7 @@ from otel_flight.names import event_names, source_names
 from otel_flight.names import evidence as keys
 from otel_flight.names import process_attributes as vitals
 from otel_flight.records.ids import trace_text
+from otel_flight.records.records import Frame
 from otel_flight.words import quoted, short_duration
 
 _THROTTLED_SHARE: Final = 0.5
@@ -31,21 +32,21 @@ _THROTTLED_SHARE: Final = 0.5
 
 
 def find_gil_held(evidence: Evidence) -> Finding | None:
-    """Name the function it was in right after it released the GIL, for whom, and how long.
+    """Name the function that held it, for whom, and how long.
 
-    That function held the GIL, or ran just after the one that did: nobody can look before
-    others can run. Silent where the thread is not known, about holds that throttling accounts for
-    (those of garbage collections are pauses of their own), and about one within a call to another
-    service that had to be waited for anyway.
+    Of a hold that was long enough for its stack to be written meanwhile that is sure. Else it is
+    the function that the thread was in right after it released the GIL: that one held it, or ran
+    just after the one that did, as nobody can look before others can run. Silent where the thread
+    is not known, about holds that throttling accounts for (those of garbage collections are pauses
+    of their own), and about one within a call to another service that had to be waited for anyway.
     """
     request = slow_request(evidence)
     if request is None:
         return None
     by_function: defaultdict[tuple[str, str], list[Pause]] = defaultdict(list)
     for pause in pauses_of(evidence, request, event_names.GIL_HELD):
-        attributes = pause.event.record.attributes
-        if names.FUNCTION in attributes and not _is_throttled(evidence, pause.event):
-            frame = frame_in(attributes)
+        frame = _seen_in(evidence, pause.event)
+        if frame is not None and not _is_throttled(evidence, pause.event):
             by_function[frame.function, frame.file].append(pause)
     longest = max(by_function.values(), key=lambda each: stopped_ns(each, request), default=None)
     if longest is None:
@@ -56,18 +57,38 @@ def find_gil_held(evidence: Evidence) -> Finding | None:
         return None
     event = max((pause.event for pause in longest), key=lambda each: each.duration_ns)
     times = f" each of the {len(longest)} times" if len(longest) > 1 else ""
-    place = quoted(described(frame_in(event.record.attributes)), 200)
+    frame = _seen_meanwhile(evidence, event)
+    seen = "meanwhile" if frame else f"right after{times}"
+    frame = frame or frame_in(event.record.attributes)
+    place = quoted(described(frame), 200)
     return Finding(
         rule=RULE.name,
         summary=(
             f"a thread held the interpreter's lock (GIL) for {short_duration(taken)} of the "
             f"{short_duration(request.duration_ns)} of {quoted(request.name)} ({share:.0%}), so "
-            f"that no other could run; right after{times} it was in "
+            f"that no other could run; {seen} it was in "
             f"{place}{_whose(evidence, event, request)}"
         ),
         explained_share=share,
-        evidence=_evidence(event, longest, taken),
+        evidence=_evidence(event, longest, taken, frame),
     )
+
+
+def _seen_in(evidence: Evidence, event: WindowEvent) -> Frame | None:
+    frame = _seen_meanwhile(evidence, event)
+    if frame is None and names.FUNCTION in event.record.attributes:
+        return frame_in(event.record.attributes)
+    return frame
+
+
+def _seen_meanwhile(evidence: Evidence, event: WindowEvent) -> Frame | None:
+    """Return where the holder was while it held the GIL, where its stack was written then."""
+    for each in evidence.events_during(source_names.STACKS, event):
+        is_of_holder = each.record.thread_id == event.record.thread_id
+        if is_of_holder and names.WITHOUT_GIL in each.record.attributes:
+            frames = application_frames(each.frames)
+            return frames[-1] if frames else None
+    return None
 
 
 def _is_throttled(evidence: Evidence, event: WindowEvent) -> bool:
@@ -88,12 +109,12 @@ def _whose(evidence: Evidence, event: WindowEvent, request: WindowSpan) -> str:
     return f", in another request{f', {quoted(name)}' if name else ''}"
 
 
-def _evidence(event: WindowEvent, pauses: Sequence[Pause], taken_ns: int) -> dict[str, Any]:
+def _evidence(
+    event: WindowEvent, pauses: Sequence[Pause], taken_ns: int, frame: Frame
+) -> dict[str, Any]:
     record = event.record
     found = record.attributes
-    place = {
-        name: found[name] for name in (names.FUNCTION, names.FILE, names.LINE) if name in found
-    }
+    place = {names.FUNCTION: frame.function, names.FILE: frame.file, names.LINE: frame.line}
     trace = {keys.TRACE_ID: trace_text(record.trace_id)} if record.trace_id else {}
     return {
         keys.DURATION_NS: taken_ns,

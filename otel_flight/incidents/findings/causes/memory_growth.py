@@ -47,7 +47,9 @@ def find_memory_growth(evidence: Evidence) -> Finding | None:
     cause = evidence.manifest.trigger
     if cause is None:
         return None
-    is_pressure = cause.trigger == trigger_names.MEMORY_PRESSURE
+    is_pressure = (
+        cause.trigger == trigger_names.MEMORY_PRESSURE or vitals.OOM_KILLS in cause.attributes
+    )
     if not is_pressure and cause.attributes.get(exception_attributes.TYPE) != _MEMORY_ERROR:
         return None
     points = [point for point in _points(evidence) if point.time_ns <= cause.time_ns]

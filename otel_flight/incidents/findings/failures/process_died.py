@@ -1,11 +1,12 @@
-"""A process that ended without a word: what it was in the middle of is all that is known."""
+"""A process that died: why, as far as that can be known, and what it was in the middle of."""
 
 from __future__ import annotations
 
 from typing import Any, Final
 
+from otel_flight.incidents.evidence.death import how_it_died
 from otel_flight.incidents.evidence.evidence import Evidence
-from otel_flight.incidents.evidence.places import location, place_of
+from otel_flight.incidents.evidence.places import location, place_in, place_of
 from otel_flight.incidents.evidence.samples import samples_of
 from otel_flight.incidents.findings.rule import Kind, Rule
 from otel_flight.incidents.manifest import Finding
@@ -17,12 +18,18 @@ _MOST_NAMED: Final = 3
 
 
 def find_process_died(evidence: Evidence) -> Finding | None:
-    """Name the requests that died with a process, and what the longest of them was seen doing."""
-    if evidence.cause_of(trigger_names.PROCESS_DIED) is None:
+    """Say what killed a process, in which line, and which requests died with it.
+
+    A crash, or that memory ran out, is known for sure. That a server killed it for its slowness is
+    said where it has a limit, and a request, or the silence of the process, was as long. Where
+    nothing is known, it ended without a word: killed by someone, or by `os._exit`.
+    """
+    cause = evidence.cause_of(trigger_names.PROCESS_DIED)
+    if cause is None:
         return None
     pid = evidence.manifest.process.get("pid", 0)
     requests = sorted((root for root in evidence.roots if root.is_open), key=lambda r: r.start_ns)
-    summary = f"process {pid} ended without a word"
+    summary = f"process {pid} {how_it_died(evidence, cause, requests[0] if requests else None)}"
     place = ""
     if requests:
         named = ", ".join(
@@ -33,10 +40,11 @@ def find_process_died(evidence: Evidence) -> Finding | None:
         died = count(len(requests), "request")
         summary += f", and {died} with it: {named}{f' and {more} more' if more > 0 else ''}"
         place = _last_place(evidence)
-        if place:
+        if place and place not in summary:
             summary += f"; {quoted(requests[0].name)} was last seen in {place}"
     else:
         summary += "; no request was open"
+    place = place_in(cause.attributes) or place
     found: dict[str, Any] = {keys.REQUESTS: len(requests), **location(place)}
     return Finding(rule=RULE.name, summary=summary, evidence=found)
 

@@ -15,7 +15,7 @@ from otel_flight.incidents.evidence.pauses import find_pauses
 from otel_flight.incidents.findings.causes.gil_held import find_gil_held
 from otel_flight.incidents.manifest import Cause, Finding
 from tests.support.findings import evidence_of
-from tests.support.incident_builder import IncidentBuilder
+from tests.support.incident_builder import IncidentBuilder, place
 
 CHECK = {
     "code.function.name": "check",
@@ -102,6 +102,28 @@ def test_the_request_itself(builder: IncidentBuilder) -> None:
 
     assert finding is not None
     assert finding.summary.endswith("`check (shop/names.py:18)`, in this request itself")
+
+
+def test_a_stack_that_was_written_meanwhile_is_better(builder: IncidentBuilder) -> None:
+    """Of the thread that held it: the function after it is not blamed."""
+    slow = builder.request("GET /import", 0, 5_000)
+    for thread_id, function in ((ELSEWHERE, "other"), (threading.get_ident(), "match")):
+        builder.event(
+            "stacks",
+            "running",
+            2_200,
+            thread_id=thread_id,
+            span=slow,
+            attributes={"flight_recorder.without_gil": True},
+            places=[place(function, "/srv/shop/names.py", 7)],
+        )
+    held(builder, 200, 4_700, slow, thread_id=threading.get_ident())
+
+    finding = find(builder, builder.slow(slow, 5_000))
+
+    assert finding is not None
+    assert "; meanwhile it was in `match (shop/names.py:7)`" in finding.summary
+    assert finding.evidence["seen_right_after"]["code.function.name"] == "match"
 
 
 def test_a_thread_without_a_request(builder: IncidentBuilder) -> None:
