@@ -13,7 +13,7 @@ INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 .DEFAULT_GOAL := help
 # Two installations into one environment at the same time break it.
 .NOTPARALLEL:
-.PHONY: help demo test hosts hunt backends test-backends suites torture traffic damage lives lint format bench docs test-matrix newer-pythons sanitize coverage \
+.PHONY: help demo test hosts hunt backends test-backends suites torture traffic scenarios damage lives lint format bench docs test-matrix newer-pythons sanitize coverage \
   wheel test-wheel hooks clean
 
 help: ## Show this list
@@ -55,6 +55,9 @@ traffic: $(VENV)/.dev-installed ## Live through a day with real services, and lo
 
 torture: $(VENV)/.dev-installed ## End a program in every way, on every Python found, and look for its incident (an hour)
 	$(BIN)/python -m tests.torture $(ARGS)
+
+scenarios: $(VENV)/.dev-installed ## Run services with one fault each, and look whether it is named (5 minutes); make scenarios ARGS=twins
+	$(BIN)/python -m tests.faults.unforeseen $(ARGS)
 
 lint: $(VENV)/.dev-installed ## Check style, formatting and types
 	$(BIN)/ruff check .

@@ -128,6 +128,7 @@ def _samples(roots: list[tuple[int, Any]], rounds: int, warm_up: int = 2) -> lis
                     span,
                     thread_id,
                     None if task is None else ref(task),
+                    clock.monotonic_ns(),
                 )
             clock.advance(1.0)
             before = source.samples

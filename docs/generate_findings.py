@@ -29,6 +29,7 @@ from tests.faults import test_span_findings as spans
 from tests.faults import test_stopped_time as stopped_time
 from tests.faults import test_waiting as waiting
 from tests.faults.fault_run import PROGRAMS, Fault, run_with_fault
+from tests.faults.unforeseen.scenarios import BACK_OFF, LONG_SUM, ONE_TENANT
 from tests.support.command_line import run
 from tests.support.limited_group import limited_group
 
@@ -101,8 +102,11 @@ EXAMPLES: Final[Mapping[str, Example]] = {
     "retries": Example(spans.RETRIES),
     "slow_downstream": Example(spans.SLOW_INVENTORY),
     "repeated_child": Example(spans.N_PLUS_ONE),
+    "own_code": Example(LONG_SUM),
+    "own_wait": Example(BACK_OFF),
     "slow_child": Example(spans.LARGE_ARCHIVE),
     "self_time": Example(spans.COSTLY_HASH),
+    "unlike_good_requests": Example(ONE_TENANT),
     "ended_together": Example(spans.STOCK_LOCK),
     "unfinished": Example(spans.LOST_REPLY),
     "requests_in_flight": Example(spans.PILE_UP),

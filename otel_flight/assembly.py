@@ -14,6 +14,8 @@ from otel_flight.incidents.findings.causes.gc_pause import RULE as GC_PAUSE
 from otel_flight.incidents.findings.causes.gil_held import RULE as GIL_HELD
 from otel_flight.incidents.findings.causes.lock_wait import RULE as LOCK_WAIT
 from otel_flight.incidents.findings.causes.memory_growth import RULE as MEMORY_GROWTH
+from otel_flight.incidents.findings.causes.own_code import RULE as OWN_CODE
+from otel_flight.incidents.findings.causes.own_wait import RULE as OWN_WAIT
 from otel_flight.incidents.findings.causes.pool_exhausted import RULE as POOL_EXHAUSTED
 from otel_flight.incidents.findings.causes.repeated_child import RULE as REPEATED_CHILD
 from otel_flight.incidents.findings.causes.retries import RULE as RETRIES
@@ -23,6 +25,9 @@ from otel_flight.incidents.findings.circumstances.requests_in_flight import (
     RULE as REQUESTS_IN_FLIGHT,
 )
 from otel_flight.incidents.findings.circumstances.unfinished import RULE as UNFINISHED
+from otel_flight.incidents.findings.circumstances.unlike_good_requests import (
+    RULE as UNLIKE_GOOD_REQUESTS,
+)
 from otel_flight.incidents.findings.failures.cancelled_from_above import (
     RULE as CANCELLED_FROM_ABOVE,
 )
@@ -122,8 +127,11 @@ RULES: Final[tuple[Rule, ...]] = (
     RETRIES,
     SLOW_DOWNSTREAM,
     REPEATED_CHILD,
+    OWN_CODE,
+    OWN_WAIT,
     SLOW_CHILD,
     SELF_TIME,
+    UNLIKE_GOOD_REQUESTS,
     ENDED_TOGETHER,
     UNFINISHED,
     REQUESTS_IN_FLIGHT,

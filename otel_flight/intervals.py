@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
 from typing import NamedTuple, Protocol
 
 
@@ -57,3 +59,22 @@ def distance_ns(item: Timed, moment_ns: int) -> int:
     if item.start_ns <= moment_ns <= item.end_ns:
         return 0
     return min(abs(item.start_ns - moment_ns), abs(item.end_ns - moment_ns))
+
+
+def without(part: Timed, others: Sequence[Timed]) -> Iterator[Interval]:
+    """Yield what is left of a stretch of time, by start.
+
+    Args:
+        part: the time.
+        others: what is taken away, by start, none of them overlapping another.
+    """
+    reached_ns = part.start_ns
+    first = max(0, bisect_right(others, part.start_ns, key=lambda each: each.start_ns) - 1)
+    for other in islice(others, first, None):
+        if other.start_ns >= part.end_ns:
+            break
+        if other.start_ns > reached_ns:
+            yield Interval(reached_ns, other.start_ns)
+        reached_ns = max(reached_ns, other.end_ns)
+    if reached_ns < part.end_ns:
+        yield Interval(reached_ns, part.end_ns)

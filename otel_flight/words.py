@@ -8,7 +8,7 @@ from typing import Final
 from otel_flight.settings.quantities import format_duration
 
 _KIB = 1024
-_TO_ASCII: Final = str.maketrans("━╸▒╍─┄◀▶├└│…×→", "=-#:~.<>|`|.x>")
+_TO_ASCII: Final = str.maketrans("━╸▒╍╌─┄◀▶├└│…×→", "=-#:.~.<>|`|.x>")
 
 
 def moment(wall_ns: int) -> str:

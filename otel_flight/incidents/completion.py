@@ -119,9 +119,8 @@ def _examined(
     except Exception as error:  # noqa: BLE001  (the incident goes on without)
         guard.note("evidence", error)
         return incident
-    with guard.swallow("findings"):
-        findings = rulebook.findings(evidence, guard)
-        manifest = msgspec.structs.replace(manifest, findings=findings)
+    findings = rulebook.findings(evidence, guard)
+    manifest = msgspec.structs.replace(manifest, findings=findings)
     with guard.swallow("explanations"):
         explanations = explain(evidence)
         manifest = msgspec.structs.replace(manifest, explanations=explanations)

@@ -17,7 +17,14 @@ NAMES = [rule.name for rule in RULES]
 NUMBER = re.compile(r"\d+(?:\.\d+)?(?: ?(?:us|ms|s|m|h|%|MiB|KiB|B)\b)?")
 BAR = re.compile(r"[━▒╍─┄◀▶╸][ ━▒╍─┄◀▶╸]*")
 HEADING = re.compile(r"^(\S.*?) ─+$", re.MULTILINE)
-KNOWN_HEADINGS = ("Findings", "Trace ", "Meanwhile: ", "Requests within ", "What else happened: ")
+KNOWN_HEADINGS = (
+    "Findings",
+    "Where the ",
+    "Trace ",
+    "Meanwhile: ",
+    "Requests within ",
+    "What else happened: ",
+)
 
 
 def form_of(output: str) -> str:

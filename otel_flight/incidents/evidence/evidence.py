@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from statistics import median
 from typing import Final
@@ -20,6 +21,8 @@ from otel_flight.intervals import Timed
 from otel_flight.records.records import Span, SpanStart
 from otel_flight.ring.layout import LANE_SPANS
 
+MOST_TRACES: Final = 8
+"""The spans of at most this many traces are gathered: those of the first causes."""
 _FEWEST_FOR_USUAL: Final = 10
 """With fewer earlier spans, nothing is said of how long spans like them usually take."""
 
@@ -55,13 +58,13 @@ class Evidence:
     Attributes:
         incident: where it comes from.
         roots: all local roots that ended in the window or were open at its end, by start.
-        trace: the spans of the trigger's trace.
-        trigger: the span that the first cause names; None when it names none, or one that is not
-            in the window.
-        slow: the span in the trigger's trace that a cause calls slow; None when no cause does.
-        is_of_failure: whether the first cause is that something failed.
+        cause: the one that is looked at: the first, unless `about` says otherwise.
+        trace: the spans of its trace.
+        trigger: the span that it names; None when it names none, or one that is not in the window.
+        slow: the span in that trace that a cause calls slow; None when no cause does.
+        is_of_failure: whether it is that something failed.
         threads: by the span id of a local root, the thread that it started on.
-        past: how long the ended spans of other traces took.
+        past: how long the ended spans of traces took that are of no cause.
     """
 
     def __init__(
@@ -73,37 +76,51 @@ class Evidence:
         yield_gil: YieldGil = keep_gil,
     ) -> None:
         self.incident = incident
-        cause = self.manifest.trigger
-        self._trace_id = cause.trace if cause is not None else 0
+        self._yield_gil = yield_gil
+        self._failure_triggers = failure_triggers
+        self._slow_triggers = slow_triggers
+        traces = dict.fromkeys(cause.trace for cause in self.manifest.causes if cause.trace)
+        self._spans: dict[int, dict[int, WindowSpan]] = {
+            trace_id: {} for trace_id in list(traces)[:MOST_TRACES]
+        }
         self._roots: dict[int, LocalRoot] = {}
         self.past = PastSpans()
         self.threads: dict[int, int] = {}
-        self.trace = TraceSpans(self._gather_spans(yield_gil))
+        self._gather_spans(yield_gil)
         self._events = self._gather_events(yield_gil)
         self.roots = sorted(self._roots.values(), key=lambda root: root.start_ns)
+        self._look_at(self.manifest.trigger)
+
+    def about(self, cause: Cause) -> Evidence:
+        """Return the same for another cause of the incident."""
+        other = copy.copy(self)
+        other._look_at(cause)
+        return other
+
+    def _look_at(self, cause: Cause | None) -> None:
+        self.cause = cause
+        self.trace = TraceSpans(self._spans.get(cause.trace if cause else 0, {}).values())
         self.trigger = self._span_of(cause) if cause is not None else None
-        self.is_of_failure = cause is not None and cause.trigger in failure_triggers
-        slow = (each for each in self.manifest.causes if each.trigger in slow_triggers)
+        self.is_of_failure = cause is not None and cause.trigger in self._failure_triggers
+        slow = (each for each in self.manifest.causes if each.trigger in self._slow_triggers)
         self.slow = next(filter(None, map(self._span_of, slow)), None)
 
-    def _gather_spans(self, yield_gil: YieldGil) -> Iterable[WindowSpan]:
-        """Go over the spans once, and return those of the trigger's trace."""
+    def _gather_spans(self, yield_gil: YieldGil) -> None:
+        """Go over the spans once, and keep those of the causes' traces."""
         window = self.incident.window
-        spans: dict[int, WindowSpan] = {}
         for item in with_yields(window.records(LANE_SPANS), yield_gil):
             record = item.record
             if isinstance(record, Span):
-                span = WindowSpan(record, item.number, item.scope, item.resource)
-                self._gather_span(span, spans)
+                self._gather_span(WindowSpan(record, item.number, item.scope, item.resource))
             elif isinstance(record, SpanStart):
                 self.threads[record.span_id] = record.thread_id
         for span in window.unfinished():
-            self._gather_span(span, spans)
-        return spans.values()
+            self._gather_span(span)
 
-    def _gather_span(self, span: WindowSpan, of_trace: dict[int, WindowSpan]) -> None:
+    def _gather_span(self, span: WindowSpan) -> None:
         record = span.record
-        if self._trace_id and record.trace_id == self._trace_id:
+        of_trace = self._spans.get(record.trace_id)
+        if of_trace is not None:
             of_trace.setdefault(record.span_id, span)
         elif not span.is_open:
             self.past.add(record)
@@ -120,7 +137,8 @@ class Evidence:
         }
 
     def _span_of(self, cause: Cause) -> WindowSpan | None:
-        return self.trace.get(cause.span) if cause.trace and cause.trace == self._trace_id else None
+        span = self.trace.get(cause.span) if cause.trace else None
+        return span if span is not None and span.record.trace_id == cause.trace else None
 
     @property
     def manifest(self) -> Manifest:
@@ -128,8 +146,8 @@ class Evidence:
         return self.incident.manifest
 
     def cause_of(self, trigger: str) -> Cause | None:
-        """Return the cause that the incident is about if this trigger fired it, else None."""
-        cause = self.manifest.trigger
+        """Return the cause that is looked at if this trigger fired it, else None."""
+        cause = self.cause
         return cause if cause is not None and cause.trigger == trigger else None
 
     @property
@@ -148,6 +166,10 @@ class Evidence:
             for event in self.events(source)
             if event.record.start_ns < when.end_ns and event.record.end_ns >= when.start_ns
         ]
+
+    def spans(self) -> Iterator[WindowSpan]:
+        """Yield all spans of the window, which are decoded once more for that."""
+        return with_yields(self.incident.window.spans(), self._yield_gil)
 
     def request_name(self, trace_id: int) -> str:
         """Return the name of the first local root of a trace, empty when none is known."""

@@ -7,17 +7,21 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import Final
 
+from otel_flight.deadline import OutOfTime
 from otel_flight.guard import Guard
 from otel_flight.incidents.evidence.evidence import Evidence
 from otel_flight.incidents.findings.rule import Kind, Rule
 from otel_flight.incidents.gil_yields import YieldGil, keep_gil
 from otel_flight.incidents.incident import Incident
-from otel_flight.incidents.manifest import Finding
+from otel_flight.incidents.manifest import Cause, Finding
 
 _WEIGHT_OF_CAUSES: Final = 2
 """The share that a cause explains counts so many times as much as the share of a place: a cause
 explains better than the place it worked in, but one that accounts for little is not held up against
 the place where the rest of the time went."""
+
+_MOST: Final = 20
+"""An incident has at most this many findings."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,21 +58,47 @@ class Rulebook:
     def findings(self, evidence: Evidence, guard: Guard | None = None) -> list[Finding]:
         """Return what the rules find, the best explanation first.
 
+        First of the first cause; then of those in other traces, as far as it explains them.
+
         Args:
             evidence: what they look at.
             guard: keeps a failing rule from taking the others with it; None: it raises.
+
+        Raises:
+            OutOfTime: this process ends.
         """
+        found = self._findings(evidence, self.rules, guard)
+        explaining = [rule for rule in self.rules if rule.kind is not Kind.CIRCUMSTANCE]
+        seen = {_what(cause) for cause in evidence.manifest.causes[:1]}
+        for cause in evidence.manifest.causes:
+            if _what(cause) not in seen and len(found) < _MOST:
+                seen.add(_what(cause))
+                found += self._findings(evidence.about(cause), explaining, guard)
+        told = {finding.summary: finding for finding in reversed(found)}
+        return [finding for finding in found if told[finding.summary] is finding][:_MOST]
+
+    def _findings(
+        self, evidence: Evidence, rules: Sequence[Rule], guard: Guard | None
+    ) -> list[Finding]:
         found: list[tuple[tuple[bool, float], Finding]] = []
-        for rule in self.rules:
+        for rule in rules:
             finding = None
-            if guard is None:
+            try:
                 finding = rule.find(evidence)
-            else:
-                with guard.swallow(rule.name):
-                    finding = rule.find(evidence)
+            except OutOfTime:
+                raise
+            except Exception as error:
+                if guard is None:
+                    raise
+                guard.note(rule.name, error)
             if finding is not None:
                 found.append((_rank(rule, finding, evidence), finding))
         return [finding for _, finding in sorted(found, key=lambda each: each[0])]
+
+
+def _what(cause: Cause) -> object:
+    """Return what causes have in common that are explained together: the trace they are in."""
+    return cause.trace or cause.trigger
 
 
 def _rank(rule: Rule, finding: Finding, evidence: Evidence) -> tuple[bool, float]:

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from otel_flight.incidents.evidence.evidence import Evidence, LocalRoot
+from otel_flight.incidents.evidence.stopped_time import slow_request
+from otel_flight.incidents.evidence.time_parts import time_parts
 from otel_flight.incidents.explanations.explanation import explain
 from otel_flight.incidents.findings.rulebook import Rulebook
 from otel_flight.incidents.incident import Incident
@@ -15,6 +17,7 @@ from otel_flight.incidents.spool.delivery_state import DeliveryState
 from otel_flight.incidents.window import WindowEvent, WindowSpan
 from otel_flight.report.model.incident_words import LargeTraceSize
 from otel_flight.report.model.other_events import OtherEvents, find_other_events
+from otel_flight.report.model.time_words import Share, shares_of
 from otel_flight.report.model.timeline import UNLIMITED, Timeline, build_timeline
 
 
@@ -27,6 +30,8 @@ class IncidentReport:
         path: its file, None when it has none.
         trigger: the span that fired, None when no span did or it is not in the window.
         findings: the best explanation first.
+        slow: the span whose time is told; None when slowness is not the matter.
+        time_shares: what its time went into; together they are all of it.
         timeline: the trigger's trace, and what ran beside it.
         explanations: the pauses and inferred spans in it.
         other_events: what else happened in the process.
@@ -43,6 +48,8 @@ class IncidentReport:
     path: Path | None
     trigger: WindowSpan | None
     findings: Sequence[Finding]
+    slow: WindowSpan | None
+    time_shares: Sequence[Share]
     timeline: Timeline
     explanations: Sequence[Explanation]
     other_events: OtherEvents
@@ -78,11 +85,14 @@ def build_report(
     timeline = build_timeline(
         evidence, findings, explanations, max_rows=max_rows, max_neighbours=max_neighbours
     )
+    slow = slow_request(evidence)
     return IncidentReport(
         manifest=incident.manifest,
         path=incident.path,
         trigger=evidence.trigger,
         findings=findings,
+        slow=slow,
+        time_shares=() if slow is None else shares_of(time_parts(evidence, slow)),
         timeline=timeline,
         explanations=explanations,
         other_events=find_other_events(evidence, explanations, timeline.start_ns, max_events),

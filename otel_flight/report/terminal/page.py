@@ -103,3 +103,12 @@ def _fit(cell: Text, width: int) -> Text:
         cell.truncate(width, overflow="ellipsis")
     cell.append(" " * (width - cell.cell_len))
     return cell
+
+
+def with_names(sentence: str) -> Text:
+    """Return a sentence whose names, between backticks, stand out."""
+    text = Text()
+    for index, piece in enumerate(sentence.split("`")):
+        is_name = index % 2 == 1
+        text.append(f"`{piece}`" if is_name else piece, style="cyan" if is_name else "")
+    return text

@@ -29,7 +29,8 @@ from otel_flight.report.model.incident_words import (
 from otel_flight.report.model.timeline import Timeline
 from otel_flight.report.terminal.bars import TimelineBars
 from otel_flight.report.terminal.other_events import print_other_events
-from otel_flight.report.terminal.page import Page
+from otel_flight.report.terminal.page import Page, with_names
+from otel_flight.report.terminal.time_shares import print_time_shares
 from otel_flight.words import count, moment, one_line, short_duration, size
 
 _MOST_CAUSES: Final = 5
@@ -43,6 +44,8 @@ def print_report(
     page = Page(console)
     _print_head(report, page)
     _print_findings(report, page)
+    if report.slow is not None:
+        print_time_shares(report.slow, report.time_shares, page)
     _print_timeline(report, page)
     print_other_events(report.other_events, page)
     if report.manifest.open_spans:
@@ -93,11 +96,7 @@ def _print_findings(report: IncidentReport, page: Page) -> None:
     if not report.findings:
         page.paragraph("None: no rule recognises what happened. The timeline is what there is.")
     for number, finding in enumerate(report.findings, 1):
-        text = Text()
-        for index, piece in enumerate(finding.summary.split("`")):
-            is_name = index % 2 == 1
-            text.append(f"`{piece}`" if is_name else piece, style="cyan" if is_name else "")
-        page.paragraph(text, Text(f"[{number}] ", style="bold yellow"))
+        page.paragraph(with_names(finding.summary), Text(f"[{number}] ", style="bold yellow"))
 
 
 def _print_timeline(report: IncidentReport, page: Page) -> None:

@@ -44,7 +44,7 @@ def find_memory_growth(evidence: Evidence) -> Finding | None:
     Silent unless memory is the matter, as long as little is known of the time before, and about
     memory that was as much all the while.
     """
-    cause = evidence.manifest.trigger
+    cause = evidence.cause
     if cause is None:
         return None
     is_pressure = (

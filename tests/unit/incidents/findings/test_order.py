@@ -149,3 +149,33 @@ def test_the_gil_is_given_up_regularly(builder: IncidentBuilder) -> None:
     evidence_of(builder.incident(closed_ms=2000), lambda: yields.append(None))
 
     assert len(yields) == 32
+
+
+def test_each_cause_is_explained(builder: IncidentBuilder) -> None:
+    """Of a request that joined the incident of another one, too, and what is the same only once."""
+    first = builder.open("GET /report", 0)
+    builder.span("render", 0, 1_900, first)
+    builder.end(first, 2_000)
+    second = builder.open("GET /quick", 100)
+    builder.span("wait", 100, 2_000, second)
+    builder.end(second, 2_050)
+    causes = [builder.slow(first, 2_000), builder.slow(second, 2_050)]
+
+    found = findings_of(builder.incident(*causes, closed_ms=4_000))
+
+    named = [finding.summary.split(" took")[0] for finding in found if finding.rule == "slow_child"]
+    assert named == ["`render`", "`wait`"]
+    assert found[0].summary.startswith("`render`")
+    assert len({finding.summary for finding in found}) == len(found)
+
+
+def test_causes_in_one_trace_are_explained_together(builder: IncidentBuilder) -> None:
+    """One trace is looked at once, whatever fired in it."""
+    root = builder.open("GET /report", 0)
+    builder.span("render", 0, 1_900, root)
+    builder.end(root, 2_000, error="no")
+    causes = [builder.slow(root, 2_000), builder.failed(root, 2_000), builder.slow(root, 1_500)]
+
+    found = findings_of(builder.incident(*causes, closed_ms=4_000))
+
+    assert [finding.rule for finding in found].count("slow_child") == 1

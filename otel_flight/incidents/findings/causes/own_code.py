@@ -1,0 +1,46 @@
+"""A function of the service's own that took the time: it computed, or was in one native call."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from otel_flight.incidents.evidence.evidence import Evidence
+from otel_flight.incidents.evidence.own_time import longest_of, words_of_path
+from otel_flight.incidents.evidence.time_parts import Doing
+from otel_flight.incidents.findings.rule import Kind, Rule
+from otel_flight.incidents.manifest import Finding
+from otel_flight.names import evidence as keys
+from otel_flight.records.ids import span_text
+from otel_flight.words import quoted
+
+
+def find_own_code(evidence: Evidence) -> Finding | None:
+    """Name the function that the stack samples show, its line, and who called it.
+
+    Silent about less than a third of the time, and about what a single sample shows. The innermost
+    function is named that accounts for most of its caller's time. Time in pauses, in calls to other
+    services and without a CPU does not count.
+    """
+    own = longest_of(evidence, {Doing.RUNNING})
+    if own is None:
+        return None
+    call = f", in the native call {quoted(own.part.call)}" if own.part.call else ""
+    return Finding(
+        rule=RULE.name,
+        summary=f"{quoted(own.span.name)} spent {own.words} in {words_of_path(own.path)}{call}",
+        explained_share=own.share,
+        evidence={
+            keys.SPAN_ID: span_text(own.span.record.span_id),
+            keys.DURATION_NS: own.part.duration_ns,
+            keys.SAMPLES: len(own.part.samples),
+            **own.location,
+        },
+    )
+
+
+RULE: Final = Rule(
+    name="own_code",
+    kind=Kind.CAUSE,
+    title="A function took the time",
+    find=find_own_code,
+)

@@ -1,0 +1,68 @@
+"""A function of the service's own that waited: for the network, a process, a queue, or it slept."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from otel_flight.incidents.evidence.evidence import Evidence
+from otel_flight.incidents.evidence.own_time import longest_of, words_of_path
+from otel_flight.incidents.evidence.time_parts import Doing, Part
+from otel_flight.incidents.findings.rule import Kind, Rule
+from otel_flight.incidents.manifest import Finding
+from otel_flight.names import attributes as names
+from otel_flight.names import evidence as keys
+from otel_flight.names.wait_kinds import (
+    CONNECTION_POOL,
+    LOCK,
+    NETWORK,
+    SEMAPHORE,
+    SLEEP,
+    THREAD_POOL,
+)
+from otel_flight.records.ids import span_text
+from otel_flight.words import quoted
+
+_OF_OTHERS: Final = frozenset({CONNECTION_POOL, LOCK, SEMAPHORE, THREAD_POOL})
+"""The rules on locks and pools speak of these, and of who has them."""
+
+
+def find_own_wait(evidence: Evidence) -> Finding | None:
+    """Name the function that waited, for what, and who called it.
+
+    Silent about less than a third of the time, about what a single sample shows, about locks and
+    pools, which have rules of their own, and about waits within calls to other services.
+    """
+    own = longest_of(evidence, {Doing.WAITING}, _OF_OTHERS)
+    if own is None:
+        return None
+    return Finding(
+        rule=RULE.name,
+        summary=(
+            f"{quoted(own.span.name)} {_waited(own.part, own.words)} in {words_of_path(own.path)}"
+        ),
+        explained_share=own.share,
+        evidence={
+            keys.SPAN_ID: span_text(own.span.record.span_id),
+            keys.DURATION_NS: own.part.duration_ns,
+            keys.SAMPLES: len(own.part.samples),
+            names.WAIT_KIND: own.part.subject,
+            names.WAIT_ON: own.part.object,
+            **own.location,
+        },
+    )
+
+
+def _waited(part: Part, how_long: str) -> str:
+    if part.subject == SLEEP:
+        return f"slept for {how_long}"
+    what = f" ({quoted(part.object)})" if part.object else ""
+    article = "the" if part.subject == NETWORK else "an" if part.subject[0] in "aeiou" else "a"
+    return f"waited {how_long} for {article} {part.subject}{what}"
+
+
+RULE: Final = Rule(
+    name="own_wait",
+    kind=Kind.CAUSE,
+    title="A function waited",
+    find=find_own_wait,
+)

@@ -1,0 +1,99 @@
+"""One fault for each path of the two programs, and what its first finding has to name."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from tests.faults.fault_run import Fault
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """A fault, and its name.
+
+    Attributes:
+        fault: what is run.
+        named: the first finding says one of these.
+    """
+
+    fault: Fault
+    named: Sequence[str]
+
+    @property
+    def name(self) -> str:
+        """What it is called in a table."""
+        return f"{self.fault.program} {' '.join(self.fault.requests)}"
+
+
+def _threads(path: str, *named: str, before: Sequence[str] = (), quiet: str = "") -> Scenario:
+    return Scenario(
+        Fault(
+            program="threads_at_work",
+            server="gunicorn",
+            requests=(*before, path),
+            trigger="slow_root",
+            environment={"OTEL_FLIGHT_SLOW_ROOT_ROUTES": quiet} if quiet else {},
+        ),
+        named,
+    )
+
+
+def _loop(path: str, *named: str, before: Sequence[str] = (), quiet: str = "") -> Scenario:
+    return Scenario(
+        Fault(
+            program="loop_at_work",
+            requests=(*before, path),
+            trigger="slow_root",
+            environment={"OTEL_FLIGHT_SLOW_ROOT_ROUTES": quiet} if quiet else {},
+        ),
+        named,
+    )
+
+
+LONG_SUM: Final = Fault(
+    program="threads_at_work", server="gunicorn", requests=("/invoice",), trigger="slow_root"
+)
+BACK_OFF: Final = Fault(
+    program="threads_at_work", server="gunicorn", requests=("/pay",), trigger="slow_root"
+)
+ONE_TENANT: Final = Fault(
+    program="threads_at_work",
+    server="gunicorn",
+    warm_up=("/ok", *("/search/bolt", "/search/coil", "/search/dune") * 8),
+    requests=("/search/acme",) * 3,
+    trigger="slow_root",
+)
+SCENARIOS: Final = (
+    _threads("/report", "burn", "render_rows"),
+    Scenario(LONG_SUM, ("burn", "total_up")),
+    _threads("/priced", "burn", "total_up"),
+    Scenario(BACK_OFF, ("back_off",)),
+    Scenario(ONE_TENANT, ("search (",)),
+    _threads("/transfer", "ask_bank"),
+    _threads("/picture", "convert"),
+    _threads("/mail", "read_mail"),
+    _threads("/plugin", "slow_plugin"),
+    _threads("/ticket", "next_ticket"),
+    _threads("/thumbnail", "resize", "thumbnail"),
+    _threads("/approve", "wait_for_approval"),
+    _threads("/backup", "lock_file"),
+    _threads("/order", "write_order"),
+    _threads("/dump", "encode"),
+    _threads("/audit", "SlowHandler.emit", "emit ("),
+    _threads("/rates", "read_rates", before=("/rates", "/rates")),
+    _threads("/quick", "match_badly"),
+    _loop("/poll", "poll_status"),
+    _loop("/take", "count_stock", before=("/count",), quiet="GET /count=off"),
+    _loop("/events", "next_event"),
+    _loop("/guess", "ask_stock", "guess ("),
+    _loop("/approve", "wait_for_manager"),
+    _loop("/gather", "fetch", "gather ("),
+    _loop("/slot", "use_slot", before=("/hold",), quiet="GET /hold=off"),
+    _loop("/picture", "convert"),
+    _loop("/settings", "read_settings"),
+    _loop("/settings", "read_settings", before=("/lookup",), quiet="GET /settings=off"),
+    _loop("/proxy", "read_upstream"),
+    _loop("/page", "make_page"),
+)

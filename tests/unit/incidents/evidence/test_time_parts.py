@@ -1,0 +1,152 @@
+"""What a slow span's time consists of."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from opentelemetry.sdk.trace import Span
+from opentelemetry.trace import SpanKind
+
+from otel_flight.incidents.evidence.time_parts import Doing, Part, time_parts
+from otel_flight.names import attributes as names
+from otel_flight.names import process_attributes as vitals
+from tests.support.findings import evidence_of
+from tests.support.incident_builder import IncidentBuilder
+from tests.unit.incidents.explanations.test_inferred_spans import place, sample
+
+MS = 1_000_000
+
+
+@pytest.fixture
+def builder(own_environment: Path) -> Iterator[IncidentBuilder]:
+    """Return a builder."""
+    with IncidentBuilder(own_environment) as builder:
+        yield builder
+
+
+def parts_of(builder: IncidentBuilder, span: Span, end_ms: float = 1_000) -> list[Part]:
+    """Return the parts of a slow request's time."""
+    evidence = evidence_of(builder.incident(builder.slow(span, end_ms), closed_ms=5_000))
+    assert evidence.slow is not None
+    return time_parts(evidence, evidence.slow)
+
+
+def short(parts: list[Part]) -> list[tuple[Doing, str, float]]:
+    """Return parts with their milliseconds, without their samples."""
+    return [(part.doing, part.subject, part.duration_ns / MS) for part in parts]
+
+
+def test_without_anything_below_all_is_unknown(builder: IncidentBuilder) -> None:
+    """It is a part like the others, so that parts always add up."""
+    slow = builder.request("GET /page", 0, 1_000)
+
+    assert short(parts_of(builder, slow)) == [(Doing.UNKNOWN, "", 1_000)]
+
+
+def test_each_moment_belongs_to_the_first_that_claims_it(builder: IncidentBuilder) -> None:
+    """A pause, then a call to others, then a sample, then a span below."""
+    slow = builder.open("GET /page", 0, kind=SpanKind.SERVER)
+    around = builder.open("load", 0, slow)
+    builder.span("SELECT", 100, 300, around, kind=SpanKind.CLIENT)
+    for moment in (350, 450, 550):
+        sample(builder, slow, moment, place("render"))
+    builder.event("gc", "gc gen2", 250, 320)
+    builder.end(around, 700)
+    builder.end(slow, 1_000)
+
+    assert short(parts_of(builder, slow)) == [
+        (Doing.RUNNING, "", 300),
+        (Doing.UNKNOWN, "", 300),
+        (Doing.BELOW, "load", 200),
+        (Doing.ELSEWHERE, "SELECT", 150),
+        (Doing.PAUSED, "gc gen2", 50),
+    ]
+
+
+def test_a_thread_that_had_no_cpu_did_not_run(builder: IncidentBuilder) -> None:
+    """So much of what a sample stands for is not the function's."""
+    slow = builder.request("GET /page", 0, 1_000)
+    for moment in (300, 400, 500, 600):
+        builder.event(
+            "stacks",
+            "running",
+            moment,
+            span=slow,
+            attributes={vitals.RUN_QUEUE: 60 * MS},
+            places=[place("render")],
+        )
+
+    assert (Doing.QUEUED, "", 240) in short(parts_of(builder, slow))
+    assert (Doing.RUNNING, "", 160) in short(parts_of(builder, slow))
+
+
+def test_the_path_goes_as_deep_as_most_samples_agree(builder: IncidentBuilder) -> None:
+    """Where they part, the function is named that calls them all, at the line it is at mostly."""
+    slow = builder.request("GET /page", 0, 1_000)
+    for number, moment in enumerate(range(100, 900, 100)):
+        inner = place(f"leaf_{number}", line=number + 1)
+        sample(builder, slow, moment, place("page", line=5), place("render", line=9), inner)
+
+    running = next(each for each in parts_of(builder, slow) if each.doing is Doing.RUNNING)
+
+    assert [(frame.function, frame.line) for frame in running.path] == [("page", 5), ("render", 9)]
+
+
+def test_a_native_call_is_named_that_most_samples_show(builder: IncidentBuilder) -> None:
+    """One that few show is not."""
+    slow = builder.request("GET /page", 0, 1_000)
+    for moment, call in ((300, "json.dumps"), (400, "json.dumps"), (500, "len")):
+        builder.event(
+            "stacks",
+            "running",
+            moment,
+            span=slow,
+            attributes={names.CALL: call},
+            places=[place("render")],
+        )
+
+    running = next(each for each in parts_of(builder, slow) if each.doing is Doing.RUNNING)
+
+    assert running.call == "json.dumps"
+
+
+_TIMES = st.tuples(st.integers(0, 1_000), st.integers(0, 1_000)).map(sorted)
+
+
+@given(
+    calls=st.lists(_TIMES, max_size=4),
+    spans=st.lists(_TIMES, max_size=4),
+    pauses=st.lists(_TIMES, max_size=3),
+    samples=st.lists(st.integers(0, 1_000), max_size=12, unique=True).map(sorted),
+)
+@settings(
+    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+def test_the_parts_add_up(
+    own_environment: Path,
+    calls: list[list[int]],
+    spans: list[list[int]],
+    pauses: list[list[int]],
+    samples: list[int],
+) -> None:
+    """Whatever lies over whatever else."""
+    with IncidentBuilder(own_environment) as builder:
+        slow = builder.open("GET /page", 0, kind=SpanKind.SERVER)
+        for start, end in calls:
+            builder.span("call", start, end, slow, kind=SpanKind.CLIENT)
+        for start, end in spans:
+            builder.span("step", start, end, slow)
+        for start, end in pauses:
+            builder.event("gc", "gc gen2", start, end)
+        for moment in samples:
+            sample(builder, slow, moment, place("render"), wait="sleep" if moment % 2 else "")
+        builder.end(slow, 1_000)
+
+        parts = parts_of(builder, slow)
+
+    assert sum(part.duration_ns for part in parts) == 1_000 * MS
+    assert all(part.duration_ns > 0 for part in parts)

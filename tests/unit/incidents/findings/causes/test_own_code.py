@@ -1,0 +1,120 @@
+"""A function that computed, or waited, while nothing else says what took the time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from opentelemetry.sdk.trace import Span
+
+from otel_flight.incidents.findings.causes.own_code import find_own_code
+from otel_flight.incidents.findings.causes.own_wait import find_own_wait
+from otel_flight.incidents.manifest import Finding
+from otel_flight.names import attributes as names
+from tests.support.findings import evidence_of
+from tests.support.incident_builder import IncidentBuilder
+from tests.unit.incidents.explanations.test_inferred_spans import place, sample
+
+
+@pytest.fixture
+def builder(own_environment: Path) -> Iterator[IncidentBuilder]:
+    """Return a builder."""
+    with IncidentBuilder(own_environment) as builder:
+        yield builder
+
+
+def found(builder: IncidentBuilder, slow: Span) -> list[Finding]:
+    """Return what both rules say."""
+    evidence = evidence_of(builder.incident(builder.slow(slow, 1_000), closed_ms=5_000))
+    return [each for each in (find_own_code(evidence), find_own_wait(evidence)) if each is not None]
+
+
+def test_the_function_is_named_that_computes(builder: IncidentBuilder) -> None:
+    """With its line and who called it."""
+    slow = builder.request("GET /report", 0, 1_000)
+    for moment in range(200, 1_000, 100):
+        sample(builder, slow, moment, place("report", line=3), place("render", line=9))
+
+    (finding,) = found(builder, slow)
+
+    assert finding.summary == (
+        "`GET /report` spent 800ms of its 1s (80%) in `render (shop/app.py:9)`, called by `report`"
+    )
+    assert finding.explained_share == pytest.approx(0.8)
+    assert finding.evidence[names.FUNCTION] == "render"
+    assert finding.evidence["samples"] == 8
+
+
+def test_the_native_call_is_named(builder: IncidentBuilder) -> None:
+    """As the program has it."""
+    slow = builder.request("GET /report", 0, 1_000)
+    for moment in range(200, 1_000, 100):
+        builder.event(
+            "stacks",
+            "running",
+            moment,
+            span=slow,
+            attributes={names.CALL: "json.dumps"},
+            places=[place("render")],
+        )
+
+    (finding,) = found(builder, slow)
+
+    assert finding.summary.endswith("in `render (shop/app.py:1)`, in the native call `json.dumps`")
+
+
+@pytest.mark.parametrize(
+    ("kind", "words"),
+    [
+        ("sleep", "slept for 800ms of its 1s (80%)"),
+        ("network", "waited 800ms of its 1s (80%) for the network (`it`)"),
+        ("event", "waited 800ms of its 1s (80%) for an event (`it`)"),
+        ("queue", "waited 800ms of its 1s (80%) for a queue (`it`)"),
+    ],
+)
+def test_what_is_waited_for_is_named(builder: IncidentBuilder, kind: str, words: str) -> None:
+    """In a word, and what exactly as far as that is known."""
+    slow = builder.request("GET /report", 0, 1_000)
+    for moment in range(200, 1_000, 100):
+        sample(builder, slow, moment, place("ask"), wait=kind)
+
+    (finding,) = found(builder, slow)
+
+    assert finding.summary == f"`GET /report` {words} in `ask (shop/app.py:1)`"
+
+
+@pytest.mark.parametrize("kind", ["lock", "semaphore", "connection pool", "thread pool"])
+def test_silent_about_what_other_rules_know_more_of(builder: IncidentBuilder, kind: str) -> None:
+    """They say who has it."""
+    slow = builder.request("GET /report", 0, 1_000)
+    for moment in range(200, 1_000, 100):
+        sample(builder, slow, moment, place("ask"), wait=kind)
+
+    assert found(builder, slow) == []
+
+
+def test_silent_about_one_sample_and_about_little_time(builder: IncidentBuilder) -> None:
+    """What was seen once may have been over at once."""
+    once = builder.request("GET /once", 0, 100)
+    sample(builder, once, 50, place("render"))
+    little = builder.request("GET /little", 0, 1_000)
+    for moment in (300, 320, 340, 360):
+        sample(builder, little, moment, place("render"))
+
+    assert found(builder, once) == []
+    assert found(builder, little) == []
+
+
+def test_the_longer_of_two_is_named(builder: IncidentBuilder) -> None:
+    """What the request computed, where that took longer than each of its waits."""
+    slow = builder.request("GET /report", 0, 1_000)
+    for moment in (200, 300, 400):
+        sample(builder, slow, moment, place("ask"), wait="sleep")
+    for moment in (500, 600, 700, 800):
+        sample(builder, slow, moment, place("render"))
+
+    code, wait = found(builder, slow)
+
+    assert code.explained_share == pytest.approx(0.4)
+    assert wait.explained_share == pytest.approx(0.3)
