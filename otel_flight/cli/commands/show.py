@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 import click
 import msgspec
 
@@ -23,11 +25,16 @@ from otel_flight.incidents.incident import Incident
 from otel_flight.incidents.spool.directory import SpoolEntry
 from otel_flight.incidents.window import WindowEvent
 from otel_flight.records.ids import span_text, trace_text
+from otel_flight.report.markdown.markdown import USUAL_TOKENS, markdown
 from otel_flight.report.model.backend_links import BackendLinks, Whereabouts, backend_links
 from otel_flight.report.model.incident_report import IncidentReport, build_report
 from otel_flight.report.model.incident_words import LargeTraceSize
 from otel_flight.report.model.timeline import UNLIMITED
+from otel_flight.report.terminal.page import Page
 from otel_flight.report.terminal.terminal import print_report
+
+_JSON_VERSION: Final = 1
+"""The version of what `--json` prints: the next one when something is taken out or changed."""
 
 
 @click.command()
@@ -60,6 +67,21 @@ from otel_flight.report.terminal.terminal import print_report
     metavar="URL",
     help="Print links to the Grafana there; ?datasource= names its Tempo data source.",
 )
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["terminal", "markdown", "json"]),
+    default="terminal",
+    show_default=True,
+    help="markdown: for a ticket, a chat, or an assistant; json: all there is, for scripts.",
+)
+@click.option(
+    "--tokens",
+    type=click.IntRange(min=200),
+    default=USUAL_TOKENS,
+    show_default=True,
+    help="How long Markdown may be; the most important is kept.",
+)
 @json_option
 @directory_options
 @pass_invocation
@@ -73,12 +95,15 @@ def show(
     is_all: bool,
     jaeger_url: str | None,
     grafana_url: str | None,
+    form: str,
+    tokens: int,
     as_json: bool,
 ) -> None:
     """Show an incident: cause, findings, timeline, events, losses.
 
     ID is an incident's id or the beginning of it, `last`, or the path of a .flight file.
     """
+    as_json |= form == "json"
     given = {"jaeger_url": jaeger_url, "grafana_url": grafana_url}
     invocation.overrides.update({name: url for name, url in given.items() if url})
     entry = invocation.find_incident(incident)
@@ -99,8 +124,10 @@ def show(
     links = _links(invocation, report)
     if as_json:
         print_json(_as_json(entry, report, links))
+    elif form == "markdown":
+        click.echo(markdown(report, links, tokens), nl=False)
     else:
-        print_report(report, invocation.console, links)
+        print_report(report, Page(invocation.console), links)
 
 
 def _large_traces(incident: Incident) -> list[LargeTraceSize]:
@@ -128,10 +155,12 @@ def _links(invocation: Invocation, report: IncidentReport) -> BackendLinks:
 
 def _as_json(entry: SpoolEntry, report: IncidentReport, links: BackendLinks) -> dict[str, object]:
     return {
+        "version": _JSON_VERSION,
         "id": entry.incident_id,
         "path": str(entry.path),
         "manifest": report.manifest,
         "findings": list(report.findings),
+        "time": [share._asdict() for share in report.time_shares],
         "explanations": list(report.explanations),
         "timeline": report.timeline,
         "events": [_event_as_json(event) for event in report.events],

@@ -9,7 +9,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Final
 
-from rich.console import Console
 from rich.text import Text
 
 from otel_flight.incidents.manifest import Cause
@@ -37,11 +36,8 @@ _MOST_CAUSES: Final = 5
 _MOST_OPEN: Final = 5
 
 
-def print_report(
-    report: IncidentReport, console: Console, links: BackendLinks | None = None
-) -> None:
+def print_report(report: IncidentReport, page: Page, links: BackendLinks | None = None) -> None:
     """Print the report of an incident, and the links that lead to it in a backend."""
-    page = Page(console)
     _print_head(report, page)
     _print_findings(report, page)
     if report.slow is not None:

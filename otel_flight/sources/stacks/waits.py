@@ -38,6 +38,7 @@ _KINDS: Final = tuple(
         (r"asyncio/queues\.py:(?:get|put|join)$", "queue"),
         (r"/queue\.py:(?:get|put|join)$", "queue"),
         (r"multiprocessing/queues\.py:(?:get|put)$", "queue"),
+        (r"asyncio/tasks\.py:__sleep0$", "turn of the event loop"),
         (r"asyncio/tasks\.py:sleep$", "sleep"),
         (r"concurrent/futures/_base\.py:(?:result|exception|wait|as_completed)$", "future"),
         (r"subprocess\.py:(?:wait|_wait|communicate|_communicate)$", "process"),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import sys
 import time
 from typing import Final
 
@@ -136,8 +135,7 @@ async def slot() -> dict[str, str]:
 
 async def convert() -> None:
     """Let another program do it."""
-    program = f"import time; time.sleep({_SECONDS})"
-    process = await asyncio.create_subprocess_exec(sys.executable, "-c", program)
+    process = await asyncio.create_subprocess_exec("sleep", str(_SECONDS))
     await process.wait()
 
 

@@ -99,7 +99,7 @@ def transfer() -> dict[str, str]:
 
 def convert() -> None:
     """Let another program do it."""
-    subprocess.run([sys.executable, "-c", f"import time; time.sleep({_SECONDS})"], check=True)
+    subprocess.run(["sleep", str(_SECONDS)], check=True)
 
 
 @app.get("/picture")
@@ -194,7 +194,7 @@ def backup() -> dict[str, str]:
         f"print('locked', flush=True); time.sleep({_SECONDS})"
     )
     with subprocess.Popen(
-        [sys.executable, "-c", program, str(path)], stdout=subprocess.PIPE
+        [sys.executable, "-I", "-S", "-c", program, str(path)], stdout=subprocess.PIPE
     ) as other:
         assert other.stdout is not None
         other.stdout.readline()

@@ -102,7 +102,7 @@ def _print_incident(invocation: Invocation, entry: SpoolEntry) -> SpoolEntry:
         max_events=8,
     )
     Page(invocation.console).line()
-    print_report(report, invocation.console)
+    print_report(report, Page(invocation.console))
     return slow
 
 

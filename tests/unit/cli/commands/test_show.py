@@ -255,3 +255,31 @@ def test_traces_of_usual_size_are_not_named(slow: SpoolEntry) -> None:
     """Nothing is said of limits that nothing comes near."""
     assert "large" not in run("show", SLOW_ID).output
     assert run("show", SLOW_ID, "--json").json()["large_traces"] == []
+
+
+def test_markdown_is_printed_as_it_is_to_be_pasted(slow: SpoolEntry) -> None:
+    """Without colours, and no longer than asked."""
+    whole = run("show", SLOW_ID, "--format", "markdown")
+    short = run("show", SLOW_ID, "--format", "markdown", "--tokens", "300")
+
+    assert whole.exit_code == short.exit_code == 0
+    assert whole.output.startswith(f"# Incident {SLOW_ID}\n")
+    assert "## Findings\n\n```text\n[1] " in whole.output
+    assert len(short.output) < len(whole.output)
+
+
+def test_json_has_a_version(slow: SpoolEntry) -> None:
+    """Both ways to ask for it are the same."""
+    found = run("show", SLOW_ID, "--format", "json").json()
+
+    assert found["version"] == 1
+    assert found == run("show", SLOW_ID, "--json").json()
+    assert sum(each["share"] for each in found["time"]) == pytest.approx(1, abs=0.05)
+
+
+def test_too_few_tokens_are_refused(slow: SpoolEntry) -> None:
+    """With the number that was given."""
+    refused = run("show", SLOW_ID, "--format", "markdown", "--tokens", "3")
+
+    assert refused.exit_code == 2
+    assert "3 is not in the range x>=200" in refused.output

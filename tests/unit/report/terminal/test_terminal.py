@@ -16,6 +16,7 @@ from otel_flight.incidents.incident import Incident
 from otel_flight.incidents.manifest import Losses, Refused
 from otel_flight.incidents.spool.delivery_state import DeliveryState
 from otel_flight.report.model.incident_report import build_report
+from otel_flight.report.terminal.page import Page
 from otel_flight.report.terminal.terminal import print_report
 from tests.support.incident_builder import IncidentBuilder
 
@@ -44,7 +45,7 @@ def printed(
         color_system="standard" if is_terminal else "auto",
     )
     report = build_report(incident, ASSEMBLY.rulebook, state=state, max_rows=20, max_neighbours=5)
-    print_report(report, console)
+    print_report(report, Page(console))
     stream.seek(0)
     return stream.read()
 

@@ -1,0 +1,1 @@
+"""Reports as Markdown: for a ticket, a chat, or an assistant that reads it."""
