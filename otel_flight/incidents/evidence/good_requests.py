@@ -30,6 +30,8 @@ _LEAST_OF_GOOD: Final = 0.2
 """A difference is what this part of the bad requests has at least, of the good ones at most."""
 _TIMES: Final = 3
 """A bad request has this many times as many spans of a name, or they take so much longer."""
+MISSING: Final = "did not make"
+"""So goes the sentence on where bad requests lack a span that good ones have."""
 _OUTCOMES: Final = frozenset(
     {
         "error.type",
@@ -58,7 +60,7 @@ class Difference(NamedTuple):
     """What bad requests have, and good ones have not.
 
     Attributes:
-        verb: how the sentence goes on: `had`, `made`, `did not make`.
+        verb: how the sentence goes on: `had`, `made`, or `MISSING`.
         what: an attribute with its value, or a span's name.
         bad: how many of the bad requests.
         good: how many of the good ones.
@@ -147,9 +149,11 @@ def _differences(bad: Sequence[_Request], good: Sequence[_Request]) -> list[Diff
     keys = {key for request in (*bad, *good) for key in (*request.attributes, *request.spans)}
     counted = (each._replace(chance=each.chance * len(keys)) for each in found)
     clear = [each for each in counted if each.chance <= _MOST_BY_CHANCE]
-    return sorted(
-        clear, key=lambda each: (each.chance, each.what.startswith(_ADDRESSES), each.what)
-    )
+    return sorted(clear, key=_order)
+
+
+def _order(each: Difference) -> tuple[float, bool, bool]:
+    return each.chance, each.verb == MISSING, each.what.startswith(_ADDRESSES)
 
 
 def _of_attributes(bad: Sequence[_Request], good: Sequence[_Request]) -> Iterable[Difference]:
@@ -169,7 +173,7 @@ def _of_attributes(bad: Sequence[_Request], good: Sequence[_Request]) -> Iterabl
 
 
 def _of_spans(bad: Sequence[_Request], good: Sequence[_Request]) -> Iterable[Difference]:
-    for name in {name for request in (*bad, *good) for name in request.spans}:
+    for name in sorted({name for request in (*bad, *good) for name in request.spans}):
         of_bad = sum(1 for request in bad if name in request.spans)
         of_good = sum(1 for request in good if name in request.spans)
         if _is_clear(of_bad, len(bad), of_good, len(good)):
@@ -178,7 +182,7 @@ def _of_spans(bad: Sequence[_Request], good: Sequence[_Request]) -> Iterable[Dif
         elif _is_clear(len(bad) - of_bad, len(bad), len(good) - of_good, len(good)):
             missing, others = len(bad) - of_bad, len(good) - of_good
             chance = _chance(missing, len(bad), others, len(good))
-            yield Difference("did not make", name, missing, others, chance)
+            yield Difference(MISSING, name, missing, others, chance)
         elif of_good:
             yield from _of_amount(name, bad, good)
 

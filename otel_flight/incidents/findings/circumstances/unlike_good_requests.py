@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from otel_flight.incidents.evidence.evidence import Evidence
-from otel_flight.incidents.evidence.good_requests import Compared, Difference, compare
+from otel_flight.incidents.evidence.good_requests import MISSING, Compared, Difference, compare
 from otel_flight.incidents.findings.rule import Kind, Rule
 from otel_flight.incidents.manifest import Finding
 from otel_flight.names import evidence as keys
@@ -57,7 +57,10 @@ def _of(number: int, total: int) -> str:
 
 def _of_good(first: Difference, compared: Compared) -> str:
     good = count(compared.good, "good one")
-    return f"none of {good} did" if first.good == 0 else f"{first.good} of {good} did"
+    doing = compared.good - first.good if first.verb == MISSING else first.good
+    if doing == compared.good:
+        return f"all {good} did"
+    return f"{doing or 'none'} of {good} did"
 
 
 RULE: Final = Rule(
