@@ -57,6 +57,7 @@ from otel_flight.sources import (
 )
 from otel_flight.sources.base import SourceDescription
 from otel_flight.triggers import (
+    deadline,
     error_span,
     external,
     gc_pause,
@@ -94,6 +95,7 @@ TRIGGERS: Final[tuple[TriggerDescription, ...]] = (
     error_span.TRIGGER,
     slow_root.TRIGGER,
     slow_open_root.TRIGGER,
+    deadline.TRIGGER,
     stuck_span.TRIGGER,
     rare_value.TRIGGER,
     unhandled_exception.TRIGGER,
@@ -154,6 +156,7 @@ class Settings(
     last_stacks.LastStacksSettings,
     error_span.ErrorSpanSettings,
     slow_open_root.SlowOpenRootSettings,
+    deadline.DeadlineSettings,
     stuck_span.StuckSpanSettings,
     rare_value.RareValueSettings,
     unhandled_exception.ExceptionTriggerSettings,

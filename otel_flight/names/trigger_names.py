@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+DEADLINE: Final = "deadline"
 ERROR_SPAN: Final = "error_span"
 EXTERNAL: Final = "external"
 GC_PAUSE: Final = "gc_pause"
