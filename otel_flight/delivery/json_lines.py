@@ -16,6 +16,7 @@ import msgspec
 
 from otel_flight.assembly import ASSEMBLY
 from otel_flight.delivery.log_chunks import LogChunks
+from otel_flight.delivery.other_windows import all_windows
 from otel_flight.delivery.pacing import Pacer
 from otel_flight.delivery.receiver.attempt import attempt_export
 from otel_flight.delivery.receiver.exporters import build_json_exporter
@@ -70,9 +71,13 @@ def json_lines(
     buffer = StringIO()
     exporter = build_json_exporter(signal, buffer)
     chunks = (
-        LogChunks(incident, pacer, guard, is_standalone=True)
-        if signal is LOGS
-        else SpanChunks(incident, pacer, guard, is_standalone=True, most_spans=most_spans)
+        chunk
+        for part in all_windows(incident, guard, pacer)
+        for chunk in (
+            LogChunks(part, pacer, guard, is_standalone=True)
+            if signal is LOGS
+            else SpanChunks(part, pacer, guard, is_standalone=True, most_spans=most_spans)
+        )
     )
     for chunk in chunks:
         if why := attempt_export(exporter, chunk).failure:

@@ -17,6 +17,7 @@ import msgspec
 from otel_flight.delivery.chunks import Chunk
 from otel_flight.delivery.incident_trace.trace import own_scope
 from otel_flight.delivery.log_chunks import LogChunks
+from otel_flight.delivery.other_windows import all_windows
 from otel_flight.delivery.pacing import Pacer
 from otel_flight.delivery.receiver.attempt import Attempt, Exporter, attempt_export
 from otel_flight.delivery.receiver.signals import LOGS, Signal
@@ -50,10 +51,13 @@ def chunks_to_send(
 
     The window is indexed with the first chunk, after the sender has noted that it begins.
     """
-    if signal is LOGS:
-        yield from LogChunks(incident, pacer, guard)
-    else:
-        yield from SpanChunks(incident, pacer, guard, skips_sampled=skips_sampled)
+    endpoint = incident.manifest.pipeline_endpoint
+    for part in all_windows(incident, guard, pacer):
+        if signal is LOGS:
+            yield from LogChunks(part, pacer, guard)
+        else:
+            skips = skips_sampled and part.manifest.pipeline_endpoint == endpoint
+            yield from SpanChunks(part, pacer, guard, skips_sampled=skips)
 
 
 def is_sent_by_pipeline(

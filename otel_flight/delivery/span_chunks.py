@@ -22,7 +22,7 @@ from otel_flight.delivery.incident_trace.span_index import SpanIndex
 from otel_flight.delivery.incident_trace.trace import IncidentTrace, LaneBuilder, LaneMaterial
 from otel_flight.delivery.otlp.origins import SpanOrigins
 from otel_flight.delivery.otlp.span_logs import SpanLogs
-from otel_flight.delivery.otlp.spans import SpanBuilder
+from otel_flight.delivery.otlp.spans import RecordedSpan, SpanBuilder
 from otel_flight.delivery.pacing import Pacer
 from otel_flight.delivery.wire.encoding_exporter import OFFICIAL_SPANS
 from otel_flight.delivery.wire.requests import OfficialEncoder, RequestEncoding
@@ -44,9 +44,10 @@ MOST_BYTES: Final = 3 * 1024 * 1024
 class SpanChunks:
     """The chunks of one incident: the trigger's trace, the incident's trace, the rest newest first.
 
-    What explains the trigger's trace goes out with the incident's: both are ours alone. Of a large
-    trigger's trace the most telling spans go before that and the others after it. Traces are kept
-    together as far as they fit. Iterating again yields the same chunks.
+    What explains the trigger's trace goes out with the incident's, which a window of another
+    process has not: both are ours alone. Of a large trigger's trace the most telling spans go
+    before that and the others after it. Traces are kept together as far as they fit. Iterating
+    again yields the same chunks.
 
     Args:
         incident: the incident; its window is indexed here, which takes 2 µs a span.
@@ -90,12 +91,9 @@ class SpanChunks:
         of_first = map(self._recorded, self._portions([] if first is None else [first]))
         is_large_first = first is not None and is_large(self._index, first)
         yield from islice(of_first, 1 if is_large_first else None)
-        events = events_by_source(self._window, self._pacer.yield_in_time)
-        material = LaneMaterial(
-            self._manifest, self._index, *self._logs.elsewhere(events, self._index, self._goes_out)
-        )
         own = explanation_spans(self._manifest, self._resource) if first is not None else []
-        own += self._trace.build(material, LANES)
+        if not self._manifest.part_of:
+            own += self._incident_trace()
         portion = min(self._most_spans, OFFICIAL_SPANS)
         for start in range(0, len(own), portion):
             part = own[start : start + portion]
@@ -103,6 +101,12 @@ class SpanChunks:
         yield from of_first
         others = (trace for trace in self._index.traces() if trace != first)
         yield from map(self._recorded, self._portions(others))
+
+    def _incident_trace(self) -> list[RecordedSpan]:
+        events = events_by_source(self._window, self._pacer.yield_in_time)
+        elsewhere = self._logs.elsewhere(events, self._index, self._goes_out)
+        material = LaneMaterial(self._manifest, self._index, *elsewhere)
+        return self._trace.build(material, LANES)
 
     def _trigger_trace(self) -> int | None:
         trigger = self._manifest.trigger

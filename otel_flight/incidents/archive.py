@@ -48,6 +48,9 @@ class BoundedArchive:
         self._archive = zipfile.ZipFile(stream)
         self._bytes_left = min(max(_LEAST_LIMIT_BYTES, _MOST_RATIO * size), _MOST_BYTES)
 
+    def __contains__(self, name: object) -> bool:
+        return name in self._archive.NameToInfo
+
     def read(self, name: str, most_bytes: int | None = None) -> bytes:
         """Return a member, decompressed and checked.
 

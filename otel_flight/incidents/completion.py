@@ -49,14 +49,14 @@ def complete(
             raises `OutOfTime` when that process ends.
     """
     try:
-        counted = _counted(incident, unfinished_before, yield_gil)
-        return _examined(counted, rulebook, guard, yield_gil)
+        found = counted(incident, unfinished_before, yield_gil)
+        return _examined(found, rulebook, guard, yield_gil)
     except OutOfTime:
         before = [span_text(each) for each in unfinished_before]
         manifest = msgspec.structs.replace(
             incident.manifest, is_unexamined=True, unfinished_before=before
         )
-        return Incident(manifest, incident.window, incident.path)
+        return incident.with_manifest(manifest)
 
 
 def examined(
@@ -76,7 +76,8 @@ def examined(
     return completed
 
 
-def _counted(incident: Incident, unfinished_before: set[int], yield_gil: YieldGil) -> Incident:
+def counted(incident: Incident, unfinished_before: set[int], yield_gil: YieldGil) -> Incident:
+    """Return the incident with what is in its records: counts, resource, what was sent."""
     window = incident.window
     window.undecoded = 0
     counts: Counter[str] = Counter()
@@ -105,7 +106,7 @@ def _counted(incident: Incident, unfinished_before: set[int], yield_gil: YieldGi
         is_unexamined=False,
         unfinished_before=sent_before,
     )
-    return Incident(manifest, window, incident.path)
+    return incident.with_manifest(manifest)
 
 
 def _examined(
@@ -124,4 +125,4 @@ def _examined(
     with guard.swallow("explanations"):
         explanations = explain(evidence)
         manifest = msgspec.structs.replace(manifest, explanations=explanations)
-    return Incident(manifest, incident.window, incident.path)
+    return incident.with_manifest(manifest)

@@ -4,6 +4,7 @@
     spans/<n>.seg        payload of one ring segment of the span lane, n its sequence number
     runtime/<n>.seg      the same for the runtime lane
     open.seg             spans that were still open, with their definitions
+    processes/<n>/       the same four of another process of the service, if there is any
 
 A segment file is msgpack records one after another, as in the ring (ring/layout.py); how
 many records it holds stands in the manifest.
@@ -17,6 +18,7 @@ import os
 import stat
 import zipfile
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO, Final
 
@@ -84,18 +86,23 @@ def _write_archive(incident: Incident, stream: BinaryIO, is_late: Callable[[], b
     with zipfile.ZipFile(
         stream, "w", zipfile.ZIP_DEFLATED, compresslevel=_COMPRESSION_LEVEL
     ) as archive:
-        members = [(segment_entry(item).file, item.segment) for item in incident.window.segments]
-        if incident.window.open_spans is not None:
-            members.append((OPEN_SPANS, incident.window.open_spans))
-        manifest = msgspec.json.format(msgspec.json.encode(incident.manifest), indent=1)
-        for name, data in [
-            (_MANIFEST, manifest),
-            *((each[0], each[1].payload) for each in members),
-        ]:
-            if is_late():
-                _store(archive, name, data)
-            else:
-                archive.writestr(name, data)
+        _write_window(archive, incident, is_late)
+        for other in incident.others:
+            _write_window(archive, other, is_late)
+
+
+def _write_window(
+    archive: zipfile.ZipFile, incident: Incident, is_late: Callable[[], bool]
+) -> None:
+    members = [(segment_entry(item).file, item.segment) for item in incident.window.segments]
+    if incident.window.open_spans is not None:
+        members.append((OPEN_SPANS, incident.window.open_spans))
+    manifest = msgspec.json.format(msgspec.json.encode(incident.manifest), indent=1)
+    for name, data in [(_MANIFEST, manifest), *((each[0], each[1].payload) for each in members)]:
+        if is_late():
+            _store(archive, incident.folder + name, data)
+        else:
+            archive.writestr(incident.folder + name, data)
 
 
 def _store(archive: zipfile.ZipFile, name: str, data: bytes) -> None:
@@ -146,12 +153,32 @@ def read_incident(path: Path) -> Incident:
         NotAnIncident: it cannot be opened, or was written by a newer version.
     """
     with _opened(path) as stream:
-        return _incident(stream, path)
+        incident = _incident(stream, path)
+    return replace(incident, others=_OtherWindows(path, incident.manifest))
 
 
 def read_incident_bytes(data: bytes, path: Path) -> Incident:
     """Return an incident whose file could not be written to a path; raises the same."""
     return _incident(io.BytesIO(data), path)
+
+
+class _OtherWindows:
+    """The windows of other processes in a file, each read when it is its turn.
+
+    One that is not there was gone before it could be written. Iterating raises what
+    `read_incident` does.
+    """
+
+    def __init__(self, path: Path, manifest: Manifest) -> None:
+        self._path = path
+        self._folders = [entry.folder for entry in manifest.processes]
+
+    def __iter__(self) -> Iterator[Incident]:
+        for folder in self._folders:
+            with _opened(self._path) as stream:
+                incident = _other(stream, self._path, folder)
+            if incident is not None:
+                yield incident
 
 
 @contextlib.contextmanager
@@ -180,12 +207,20 @@ def _reading(path: Path) -> Iterator[None]:
         raise DamagedIncident(path, str(error) or type(error).__name__) from error
 
 
-def _incident(stream: BinaryIO, path: Path) -> Incident:
+def _other(stream: BinaryIO, path: Path, folder: str) -> Incident | None:
+    with _reading(path):
+        is_there = folder + _MANIFEST in BoundedArchive(stream)
+    return _incident(stream, path, folder) if is_there else None
+
+
+def _incident(stream: BinaryIO, path: Path, folder: str = "") -> Incident:
     with _reading(path):
         archive = BoundedArchive(stream)
-        manifest = _manifest(archive, path)
+        manifest = _manifest(archive, path, folder)
         segments = [
-            WindowSegment(_segment(entry, archive.read(entry.file, PAYLOAD_BYTES)), entry.outdated)
+            WindowSegment(
+                _segment(entry, archive.read(folder + entry.file, PAYLOAD_BYTES)), entry.outdated
+            )
             for entry in manifest.segments
             if entry.lane in LANES
         ]
@@ -202,12 +237,12 @@ def _incident(stream: BinaryIO, path: Path) -> Incident:
                 records=manifest.open_spans_records,
                 definitions=0,
             )
-            open_spans = _segment(entry, archive.read(entry.file))
-        return Incident(manifest, Window(segments, open_spans), path)
+            open_spans = _segment(entry, archive.read(folder + entry.file))
+        return Incident(manifest, Window(segments, open_spans), path, folder)
 
 
-def _manifest(archive: BoundedArchive, path: Path) -> Manifest:
-    data = archive.read(_MANIFEST, _MOST_MANIFEST_BYTES)
+def _manifest(archive: BoundedArchive, path: Path, folder: str = "") -> Manifest:
+    data = archive.read(folder + _MANIFEST, _MOST_MANIFEST_BYTES)
     version = msgspec.json.decode(data, type=_Version).format_version
     if version > MANIFEST_VERSION:
         raise NotAnIncident(path, f"format version {version} is newer than this reader")

@@ -14,11 +14,11 @@ from otel_flight.incidents.incident import Incident
 from otel_flight.incidents.manifest import Losses, Manifest
 from otel_flight.incidents.window import Window
 from otel_flight.recording.session import RecordingSession
-from otel_flight.ring.facts import SERVICE, SPOOL, SPOOL_PROBLEM
+from otel_flight.ring.facts import PIPELINE, SERVICE, SPOOL, SPOOL_PROBLEM
 from otel_flight.ring.layout import LANE_SPANS
 from otel_flight.ring.reader import RingHeader, Segment
 
-_ABOUT_SPOOL: Final = (SPOOL, SPOOL_PROBLEM)
+_NOT_TOLD: Final = (PIPELINE, SPOOL, SPOOL_PROBLEM)
 
 
 def frozen_incident(
@@ -109,5 +109,5 @@ def _losses(frozen: FrozenWindow, session: RecordingSession, *, is_complete: boo
 
 def process_facts(header: RingHeader) -> dict[str, Any]:
     """Return which process a ring is of, as the manifest states it."""
-    known = {name: fact for name, fact in header.facts.items() if name not in _ABOUT_SPOOL}
+    known = {name: fact for name, fact in header.facts.items() if name not in _NOT_TOLD}
     return {**known, "pid": header.pid, "started_ns": header.created_wall_ns}

@@ -31,6 +31,10 @@ class FrozenWindow:
         window_seconds: how far back to reach.
         first_records: by lane, the first record that may belong to the window; none: all may.
         yield_gil: called every few segments, so that a live process can get on with its work.
+        until_monotonic_ns: segments that were opened later are left out; None: none are.
+
+    Attributes:
+        moment: when the trigger fired, by both clocks.
     """
 
     def __init__(
@@ -39,11 +43,14 @@ class FrozenWindow:
         moment: ClockPair,
         window_seconds: float,
         yield_gil: YieldGil = keep_gil,
+        *,
         first_records: Mapping[int, int] = _ALL_RECORDS,
+        until_monotonic_ns: int | None = None,
     ) -> None:
         self._first_records = first_records
         self._yield_gil = yield_gil
-        self._moment = moment
+        self.moment = moment
+        self._until_ns = until_monotonic_ns
         self._window_ns = int(window_seconds * 1e9)
         self._lanes: dict[int, dict[int, Segment]] = {lane: {} for lane in LANES}
         self.grow(image)
@@ -56,6 +63,8 @@ class FrozenWindow:
             newest = max(segments, default=1)
             copies = image.segments(lane, after_sequence=newest - 1)
             for number, segment in enumerate(copies, start=1):
+                if self._until_ns is not None and segment.opened_monotonic_ns > self._until_ns:
+                    break
                 segments[segment.sequence] = segment
                 if number % _SEGMENTS_BETWEEN_YIELDS == 0:
                     self._yield_gil()
@@ -88,7 +97,7 @@ class FrozenWindow:
     def coverage(self, lane: int, end_ns: int) -> Coverage:
         """Return which time was asked for and which a lane covers."""
         segments = self._lanes[lane]
-        requested_start = self._moment.wall_ns - self._window_ns
+        requested_start = self.moment.wall_ns - self._window_ns
         if not segments:
             return Coverage(
                 requested_seconds=self._window_ns / 1e9, requested_start_ns=requested_start
@@ -110,7 +119,7 @@ class FrozenWindow:
                 del segments[sequence]
 
     def _age_ns(self, segment: Segment) -> int:
-        return self._moment.monotonic_ns - segment.opened_monotonic_ns
+        return self.moment.monotonic_ns - segment.opened_monotonic_ns
 
     def _outdated(self, segment: Segment) -> int:
         first = self._first_records.get(segment.lane, 0)

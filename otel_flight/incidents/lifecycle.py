@@ -8,7 +8,7 @@ a job for the worker's thread; what became of it comes back as a value, which th
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import NamedTuple
 
@@ -28,6 +28,8 @@ from otel_flight.incidents.journal import IncidentJournal
 from otel_flight.incidents.manifest import Cause, Manifest
 from otel_flight.incidents.open_incident import OpenIncident, as_cause, causes_elsewhere
 from otel_flight.incidents.record_marks import RecordMarks
+from otel_flight.incidents.sent_unfinished import SentUnfinished
+from otel_flight.incidents.siblings import Host, SiblingWindows
 from otel_flight.incidents.spool.directory import SpoolEntry
 from otel_flight.incidents.spool.memory_shelf import MAX_UNWRITTEN
 from otel_flight.incidents.spool.spool import Spool
@@ -35,6 +37,7 @@ from otel_flight.incidents.window import Window
 from otel_flight.incidents.writer import IncidentWriter
 from otel_flight.recording.session import RecordingSession
 from otel_flight.records.incident_records import CLOSED, DELIVERED, FAILED, WRITTEN
+from otel_flight.ring.layout import LANES
 from otel_flight.ring.ring import Ring
 from otel_flight.settings.fields import CoreSettings
 from otel_flight.triggers.gate.firing import Firing
@@ -94,7 +97,8 @@ class IncidentLifecycle:
         self._backoff = Backoff()
         self._marks = RecordMarks(settings.window_seconds)
         self._yields = GilYields()
-        self._writer = IncidentWriter(spool, rulebook, guard, self._yields, tell)
+        sent = SentUnfinished(lambda: gate.file)
+        self._writer = IncidentWriter(spool, rulebook, guard, self._yields, tell=tell, sent=sent)
         self._journal = IncidentJournal(session, clock)
         self._not_frozen = 0
 
@@ -201,8 +205,8 @@ class IncidentLifecycle:
 
     def _freeze(self, ring: Ring, moment: ClockPair) -> FrozenWindow:
         window_seconds, give_up = self._settings.window_seconds, self._yields.give_up
-        first_records = self._first_records(moment)
-        return FrozenWindow(ring.image, moment, window_seconds, give_up, first_records)
+        first = self._first_records(moment)
+        return FrozenWindow(ring.image, moment, window_seconds, give_up, first_records=first)
 
     def _closed(
         self, incident_id: str, opened: ClockPair, frozen: FrozenWindow, ring: Ring
@@ -241,11 +245,11 @@ class IncidentLifecycle:
             causes=causes,
             refused=current.refused_before(),
             opened_ns=(causes[0].time_ns if causes else 0) or incident.manifest.opened_ns,
-            exported_to={str(lane): record for lane, record in self._exported.records.items()},
+            exported_to=_first_new(self._exported.records, ring),
             previous_incident_id=self._exported.last_id,
             pipeline_endpoint=self._pipeline_endpoint(incident.manifest.coverage.start_ns),
         )
-        incident = Incident(manifest, incident.window)
+        incident = incident.with_manifest(manifest)
         self._unwritten[current.incident_id] = self._exported
         ends = current.window.end_records()
         self._exported = _Exported({**self._exported.records, **ends}, current.incident_id)
@@ -253,7 +257,18 @@ class IncidentLifecycle:
             ring.set_exported(lane, record)
         self._journal.note(current.incident_id, CLOSED)
         self._gate.is_full = self._is_full()
-        self._submit(partial(self._writer.write, incident))
+        beside = partial(
+            SiblingWindows,
+            host=Host.of(ring, self._spool.directory),
+            moment=current.opened,
+            until_monotonic_ns=self._clock.monotonic_ns(),
+            window_seconds=self._settings.window_seconds,
+            guard=self._guard,
+            yield_gil=self._yields.give_up_in_time,
+            sent=self._writer.sent,
+        )
+        windows = beside if self._gate.file else None
+        self._submit(partial(self._writer.write, incident, windows))
 
     def take_results(self) -> None:
         """Let the next incident begin where one that could not be written did."""
@@ -276,3 +291,9 @@ class IncidentLifecycle:
         self._not_frozen += 1
         self._gate.closed(incident_id)
         self._gate.give_back(incident_id, self._backoff.failed())
+
+
+def _first_new(exported: Mapping[int, int], ring: Ring) -> dict[str, int]:
+    """Return, by lane, the first record that is in no incident, of any process."""
+    first = {lane: max(exported.get(lane, 0), ring.taken(lane)) for lane in LANES}
+    return {str(lane): record for lane, record in first.items() if record}

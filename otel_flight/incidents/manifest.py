@@ -15,6 +15,11 @@ from otel_flight.triggers.gate.firing import titled
 
 MANIFEST_VERSION: Final = 1
 
+SNAPSHOT: Final = "snapshot"
+"""An incident that nothing fired for has this reason."""
+MOST_PROCESSES: Final = 31
+"""An incident has the windows of at most this many other processes; those that fired come first."""
+
 # A file may have been changed on its way: what a reader counts on is checked when it is decoded.
 _MOST: Final = (1 << 63) - 1
 Moment = Annotated[int, msgspec.Meta(ge=-_MOST, le=_MOST)]
@@ -167,6 +172,17 @@ class Explanation(msgspec.Struct, kw_only=True, frozen=True):
     """The span of that request."""
 
 
+class ProcessEntry(msgspec.Struct, kw_only=True, frozen=True):
+    """Another process of the service whose window is in the incident."""
+
+    folder: str
+    """Where in the file its manifest and its records are, such as `processes/1/`."""
+    pid: Count
+    """Its process id."""
+    ring: str = ""
+    """The name of the ring that it wrote."""
+
+
 class Manifest(msgspec.Struct, kw_only=True, frozen=True):
     """Everything about an incident but its records."""
 
@@ -188,6 +204,11 @@ class Manifest(msgspec.Struct, kw_only=True, frozen=True):
     """Which time the window covers."""
     process: dict[str, Any] = {}
     """Which process it was, by pid, host, boot id, versions, and its clocks at the start."""
+    processes: Annotated[list[ProcessEntry], msgspec.Meta(max_length=MOST_PROCESSES)] = []
+    """The other processes of the service whose windows are in the incident, unless they were gone
+    before those were read."""
+    part_of: str = ""
+    """Of the manifest of such a window, the reason of the incident; else empty."""
     resource: dict[str, Any] = {}
     """The attributes of the resource."""
     segments: list[SegmentEntry] = []
@@ -226,6 +247,11 @@ class Manifest(msgspec.Struct, kw_only=True, frozen=True):
         return self.causes[0] if self.causes else None
 
     @property
+    def reason(self) -> str:
+        """What went wrong, of low cardinality; a snapshot has the reason `snapshot`."""
+        return self.part_of or (self.causes[0].reason if self.causes else SNAPSHOT)
+
+    @property
     def fired_ns(self) -> int:
         """When the trigger fired; of a snapshot, or a trigger that does not say, when it opened."""
         return (self.causes[0].time_ns if self.causes else 0) or self.opened_ns
@@ -238,4 +264,4 @@ class Manifest(msgspec.Struct, kw_only=True, frozen=True):
     @property
     def title(self) -> str:
         """What happened, in a few words of low cardinality."""
-        return self.causes[0].title if self.causes else "snapshot"
+        return self.causes[0].title if self.causes else SNAPSHOT

@@ -8,20 +8,18 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from typing import Final
+from dataclasses import dataclass, replace
 
 from otel_flight.guard import Guard
 from otel_flight.incidents.completion import complete
 from otel_flight.incidents.findings.rulebook import Rulebook
 from otel_flight.incidents.gil_yields import GilYields
 from otel_flight.incidents.incident import Incident
+from otel_flight.incidents.manifest import Manifest
+from otel_flight.incidents.sent_unfinished import SentUnfinished
+from otel_flight.incidents.siblings import SiblingWindows
 from otel_flight.incidents.spool.directory import SpoolEntry
 from otel_flight.incidents.spool.spool import Spool
-
-_MOST_UNFINISHED: Final = 20_000
-"""The writer remembers at most this many unfinished spans, and forgets the oldest beyond that: if
-one of those is in a later incident, it goes out under its own id a second time."""
 
 
 @dataclass(frozen=True)
@@ -51,6 +49,7 @@ class IncidentWriter:
         guard: notes incidents that could not be written.
         yields: lets other threads run, and says when there is no time for that.
         tell: called with each incident that was kept.
+        sent: knows which spans were delivered before they ended.
 
     Attributes:
         written: incidents that reached the spool.
@@ -64,40 +63,55 @@ class IncidentWriter:
         rulebook: Rulebook,
         guard: Guard,
         yields: GilYields,
+        *,
         tell: Callable[[Incident, SpoolEntry], None],
+        sent: SentUnfinished,
     ) -> None:
         self._spool = spool
         self._rulebook = rulebook
         self._guard = guard
         self._yields = yields
         self._tell = tell
-        self._unfinished: dict[int, None] = {}
+        self.sent = sent
         self._results: deque[WriteResult] = deque()
         self.written = 0
         self.unspooled = 0
         self.failed = 0
 
-    def write(self, incident: Incident) -> None:
-        """Complete an incident and write it; the result waits for `take_results`."""
+    def write(
+        self, incident: Incident, windows: Callable[[Manifest], SiblingWindows] | None = None
+    ) -> None:
+        """Complete an incident and write it; the result waits for `take_results`.
+
+        Args:
+            incident: the incident as it was closed.
+            windows: finds the windows of other processes; None: it has none.
+        """
+        siblings = None
         is_kept = is_in_memory = False
         try:
+            if windows is not None:
+                siblings = windows(incident.manifest)
+                incident = replace(incident, manifest=siblings.manifest, others=siblings)
             give_up = self._yields.give_up_in_time
-            finished = complete(
-                incident, self._rulebook, self._guard, set(self._unfinished), give_up
-            )
+            finished = complete(incident, self._rulebook, self._guard, self.sent.all(), give_up)
             is_late = self._yields.is_late if self._yields.is_hurried else None
             entry = self._spool.add(finished, is_late)
             is_kept = True
             is_in_memory = entry.is_in_memory
             self.unspooled += is_in_memory
             self.written += not is_in_memory
-            self._remember_unfinished(finished)
+            self.sent.add(each.record.span_id for each in finished.window.unfinished())
+            if siblings is not None:
+                self.sent.add(siblings.unfinished)
             self._tell(finished, entry)
         except OSError:  # of which the spool has warned
             pass
         except Exception as error:  # noqa: BLE001  (whatever is wrong with this one)
             self._guard.note("write incident", error)
         finally:
+            if siblings is not None and (is_in_memory or not is_kept):
+                siblings.give_back()
             self.failed += not is_kept
             self._results.append(WriteResult(incident.manifest.incident_id, is_kept, is_in_memory))
 
@@ -105,9 +119,3 @@ class IncidentWriter:
         """Yield what became of incidents since this was called last. One other thread may."""
         while self._results:
             yield self._results.popleft()
-
-    def _remember_unfinished(self, incident: Incident) -> None:
-        for span in incident.window.unfinished():
-            self._unfinished[span.record.span_id] = None
-        while len(self._unfinished) > _MOST_UNFINISHED:
-            del self._unfinished[next(iter(self._unfinished))]

@@ -18,6 +18,8 @@ INCIDENT_TRIGGER: Final = "flight_recorder.incident.trigger"
 INCIDENT_PREVIOUS: Final = "flight_recorder.incident.previous"
 """It is the incident before this one in the same process; what both windows hold went out with
 that."""
+INCIDENT_PROCESSES: Final = "flight_recorder.incident.processes"
+"""It is the ids of the other processes of the service whose windows are in the incident."""
 
 KIND: Final = "flight_recorder.kind"
 """It is on every span that the application did not make itself, so that dashboards can leave it

@@ -100,12 +100,28 @@ def exit_status(header: RingHeader) -> int | None:
         return None
 
 
+def started_ticks(pid: int) -> int | None:
+    """Return when a process started, in the kernel's ticks; None: it has ended, or is not known."""
+    stat = _stat(pid)
+    try:
+        return int(stat[_START_TIME]) if stat and stat[0] != _ZOMBIE else None
+    except (ValueError, IndexError):
+        return None
+
+
 def _stat_of(header: RingHeader) -> list[str]:
     """Return what the kernel says of a process behind its name; nothing when it is gone."""
+    fields = _stat(header.pid)
     try:
-        stat = Path(f"/proc/{header.pid}/stat").read_text(encoding="ascii", errors="replace")
-        fields = stat.rpartition(")")[2].split()
         started_ns = int(fields[_START_TIME]) * 1_000_000_000 // os.sysconf("SC_CLK_TCK")
-    except (OSError, ValueError, IndexError):
+    except (ValueError, IndexError):
         return []
     return fields if started_ns <= header.created_monotonic_ns else []
+
+
+def _stat(pid: int) -> list[str]:
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text(encoding="ascii", errors="replace")
+    except OSError:
+        return []
+    return stat.rpartition(")")[2].split()

@@ -8,6 +8,9 @@ SERVICE: Final = "service"
 """This fact is the service's name, as far as the process knows it."""
 SPOOL: Final = "spool"
 """This fact is the directory in which the process keeps its incidents."""
+PIPELINE: Final = "pipeline"
+"""This fact is where another span processor of the process has sent all its sampled spans, for as
+long as two windows; it is empty when that is not sure."""
 SPOOL_PROBLEM: Final = "spool_problem"
 """This fact says what is not as it was asked for with that, as it reads after the service's name;
 it is empty when all is well."""

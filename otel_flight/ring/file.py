@@ -159,6 +159,21 @@ def anonymous_backing(size_bytes: int) -> Backing:
     return Backing(mmap.mmap(-1, size_bytes), None, None)
 
 
+def is_named_owner_alive(path: Path) -> bool:
+    """Tell whether there is a ring of this name, and some process still holds it."""
+    try:
+        flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+        descriptor = os.open(path, flags)
+    except OSError:
+        return False
+    try:
+        return is_owner_alive(descriptor)
+    except OSError:  # a file system without locks: nobody can tell
+        return True
+    finally:
+        os.close(descriptor)
+
+
 def is_owner_alive(descriptor: int) -> bool:
     """Tell whether some process still holds the ring of this descriptor."""
     try:

@@ -11,7 +11,8 @@
              9       spare
             10..17   lane 0 (spans)           first segment, segment count, current sequence,
             18..25   lane 1 (runtime events)  exported-up-to record, evicted records, evicted bytes,
-                                              records dropped before they reached the lane, spare
+                                              records dropped before they reached the lane,
+                                              taken-up-to record, written by another process
             26       request number           written by another process, last of all it writes
             27       request number answered  written by the owner
         byte 224     request: length (2 bytes) and UTF-8 JSON, at most 1022 bytes
@@ -59,7 +60,7 @@ LANE_NAMES: Final = ("spans", "runtime")
 W_LANES: Final = 10
 LANE_WORDS: Final = 8
 L_FIRST_SEGMENT, L_SEGMENTS, L_SEQUENCE, L_EXPORTED = 0, 1, 2, 3
-L_EVICTED_RECORDS, L_EVICTED_BYTES, L_DROPPED = 4, 5, 6
+L_EVICTED_RECORDS, L_EVICTED_BYTES, L_DROPPED, L_TAKEN = 4, 5, 6, 7
 
 W_REQUEST: Final = 26
 W_ANSWERED: Final = 27

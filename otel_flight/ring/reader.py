@@ -55,6 +55,12 @@ class LaneHeader:
     evicted_records: int
     evicted_bytes: int
     dropped_records: int
+    taken_to_record: int
+
+    @property
+    def first_new_record(self) -> int:
+        """The first record that is in no incident: none of its process, and of no other one."""
+        return max(self.exported_to_record, self.taken_to_record)
 
 
 @dataclass(frozen=True)
@@ -161,7 +167,7 @@ class RingImage:
     def _lane_header(self, lane: int) -> LaneHeader:
         words = self._words
         return LaneHeader(
-            lane, *(words[layout.lane_word(lane, field)] for field in range(layout.L_DROPPED + 1))
+            lane, *(words[layout.lane_word(lane, field)] for field in range(layout.L_TAKEN + 1))
         )
 
     def _sized(self, offset: int, limit: int) -> bytes:

@@ -92,6 +92,10 @@ class Ring:
         """Return the number of the first record of `lane` that is in no incident yet."""
         return self._words[layout.lane_word(lane, layout.L_EXPORTED)]
 
+    def taken(self, lane: int) -> int:
+        """Return the same of the incidents of other processes."""
+        return self._words[layout.lane_word(lane, layout.L_TAKEN)]
+
     def take_request(self) -> dict[str, Any] | None:
         """Return a request another process wrote since the last call, None when there is none."""
         words = self._words

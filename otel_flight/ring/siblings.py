@@ -5,11 +5,20 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Final
 
 from otel_flight.errors import NotARing
 from otel_flight.ring.facts import SERVICE
 from otel_flight.ring.file import RING_SUFFIX
 from otel_flight.ring.reader import RingReader
+
+_UNNAMED: Final = "unknown_service"
+"""The SDK calls services so that were given no name."""
+
+
+def is_named(service: str) -> bool:
+    """Return whether a service has a name: whatever programs have none are not one service."""
+    return bool(service) and not service.startswith(_UNNAMED)
 
 
 def sibling_rings(own: Path, service: str) -> Iterator[RingReader]:

@@ -32,6 +32,9 @@ class Pipeline:
         exporter: takes incidents, whatever the settings say; None: what they choose.
         session: counts spans.
         clock: tells when there was a doubt.
+
+    Attributes:
+        steady_endpoint: where all sampled spans of the last two windows went; empty: not sure.
     """
 
     def __init__(
@@ -46,6 +49,10 @@ class Pipeline:
         self._settings = settings
         self._given_exporter = exporter
         self._session = session
+        self._window_ns = int(settings.window_seconds * 1e9)
+        self._clock = clock
+        self._is_steady = False
+        self.steady_endpoint = ""
         self._asked: PipelineExporter | None = None
         # With the exporter, as the id of one that is gone may be another one's.
         self._known: dict[int, tuple[object, bool]] = {}
@@ -59,12 +66,18 @@ class Pipeline:
 
     def look(self) -> None:
         """See whether the pipeline still takes every span. At each tick."""
-        self._watch.look()
+        is_steady = self._watch.has_taken_all(self._clock.wall_ns() - 2 * self._window_ns)
+        if is_steady != self._is_steady:
+            self._is_steady = is_steady
+            self.steady_endpoint = self._endpoint() if is_steady else ""
 
     def endpoint_since(self, since_ns: int) -> str:
         """Return where all sampled spans went since a moment, as `Destination` has it."""
         if not self._watch.has_taken_all(since_ns):
             return ""
+        return self._endpoint()
+
+    def _endpoint(self) -> str:
         if self._given_exporter is not None:
             return type(self._given_exporter).__qualname__
         return destination(SPANS, self._settings, self.exporter()).endpoint

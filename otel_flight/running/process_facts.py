@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from opentelemetry.sdk.resources import Resource
@@ -11,6 +12,7 @@ from otel_flight.interpreter.supervisors import find_supervisor
 from otel_flight.ring.facts import (
     OOM_COUNTER,
     OOM_KILLS,
+    PIPELINE,
     SERVICE,
     SPOOL,
     SPOOL_PROBLEM,
@@ -29,14 +31,16 @@ class ProcessFacts:
     Args:
         service_name: as far as it is known; the first span's resource corrects it.
         spool: where its incidents are.
+        pipeline: returns where its sampled spans go; see `facts.PIPELINE`.
 
     Attributes:
         service_name: as far as it is known by now.
     """
 
-    def __init__(self, service_name: str, spool: Spool) -> None:
+    def __init__(self, service_name: str, spool: Spool, pipeline: Callable[[], str]) -> None:
         self.service_name = service_name
         self._spool = spool
+        self._pipeline = pipeline
         self._is_identified = False
         self._told: dict[str, Any] = {}
         self._deadly: dict[str, Any] = {}
@@ -63,6 +67,7 @@ class ProcessFacts:
             SERVICE: self.service_name,
             SPOOL: str(self._spool.directory),
             SPOOL_PROBLEM: self._spool.problem,
+            PIPELINE: self._pipeline(),
         }
         if self._is_identified and facts != self._told:
             self._told = facts

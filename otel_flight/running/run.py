@@ -100,7 +100,7 @@ class Run:
         self.spool = Spool(
             directory, settings.spool_bytes, settings.spool_incidents, fallbacks, clock
         )
-        self._facts = ProcessFacts(service_name, self.spool)
+        self._facts = ProcessFacts(service_name, self.spool, lambda: self._pipeline.steady_endpoint)
         pacer = Pacer(settings.flush_cpu_share)
         self._pipeline = Pipeline(pipelines, settings, exporter, self.session, clock)
         self.delivery = Delivery(

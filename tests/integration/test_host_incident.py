@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import signal
 import time
+from collections import Counter
 from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
+from otel_flight.delivery.pacing import Pacer
+from otel_flight.delivery.receiver.signals import SPANS
+from otel_flight.delivery.sender import chunks_to_send
+from otel_flight.guard import Guard
 from otel_flight.incidents.flight_file import read_incident
 from otel_flight.incidents.incident import Incident
+from tests.support.command_line import run
 from tests.support.service_process import ServiceProcess
 
 PROGRAM = """
@@ -21,19 +28,27 @@ import otel_flight
 resource = Resource({"service.name": sys.argv[1]})
 provider = TracerProvider(resource=resource, shutdown_on_exit=False)
 recorder = otel_flight.install(tracer_provider=provider)
+recorder.start()  # else recording begins beside what follows
 tracer = provider.get_tracer("program", "1.0")
 for _ in range(20):
     with tracer.start_as_current_span("GET /ok"):
         pass
 time.sleep(0.3)
 print("ready", flush=True)
-while (said := sys.stdin.readline().strip()):
-    try:
-        with tracer.start_as_current_span(said):
-            raise KeyError("order")
-    except KeyError:
-        pass
-    print("failed", flush=True)
+open_spans = {}
+while (said := sys.stdin.readline().split()):
+    what, name = said
+    if what == "open":
+        open_spans[name] = tracer.start_span(name)
+    elif what == "end":
+        open_spans.pop(name).end()
+    else:
+        try:
+            with tracer.start_as_current_span(name):
+                raise KeyError(name)
+        except KeyError:
+            pass
+    print(what, name, flush=True)
 recorder.stop()
 print(recorder.statistics().errors, flush=True)
 """
@@ -63,14 +78,14 @@ def incidents(tmp_path: Path, count: int) -> list[Incident]:
     return [read_incident(path) for path in sorted((tmp_path / "spool").glob("*.flight"))]
 
 
-def fail_together(workers: list[ServiceProcess], request: str = "GET /broken") -> None:
-    """Let all workers fail at once."""
+def tell(workers: list[ServiceProcess], *words: str) -> None:
+    """Let workers do something, all at once."""
     for each in workers:
         each.wait_for_output("ready", 30)
     for each in workers:
-        each.say(request)
+        each.say(" ".join(words))
     for each in workers:
-        each.wait_for_output("failed", 30)
+        each.wait_for_output(" ".join(words), 30)
 
 
 def end(workers: list[ServiceProcess]) -> None:
@@ -88,16 +103,31 @@ def test_workers_that_fail_together_make_one_incident(
     """With a cause of each, and its process; nothing they share is left behind."""
     with ExitStack() as stack:
         workers = [stack.enter_context(worker()) for _ in range(WORKERS)]
-        fail_together(workers)
+        tell(workers, "fail", "/broken")
         incidents(tmp_path, 1)
         end(workers)
 
     (incident,) = incidents(tmp_path, 1)
     manifest = incident.manifest
     causes = manifest.causes
-    assert {cause.subject for cause in causes} == {"GET /broken"}
+    assert {cause.subject for cause in causes} == {"/broken"}
     pids = {cause.attributes.get("process.pid", manifest.process["pid"]) for cause in causes}
     assert pids == {each.pid for each in workers}
+    windows = [incident, *incident.others]
+    assert {window.manifest.process["pid"] for window in windows} == pids
+    for window in windows:
+        assert window.manifest.incident_id == manifest.incident_id
+        spans = list(window.window.spans())
+        assert [span.name for span in spans] == ["GET /ok"] * 20 + ["/broken"]
+        assert window.manifest.spans == len(spans)
+        pid = window.manifest.process["pid"]
+        shown = run("show", str(incident.path), "--process", str(pid)).output
+        assert f"pid {pid}" in shown
+        assert "1 span" in shown
+    assert "with the windows of 7 other processes" in run("show", str(incident.path)).output
+    wrong = run("show", str(incident.path), "--process", "1")
+    assert wrong.exit_code == 2
+    assert "it has no window of process 1, but of " in wrong.output
     assert list(own_environment.iterdir()) == []
 
 
@@ -106,7 +136,7 @@ def test_it_can_be_turned_off(tmp_path: Path) -> None:
     with ExitStack() as stack:
         setting = {"OTEL_FLIGHT_HOST_INCIDENTS": "false"}
         workers = [stack.enter_context(worker(**setting)) for _ in range(3)]
-        fail_together(workers)
+        tell(workers, "fail", "/broken")
         end(workers)
 
     assert len(incidents(tmp_path, 3)) == 3
@@ -117,7 +147,107 @@ def test_other_services_make_their_own(tmp_path: Path, services: tuple[str, str]
     """Also two without a name, of which nobody can say whether they are one."""
     with ExitStack() as stack:
         workers = [stack.enter_context(worker(service)) for service in services]
-        fail_together(workers)
+        tell(workers, "fail", "/broken")
         end(workers)
 
     assert len(incidents(tmp_path, 2)) == 2
+
+
+def windows(incident: Incident) -> dict[int, Incident]:
+    """Return the windows of an incident by their process ids."""
+    return {each.manifest.process["pid"]: each for each in [incident, *incident.others]}
+
+
+def test_one_that_hangs_holds_up_nobody(tmp_path: Path) -> None:
+    """A process that was stopped does nothing at all; its window is there nevertheless."""
+    with ExitStack() as stack:
+        workers = [stack.enter_context(worker()) for _ in range(3)]
+        tell(workers, "open", "/hangs")
+        time.sleep(0.3)
+        workers[0].send_signal(signal.SIGSTOP)
+        tell(workers[1:], "fail", "/broken")
+        began = time.monotonic()
+        (incident,) = incidents(tmp_path, 1)
+        took = time.monotonic() - began
+        workers[0].send_signal(signal.SIGCONT)
+
+        assert took < 10
+        hung = windows(incident)[workers[0].pid]
+        assert [span.name for span in hung.window.unfinished()] == ["/hangs"]
+        end(workers)
+        assert len(incidents(tmp_path, 1)) == 1
+
+
+def test_when_the_first_one_is_killed_another_one_finishes_the_incident(tmp_path: Path) -> None:
+    """Once, under its id, with the windows and the causes of all."""
+    with ExitStack() as stack:
+        workers = [stack.enter_context(worker(OTEL_FLIGHT_TAIL="3s")) for _ in range(4)]
+        tell(workers[:1], "fail", "/broken")
+        time.sleep(0.4)
+        tell(workers[1:], "fail", "/broken")
+        time.sleep(0.4)
+        workers[0].send_signal(signal.SIGKILL)
+        incidents(tmp_path, 1)
+        time.sleep(2.5)
+        (incident,) = incidents(tmp_path, 1)
+
+        assert {*windows(incident)} == {each.pid for each in workers}
+        assert incident.manifest.process["pid"] == workers[0].pid
+        assert len(incident.manifest.causes) == 5  # its death, and what failed in each
+        end(workers[1:])
+
+
+def test_what_was_killed_together_is_one_incident(tmp_path: Path) -> None:
+    """The next process finds all rings, of which the first one it looks at stands for all."""
+    with ExitStack() as stack:
+        workers = [stack.enter_context(worker()) for _ in range(4)]
+        tell(workers, "open", "/report")
+        time.sleep(0.4)
+        for each in workers:
+            each.send_signal(signal.SIGKILL)
+            each.wait()
+        successor = stack.enter_context(worker())
+        (incident,) = incidents(tmp_path, 1)
+        tell([successor], "open", "/later")
+        end([successor])
+
+    (incident,) = incidents(tmp_path, 1)
+    assert incident.manifest.title == "process died /report"
+    found = windows(incident)
+    assert {*found} == {each.pid for each in workers}
+    for part in found.values():
+        assert [span.name for span in part.window.unfinished()] == ["/report"]
+
+
+def test_each_span_is_sent_once(tmp_path: Path) -> None:
+    """Also when its process has its own incident later, and when it was open in the one before."""
+    with ExitStack() as stack:
+        first, second = workers = [stack.enter_context(worker()) for _ in range(2)]
+        tell(workers, "open", "/long")
+        time.sleep(0.3)
+        tell([first], "fail", "/one")
+        incidents(tmp_path, 1)
+        tell(workers, "end", "/long")
+        tell([second], "fail", "/two")
+        incidents(tmp_path, 2)
+        end(workers)
+
+    sent = [
+        span
+        for incident in incidents(tmp_path, 2)
+        for chunk in chunks_to_send(SPANS, incident, Pacer(1.0), Guard(), skips_sampled=False)
+        for span in chunk
+        if span.attributes.get("flight_recorder.kind") in {None, "finished"}
+    ]
+    names = Counter(span.name for span in sent)
+    assert names == {"GET /ok": 40, "/one": 1, "/two": 1, "/long": 4}
+    ids = [span.context.span_id for span in sent]
+    assert len(ids) == len(set(ids))
+    long = [span for span in sent if span.name == "/long"]
+    unfinished = [each for each in long if each.attributes.get("flight_recorder.unfinished")]
+    finished = [each for each in long if each not in unfinished]
+    assert {each.parent.span_id for each in finished if each.parent} == {
+        each.context.span_id for each in unfinished
+    }
+    pids = {span.resource.attributes["process.pid"] for span in sent}
+    assert pids == {each.pid for each in workers}

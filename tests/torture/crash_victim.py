@@ -41,7 +41,8 @@ def main(what: str) -> None:
     idle = 0
     while what == "deliver" and time.monotonic() < until and idle < _IDLE_LOOKS:
         time.sleep(_BETWEEN_SECONDS * 10)
-        is_busy = len(list(rings.iterdir())) > 1  # it recovers what the killed have left
+        others = [each for each in rings.iterdir() if each.suffix in {".ring", ".claimed"}]
+        is_busy = len(others) > 1  # it recovers what the killed have left
         is_busy |= recorder.statistics().delivery.pending_incidents > 0
         idle = 0 if is_busy else idle + 1
     open_for_ever.end()

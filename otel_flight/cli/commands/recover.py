@@ -72,6 +72,7 @@ def _recover(invocation: Invocation, path: Path, service: str | None) -> _Recove
             rulebook=ASSEMBLY.rulebook,
             guard=Guard(),
             window_seconds=invocation.settings.window_seconds,
+            joined=(lambda incident_id: ()) if invocation.settings.host_incidents else None,
         )
         entries = recoverer.recover(path, service)
     except NotARing:  # being made just now, or of another version

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import chain
 from typing import Final
 
 import click
@@ -60,6 +61,9 @@ _JSON_VERSION: Final = 1
     show_default=True,
     help="The most kinds of other events to show.",
 )
+@click.option(
+    "--process", type=int, metavar="PID", help="Show the window of this process of the service."
+)
 @click.option("--all", "is_all", is_flag=True, help="Show every span, request and kind of event.")
 @click.option("--jaeger-url", metavar="URL", help="Print links to the Jaeger there.")
 @click.option(
@@ -92,6 +96,7 @@ def show(
     rows: int,
     requests: int,
     events: int,
+    process: int | None,
     is_all: bool,
     jaeger_url: str | None,
     grafana_url: str | None,
@@ -109,7 +114,8 @@ def show(
     entry = invocation.find_incident(incident)
     is_spooled = entry.path.parent in invocation.spool_places.directories
     copy = invocation.spool().json_path(entry)
-    found = examined(read_incident(entry.path), ASSEMBLY.rulebook, Guard())
+    found = _window_of(read_incident(entry.path), process)
+    found = examined(found, ASSEMBLY.rulebook, Guard())
     report = build_report(
         found,
         ASSEMBLY.rulebook,
@@ -128,6 +134,17 @@ def show(
         click.echo(markdown(report, links, tokens), nl=False)
     else:
         print_report(report, Page(invocation.console), links)
+
+
+def _window_of(incident: Incident, process: int | None) -> Incident:
+    """Return the part of an incident that one of its processes has recorded; None: the first."""
+    known = []
+    for each in chain([incident], incident.others):
+        pid = each.manifest.process.get("pid")
+        if process in {None, pid}:
+            return each
+        known.append(str(pid))
+    raise click.UsageError(f"it has no window of process {process}, but of {', '.join(known)}")
 
 
 def _large_traces(incident: Incident) -> list[LargeTraceSize]:

@@ -32,6 +32,8 @@ def incident_facts(manifest: Manifest) -> dict[str, Any]:
         facts[names.INCIDENT_TRIGGER] = trigger.trigger
         facts.update(_whereabouts(trigger))
         facts.update(_cause_attributes(trigger))
+    if manifest.processes:
+        facts[names.INCIDENT_PROCESSES] = [entry.pid for entry in manifest.processes]
     if manifest.previous_incident_id:
         facts[names.INCIDENT_PREVIOUS] = manifest.previous_incident_id
     facts.update(_window_facts(manifest))

@@ -15,7 +15,7 @@ from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 
 from otel_flight.delivery.otlp.values import make_portable
 from otel_flight.incidents.manifest import Manifest
-from otel_flight.names.sent_attributes import HOST_ID, HOST_NAME
+from otel_flight.names.sent_attributes import HOST_ID, HOST_NAME, PROCESS_ID
 from otel_flight.records.records import ResourceDefinition, ScopeDefinition
 
 _MOST_ORIGINS: Final = 4096
@@ -49,11 +49,14 @@ class SpanOrigins:
 
     Args:
         manifest: its resource stands in for one that was lost; its host name is added to a resource
-            that names no host, as Jaeger would warn about clock skew otherwise.
+            that names no host, as Jaeger would warn about clock skew otherwise. Where the incident
+            has windows of several processes, the process id says which one a span is of.
     """
 
     def __init__(self, manifest: Manifest) -> None:
         self._host = str(manifest.process.get("host") or "")
+        is_one_of_several = manifest.part_of or manifest.processes
+        self._pid = int(manifest.process.get("pid", 0)) if is_one_of_several else 0
         self._resources: dict[bytes, Resource] = {}
         self._scopes: dict[bytes, InstrumentationScope] = {}
         # The definitions are held with their origin, so that an id means the same one for ever.
@@ -85,6 +88,10 @@ class SpanOrigins:
             make_portable(portable)
             if self._host and HOST_NAME not in portable and HOST_ID not in portable:
                 portable[HOST_NAME] = self._host
+            if (
+                self._pid
+            ):  # else nobody knows whose it is; one that stands there may be the parent's
+                portable[PROCESS_ID] = self._pid
             self._resources[key] = SharedResource(portable, schema_url)
         return self._resources[key]
 

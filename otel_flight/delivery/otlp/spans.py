@@ -31,7 +31,6 @@ _STATUS_CODES: Final = {code.value: code for code in StatusCode}
 _UNSET: Final = Status(StatusCode.UNSET)
 _FLAGS: Final = tuple(TraceFlags(value) for value in range(256))
 _NOTHING_DROPPED: Final = (0, 0, 0)
-_SNAPSHOT: Final = "snapshot"
 _REMOTE: Final = records.FLAG_PARENT_IS_REMOTE
 _MOST_TRACE_STATES: Final = 1024
 """At most this many trace states are remembered, those used last."""
@@ -239,7 +238,7 @@ def incident_stamps(manifest: Manifest) -> dict[str, Any]:
     """Return the attributes that say of a span or log record which incident it came with."""
     return {
         names.INCIDENT_ID: manifest.incident_id,
-        names.INCIDENT_REASON: manifest.trigger.reason if manifest.trigger else _SNAPSHOT,
+        names.INCIDENT_REASON: manifest.reason,
     }
 
 

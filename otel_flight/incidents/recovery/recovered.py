@@ -12,15 +12,13 @@ from typing import Any, Final
 import msgspec
 
 from otel_flight.clock import ClockPair
-from otel_flight.incidents.flight_file import OPEN_SPANS, segment_entry
-from otel_flight.incidents.frozen_incident import process_facts
 from otel_flight.incidents.frozen_window import FrozenWindow
-from otel_flight.incidents.gil_yields import YieldGil, keep_gil, with_yields
+from otel_flight.incidents.gil_yields import YieldGil, keep_gil
 from otel_flight.incidents.incident import Incident
-from otel_flight.incidents.manifest import Cause, Losses, Manifest
+from otel_flight.incidents.manifest import Cause
 from otel_flight.incidents.recovery.circumstances import death_attributes
 from otel_flight.incidents.recovery.last_stacks import LastStacks
-from otel_flight.incidents.recovery.open_at_death import open_at_death
+from otel_flight.incidents.ring_window import ring_incident
 from otel_flight.incidents.window import Window
 from otel_flight.names import trigger_names
 from otel_flight.names.process_attributes import OOM_KILLS
@@ -48,6 +46,7 @@ class DeadProcess:
 
     Attributes:
         header: the ring's.
+        path: of the ring's file, before it was claimed.
         unfinished: its incidents that are in no spool, oldest first.
         last_id: its newest incident; empty when there is none.
         closed: those of its incidents whose tails were over.
@@ -57,7 +56,7 @@ class DeadProcess:
 
     image: RingImage
     header: RingHeader
-    name: str
+    path: Path
     unfinished: tuple[IncidentOpened, ...]
     last_id: str
     closed: frozenset[str]
@@ -93,7 +92,7 @@ class DeadProcess:
         return cls(
             image,
             image.header(),
-            path.stem,
+            path,
             tuple(opened.values()),
             last_id,
             frozenset(closed),
@@ -130,7 +129,7 @@ class DeadProcess:
         moment = ClockPair(opened.opened_ns, opened.opened_monotonic_ns)
         if opened.incident_id not in self.closed:  # whatever was closed was closed before it
             covered = {
-                lane.lane: max(lane.exported_to_record, covered.get(lane.lane, 0))
+                lane.lane: max(lane.first_new_record, covered.get(lane.lane, 0))
                 for lane in self.header.lanes
             }
         first = dict(zip(LANES, opened.first_records, strict=False))
@@ -149,21 +148,20 @@ class DeadProcess:
             },
             previous_incident_id=opened.previous_incident_id,
         )
-        return Incident(manifest, incident.window)
+        return incident.with_manifest(manifest)
 
     def death(self, window_seconds: float) -> Incident:
         """Return the incident of its death, whose id is the same whoever makes it."""
         header = self.header
         moment = ClockPair(header.heartbeat_wall_ns, header.heartbeat_monotonic_ns)
-        digest = blake2b(self.name.encode(), digest_size=3).hexdigest()
+        digest = blake2b(self.path.stem.encode(), digest_size=3).hexdigest()
         incident = self._incident(_id_at(moment.wall_ns, digest), moment, window_seconds, {})
         manifest = msgspec.structs.replace(
             incident.manifest,
             causes=[self._cause(incident.window)],
-            exported_to={str(lane.lane): lane.exported_to_record for lane in header.lanes},
             previous_incident_id=self.last_id,
         )
-        return Incident(manifest, incident.window)
+        return incident.with_manifest(manifest)
 
     def _cause(self, window: Window) -> Cause:
         oldest = min(
@@ -196,36 +194,18 @@ class DeadProcess:
         window_seconds: float,
         first_records: Mapping[int, int],
     ) -> Incident:
-        header = self.header
-        frozen = FrozenWindow(self.image, moment, window_seconds, self.yield_gil, first_records)
-        segments = frozen.segments()
+        frozen = FrozenWindow(
+            self.image, moment, window_seconds, self.yield_gil, first_records=first_records
+        )
         closed_ns = max(self.died_ns, moment.wall_ns)
-        open_segment, starts = open_at_death(
-            with_yields(Window(segments).records(LANE_SPANS), self.yield_gil), closed_ns
+        return ring_incident(
+            incident_id,
+            self.header,
+            frozen,
+            closed_ns,
+            yield_gil=self.yield_gil,
+            last=self.stacks.segment,
         )
-        roots = (each for each in starts if each.is_local_root)
-        if last := self.stacks.segment(roots, segments, closed_ns):
-            segments.append(last)
-        coverage = frozen.coverage(LANE_SPANS, closed_ns)
-        lanes = header.lanes
-        manifest = Manifest(
-            incident_id=incident_id,
-            service_name=self.service,
-            opened_ns=moment.wall_ns,
-            closed_ns=closed_ns,
-            coverage=coverage,
-            process=process_facts(header),
-            segments=[segment_entry(item) for item in segments],
-            open_spans_file=OPEN_SPANS if open_segment is not None else "",
-            open_spans_records=open_segment.records if open_segment is not None else 0,
-            open_spans=len(starts),
-            window_bytes=sum(len(item.segment.payload) for item in segments),
-            losses=Losses(
-                evicted=0 if coverage.is_complete else lanes[LANE_SPANS].evicted_records,
-                dropped=sum(lane.dropped_records for lane in lanes),
-            ),
-        )
-        return Incident(manifest, Window(segments, open_segment))
 
 
 def _cause_of(fields: Mapping[str, Any]) -> Cause | None:

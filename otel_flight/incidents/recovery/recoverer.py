@@ -3,21 +3,30 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
+import msgspec
+
+from otel_flight.clock import ClockPair
 from otel_flight.errors import NotAnIncident
 from otel_flight.guard import Guard
 from otel_flight.incidents.completion import complete
 from otel_flight.incidents.findings.rulebook import Rulebook
 from otel_flight.incidents.gil_yields import YieldGil, keep_gil
 from otel_flight.incidents.incident import Incident
+from otel_flight.incidents.open_incident import causes_elsewhere
 from otel_flight.incidents.recovery.recovered import DeadProcess
+from otel_flight.incidents.sent_unfinished import SentUnfinished
+from otel_flight.incidents.siblings import Host, SiblingWindows
 from otel_flight.incidents.spool.directory import SpoolEntry
 from otel_flight.incidents.spool.spool import Spool
 from otel_flight.ring.dead_rings import claimed_ring, is_replaced
 from otel_flight.ring.facts import SERVICE
 from otel_flight.ring.reader import RingReader
+from otel_flight.ring.siblings import is_named
+from otel_flight.triggers.gate.state import JoinedCause
 
 
 class Recoverer:
@@ -30,6 +39,9 @@ class Recoverer:
         window_seconds: how far back an incident reaches.
         admits: says of the death of a process, by what it was serving and when, whether it makes an
             incident.
+        joined: returns what has joined an incident in other processes, by its id; then their
+            windows are in it, too. None: each process has its own incidents.
+        sent: knows which spans were delivered before they ended.
         tell: called with each incident that was kept.
         yield_gil: called now and then, so that the process which does this goes on.
     """
@@ -42,6 +54,8 @@ class Recoverer:
         guard: Guard,
         window_seconds: float,
         admits: Callable[[str, int], bool] = lambda subject, time_ns: True,
+        joined: Callable[[str], Sequence[JoinedCause]] | None = None,
+        sent: SentUnfinished | None = None,
         tell: Callable[[Incident, SpoolEntry], None] = lambda incident, entry: None,
         yield_gil: YieldGil = keep_gil,
     ) -> None:
@@ -50,6 +64,8 @@ class Recoverer:
         self._guard = guard
         self._window_seconds = window_seconds
         self._admits = admits
+        self._joined = joined
+        self._sent = sent or SentUnfinished(lambda: None)
         self._tell = tell
         self._yield_gil = yield_gil
 
@@ -82,7 +98,7 @@ class Recoverer:
         kept = []
         covered: dict[int, int] = {}
         for opened in dead.unfinished:
-            entry = self._keep(dead.finished(opened, self._window_seconds, covered))
+            entry = self._keep(dead.finished(opened, self._window_seconds, covered), dead)
             if entry is not None:
                 kept.append(entry)
             covered = self._end_of(opened.incident_id)
@@ -106,23 +122,68 @@ class Recoverer:
             return []
         death = dead.death(self._window_seconds)
         cause = death.manifest.causes[0]
-        entry = self._keep(death) if self._admits(cause.subject, cause.time_ns) else None
+        if not self._admits(cause.subject, cause.time_ns):
+            return []
+        entry = self._keep(death, dead, lambda reader: not reader.is_owner_alive())
         return [] if entry is None else [entry]
 
-    def _keep(self, incident: Incident) -> SpoolEntry | None:
+    def _keep(
+        self,
+        incident: Incident,
+        dead: DeadProcess,
+        is_wanted: Callable[[RingReader], bool] = lambda reader: True,
+    ) -> SpoolEntry | None:
         """Put an incident into the spool; return None when it is there.
 
         Then whoever claimed its ring before died over removing it.
+
+        Args:
+            incident: the incident.
+            dead: its process.
+            is_wanted: says of the ring of another process of the service whether it belongs to it.
         """
         manifest = incident.manifest
         known = self._known()
         if manifest.incident_id in known:
             return None
-        before = self._unfinished_in(known.get(manifest.previous_incident_id))
+        before = self._unfinished_in(known.get(manifest.previous_incident_id)) | self._sent.all()
+        others = None
+        if self._joined is not None and is_named(dead.service):
+            others = self._windows_of_others(incident, dead, self._joined, is_wanted)
+            incident = replace(incident, manifest=others.manifest, others=others)
         finished = complete(incident, self._rulebook, self._guard, before, self._yield_gil)
-        entry = self._spool.add(finished)
+        entry = None
+        try:
+            entry = self._spool.add(finished)
+        finally:
+            if others is not None and (entry is None or entry.is_in_memory):
+                others.give_back()
+        self._sent.add(each.record.span_id for each in finished.window.unfinished())
+        if others is not None:
+            self._sent.add(others.unfinished)
         self._tell(finished, entry)
         return entry
+
+    def _windows_of_others(
+        self,
+        incident: Incident,
+        dead: DeadProcess,
+        joined: Callable[[str], Sequence[JoinedCause]],
+        is_wanted: Callable[[RingReader], bool],
+    ) -> SiblingWindows:
+        manifest = incident.manifest
+        causes = manifest.causes + causes_elsewhere(joined(manifest.incident_id))
+        died = ClockPair(dead.header.heartbeat_wall_ns, dead.header.heartbeat_monotonic_ns)
+        return SiblingWindows(
+            msgspec.structs.replace(manifest, causes=causes),
+            host=Host(dead.path, dead.service, self._spool.directory, is_wanted),
+            moment=died,
+            until_monotonic_ns=died.monotonic_ns,
+            window_seconds=self._window_seconds,
+            guard=self._guard,
+            sent=self._sent,
+            yield_gil=self._yield_gil,
+        )
 
     def _unfinished_in(self, entry: SpoolEntry | None) -> set[int]:
         """Return the ids of the spans that an incident has delivered, or will, as unfinished."""

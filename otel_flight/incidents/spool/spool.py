@@ -17,6 +17,8 @@ from functools import partial
 from pathlib import Path
 from typing import BinaryIO, Final
 
+import msgspec
+
 from otel_flight.clock import SYSTEM_CLOCK, Clock, wall_ns
 from otel_flight.errors import AmbiguousIncident, IncidentNotFound
 from otel_flight.incidents.flight_file import (
@@ -128,7 +130,9 @@ class Spool:
             if not self._shelf.has_room():
                 raise
             buffer = io.BytesIO()
-            write(buffer)
+            manifest = msgspec.structs.replace(incident.manifest, processes=[])
+            alone = replace(incident, manifest=manifest, others=())
+            write_stream(alone, buffer, is_late=is_late)
             kept = KeptIncident(incident_id, name, buffer.getvalue(), wall_ns())
             self._shelf.keep(kept)
             self._added_ids.append(incident_id)

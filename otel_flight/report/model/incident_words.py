@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from otel_flight.incidents.manifest import Cause, Coverage, Losses, Manifest, Refused
+from otel_flight.incidents.manifest import Cause, Coverage, Losses, Manifest, ProcessEntry, Refused
 from otel_flight.incidents.spool.delivery_state import DeliveryState
 from otel_flight.incidents.spool.directory import JSON_SUFFIX
 from otel_flight.names import attributes as names
@@ -162,3 +162,10 @@ def reservations(state: DeliveryState, item: str = "span") -> str:
     if state.resent_chunks:
         words += f", {count(state.resent_chunks, 'request')} of it perhaps twice"
     return words
+
+
+def other_processes_words(processes: Sequence[ProcessEntry]) -> str:
+    """Return which other processes have a window in the incident, and how to see one."""
+    pids = ", ".join(str(entry.pid) for entry in processes)
+    others = count(len(processes), "other process", "other processes")
+    return f"with the windows of {others}, which --process shows: {pids}"

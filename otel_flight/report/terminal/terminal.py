@@ -23,6 +23,7 @@ from otel_flight.report.model.incident_words import (
     large_trace_words,
     log_delivery_words,
     loss_words,
+    other_processes_words,
     refused_words,
 )
 from otel_flight.report.model.timeline import Timeline
@@ -61,6 +62,8 @@ def _print_head(report: IncidentReport, page: Page) -> None:
         f"{word} {manifest.process[key]}" for word, key in _WHERE if manifest.process.get(key)
     ]
     page.paragraph(one_line(", ".join(where), 300))
+    if manifest.processes:
+        page.paragraph(Text(other_processes_words(manifest.processes), style="dim"))
     page.line()
     if not manifest.causes:
         page.paragraph(Text("A snapshot: nothing fired.", style="bold"))

@@ -16,12 +16,13 @@ from otel_flight.incidents.findings.rulebook import Rulebook
 from otel_flight.incidents.gil_yields import GilYields
 from otel_flight.incidents.incident import Incident
 from otel_flight.incidents.recovery.recoverer import Recoverer
+from otel_flight.incidents.sent_unfinished import SentUnfinished
 from otel_flight.incidents.spool.directory import SpoolEntry
 from otel_flight.incidents.spool.spool import Spool
 from otel_flight.recording.session import RecordingSession
 from otel_flight.ring.cleanup import remove_old_dead_rings
 from otel_flight.running.process_facts import ProcessFacts
-from otel_flight.running.succession.host import forget_if_alone, shared_gate
+from otel_flight.running.succession.host import forget_if_alone, member, shared_gate
 from otel_flight.running.succession.known_latency import KnownLatency
 from otel_flight.running.succession.recovery import Recovery
 from otel_flight.running.worker import Worker
@@ -74,6 +75,8 @@ class Succession:
                 guard=guard,
                 window_seconds=settings.window_seconds,
                 admits=lambda subject, time_ns: gate.admits(death_firing(subject, time_ns)),
+                joined=gate.closed if settings.host_incidents else None,
+                sent=SentUnfinished(lambda: gate.file),
                 tell=tell,
                 yield_gil=GilYields().give_up,
             )
@@ -91,7 +94,7 @@ class Succession:
             with self._guard.swallow("share gate"):
                 service, spool = self._facts.service_name, self._spool.directory
                 self._shared = shared_gate(path, service, spool)
-                self._gate.share(self._shared)
+                self._gate.share(self._shared, member(path))
         # On the worker's thread, which may wait for a slow disk; it delivers what is there, too.
         self._submit(self._spool.prepare)
         self._latency.begin(self._facts.service_name)
@@ -114,7 +117,7 @@ class Succession:
         path = self._session.ring_path
         if path is not None and self._shared is not None:
             with self._guard.swallow("leave gate"):
-                forget_if_alone(self._shared, path, self._facts.service_name)
+                forget_if_alone(self._shared, path)
 
 
 def _clean_up(directory: Path) -> None:

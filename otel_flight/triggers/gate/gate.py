@@ -19,7 +19,7 @@ from otel_flight.settings.fields import CoreSettings
 from otel_flight.triggers.gate.firing import Firing
 from otel_flight.triggers.gate.refusals import Refusals
 from otel_flight.triggers.gate.shared_file import SharedFile
-from otel_flight.triggers.gate.state import GateState, JoinedCause, OpenAnywhere, decoded
+from otel_flight.triggers.gate.state import GateState, JoinedCause, Member, OpenAnywhere, decoded
 
 OPENED: Final = "opened"
 JOINED: Final = "joined"
@@ -27,8 +27,11 @@ COOLDOWN: Final = "cooldown"
 BACKOFF: Final = "backoff"
 BUDGET: Final = "budget"
 
-PATIENCE_SECONDS: Final = 0.02
-"""A thread of ours waits so long for another process that decides, which takes less than 1 ms."""
+PATIENCE_SECONDS: Final = 0.5
+"""A thread of ours waits so long for another process that decides, which takes less than 1 ms,
+unless that is not given a CPU."""
+_ALONE_NS: Final = 10_000_000_000
+"""Where that one does not let go, it was stopped: for so long nobody waits for it any more."""
 _LATE_NS: Final = 1_000_000_000
 """An incident of another process that is open for so much longer than its tail is joined no more:
 that process hangs, or is dead."""
@@ -58,6 +61,7 @@ class Gate:
     cannot be used, by what it knows itself.
 
     Attributes:
+        file: by which other processes decide, too; None: it decides for this one.
         is_full: whether enough incidents wait to be written: none is opened meanwhile.
     """
 
@@ -67,16 +71,17 @@ class Gate:
         self._new_id = new_id
         self._lock = allocate_lock()
         self._state = GateState.new(settings, clock.monotonic_ns())
-        self._file: SharedFile | None = None
-        self._not_before_ns = 0
+        self.file: SharedFile | None = None
+        self._member = Member("")
+        self._alone_until_ns = self._not_before_ns = 0
         self._open_id: str | None = None
         self._counts: Counter[tuple[str, str]] = Counter()
         self.is_full = False
 
-    def share(self, file: SharedFile | None) -> None:
-        """Decide together with the other processes that use this file; None: alone."""
+    def share(self, file: SharedFile | None, member: Member) -> None:
+        """Decide with the other processes that use this file, as one of them; None: alone."""
         with self._lock:
-            self._file = file
+            self.file, self._member = file, member
 
     def decide(self, firing: Firing, patience_seconds: float = 0.0) -> Verdict | None:
         """Return the verdict; None when the gate is busy: it is to be asked again, by the ticker.
@@ -160,18 +165,23 @@ class Gate:
         """
         with contextlib.ExitStack() as stack:
             held = None
-            if self._file is not None:
+            if self.file is not None:
                 try:
-                    held = stack.enter_context(self._file.held(patience_seconds))
+                    now = self._clock.monotonic_ns()
+                    seconds = patience_seconds if now >= self._alone_until_ns else 0.0
+                    held = stack.enter_context(self.file.held(seconds))
                     if held is None and not patience_seconds:
                         yield None
                         return
+                    if held is None and seconds:
+                        self._alone_until_ns = now + _ALONE_NS
                     self._state = (held and decoded(held.read())) or self._state
                 except OSError:  # its directory is gone, say
                     held = None
             self._state.go_by(self._settings)
             yield self._state
             if held is not None:
+                self._state.note(self._member)
                 with contextlib.suppress(OSError):  # full: what is there is no longer whole
                     held.write(self._state.encoded())
 

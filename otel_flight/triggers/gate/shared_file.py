@@ -55,6 +55,10 @@ class SharedFile:
     def __init__(self, path: Path) -> None:
         self.path = path
 
+    def beside(self, suffix: str) -> SharedFile:
+        """Return another file of the same processes."""
+        return SharedFile(self.path.with_suffix(suffix))
+
     @contextlib.contextmanager
     def held(self, patience_seconds: float) -> Iterator[HeldFile | None]:
         """Hold the file.
@@ -68,9 +72,9 @@ class SharedFile:
         Raises:
             OSError: it cannot be opened, read or written.
         """
-        descriptor = os.open(self.path, _FLAGS, 0o600)
+        until_ns = monotonic_ns() + int(patience_seconds * 1e9)
+        descriptor, is_held = self._lock(until_ns)
         try:
-            is_held = _lock(descriptor, monotonic_ns() + int(patience_seconds * 1e9))
             try:
                 yield HeldFile(descriptor) if is_held else None
             finally:
@@ -78,6 +82,26 @@ class SharedFile:
                     fcntl.flock(descriptor, fcntl.LOCK_UN)
         finally:
             os.close(descriptor)
+
+    def _lock(self, until_ns: int) -> tuple[int, bool]:
+        """Return a descriptor of the file, and whether it is locked."""
+        while True:
+            descriptor = os.open(self.path, _FLAGS, 0o600)
+            try:
+                is_held = _lock(descriptor, until_ns)
+                if not is_held or self._leads_to(descriptor):
+                    return descriptor, is_held
+            except BaseException:
+                os.close(descriptor)
+                raise
+            os.close(descriptor)  # another process has removed it meanwhile
+
+    def _leads_to(self, descriptor: int) -> bool:
+        try:
+            named = self.path.lstat()
+        except FileNotFoundError:
+            return False
+        return os.path.samestat(named, os.fstat(descriptor))
 
 
 def _lock(descriptor: int, until_ns: int) -> bool:

@@ -16,6 +16,8 @@ from otel_flight.triggers.gate.refusals import RefusalLog
 
 _MOST_JOINED: Final = 64
 """At most this many causes of other processes join an incident; more of them only cool down."""
+_MOST_MEMBERS: Final = 64
+"""The state knows at most this many processes that have decided by it, the last ones."""
 _ID_BYTES: Final = 16
 
 _encode = msgspec.msgpack.Encoder().encode
@@ -59,6 +61,17 @@ class OpenAnywhere(msgspec.Struct):
             self.joined.append(JoinedCause.of(firing, pid))
 
 
+class Member(msgspec.Struct, frozen=True):
+    """A process that has decided by the state."""
+
+    ring: str
+    """The name of its ring, which it holds for as long as it lives."""
+    parent: int = 0
+    """The process that it is a worker of; 0: of none."""
+    parent_started: int = 0
+    """When that one started: its number may be another one's by now."""
+
+
 class GateState(msgspec.Struct):
     """Cooldowns, budget, refusals, and what is open. The gate's lock guards it."""
 
@@ -66,6 +79,12 @@ class GateState(msgspec.Struct):
     budget: Budget
     refusals: RefusalLog
     opened: OpenAnywhere | None = None
+    members: list[Member] = []
+
+    def note(self, member: Member) -> None:
+        """Remember who decides; the last ones, of very many."""
+        if member not in self.members:
+            self.members = [*self.members[1 - _MOST_MEMBERS :], member]
 
     @classmethod
     def new(cls, settings: CoreSettings, now_ns: int) -> GateState:

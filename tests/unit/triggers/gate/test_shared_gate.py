@@ -15,6 +15,7 @@ from otel_flight.triggers.gate.firing import Firing
 from otel_flight.triggers.gate.gate import BUDGET, COOLDOWN, JOINED, OPENED, Gate, Verdict
 from otel_flight.triggers.gate.severity import Severity
 from otel_flight.triggers.gate.shared_file import SharedFile
+from otel_flight.triggers.gate.state import Member
 
 WAITING = 0.001
 
@@ -30,7 +31,7 @@ class Host:
         """Return the gate of another process."""
         settings = Settings(incidents_per_hour=incidents_per_hour, tail_seconds=2.0)
         gate = Gate(settings, self.clock, new_incident_id)
-        gate.share(SharedFile(self.path))
+        gate.share(SharedFile(self.path), Member("1.ring"))
         return gate
 
 
