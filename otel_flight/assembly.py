@@ -21,6 +21,9 @@ from otel_flight.incidents.findings.causes.repeated_child import RULE as REPEATE
 from otel_flight.incidents.findings.causes.retries import RULE as RETRIES
 from otel_flight.incidents.findings.causes.slow_downstream import RULE as SLOW_DOWNSTREAM
 from otel_flight.incidents.findings.circumstances.ended_together import RULE as ENDED_TOGETHER
+from otel_flight.incidents.findings.circumstances.others_suffered import (
+    RULE as OTHERS_SUFFERED,
+)
 from otel_flight.incidents.findings.circumstances.requests_in_flight import (
     RULE as REQUESTS_IN_FLIGHT,
 )
@@ -134,6 +137,7 @@ RULES: Final[tuple[Rule, ...]] = (
     SLOW_CHILD,
     SELF_TIME,
     UNLIKE_GOOD_REQUESTS,
+    OTHERS_SUFFERED,
     ENDED_TOGETHER,
     UNFINISHED,
     REQUESTS_IN_FLIGHT,

@@ -65,6 +65,13 @@ ONE_TENANT: Final = Fault(
     requests=("/search/acme",) * 3,
     trigger="slow_root",
 )
+ONE_FOR_ALL: Final = Fault(
+    program="loop_at_work",
+    warm_up=("/ok", *("/lookup",) * 8),
+    requests=("/lookup", "/lookup", "/lookup", "/lookup", "/settings"),
+    trigger="slow_root",
+    environment={"OTEL_FLIGHT_SLOW_ROOT_ROUTES": "GET /settings=off"},
+)
 SCENARIOS: Final = (
     _threads("/report", "burn", "render_rows"),
     Scenario(LONG_SUM, ("burn", "total_up")),
@@ -93,7 +100,7 @@ SCENARIOS: Final = (
     _loop("/slot", "use_slot", before=("/hold",), quiet="GET /hold=off"),
     _loop("/picture", "convert"),
     _loop("/settings", "read_settings"),
-    _loop("/settings", "read_settings", before=("/lookup",), quiet="GET /settings=off"),
+    Scenario(ONE_FOR_ALL, ("read_settings",)),
     _loop("/proxy", "read_upstream"),
     _loop("/page", "make_page"),
 )
