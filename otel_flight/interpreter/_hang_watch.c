@@ -12,8 +12,8 @@
  * write into the file that was given for it. Should it crash over that, only the copy is lost. The
  * handler is known, but never installed for longer than it takes to look it up.
  *
- * Limits: the copy takes as long as `fork` does, some 10 ms a GiB, in a process that stood still
- * anyway. */
+ * Limits: the copy takes as long as `fork` does, 0.1 s of one or two GiB, in a process that
+ * stood still anyway. */
 
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>

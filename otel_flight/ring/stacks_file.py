@@ -28,6 +28,9 @@ class WrittenStacks(NamedTuple):
     """When its process was last seen alive in it, by the wall clock."""
 
 
+_NOTHING: Final = WrittenStacks("", 0)
+
+
 def stacks_path(ring: Path) -> Path:
     """Return the path of the file beside a ring, which is claimed or not."""
     return ring.with_suffix(STACKS_SUFFIX)
@@ -42,13 +45,13 @@ def read_stacks(path: Path) -> WrittenStacks:
             return _read(descriptor)
         finally:
             os.close(descriptor)
-    return WrittenStacks("", 0)
+    return _NOTHING
 
 
 def _read(descriptor: int) -> WrittenStacks:
     status = os.fstat(descriptor)
     if not stat.S_ISREG(status.st_mode) or not status.st_size:
-        return WrittenStacks("", 0)
+        return _NOTHING
     text = os.pread(descriptor, _MOST_BYTES, 0).decode("ascii", "backslashreplace")
     return WrittenStacks(text, status.st_mtime_ns)
 
@@ -58,7 +61,7 @@ class StacksFile:
 
     Attributes:
         path: where it is.
-        descriptor: it is open for as long as nobody closes what is not theirs: see `is_open`.
+        descriptor: it is open for as long as nobody closes what is not theirs: see `take`.
 
     Raises:
         RingUnavailable: it cannot be made.
@@ -73,25 +76,29 @@ class StacksFile:
             raise RingUnavailable(path, error.strerror or str(error)) from error
         self.path = path
 
-    @property
-    def is_open(self) -> bool:
-        """Whether the descriptor is still this file's: daemons close what they do not know."""
-        try:
-            return identity_of(self.descriptor) == self._identity
-        except OSError:
-            return False
+    def take(self) -> WrittenStacks | None:
+        """Return what was written since the last call, and make room for more; 1 µs for nothing.
 
-    def take(self) -> WrittenStacks:
-        """Return what was written since the last call, and make room for more. 1 µs for nothing."""
+        Returns:
+            None: the descriptor is another file's by now, as daemons close what they do not know.
+        """
+        try:
+            status = os.fstat(self.descriptor)
+        except OSError:
+            return None
+        if (status.st_dev, status.st_ino) != self._identity:
+            return None
+        if not status.st_size:
+            return _NOTHING
         found = _read(self.descriptor)
-        if found.text:
-            os.truncate(self.descriptor, 0)
+        os.truncate(self.descriptor, 0)
         return found
 
     def close(self, *, unlink: bool) -> None:
         """Close it, and remove it when asked to."""
-        if self.is_open:
-            os.close(self.descriptor)
+        with contextlib.suppress(OSError):
+            if identity_of(self.descriptor) == self._identity:
+                os.close(self.descriptor)
         if unlink:
             with contextlib.suppress(OSError):
                 self.path.unlink()

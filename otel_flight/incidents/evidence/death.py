@@ -33,9 +33,9 @@ _DEEP: Final = 90
 """A crash so many calls deep, in very few functions, is one of too deep recursion."""
 _FEW_FUNCTIONS: Final = 5
 _NEARLY: Final = 0.9
-_GRACE_NS: Final = 500_000_000
-"""A process that was last seen at this part of its limit, or this long before it, reached it: it is
-not seen all the time."""
+_GRACE_NS: Final = 1_000_000_000
+"""A process that was last seen at this part of its limit, or so many nanoseconds before it, reached
+it: it is not seen all the time."""
 
 
 def how_it_died(evidence: Evidence, cause: Cause, oldest: LocalRoot | None) -> str:
@@ -107,7 +107,8 @@ def _killed_by_supervisor(
         limit_seconds = tasks.get(oldest.name, limit_seconds)
         took_ns = max(silent_ns, oldest.duration_ns)
     limit_ns = int(limit_seconds * 1e9)
-    if not name or not limit_ns or took_ns < min(limit_ns * _NEARLY, limit_ns - _GRACE_NS):
+    least_ns = max(limit_ns // 2, min(limit_ns * _NEARLY, limit_ns - _GRACE_NS))
+    if not name or not limit_ns or took_ns < least_ns:
         return ""
     return f"was killed by {name} after its limit of {short_duration(limit_ns)}" + _while_held(
         attributes
