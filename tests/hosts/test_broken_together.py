@@ -25,7 +25,7 @@ from otel_flight.incidents.incident import Incident
 from tests.hosts.redis_server import PROGRAM, RedisServer
 from tests.support.service_process import ServiceProcess, free_port
 
-pytestmark = [pytest.mark.hosts, pytest.mark.hosts_fast, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.hosts, pytest.mark.timeout(180)]
 
 PROGRAMS: Final = Path(__file__).parent / "programs"
 WORKERS: Final = 8
@@ -157,7 +157,10 @@ def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield server.empty_database()
 
 
-@pytest.mark.parametrize("name", COMMANDS)
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param("gunicorn", marks=pytest.mark.hosts_fast), *list(COMMANDS)[1:]],
+)
 def test_one_cause_is_one_incident_with_a_window_of_each(
     name: str, tmp_path: Path, redis_url: str
 ) -> None:

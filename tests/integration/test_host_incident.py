@@ -7,8 +7,11 @@ import time
 from collections import Counter
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import pytest
+from opentelemetry.proto.resource.v1.resource_pb2 import Resource
+from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 from otel_flight.delivery.pacing import Pacer
 from otel_flight.delivery.receiver.signals import SPANS
@@ -17,6 +20,7 @@ from otel_flight.guard import Guard
 from otel_flight.incidents.flight_file import read_incident
 from otel_flight.incidents.incident import Incident
 from tests.support.command_line import run
+from tests.support.otlp_receiver import OtlpReceiver
 from tests.support.service_process import ServiceProcess
 
 PROGRAM = """
@@ -153,6 +157,11 @@ def test_other_services_make_their_own(tmp_path: Path, services: tuple[str, str]
     assert len(incidents(tmp_path, 2)) == 2
 
 
+def attributes(item: Span | Resource) -> dict[str, Any]:
+    """Return the attributes of a message, those that are text or whole numbers."""
+    return {each.key: each.value.string_value or each.value.int_value for each in item.attributes}
+
+
 def windows(incident: Incident) -> dict[int, Incident]:
     """Return the windows of an incident by their process ids."""
     return {each.manifest.process["pid"]: each for each in [incident, *incident.others]}
@@ -251,3 +260,28 @@ def test_each_span_is_sent_once(tmp_path: Path) -> None:
     }
     pids = {span.resource.attributes["process.pid"] for span in sent}
     assert pids == {each.pid for each in workers}
+
+
+def test_it_is_delivered_once_with_the_spans_of_all(tmp_path: Path) -> None:
+    """One trace of its own, and of each span whose process it is from."""
+    with OtlpReceiver() as receiver, ExitStack() as stack:
+        sending = {
+            "OTEL_FLIGHT_EXPORT": "otlp",
+            "OTEL_FLIGHT_ENDPOINT": receiver.grpc_endpoint,
+            "OTEL_FLIGHT_PROTOCOL": "grpc",
+        }
+        workers = [stack.enter_context(worker(**sending)) for _ in range(4)]
+        tell(workers, "fail", "/broken")
+        incidents(tmp_path, 1)
+        end(workers)
+        received = list(receiver.spans())
+
+    sent = [(item.span, attributes(item.span), attributes(item.resource)) for item in received]
+    kinds = Counter(own.get("flight_recorder.kind") for _, own, _ in sent)
+    assert kinds["incident"] == 1
+    application = [each for each in sent if "flight_recorder.kind" not in each[1]]
+    assert Counter(span.name for span, _, _ in application) == {"GET /ok": 80, "/broken": 4}
+    by_process = Counter(resource["process.pid"] for _, _, resource in application)
+    assert by_process == dict.fromkeys((each.pid for each in workers), 21)
+    assert len({span.span_id for span, _, _ in sent}) == len(sent)
+    assert len({own["flight_recorder.incident.id"] for _, own, _ in application}) == 1
