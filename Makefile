@@ -125,7 +125,8 @@ $(BIN)/python:
 BUILT_FROM := pyproject.toml hatch_build.py $(addprefix otel_flight/,\
   _last_signal.c interpreter/_frames.c interpreter/_hang_watch.c interpreter/_recursion.c \
   recording/encoding/_hot_path.c recording/encoding/_ring_writer.h recording/light/_current_span.c \
-  recording/light/_light_span.c running/_read_ahead.c) \
+  recording/light/_light_span.c redaction/_telltales.c \
+  redaction/_telltales.h running/_read_ahead.c) \
   $(wildcard otel_flight/recording/light/c/*.h)
 $(VENV)/.demo-installed: $(BUILT_FROM) | $(BIN)/python
 	$(INSTALL) --editable '.[demo]'

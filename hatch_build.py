@@ -31,6 +31,7 @@ _MODULES = (
     "otel_flight.recording.encoding._hot_path",
     "otel_flight.recording.light._current_span",
     "otel_flight.recording.light._light_span",
+    "otel_flight.redaction._telltales",
     "otel_flight.running._read_ahead",
 )
 _FIRST_UNKNOWN = {"otel_flight.interpreter._frames": (3, 16)}

@@ -31,6 +31,7 @@ LAYERS: Final[tuple[tuple[str, ...], ...]] = (
     ("names", "words"),
     ("records",),
     ("interpreter",),
+    ("redaction",),
     ("ring",),
     ("recording",),
     ("sources",),

@@ -137,6 +137,7 @@ class IncidentLifecycle:
         Returns:
             The verdict, None when the gate could not be asked.
         """
+        firing = firing.without_secrets(self._session.redactor)
         verdict = self._gate.decide(firing, patience_seconds)
         if verdict is not None and verdict.incident_id is not None:
             if verdict.outcome == OPENED:

@@ -18,12 +18,20 @@ from otel_flight.recording.encoding.stack_table import StackTable
 from otel_flight.recording.light.choice import light_tracer_type
 from otel_flight.recording.open_spans import OpenSpans
 from otel_flight.recording.runtime_events import RuntimeEvents
+from otel_flight.redaction.redactor import Redactor
 from otel_flight.ring import layout
 from otel_flight.ring.file import RING_SUFFIX, ring_directories
 from otel_flight.ring.lane_writer import LaneWriter
 from otel_flight.ring.placement import Placed, place_ring
 from otel_flight.ring.ring import Ring
 from otel_flight.settings.fields import CoreSettings
+
+
+def redactor_for(settings: CoreSettings) -> Redactor | None:
+    """Return what takes secrets out of what is recorded; None: nothing does."""
+    if not settings.redact:
+        return None
+    return Redactor(settings.redact_names, settings.redact_allow, is_compiled=settings.compiled)
 
 
 class RecordingSession:
@@ -35,20 +43,25 @@ class RecordingSession:
     def __init__(self, settings: CoreSettings) -> None:
         self._settings = settings
         self.pid = os.getpid()
-        self.scopes = ScopeTable()
+        self.redactor = redactor_for(settings)
+        self.scopes = ScopeTable(self.redactor)
         self.lanes = (
             LaneWriter(layout.LANE_SPANS, self.scopes),
             LaneWriter(layout.LANE_RUNTIME, stacks := StackTable()),
         )
-        self.runtime = RuntimeEvents(self.lanes[layout.LANE_RUNTIME], stacks, settings.record_bytes)
-        self.encoder = span_encoder(self.scopes, settings.record_bytes)
+        self.runtime = RuntimeEvents(
+            self.lanes[layout.LANE_RUNTIME], stacks, settings.record_bytes, self.redactor
+        )
+        self.encoder = span_encoder(self.scopes, settings.record_bytes, self.redactor)
         self.open_spans = OpenSpans(settings.open_spans)
         self.current_task_reference = current_task_reference
         self.light_tracer = light_tracer_type(settings.light_spans, is_compiled=settings.compiled)
         self.writers: SpanWriters | None = None
-        if settings.compiled and IS_AVAILABLE:
+        telltales = None if self.redactor is None else self.redactor.compiled
+        can_leave = self.redactor is None or telltales is not None
+        if settings.compiled and IS_AVAILABLE and can_leave:
             lane = self.lanes[layout.LANE_SPANS]
-            self.writers = span_writers(lane, self.scopes, settings.record_bytes)
+            self.writers = span_writers(lane, self.scopes, settings.record_bytes, telltales)
             self.write_light = self.writers.write
         else:
             self.write_light = plain_writer(self.encoder, self.lanes[layout.LANE_SPANS])

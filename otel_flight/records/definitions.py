@@ -7,7 +7,7 @@ records refer to it.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
 import msgspec
@@ -69,10 +69,19 @@ class Definitions:
         return True
 
 
-def encode_bounded(fields: Iterable[Any], limit_bytes: int) -> bytes:
-    """Encode a definition within `limit_bytes`: strings are cut, then attributes left out."""
+def encode_bounded(
+    fields: Iterable[Any], limit_bytes: int, redact: Callable[[Any], Any] | None = None
+) -> bytes:
+    """Encode a definition within `limit_bytes`: strings are cut, then attributes left out.
+
+    Args:
+        fields: of the definition.
+        limit_bytes: how long it may be.
+        redact: returns the fields without their secrets; None: they stay.
+    """
     sanitizer, shortener = Sanitizer(), Shortener()
     cleaned = [sanitizer.clean(field) for field in fields]
+    cleaned = cleaned if redact is None else redact(cleaned)
     data: bytes = _encode(cleaned)
     for length in LENGTHS:
         if len(data) <= limit_bytes:

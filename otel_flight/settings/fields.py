@@ -45,6 +45,18 @@ class CoreSettings(SettingsGroup):
     """How often the background thread looks at open spans, outside requests and its own health;
     five times less often in a process that does nothing."""
 
+    redact: bool = _setting("REDACT", True, kinds.flag())
+    """Whether secrets are taken out of what is recorded, before it is in memory or in a file: see
+    the page on what is kept of your data."""
+
+    redact_names: tuple[str, ...] = _setting("REDACT_NAMES", (), kinds.globs())
+    """Names of attributes, and of what else has a name in a text, whose values are secrets, besides
+    those that are known. In them `*` stands for anything; case does not matter, and `-` is also
+    `_`, `.`, a space or nothing."""
+
+    redact_allow: tuple[str, ...] = _setting("REDACT_ALLOW", (), kinds.globs())
+    """Names of attributes that are left as they are, whatever is in them."""
+
     ring_directory: str | None = _setting(
         "RING_DIRECTORY", None, kinds.or_unset(place_kinds.directory())
     )

@@ -34,7 +34,9 @@ same_rig = settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @pytest.fixture(params=HOT_PATHS)
 def rig(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[RecordingRig]:
     """A session with a ring that holds several segments."""
-    with RecordingRig(tmp_path / "ring", window_bytes="512KiB", compiled=request.param) as rig:
+    with RecordingRig(
+        tmp_path / "ring", window_bytes="512KiB", compiled=request.param, redact=False
+    ) as rig:
         yield rig
 
 

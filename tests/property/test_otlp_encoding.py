@@ -22,7 +22,7 @@ from tests.support.span_strategies import SpanPlan, silent_sdk, span_plans
 @pytest.fixture
 def rig(tmp_path: Path) -> Iterator[RecordingRig]:
     """A session with a ring."""
-    with RecordingRig(tmp_path / "ring", window_bytes="512KiB") as rig:
+    with RecordingRig(tmp_path / "ring", window_bytes="512KiB", redact=False) as rig:
         yield rig
 
 

@@ -135,16 +135,22 @@ SpanWriter_init(SpanWriter *self, PyObject *arguments, PyObject *keywords)
     static char *names[] = {
         "lane", "scope_entries", "default_state", "kinds", "record_limit", "payload_bytes",
         "length_mask", "one_record", "span_number", "span_fields", "start_number", "start_fields",
-        "entry_fields", "remote_parent", NULL};
+        "entry_fields", "remote_parent", "telltales", NULL};
     PyObject *lane, *scope_entries, *default_state, *kinds;
-    PyObject *span_fields, *start_fields, *entry_fields;
+    PyObject *span_fields, *start_fields, *entry_fields, *telltales;
     unsigned long long length_mask, one_record;
     if (!PyArg_ParseTupleAndKeywords(
-            arguments, keywords, "$OO!OO!nnKKbO!bO!O!k", names, &lane, &PyDict_Type, &scope_entries,
+            arguments, keywords, "$OO!OO!nnKKbO!bO!O!kO", names, &lane, &PyDict_Type, &scope_entries,
             &default_state, &PyTuple_Type, &kinds, &self->record_limit, &self->payload_bytes,
             &length_mask, &one_record, &self->span_number, &PyTuple_Type, &span_fields,
             &self->start_number, &PyTuple_Type, &start_fields, &PyTuple_Type, &entry_fields,
-            &self->remote_parent)) {
+            &self->remote_parent, &telltales)) {
+        return -1;
+    }
+    if (telltales != Py_None
+        && (strcmp(Py_TYPE(telltales)->tp_name, TELLTALES_NAME) != 0
+            || Py_TYPE(telltales)->tp_basicsize != sizeof(Telltales))) {
+        PyErr_SetString(PyExc_TypeError, "other telltales than those known here");
         return -1;
     }
     if (!agree("a span", span_fields, SPAN_FIELDS, LENGTH(SPAN_FIELDS))
@@ -165,6 +171,8 @@ SpanWriter_init(SpanWriter *self, PyObject *arguments, PyObject *keywords)
     self->one_record = one_record;
 #define HOLD(name) Py_XSETREF(self->name, Py_NewRef(name));
     HOLD(lane) HOLD(scope_entries) HOLD(default_state) HOLD(kinds)
+    Py_XSETREF(self->telltales,
+               telltales == Py_None ? NULL : (Telltales *)Py_NewRef(telltales));
     return 0;
 }
 
@@ -176,6 +184,7 @@ SpanWriter_traverse(SpanWriter *self, visitproc visit, void *arg)
     Py_VISIT(self->scope_entries);
     Py_VISIT(self->default_state);
     Py_VISIT(self->kinds);
+    Py_VISIT(self->telltales);
     return 0;
 }
 
@@ -186,6 +195,7 @@ SpanWriter_clear(SpanWriter *self)
     Py_CLEAR(self->scope_entries);
     Py_CLEAR(self->default_state);
     Py_CLEAR(self->kinds);
+    Py_CLEAR(self->telltales);
     return 0;
 }
 

@@ -12,6 +12,8 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "../../redaction/_telltales.h"
+
 enum { SCOPE_NUMBER, SCOPE_RESOURCE }; /* of scope_table.ScopeEntry */
 enum { CONTEXT_TRACE_ID, CONTEXT_SPAN_ID, CONTEXT_IS_REMOTE, CONTEXT_FLAGS, CONTEXT_STATE };
 enum { MAX_DEPTH = 4, SPAN_KINDS = 5 };
@@ -39,6 +41,7 @@ typedef struct {
     PyObject *scope_entries;
     PyObject *default_state;
     PyObject *kinds; /* members of SpanKind by their value */
+    Telltales *telltales; /* NULL: everything is written as it is */
     unsigned char span_number; /* what a record begins with */
     unsigned char start_number;
     unsigned long remote_parent; /* the flag of a span whose parent is remote */
@@ -75,6 +78,7 @@ typedef struct {
     unsigned char *at;
     unsigned char *end;
     int is_full; /* something had no room */
+    Telltales *telltales; /* as the SpanWriter has it */
 } Writer;
 
 static inline int
@@ -189,11 +193,21 @@ put_bytes(Writer *out, const char *data, Py_ssize_t size)
     return 1;
 }
 
+/* Whether a string, which is a name or not, is to be looked at by the Python code first. */
 static inline int
-put_string(Writer *out, PyObject *text)
+is_left(Writer *out, PyObject *text, const char *data, Py_ssize_t size, int is_name)
+{
+    return out->telltales != NULL && !is_known_harmless(out->telltales, text, is_name)
+        && is_suspected(out->telltales, text, data, size, is_name);
+}
+
+static inline int
+put_string(Writer *out, PyObject *text, int is_name)
 {
     if (PyUnicode_IS_COMPACT_ASCII(text)) {
-        return put_bytes(out, (const char *)PyUnicode_1BYTE_DATA(text), PyUnicode_GET_LENGTH(text));
+        const char *data = (const char *)PyUnicode_1BYTE_DATA(text);
+        Py_ssize_t size = PyUnicode_GET_LENGTH(text);
+        return !is_left(out, text, data, size, is_name) && put_bytes(out, data, size);
     }
     if (!has_room(out, PyUnicode_GET_LENGTH(text))) { /* before megabytes of it are encoded */
         return 0;
@@ -203,7 +217,9 @@ put_string(Writer *out, PyObject *text)
     if (encoded == NULL) { /* half a character, or no memory */
         return 0;
     }
-    int is_done = put_bytes(out, PyBytes_AS_STRING(encoded), PyBytes_GET_SIZE(encoded));
+    const char *data = PyBytes_AS_STRING(encoded);
+    Py_ssize_t size = PyBytes_GET_SIZE(encoded);
+    int is_done = !is_left(out, text, data, size, is_name) && put_bytes(out, data, size);
     Py_DECREF(encoded);
     return is_done;
 }
@@ -272,7 +288,7 @@ put_value(Writer *out, PyObject *value, int depth)
 {
     PyTypeObject *type = Py_TYPE(value);
     if (type == &PyUnicode_Type) {
-        return PyUnicode_READY(value) == 0 && put_string(out, value);
+        return PyUnicode_READY(value) == 0 && put_string(out, value, 0);
     }
     if (type == &PyLong_Type) {
         return put_integer(out, value);
@@ -322,7 +338,7 @@ put_map(Writer *out, PyObject *map, int depth)
     PyObject *key, *value;
     Py_ssize_t position = 0;
     while (PyDict_Next(map, &position, &key, &value)) {
-        if (Py_TYPE(key) != &PyUnicode_Type || PyUnicode_READY(key) != 0 || !put_string(out, key)
+        if (Py_TYPE(key) != &PyUnicode_Type || PyUnicode_READY(key) != 0 || !put_string(out, key, 1)
             || !put_value(out, value, depth)) {
             return 0;
         }
@@ -447,7 +463,8 @@ write_record(SpanWriter *self, const Fields *fields, PyObject *scope, Py_buffer 
         return LEFT;
     }
     unsigned char *start = (unsigned char *)memory->buf + base + used;
-    Writer out = {start, start + (room < self->record_limit ? room : self->record_limit), 0};
+    Writer out = {start, start + (room < self->record_limit ? room : self->record_limit), 0,
+                  self->telltales};
     if (!put_span(self, &out, fields, scope)) {
         return out.is_full ? HAD_NO_ROOM : LEFT;
     }

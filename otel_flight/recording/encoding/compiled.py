@@ -56,13 +56,16 @@ def record_layout() -> dict[str, Any]:
     }
 
 
-def span_writers(lane: LaneWriter, scopes: ScopeTable, limit_bytes: int) -> SpanWriters:
+def span_writers(
+    lane: LaneWriter, scopes: ScopeTable, limit_bytes: int, telltales: Any = None
+) -> SpanWriters:
     """Return what writes ordinary spans into a lane. Only where `IS_AVAILABLE`.
 
     Args:
         lane: written into while it is not locked and nothing waits.
         scopes: scopes that are not in it yet are left to the Python code.
         limit_bytes: how long a record may be.
+        telltales: spans that have one are left to the Python code, see `Redactor.compiled`.
 
     Raises:
         TypeError: it was built for another layout of records, or for another lane, lock or SDK.
@@ -76,6 +79,7 @@ def span_writers(lane: LaneWriter, scopes: ScopeTable, limit_bytes: int) -> Span
         payload_bytes=layout.PAYLOAD_BYTES,
         length_mask=layout.COMMIT_LENGTH_MASK,
         one_record=layout.COMMIT_ONE_RECORD,
+        telltales=telltales,
         **record_layout(),
     )
     return SpanWriters(writer.write, writer.write_start)

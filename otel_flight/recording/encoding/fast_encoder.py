@@ -18,12 +18,14 @@ from otel_flight.recording.encoding.scope_table import ScopeTable
 from otel_flight.recording.encoding.span_encoder import SpanEncoder
 from otel_flight.recording.ordinary_spans import WriteSpan
 from otel_flight.records.records import Span
+from otel_flight.redaction.redactor import Redactor
 from otel_flight.ring.lane_writer import LaneWriter
 from otel_flight.ring.layout import MAX_RECORD_BYTES
 from otel_flight.signal_errors import pass_on
 
 _LOW_64: Final = (1 << 64) - 1
 _UNSET: Final = sdk_internals.unset_status()
+_NOTHING: Final[dict[str, Any]] = {}
 
 
 class FastSpanEncoder(SpanEncoder):
@@ -80,6 +82,15 @@ class FastSpanEncoder(SpanEncoder):
                     else extras_of(span),
                 )
             )
+            redactor = self._redactor
+            if redactor is not None:
+                is_plain = status is _UNSET and trace_state is DEFAULT_TRACE_STATE
+                if (
+                    redactor.suspects(data)
+                    if not is_plain or events._dq or links._dq
+                    else redactor.suspects_plain(data, span._name, attributes._dict)
+                ):
+                    data = redactor.record(data)
             if len(data) <= self._limit_bytes:
                 return data, scope[0]
         except REFUSED as error:  # also a span of a shape we do not know
@@ -113,6 +124,9 @@ class FastSpanEncoder(SpanEncoder):
                     thread_id,
                 )
             )
+            redactor = self._redactor
+            if redactor is not None and redactor.suspects_plain(data, span._name, _NOTHING):
+                data = redactor.record(data)
             if len(data) <= self._limit_bytes:
                 return data, scope[0]
         except REFUSED as error:
@@ -126,6 +140,7 @@ def plain_writer(encoder: SpanEncoder, lane: LaneWriter) -> WriteSpan:
         return lambda *_: False
     entries, add = encoder._scopes.entries, encoder._scopes.add
     pack, limit_bytes, append = encoder._encode, encoder._limit_bytes, lane.append
+    redactor = encoder._redactor
 
     def write(  # noqa: PLR0917
         context: Any,
@@ -174,6 +189,8 @@ def plain_writer(encoder: SpanEncoder, lane: LaneWriter) -> WriteSpan:
         except REFUSED as error:
             pass_on(error)
             return False
+        if redactor is not None and redactor.suspects_plain(data, name, attributes):
+            data = redactor.record(data)
         if len(data) > limit_bytes:
             return False
         append(data, entry[0])
@@ -201,11 +218,14 @@ IS_FAST: Final = sdk_internals.HAS_KNOWN_FIELDS and has_record_layout(FastSpanEn
 """It tells whether spans are encoded by position; False for an SDK whose fields are not known."""
 
 
-def span_encoder(scopes: ScopeTable, limit_bytes: int) -> SpanEncoder:
+def span_encoder(
+    scopes: ScopeTable, limit_bytes: int, redactor: Redactor | None = None
+) -> SpanEncoder:
     """Return the fastest encoder that is right for this SDK's spans.
 
     Args:
         scopes: where the numbers of scopes come from.
         limit_bytes: how long a record may be.
+        redactor: takes secrets out of what is encoded; None: they stay.
     """
-    return (FastSpanEncoder if IS_FAST else SpanEncoder)(scopes, limit_bytes)
+    return (FastSpanEncoder if IS_FAST else SpanEncoder)(scopes, limit_bytes, redactor)

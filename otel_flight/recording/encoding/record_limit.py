@@ -11,6 +11,7 @@ from otel_flight.records import records
 from otel_flight.records.records import Span, SpanStart
 from otel_flight.records.sanitize import Sanitizer
 from otel_flight.records.shorten import LENGTHS, RoughShortener, Shortener, is_longer
+from otel_flight.redaction.redactor import Redactor
 from otel_flight.signal_errors import pass_on
 
 _DROPPABLE: Final = {
@@ -35,17 +36,30 @@ REFUSED: Final = (
 host may raise one as well, which is not to be caught (`signal_errors.pass_on`)."""
 
 
-def encode_within(record: msgspec.Struct, limit_bytes: int) -> tuple[bytes, int, bool]:
+def encode_within(
+    record: msgspec.Struct, limit_bytes: int, redactor: Redactor | None = None
+) -> tuple[bytes, int, bool]:
     """Encode a record, converting what msgpack cannot hold and cutting it to `limit_bytes`.
+
+    Args:
+        record: what is encoded.
+        limit_bytes: how long it may be.
+        redactor: takes the secrets out of it; None: they stay.
 
     Returns:
         The bytes, how many values were converted, and whether anything was cut.
     """
     data = _encoded(record, limit_bytes)
-    return encode_cut(record, limit_bytes) if data is None else (data, 0, False)
+    if data is not None and redactor is not None:
+        data = redactor.record(data)
+    if data is None or len(data) > limit_bytes:
+        return encode_cut(record, limit_bytes, redactor)
+    return data, 0, False
 
 
-def encode_cut(record: msgspec.Struct, limit_bytes: int) -> tuple[bytes, int, bool]:
+def encode_cut(
+    record: msgspec.Struct, limit_bytes: int, redactor: Redactor | None = None
+) -> tuple[bytes, int, bool]:
     """Do the same with a record that most likely is too long, or has what msgpack cannot hold.
 
     What is too long by far is cut before it is encoded or cleaned: that would take milliseconds for
@@ -54,10 +68,11 @@ def encode_cut(record: msgspec.Struct, limit_bytes: int) -> tuple[bytes, int, bo
     trimmed = _without_megabytes(_without_hopeless(record, limit_bytes), limit_bytes)
     was_cut = trimmed is not record
     data = _encoded(trimmed, limit_bytes) if was_cut else None
-    if data is not None:
+    if data is not None and (redactor is None or not redactor.suspects(data)):
         return data, 0, was_cut
     sanitizer = Sanitizer()
-    cleaned = type(trimmed)(*map(sanitizer.clean, msgspec.structs.astuple(trimmed)))
+    fields = list(map(sanitizer.clean, msgspec.structs.astuple(trimmed)))
+    cleaned = type(trimmed)(*(fields if redactor is None else redactor.fields(fields)))
     if sanitizer.converted:
         cleaned = _with_extra(cleaned, records.EXTRA_CONVERTED, sanitizer.converted)
     data = _encoded(cleaned, limit_bytes)

@@ -9,6 +9,7 @@ from otel_flight.records.definitions import Definition, Definitions, encode_boun
 from otel_flight.records.layout import as_fields
 from otel_flight.records.records import ResourceDefinition, ScopeDefinition
 from otel_flight.records.sanitize import as_text
+from otel_flight.redaction.redactor import Redactor
 from otel_flight.ring.layout import MAX_RESOURCE_BYTES, MAX_SCOPE_BYTES
 
 MAX_SCOPES: Final = 1024
@@ -29,10 +30,14 @@ class ScopeTable(Definitions):
 
     Scopes are found by identity and numbered by what they say: older SDKs make a new scope object
     whenever `get_tracer` is called, which some programs do for every span.
+
+    Args:
+        redactor: takes secrets out of attributes; None: they stay.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, redactor: Redactor | None = None) -> None:
         super().__init__(MAX_SCOPES)
+        self._redact = None if redactor is None else redactor.fields
         self.entries: dict[int, ScopeEntry] = {}
         self._known_numbers: dict[bytes, int] = {}
         self._resources: dict[int, tuple[object, Definition]] = {}
@@ -58,12 +63,12 @@ class ScopeTable(Definitions):
             schema_url=_text(getattr(scope, "schema_url", None)),
             attributes=_plain(getattr(scope, "attributes", None)),
         )
-        key = encode_bounded(as_fields(definition), MAX_SCOPE_BYTES)
+        key = encode_bounded(as_fields(definition), MAX_SCOPE_BYTES, self._redact)
         known = self._known_numbers.get(key)
         if known is not None:
             return known
         number = definition.number = self._next_number()
-        record = encode_bounded(as_fields(definition), MAX_SCOPE_BYTES)
+        record = encode_bounded(as_fields(definition), MAX_SCOPE_BYTES, self._redact)
         self._put(Definition(number, record, parent))
         self._known_numbers[key] = number
         return number
@@ -83,7 +88,8 @@ class ScopeTable(Definitions):
             attributes=_plain(getattr(resource, "attributes", None)) or {},
             schema_url=_text(getattr(resource, "schema_url", None)) or "",
         )
-        found = Definition(number, encode_bounded(as_fields(definition), MAX_RESOURCE_BYTES))
+        record = encode_bounded(as_fields(definition), MAX_RESOURCE_BYTES, self._redact)
+        found = Definition(number, record)
         self._resources[id(resource)] = (resource, found)
         return found
 

@@ -15,24 +15,40 @@ from otel_flight.recording.encoding.record_limit import encode_cut, encode_withi
 from otel_flight.recording.encoding.scope_table import ScopeTable
 from otel_flight.records.records import OpenSpan, Span
 from otel_flight.records.shorten import is_longer
+from otel_flight.redaction.redactor import Redactor
 
-_Encode = Callable[[msgspec.Struct, int], tuple[bytes, int, bool]]
+_Encode = Callable[[msgspec.Struct, int, Redactor | None], tuple[bytes, int, bool]]
 
 
 class SpanEncoder:
     """Encode the spans of one process. Safe from any thread; keeps no span.
+
+    Args:
+        scopes: where the numbers of scopes come from.
+        limit_bytes: how long a record may be.
+        redactor: takes secrets out of what is encoded; None: they stay.
 
     Attributes:
         converted: values that msgpack could not hold and were turned into text.
         cut_records: records over the limit that had strings cut.
     """
 
-    __slots__ = ("_encode", "_limit_bytes", "_scopes", "converted", "cut_records")
+    __slots__ = (
+        "_encode",
+        "_limit_bytes",
+        "_redactor",
+        "_scopes",
+        "converted",
+        "cut_records",
+    )
 
-    def __init__(self, scopes: ScopeTable, limit_bytes: int) -> None:
+    def __init__(
+        self, scopes: ScopeTable, limit_bytes: int, redactor: Redactor | None = None
+    ) -> None:
         self._scopes = scopes
         self._encode = msgspec.msgpack.Encoder().encode
         self._limit_bytes = limit_bytes
+        self._redactor = redactor
         self.converted = 0
         self.cut_records = 0
 
@@ -77,7 +93,7 @@ class SpanEncoder:
         return self._within_limit(end_record(span, record_type, scope, end_ns), encode), scope
 
     def _within_limit(self, record: msgspec.Struct, encode: _Encode = encode_within) -> bytes:
-        data, converted, was_cut = encode(record, self._limit_bytes)
+        data, converted, was_cut = encode(record, self._limit_bytes, self._redactor)
         self.converted += converted
         self.cut_records += was_cut
         return data

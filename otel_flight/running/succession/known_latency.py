@@ -29,21 +29,24 @@ class KnownLatency:
         limits: what learns.
         directory: returns where the file is.
         submit: lets the worker do something.
+        redact: returns a name without the secrets that it may have.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0917
         self,
         limits: LearnedLimits,
         directory: Callable[[], Path],
         submit: Callable[[Callable[[], None]], None],
         clock: Clock,
         guard: Guard,
+        redact: Callable[[str], str] = str,
     ) -> None:
         self._limits = limits
         self._directory = directory
         self._submit = submit
         self._clock = clock
         self._guard = guard
+        self._redact = redact
         self._service: str | None = None
         self._read: Mapping[str, LatencySketch] | None = None
         self._written = 0
@@ -90,4 +93,5 @@ class KnownLatency:
     def _save(self, service: str, knowledge: Mapping[str, LatencySketch]) -> None:
         # A directory that cannot be used is reported by the spool.
         with self._guard.swallow("write learned limits"), contextlib.suppress(OSError):
-            write_knowledge(self._directory(), service, knowledge, self._clock.wall_ns() / 1e9)
+            clean = {self._redact(name): sketch for name, sketch in knowledge.items()}
+            write_knowledge(self._directory(), service, clean, self._clock.wall_ns() / 1e9)

@@ -66,7 +66,10 @@ class Succession:
         self._gate = gate
         self._guard = guard
         self._submit = worker.submit
-        self._latency = KnownLatency(learned, lambda: spool.directory, worker.submit, clock, guard)
+        redact = str if session.redactor is None else session.redactor.text
+        self._latency = KnownLatency(
+            learned, lambda: spool.directory, worker.submit, clock, guard, redact
+        )
         self._recovery: Recovery | None = None
         if settings.recover:
             recoverer = Recoverer(

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from otel_flight.records.sanitize import Sanitizer, as_text
 from otel_flight.records.shorten import Shortener
+from otel_flight.redaction.redactor import Redactor
 from otel_flight.triggers.gate.severity import Severity
 
 _LONGEST_TEXT: Final = 2048
@@ -62,6 +63,19 @@ class Firing:
             origin=_text(self.origin),
             time_ns=_whole(self.time_ns),
             attributes=Shortener().shorten_value(attributes, _LONGEST_TEXT),
+        )
+
+    def without_secrets(self, redactor: Redactor | None) -> Firing:
+        """Return the firing, which was cleaned, without secrets in its texts; None: they stay."""
+        if redactor is None:
+            return self
+        return replace(
+            self,
+            fingerprint=tuple(map(redactor.text, map(as_text, self.fingerprint))),
+            reason=redactor.text(self.reason),
+            subject=redactor.text(self.subject),
+            origin=redactor.text(self.origin),
+            attributes=redactor.value(self.attributes),
         )
 
 
