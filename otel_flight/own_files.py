@@ -8,6 +8,7 @@ there before us, and belongs to someone else or is open to all.
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import os
 import stat
@@ -71,6 +72,25 @@ def open_directory(path: Path, error: Unavailable) -> int:
     if problem := _problem_of(os.fstat(descriptor)):
         os.close(descriptor)
         raise error(path, problem)
+    return descriptor
+
+
+def open_file(path: Path | str, flags: int = os.O_RDONLY) -> int:
+    """Return a descriptor of a regular file of ours; root's processes may open those of others.
+
+    Never blocks, whatever has that name.
+
+    Raises:
+        OSError: it cannot be opened, is a link or no regular file, or belongs to someone else.
+    """
+    descriptor = os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    status = os.fstat(descriptor)
+    problem = "" if stat.S_ISREG(status.st_mode) else "it is not a regular file"
+    if os.geteuid() not in (status.st_uid, 0):
+        problem = f"it belongs to user {status.st_uid}"
+    if problem:
+        os.close(descriptor)
+        raise PermissionError(errno.EACCES, problem, os.fspath(path))
     return descriptor
 
 

@@ -11,7 +11,6 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Final
 
 import msgspec
 
@@ -27,13 +26,12 @@ from otel_flight.incidents.manifest import MOST_PROCESSES, Manifest, ProcessEntr
 from otel_flight.incidents.ring_window import ring_incident
 from otel_flight.incidents.sent_unfinished import SentUnfinished
 from otel_flight.names.sent_attributes import PROCESS_ID
+from otel_flight.own_files import open_file
 from otel_flight.ring.facts import PIPELINE, SERVICE, SPOOL
 from otel_flight.ring.layout import L_TAKEN, LANES, WORD, lane_word
 from otel_flight.ring.reader import RingReader
 from otel_flight.ring.ring import Ring
 from otel_flight.ring.siblings import sibling_rings
-
-_FLAGS: Final = os.O_WRONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
 
 @dataclass(frozen=True)
@@ -181,7 +179,7 @@ def _write_marks(path: Path, marks: bytes) -> bool:
     A word each, which nobody reads in halves.
     """
     try:
-        descriptor = os.open(path, _FLAGS)
+        descriptor = open_file(path, os.O_WRONLY)
         try:
             for lane in LANES:
                 mark = marks[lane * WORD : (lane + 1) * WORD]

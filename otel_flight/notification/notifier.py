@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import os
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
@@ -25,7 +26,7 @@ from otel_flight.incidents.spool.spool import Spool
 from otel_flight.notification.channels import preload, send
 from otel_flight.notification.message import Message, body_for, message_of
 from otel_flight.notification.not_sent import NotSent
-from otel_flight.own_files import whole_file
+from otel_flight.own_files import open_file, whole_file
 from otel_flight.quoting import shown_target
 from otel_flight.settings.fields import CoreSettings
 
@@ -171,7 +172,7 @@ class Notifier:
 def _read(path: Path) -> Message | None:
     """Return what a file says; None, and the file is removed, when it says nothing."""
     try:
-        with path.open("rb") as stream:
+        with os.fdopen(open_file(path), "rb") as stream:
             return msgspec.json.decode(stream.read(_MOST_BYTES), type=Message)
     except (OSError, ValueError, msgspec.MsgspecError):
         with contextlib.suppress(OSError):

@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Final
 
 from otel_flight.clock import wall_ns
-from otel_flight.errors import NotARing
-from otel_flight.ring.dead_rings import CLAIMED_SUFFIX
+from otel_flight.errors import NotARing, RingUnavailable
+from otel_flight.own_files import open_directory, open_file
+from otel_flight.ring.dead_rings import CLAIMED_SUFFIX, dead_rings
 from otel_flight.ring.file import RING_SUFFIX, is_owner_alive
 from otel_flight.ring.layout import WORD
 from otel_flight.ring.reader import RingReader
@@ -35,6 +36,30 @@ def remove_old_dead_rings(directory: Path, keep: int = KEPT_DEAD_RINGS) -> int:
     return len(removed)
 
 
+def remove_expired_rings(directory: Path, before_ns: int) -> int:
+    """Remove rings of processes that died before a moment; return how many were removed.
+
+    Also those that a process died over, or could not make an incident of. A ring's time is that of
+    the last sign of life in it: the file's own does not change when it is written.
+    """
+    with contextlib.suppress(RingUnavailable):
+        os.close(open_directory(directory, RingUnavailable))
+        expired = [path for path in dead_rings([directory]) if _last_sign_ns(path) < before_ns]
+        for path in expired:
+            path.unlink(missing_ok=True)
+        _remove_orphans(directory)
+        return len(expired)
+    return 0
+
+
+def _last_sign_ns(path: Path) -> int:
+    try:
+        with RingReader(path) as reader:
+            return reader.image.header().heartbeat_wall_ns
+    except NotARing:  # of another format
+        return int(_modified(path) * 1e9)
+
+
 def _remove_orphans(directory: Path) -> None:
     """Remove the files of last stacks whose rings are gone."""
     for path in directory.glob(f"*{STACKS_SUFFIX}"):
@@ -53,7 +78,7 @@ def _is_dead(path: Path) -> bool:
 
 def _is_unfinished(path: Path) -> bool:
     with contextlib.suppress(OSError):
-        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        descriptor = open_file(path)
         try:
             is_old = wall_ns() / 1e9 - os.fstat(descriptor).st_mtime > _MAKING_SECONDS
             return is_old and not any(os.read(descriptor, WORD)) and not is_owner_alive(descriptor)

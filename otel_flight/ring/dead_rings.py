@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from otel_flight.errors import NotARing
+from otel_flight.own_files import open_file
 from otel_flight.ring.file import RING_SUFFIX, is_owner_alive
 from otel_flight.ring.layout import WORD
 from otel_flight.ring.reader import RingHeader, RingReader
@@ -67,8 +68,7 @@ def claimed_ring(path: Path) -> Iterator[RingReader | None]:
 
 def _is_free(path: str) -> bool:
     try:
-        flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-        descriptor = os.open(path, flags)
+        descriptor = open_file(path)
     except OSError:
         return False
     try:

@@ -21,6 +21,7 @@ from typing import Final
 from otel_flight.errors import RingUnavailable
 from otel_flight.own_files import (
     open_directory,
+    open_file,
     own_name,
     temporary_directories,
     with_own_below,
@@ -162,8 +163,7 @@ def anonymous_backing(size_bytes: int) -> Backing:
 def is_named_owner_alive(path: Path) -> bool:
     """Tell whether there is a ring of this name, and some process still holds it."""
     try:
-        flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-        descriptor = os.open(path, flags)
+        descriptor = open_file(path)
     except OSError:
         return False
     try:

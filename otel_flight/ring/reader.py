@@ -9,16 +9,14 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import msgspec
 
 from otel_flight.errors import NotARing
+from otel_flight.own_files import open_file
 from otel_flight.ring import layout
 from otel_flight.ring.file import is_owner_alive
-
-_OPEN_FLAGS: Final = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-"""A ring is opened without blocking: if a pipe has its name, that would wait for a writer."""
 
 
 @dataclass(frozen=True)
@@ -193,7 +191,7 @@ class RingReader:
     def __init__(self, path: Path) -> None:
         self.path = path
         try:
-            self._descriptor = os.open(path, _OPEN_FLAGS)
+            self._descriptor = open_file(path)
         except OSError as error:
             raise NotARing(path, error.strerror or str(error)) from error
         try:

@@ -20,6 +20,7 @@ from typing import Any, Final
 
 from otel_flight.clock import monotonic_ns, wall_ns
 from otel_flight.errors import NotARing
+from otel_flight.own_files import open_file
 from otel_flight.ring import layout
 from otel_flight.ring.file import is_owner_alive
 
@@ -116,7 +117,7 @@ class RingRequest:
         self._payload = payload
         self._number = 0
         try:
-            self._descriptor = os.open(path, os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC)
+            self._descriptor = open_file(path, os.O_RDWR)
         except OSError as error:
             raise NotARing(path, error.strerror or str(error)) from error
         try:

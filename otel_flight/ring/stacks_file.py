@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import contextlib
 import os
-import stat
 from pathlib import Path
 from typing import Final, NamedTuple
 
 from otel_flight.errors import RingUnavailable
+from otel_flight.own_files import open_file
 from otel_flight.ring.file import identity_of, raised_descriptor
 
 STACKS_SUFFIX: Final = ".stacks"
@@ -39,8 +39,7 @@ def stacks_path(ring: Path) -> Path:
 def read_stacks(path: Path) -> WrittenStacks:
     """Return what a file of a dead process has; nothing where there is none."""
     with contextlib.suppress(OSError):
-        flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-        descriptor = os.open(path, flags)
+        descriptor = open_file(path)
         try:
             return _read(descriptor)
         finally:
@@ -50,7 +49,7 @@ def read_stacks(path: Path) -> WrittenStacks:
 
 def _read(descriptor: int) -> WrittenStacks:
     status = os.fstat(descriptor)
-    if not stat.S_ISREG(status.st_mode) or not status.st_size:
+    if not status.st_size:
         return _NOTHING
     text = os.pread(descriptor, _MOST_BYTES, 0).decode("ascii", "backslashreplace")
     return WrittenStacks(text, status.st_mtime_ns)

@@ -77,6 +77,12 @@ class CoreSettings(SettingsGroup):
     spool_incidents: int = _setting("SPOOL_INCIDENTS", 100, kinds.count(1, 100_000))
     """The most incidents in the spool; delivered ones make room first."""
 
+    retention_seconds: float | None = _setting(
+        "RETENTION", 14 * 24 * _HOUR, kinds.or_off(kinds.duration(_MINUTE, 3650 * 24 * _HOUR))
+    )
+    """How old incidents in the spool, and rings of dead processes, become: then they are removed,
+    whether they were delivered or not. off: only what needs their room removes them."""
+
     tail_seconds: float = _setting("TAIL", 2.0, kinds.duration(0, _MINUTE))
     """How long an incident stays open after its trigger, to hold the immediate aftermath."""
 

@@ -16,6 +16,7 @@ __all__ = ["format_duration", "format_size", "parse_duration", "parse_size"]
 
 # Longest first: a duration is written in the longest unit that leaves at least one of it.
 _DURATION_UNITS = {
+    "d": Decimal(24 * 3600),
     "h": Decimal(3600),
     "m": Decimal(60),
     "s": Decimal(1),
@@ -23,7 +24,11 @@ _DURATION_UNITS = {
     "us": Decimal("1e-6"),
     "ns": Decimal("1e-9"),
 }
-_EXACT_UNITS = ("h", "m")  # thirds of a minute have no finite decimal: only whole ones are written
+_EXACT_UNITS = (
+    "d",
+    "h",
+    "m",
+)  # thirds of a minute have no finite decimal: only whole ones are written
 _SIZE_UNITS = {
     "TiB": 1024**4,
     "GiB": 1024**3,
@@ -46,7 +51,7 @@ def parse_duration(text: str) -> float:
     """Return the seconds that a text such as ``500ms``, ``2s``, ``1.5m`` or ``1h`` stands for.
 
     Args:
-        text: A number and one of ns, us, ms, s, m, h; or just 0.
+        text: A number and one of ns, us, ms, s, m, h, d; or just 0.
 
     Raises:
         InvalidQuantity: Anything else, a number without a unit included.

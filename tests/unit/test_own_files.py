@@ -13,6 +13,7 @@ from otel_flight.own_files import (
     directory_problem,
     lock_directory,
     open_directory,
+    open_file,
     whole_file,
 )
 
@@ -103,3 +104,44 @@ def test_a_lock_is_waited_for_a_second_at_most(tmp_path: Path) -> None:
         assert lock_directory(second)
     finally:
         os.close(second)
+
+
+def test_a_file_of_ours_is_opened(tmp_path: Path) -> None:
+    """Also to be written into, where that is asked for."""
+    (tmp_path / "file").write_bytes(b"ours")
+
+    descriptor = open_file(tmp_path / "file", os.O_RDWR)
+
+    assert os.read(descriptor, 4) == b"ours"
+    assert os.write(descriptor, b"!") == 1
+    os.close(descriptor)
+
+
+@pytest.mark.parametrize("kind", ["link", "pipe", "directory"])
+def test_what_is_no_file_is_not_opened(tmp_path: Path, kind: str) -> None:
+    """A link may lead anywhere, and a pipe would be waited for."""
+    path = tmp_path / kind
+    if kind == "link":
+        (tmp_path / "file").write_bytes(b"")
+        path.symlink_to(tmp_path / "file")
+    elif kind == "pipe":
+        os.mkfifo(path)
+    else:
+        path.mkdir()
+
+    with pytest.raises(OSError, match=r"link|regular|levels"):
+        open_file(path)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a file away")
+def test_a_file_of_another_user_is_not_opened(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever planted it knows what is in it; root may look at what belongs to others."""
+    (tmp_path / "file").write_bytes(b"theirs")
+    os.chown(tmp_path / "file", 1234, 1234)
+
+    os.close(open_file(tmp_path / "file"))
+    monkeypatch.setattr(os, "geteuid", lambda: 4321)
+    with pytest.raises(PermissionError, match="it belongs to user 1234"):
+        open_file(tmp_path / "file")

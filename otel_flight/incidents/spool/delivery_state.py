@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Annotated, Final
 
 import msgspec
 
-from otel_flight.own_files import whole_file
+from otel_flight.own_files import open_file, whole_file
 
 _MOST_BYTES: Final = 64 * 1024
 """A state has at most this many bytes; what is in a longer file is none."""
@@ -49,7 +50,7 @@ def read_state(path: Path) -> DeliveryState:
     So it is delivered again, and not lost.
     """
     try:
-        with path.open("rb") as stream:
+        with os.fdopen(open_file(path), "rb") as stream:
             data = stream.read(_MOST_BYTES + 1)
         if len(data) > _MOST_BYTES:
             return DeliveryState()

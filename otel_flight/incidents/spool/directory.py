@@ -23,6 +23,7 @@ from otel_flight.own_files import (
     PART_SUFFIX,
     lock_directory,
     open_directory,
+    open_file,
     own_name,
     whole_file,
     write_test,
@@ -33,14 +34,8 @@ LOGS_STATE_SUFFIX: Final = ".logs.state"
 JSON_SUFFIX: Final = ".otlp.json"
 DAMAGED_SUFFIX: Final = ".damaged"
 NOTIFICATION_SUFFIX: Final = ".notify.json"
-_SUFFIXES: Final = (
-    FLIGHT_SUFFIX,
-    DAMAGED_SUFFIX,
-    STATE_SUFFIX,
-    LOGS_STATE_SUFFIX,
-    JSON_SUFFIX,
-    NOTIFICATION_SUFFIX,
-)
+_BESIDE: Final = (LOGS_STATE_SUFFIX, STATE_SUFFIX, JSON_SUFFIX, NOTIFICATION_SUFFIX)
+_SUFFIXES: Final = (FLIGHT_SUFFIX, DAMAGED_SUFFIX, *_BESIDE)
 _PART_MAX_AGE_SECONDS: Final = 3600
 
 
@@ -149,6 +144,32 @@ class SpoolDirectory:
             entry.path.replace(path)
         return path
 
+    def remove_older(self, before_ns: int) -> int:
+        """Remove what was written before a moment; return how many were not delivered.
+
+        Raises:
+            SpoolUnavailable: the directory is not safe, or gone.
+        """
+        descriptor = open_directory(self.path, SpoolUnavailable)
+        try:
+            lock_directory(descriptor)
+            evicted = self.evicted_undelivered
+            for entry in self.entries(STATE_SUFFIX, with_damaged=True):
+                if entry.written_ns < before_ns:
+                    self._evict(entry)
+            for path in self._files(PART_SUFFIX, *_BESIDE):
+                if _modified(path) * 1e9 < before_ns and not self._is_beside_incident(path):
+                    _remove(path)
+        finally:
+            os.close(descriptor)
+        return self.evicted_undelivered - evicted
+
+    def _is_beside_incident(self, path: Path) -> bool:
+        """Return whether a file says something of an incident that is there."""
+        suffix = next(filter(path.name.endswith, _BESIDE), PART_SUFFIX)
+        stem = path.name.removesuffix(suffix)
+        return any((self.path / (stem + each)).exists() for each in (FLIGHT_SUFFIX, DAMAGED_SUFFIX))
+
     def _make_room(self, keep: Path) -> None:
         self._remove_stale_parts()
         entries = self.entries(STATE_SUFFIX, with_damaged=True)
@@ -189,8 +210,8 @@ class SpoolDirectory:
 def claimed(path: Path) -> Iterator[bool]:
     """Hold a file; yields False when another process holds it, or has evicted it."""
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
-    except FileNotFoundError:
+        descriptor = open_file(path)
+    except OSError:  # evicted, or not ours
         yield False
         return
     try:

@@ -25,6 +25,7 @@ from otel_flight.running.process_facts import ProcessFacts
 from otel_flight.running.succession.host import forget_if_alone, member, shared_gate
 from otel_flight.running.succession.known_latency import KnownLatency
 from otel_flight.running.succession.recovery import Recovery
+from otel_flight.running.succession.retention import Retention
 from otel_flight.running.worker import Worker
 from otel_flight.triggers.gate.death import death_firing
 from otel_flight.triggers.gate.gate import Gate
@@ -86,6 +87,16 @@ class Succession:
             self._recovery = Recovery(
                 recoverer, lambda: session.ring_path, worker.submit, clock, guard
             )
+        self._retention: Retention | None = None
+        if settings.retention_seconds is not None:
+            self._retention = Retention(
+                settings.retention_seconds,
+                spool=lambda: spool.directory,
+                own_ring=lambda: session.ring_path,
+                submit=worker.submit,
+                clock=clock,
+                guard=guard,
+            )
         self._has_begun = False
         self._shared: SharedFile | None = None
 
@@ -110,6 +121,8 @@ class Succession:
         self._latency.look()
         if self._has_begun and self._recovery is not None:
             self._recovery.look(self._facts.service_name)
+        if self._has_begun and self._retention is not None:
+            self._retention.look()
 
     def end(self) -> None:
         """Let what was learned be kept."""

@@ -15,7 +15,7 @@ from typing import Annotated, Final
 import msgspec
 
 from otel_flight.errors import SpoolUnavailable
-from otel_flight.own_files import lock_directory, open_directory, whole_file
+from otel_flight.own_files import lock_directory, open_directory, open_file, whole_file
 from otel_flight.triggers.latency.learned import MOST_ROUTES
 from otel_flight.triggers.latency.sketch import LatencySketch
 
@@ -49,9 +49,8 @@ class _File(msgspec.Struct):
 def read_knowledge(directory: Path) -> dict[str, ServiceKnowledge]:
     """Return what is known of each service; of none when there is no file, or a broken one."""
     try:
-        flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
         # Not by the built-in `open`, which is gone at the very end of some programs.
-        with os.fdopen(os.open(directory / FILE_NAME, flags), "rb") as stream:
+        with os.fdopen(open_file(directory / FILE_NAME), "rb") as stream:
             data = stream.read(_MOST_BYTES + 1)
         if len(data) > _MOST_BYTES:
             return {}

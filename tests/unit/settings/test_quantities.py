@@ -51,10 +51,10 @@ def test_what_is_no_duration_is_refused(text: str) -> None:
         parse_duration(text)
 
 
-@pytest.mark.parametrize("text", ["1d", "1min", "1M", "5S"])
+@pytest.mark.parametrize("text", ["1w", "1min", "1M", "5S"])
 def test_an_unknown_unit_of_time_is_refused_with_the_known_ones(text: str) -> None:
     """Units are case-sensitive, and the message lists them."""
-    with pytest.raises(InvalidQuantity, match="use one of h, m, s, ms, us, ns"):
+    with pytest.raises(InvalidQuantity, match="use one of d, h, m, s, ms, us, ns"):
         parse_duration(text)
 
 
@@ -68,7 +68,7 @@ def test_an_unknown_unit_of_time_is_refused_with_the_known_ones(text: str) -> No
         (60, "1m"),
         (90, "90s"),
         (3600, "1h"),
-        (86400.0, "24h"),
+        (86400.0, "1d"),
         (0.00025, "250us"),
         (1e-9, "1ns"),
         (1e-10, "0.1ns"),
