@@ -142,6 +142,15 @@ def test_how_it_ended_is_known_until_its_parent_asks(how: str, said: str) -> Non
     process.communicate()
 
 
+@needs_c
+def test_signals_that_the_program_handles_stay_its_own() -> None:
+    """Crashes are written all the same, by the others."""
+    ended, summary = death("abort_by_handler")
+
+    assert ended == 5
+    assert summary.startswith("ended without a word")
+
+
 def test_running_out_of_memory_is_named_with_what_grew() -> None:
     """The kernel says that it killed someone; what was measured says who had how much."""
     with limited_group("memory", str(250 << 20)) as group:

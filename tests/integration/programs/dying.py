@@ -64,6 +64,12 @@ def match() -> None:
     re.match(r"(a+)+$", "a" * 60 + "b")
 
 
+def abort_by_handler() -> None:
+    """Be told to abort, as gunicorn tells a worker, with a handler that ends in another way."""
+    os.kill(os.getpid(), signal.SIGABRT)
+    time.sleep(5)
+
+
 def grow() -> None:
     """Keep more and more, until there is no more."""
     kept = []
@@ -72,6 +78,8 @@ def grow() -> None:
         time.sleep(0.05)
 
 
+if sys.argv[1] == abort_by_handler.__name__:
+    signal.signal(signal.SIGABRT, lambda *_: os._exit(5))
 for _ in range(20):
     with tracer.start_as_current_span("GET /ok"):
         time.sleep(0.05)
