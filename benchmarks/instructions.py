@@ -28,7 +28,7 @@ _BARE: Final = "bare SDK"
 _VARIANTS: Final[dict[str, tuple[str, dict[str, Any], float]]] = {
     _BARE: (variants.BARE, {}, 1.0),
     "processor": (variants.OURS, {}, 1.074),
-    "processor, not compiled": (variants.OURS, {"compiled": False}, 1.159),
+    "processor, not compiled": (variants.OURS, {"compiled": False}, 1.217),
     "light": (variants.INSTALLED, {}, 0.094),
     "light, in Python": (variants.INSTALLED, {"light_spans": "python"}, 0.272),
     "light, not compiled": (variants.INSTALLED, {"compiled": False}, 0.398),
