@@ -47,6 +47,7 @@ static _Atomic int64_t limit_ns;
 static _Atomic int64_t beat_ns; /* when the recorder's thread had its last turn; 0: stopped */
 static _Atomic uint32_t life;   /* the thread ends when this is not what it began with */
 static _Atomic int is_over;     /* the thread has nothing more to do */
+static struct stat identity; /* of the file: a daemon may have one of its own by that number */
 static pthread_t thread;
 static pid_t process; /* whose thread that is; 0: there is none */
 
@@ -99,6 +100,14 @@ dump(void)
     }
 }
 
+static int
+is_file_ours(void)
+{
+    struct stat found;
+    return fstat(file, &found) == 0 && found.st_dev == identity.st_dev &&
+           found.st_ino == identity.st_ino;
+}
+
 static void *
 watch(void *begun)
 {
@@ -113,7 +122,7 @@ watch(void *begun)
             return NULL;
         }
         int64_t beat = beat_ns;
-        if (beat == 0 || now_ns() - beat < limit_ns) {
+        if (beat == 0 || now_ns() - beat < limit_ns || !is_file_ours()) {
             continue;
         }
         if (beat != dumped) {
@@ -189,11 +198,14 @@ hang_watch_start(PyObject *Py_UNUSED(module), PyObject *arguments)
         PyErr_SetString(PyExc_RuntimeError, "no handler is installed for that signal");
         return NULL;
     }
+    end_thread();
+    if (fstat(descriptor, &identity) != 0) {
+        return PyErr_SetFromErrno(PyExc_OSError);
+    }
     signal_number = number;
     file = descriptor;
     limit_ns = (int64_t)(seconds * 1e9);
     beat_ns = now_ns();
-    end_thread();
     if (begin_thread() != 0) {
         PyErr_SetString(PyExc_RuntimeError, "no thread can be started");
         return NULL;
