@@ -129,6 +129,8 @@ def test_workers_that_fail_together_make_one_incident(
         assert f"pid {pid}" in shown
         assert "1 span" in shown
     assert "with the windows of 7 other processes" in run("show", str(incident.path)).output
+    listed = run("list", "--spool-directory", str(tmp_path / "spool")).output
+    assert "error span /broken (8 processes)" in " ".join(listed.split())
     wrong = run("show", str(incident.path), "--process", "1")
     assert wrong.exit_code == 2
     assert "it has no window of process 1, but of " in wrong.output

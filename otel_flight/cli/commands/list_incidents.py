@@ -79,11 +79,16 @@ def _row(
         return [entry.incident_id, what, "", "", _set_aside(entry)]
     return [
         Text(entry.incident_id, style="bold"),
-        one_line(manifest.title, 120) + _refused(manifest),
+        one_line(manifest.title, 120) + _processes(manifest) + _refused(manifest),
         one_line(manifest.service_name, 40),
         "–" if manifest.is_unexamined else str(manifest.spans),
         _deliveries(entry.state, log_state),
     ]
+
+
+def _processes(manifest: Manifest) -> str:
+    others = len(manifest.processes)
+    return f" ({others + 1} processes)" if others else ""
 
 
 def _refused(manifest: Manifest) -> str:
@@ -126,6 +131,7 @@ def _as_json(
         "service": manifest.service_name,
         "opened_ns": manifest.opened_ns,
         "spans": manifest.spans,
+        "processes": [manifest.process.get("pid"), *(each.pid for each in manifest.processes)],
         "refused": manifest.refused,
         "findings": [finding.summary for finding in manifest.findings],
     }
