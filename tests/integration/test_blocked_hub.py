@@ -48,4 +48,6 @@ def test_a_request_that_waits_has_its_own_stack(tmp_path: Path) -> None:
 
     names = [each.name for each in manifest.explanations]
     assert names == ["wait", "waiting: sleep"]
-    assert list(manifest.findings) == []
+    (finding,) = manifest.findings
+    assert finding.summary.startswith("`wait` slept for ")
+    assert "in `wait (programs/blocked_hub.py:" in finding.summary

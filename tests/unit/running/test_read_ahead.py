@@ -99,7 +99,8 @@ def test_code_in_memory_is_run(tmp_path: Path) -> None:
 
     assert module.ONE == 1
     assert module.__file__ == read.source
-    assert module.__cached__ == importlib.util.cache_from_source(read.source)
+    assert module.__spec__ is not None
+    assert module.__spec__.cached == importlib.util.cache_from_source(read.source)
 
 
 def test_code_that_is_out_of_date_is_not_run(tmp_path: Path) -> None:
