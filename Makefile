@@ -80,13 +80,14 @@ test-matrix: $(VENV)/.dev-installed ## Run the tests on every Python found, and 
 newer-pythons: ## Run unit and property tests on a CPython of a newer Debian (needs root; minutes)
 	.ci/newer-pythons $(ARGS)
 
-# A memory error or undefined behaviour ends the process with a report, which pytest must not capture.
+# A memory error or undefined behaviour ends the process with a report, which pytest must not capture. ASan has no alternate
+# stacks for signals: it would free those of others, as the one that faulthandler has for the thread that enables it.
 SANITIZERS := -O1 -g -UNDEBUG -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all
 sanitize: $(VENV)/.dev-installed ## Run the tests of the hot path in C under ASan and UBSan (needs gcc)
 	rm -rf build/sanitized
 	OTEL_FLIGHT_BUILD=compiled OTEL_FLIGHT_CFLAGS="$(SANITIZERS)" $(INSTALL) --no-deps --target build/sanitized .
 	cp -R tests pyproject.toml build/sanitized/
-	cd build/sanitized && LD_PRELOAD="$$(gcc -print-file-name=libasan.so)" ASAN_OPTIONS=detect_leaks=0 \
+	cd build/sanitized && LD_PRELOAD="$$(gcc -print-file-name=libasan.so)" ASAN_OPTIONS=detect_leaks=0:use_sigaltstack=0 \
 	  UBSAN_OPTIONS=print_stacktrace=1 PYTHONMALLOC=malloc PYTHONPATH="$$PWD" \
 	  ../../$(BIN)/python -m pytest --capture=sys tests/unit/recording tests/unit/ring tests/unit/running \
 	  tests/property/test_codec.py tests/property/test_ring_model.py tests/property/test_light_spans.py \
