@@ -32,6 +32,7 @@ OFF: Mapping[str, Mapping[str, Any]] = {
     "exceptions": {"exceptions": False},
     "process": {"process_seconds": None, "memory_trigger_share": None},
     "throttling": {"throttling": False, "throttling_trigger_share": None},
+    "last_stacks": {"crash_stacks": False, "hang_seconds": None},
 }
 """How each source is turned off."""
 ON: Mapping[str, Mapping[str, Any]] = (
