@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Final
 
 from otel_flight.incidents.evidence.evidence import Evidence
+from otel_flight.incidents.evidence.own_time import longest_of
+from otel_flight.incidents.evidence.time_parts import Doing
 from otel_flight.incidents.evidence.trace_spans import working
 from otel_flight.incidents.findings.rule import Kind, Rule
 from otel_flight.incidents.manifest import Finding
@@ -20,10 +22,13 @@ _LEAST_SHARE: Final = 0.6
 def find_self_time(evidence: Evidence) -> Finding | None:
     """Say how much of the slow span's time no child covers.
 
-    Silent without any child: of a span with nothing inside this is always so.
+    Silent without any child: of a span with nothing inside this is always so. And silent where the
+    stack samples say what a good part of the time went into.
     """
     slow = evidence.slow
     if slow is None or slow.duration_ns <= 0 or not evidence.trace.children(slow):
+        return None
+    if longest_of(evidence, {Doing.RUNNING, Doing.WAITING}) is not None:
         return None
     outside = slow.duration_ns - union_ns(working(evidence.trace.children(slow)), slow)
     share = outside / slow.duration_ns

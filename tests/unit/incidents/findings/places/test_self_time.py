@@ -11,6 +11,7 @@ from otel_flight.incidents.findings.places.self_time import find_self_time
 from otel_flight.incidents.manifest import Cause, Finding
 from tests.support.findings import evidence_of
 from tests.support.incident_builder import IncidentBuilder
+from tests.unit.incidents.explanations.test_inferred_spans import place, sample
 
 
 @pytest.fixture
@@ -75,3 +76,14 @@ def test_watching_for_the_client_to_leave_is_no_work(builder: IncidentBuilder) -
 
     assert finding is not None
     assert finding.explained_share == 1
+
+
+def test_silent_where_samples_name_a_function(builder: IncidentBuilder) -> None:
+    """What it did there says more than that no span did."""
+    root = builder.open("GET /report", 0)
+    builder.span("select", 100, 300, root)
+    for moment in range(400, 1_600, 100):
+        sample(builder, root, moment, place("add_up"))
+    builder.end(root, 2000)
+
+    assert find(builder, builder.slow(root, 2000)) is None
