@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import islice
 from typing import NamedTuple, Protocol
 
 
@@ -70,7 +69,7 @@ def without(part: Timed, others: Sequence[Timed]) -> Iterator[Interval]:
     """
     reached_ns = part.start_ns
     first = max(0, bisect_right(others, part.start_ns, key=lambda each: each.start_ns) - 1)
-    for other in islice(others, first, None):
+    for other in map(others.__getitem__, range(first, len(others))):  # no copy, nothing skipped
         if other.start_ns >= part.end_ns:
             break
         if other.start_ns > reached_ns:

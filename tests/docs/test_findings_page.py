@@ -30,9 +30,11 @@ KNOWN_HEADINGS = (
 def form_of(output: str) -> str:
     """Return what an output says up to the trace, without numbers, bars and line breaks.
 
-    What comes then, and where lines are broken, is different each time.
+    What comes then, and where lines are broken, is different each time; so are the smallest parts
+    of where the time went.
     """
     told = re.split(r"^(?:Meanwhile|What else happened): ", output, flags=re.MULTILINE)[0]
+    told = re.sub(r"^(Where the .*\n.+)(?:\n.+)*", r"\1", told, flags=re.MULTILINE)
     return " ".join(NUMBER.sub("#", BAR.sub(" = ", told)).split())
 
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import copy
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from statistics import median
-from typing import Final
+from typing import Any, Final, TypeVar
 
 import msgspec
 
@@ -20,6 +20,8 @@ from otel_flight.incidents.window import WindowEvent, WindowSpan, without_outdat
 from otel_flight.intervals import Timed
 from otel_flight.records.records import Span, SpanStart
 from otel_flight.ring.layout import LANE_SPANS
+
+_T = TypeVar("_T")
 
 MOST_TRACES: Final = 8
 """The spans of at most this many traces are gathered: those of the first causes."""
@@ -99,6 +101,7 @@ class Evidence:
 
     def _look_at(self, cause: Cause | None) -> None:
         self.cause = cause
+        self._once: dict[object, Any] = {}
         self.trace = TraceSpans(self._spans.get(cause.trace if cause else 0, {}).values())
         self.trigger = self._span_of(cause) if cause is not None else None
         self.is_of_failure = cause is not None and cause.trigger in self._failure_triggers
@@ -166,6 +169,13 @@ class Evidence:
             for event in self.events(source)
             if event.record.start_ns < when.end_ns and event.record.end_ns >= when.start_ns
         ]
+
+    def once(self, work_out: Callable[[Evidence], _T]) -> _T:
+        """Return what a function works out of this, which is done once for all rules."""
+        if work_out not in self._once:
+            self._once[work_out] = work_out(self)
+        found: _T = self._once[work_out]
+        return found
 
     def spans(self) -> Iterator[WindowSpan]:
         """Yield all spans of the window, which are decoded once more for that."""

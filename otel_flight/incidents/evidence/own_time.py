@@ -52,6 +52,12 @@ class OwnTime(NamedTuple):
         return {names.FUNCTION: frame.function, names.FILE: frame.file, names.LINE: frame.line}
 
 
+def parts_of_slow(evidence: Evidence) -> Sequence[Part]:
+    """Return the parts of the slow span's time; none where slowness is not the matter."""
+    slow = slow_request(evidence)
+    return () if slow is None else time_parts(evidence, slow)
+
+
 def longest_of(
     evidence: Evidence, doing: AbstractSet[Doing], but: Collection[str] = ()
 ) -> OwnTime | None:
@@ -65,7 +71,7 @@ def longest_of(
     slow = slow_request(evidence)
     if slow is None:
         return None
-    for part in time_parts(evidence, slow):
+    for part in evidence.once(parts_of_slow):
         if part.doing in doing and part.subject not in but:
             own = OwnTime(slow, part, part.path)
             is_enough = own.share >= LEAST_SHARE and len(part.samples) >= _FEWEST_SAMPLES

@@ -14,6 +14,8 @@ from otel_flight.names import attributes as names
 from otel_flight.names import source_names
 from otel_flight.records.records import Frame
 
+MOST_SAMPLES: Final = 2_000
+"""Only the first samples of a request are looked at, at most this many."""
 _SHORTEST_GAP_NS: Final = 20_000_000
 """The usual gap between two samples counts as at least this many nanoseconds."""
 _GAP_TIMES: Final = 1.5

@@ -14,7 +14,7 @@ from typing import Any, Final, NamedTuple, TypeVar
 from otel_flight.incidents.evidence.evidence import Evidence
 from otel_flight.incidents.evidence.pauses import find_pauses
 from otel_flight.incidents.evidence.places import application_frames
-from otel_flight.incidents.evidence.samples import Sample, samples_of
+from otel_flight.incidents.evidence.samples import MOST_SAMPLES, Sample, samples_of
 from otel_flight.incidents.window import KIND_CLIENT, WindowSpan
 from otel_flight.intervals import Interval, Timed, union, without
 from otel_flight.names import attributes as names
@@ -23,8 +23,6 @@ from otel_flight.records.records import Frame
 
 _T = TypeVar("_T")
 
-MOST_SAMPLES: Final = 2_000
-"""Only the first samples of a request are looked at, at most this many."""
 _LEAST_OF_NODE: Final = 0.6
 """A function is where the time went if it accounts for this part of its caller's time."""
 

@@ -16,7 +16,7 @@ from typing import Any, Final
 from otel_flight.incidents.evidence.evidence import Evidence
 from otel_flight.incidents.evidence.pauses import find_pauses
 from otel_flight.incidents.evidence.places import application_frames
-from otel_flight.incidents.evidence.samples import Sample, samples_of
+from otel_flight.incidents.evidence.samples import MOST_SAMPLES, Sample, samples_of
 from otel_flight.incidents.manifest import Explanation
 from otel_flight.incidents.window import WindowEvent, WindowSpan
 from otel_flight.names import attributes as names
@@ -27,8 +27,6 @@ MOST_DEEP: Final = 8
 """At most this many functions are shown below one another, the innermost ones of a deeper stack."""
 MOST_SPANS: Final = 100
 """One incident gets at most this many inferred spans: the outermost functions, then the longest."""
-MOST_SAMPLES: Final = 2_000
-"""Only the first samples of a request are looked at, at most this many."""
 _LONGEST_NAME: Final = 200
 
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from otel_flight.incidents.evidence.evidence import Evidence, LocalRoot
+from otel_flight.incidents.evidence.own_time import parts_of_slow
 from otel_flight.incidents.evidence.stopped_time import slow_request
-from otel_flight.incidents.evidence.time_parts import time_parts
 from otel_flight.incidents.explanations.explanation import explain
 from otel_flight.incidents.findings.rulebook import Rulebook
 from otel_flight.incidents.incident import Incident
@@ -85,14 +85,13 @@ def build_report(
     timeline = build_timeline(
         evidence, findings, explanations, max_rows=max_rows, max_neighbours=max_neighbours
     )
-    slow = slow_request(evidence)
     return IncidentReport(
         manifest=incident.manifest,
         path=incident.path,
         trigger=evidence.trigger,
         findings=findings,
-        slow=slow,
-        time_shares=() if slow is None else shares_of(time_parts(evidence, slow)),
+        slow=slow_request(evidence),
+        time_shares=shares_of(evidence.once(parts_of_slow)),
         timeline=timeline,
         explanations=explanations,
         other_events=find_other_events(evidence, explanations, timeline.start_ns, max_events),

@@ -33,7 +33,9 @@ class Share(NamedTuple):
 
 
 def shares_of(parts: Sequence[Part]) -> list[Share]:
-    """Return the lines, the longest part first, what is unknown last."""
+    """Return the lines, the longest part first, what is unknown last; none without parts."""
+    if not parts:
+        return []
     total_ns = sum(part.duration_ns for part in parts)
     has_samples = any(part.samples for part in parts)
     known = [part for part in parts if part.doing is not Doing.UNKNOWN]

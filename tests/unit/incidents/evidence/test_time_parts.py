@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from opentelemetry.sdk.trace import Span
 from opentelemetry.trace import SpanKind
 
+from otel_flight.incidents.evidence.own_time import parts_of_slow
 from otel_flight.incidents.evidence.time_parts import Doing, Part, time_parts
 from otel_flight.names import attributes as names
 from otel_flight.names import process_attributes as vitals
@@ -150,3 +151,18 @@ def test_the_parts_add_up(
 
     assert sum(part.duration_ns for part in parts) == 1_000 * MS
     assert all(part.duration_ns > 0 for part in parts)
+
+
+def test_they_are_worked_out_once_for_each_cause(builder: IncidentBuilder) -> None:
+    """All rules look at the same list, and those of another cause at another one."""
+    first = builder.request("GET /page", 0, 1_000)
+    second = builder.request("GET /cart", 0, 1_500)
+    causes = [builder.slow(first, 1_000), builder.slow(second, 1_500)]
+    evidence = evidence_of(builder.incident(*causes, closed_ms=5_000))
+    other = evidence.about(evidence.manifest.causes[1])
+
+    parts = evidence.once(parts_of_slow)
+
+    assert evidence.once(parts_of_slow) is parts
+    assert sum(part.duration_ns for part in parts) == 1_000 * MS
+    assert sum(part.duration_ns for part in other.once(parts_of_slow)) == 1_500 * MS
