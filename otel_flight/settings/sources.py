@@ -146,7 +146,7 @@ def _sources(
 
 def _problem(label: str, error: InvalidSetting, setting: Setting, found: tuple[object, str]) -> str:
     value, origin = found
-    used = setting.write(value) or "(unset)"
+    used = " ".join(setting.write(value).split()) or "(unset)"  # names may have line breaks
     used = f"the default {used}" if origin == "default" else f"{used} from the {origin}"
     because = f" ({error.reason})" if error.reason else ""
     return (

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from otel_flight.assembly import Settings
@@ -64,6 +64,7 @@ def test_any_value_is_read_or_refused(setting: Setting, value: object) -> None:
     st.dictionaries(st.sampled_from([each.variable for each in settings_in(Settings)]), st.text()),
     st.dictionaries(st.sampled_from(sorted(SETTINGS)) | st.text(max_size=5), ANYTHING),
 )
+@example({"OTEL_FLIGHT_RARE_VALUES": "0\n0"}, {"rare_values": True})
 def test_no_environment_and_no_file_makes_finding_settings_fail(
     environment: dict[str, str], file_options: dict[str, object]
 ) -> None:
