@@ -13,6 +13,7 @@ from collections.abc import Callable
 from typing import Final
 
 from otel_flight.guard import Guard
+from otel_flight.running.ends.quick_turns import quick_turns
 from otel_flight.sources.hooks.chained_hook import ChainedHook
 from otel_flight.sources.hooks.main_failure import MODULE, has_ended_main, reported_error
 
@@ -88,7 +89,8 @@ def call_at_main_end(call: Callable[[], None]) -> None:
 
     def call_if_there() -> None:
         if (found := method()) is not None:
-            found()
+            with quick_turns():
+                found()
 
     register = getattr(threading, "_register_atexit", None)
     if register is not None:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from otel_flight.guard import Guard
 from otel_flight.running.ends.child_ends import call_at_end_of_child
+from otel_flight.running.ends.quick_turns import quick_turns
 from otel_flight.running.ends.termination import TERMINATION, Join, Unfinished
 from otel_flight.settings.fields import CoreSettings
 
@@ -34,14 +35,14 @@ class ProcessEnd:
 
     def expect(self) -> None:
         """Be told of it, while there is nothing to finish."""
-        atexit.register(self._end)
+        atexit.register(self._end_now)
         TERMINATION.expect(self._unfinished)
 
     def hold(self) -> None:
         """Be told of it, and let SIGTERM wait: there may be something to finish."""
-        atexit.register(self._end)
+        atexit.register(self._end_now)
         with self._guard.swallow("end of child"):
-            call_at_end_of_child(self._end)
+            call_at_end_of_child(self._end_now)
         TERMINATION.add(self._unfinished)
 
     def let_go(self) -> None:
@@ -50,5 +51,9 @@ class ProcessEnd:
 
     def finished(self) -> None:
         """Be told of it no more. If SIGTERM came meanwhile, the process dies."""
-        atexit.unregister(self._end)
+        atexit.unregister(self._end_now)
         TERMINATION.remove(self._unfinished)
+
+    def _end_now(self, **keywords: object) -> None:
+        with quick_turns():
+            self._end(**keywords)

@@ -26,6 +26,7 @@ from typing import Final
 
 from otel_flight.clock import monotonic_ns
 from otel_flight.native import allocate_lock
+from otel_flight.running.ends.quick_turns import take_quick_turns
 from otel_flight.settings.fields import CoreSettings
 
 try:
@@ -195,6 +196,7 @@ class Termination:
         if _last_signal is not None:
             _last_signal.see()
         self._is_ending.acquire(False)
+        take_quick_turns()
         return [each.end_soon() for each in self._unfinished]
 
     def _limit_seconds(self) -> float:
