@@ -24,7 +24,7 @@ from opentelemetry.sdk.trace.sampling import (
 )
 
 from otel_flight.installation import install_with, is_sdk_disabled, uninstall
-from otel_flight.interpreter.sdk_pipeline import (
+from otel_flight.interpreter.sdk.pipeline import (
     exporter_of,
     pipeline_of,
     processors_in,

@@ -14,7 +14,7 @@ from opentelemetry.sdk.trace.sampling import Sampler
 
 from otel_flight.clock import SYSTEM_CLOCK, Clock
 from otel_flight.flight_processor import FlightSpanProcessor
-from otel_flight.interpreter.sdk_pipeline import (
+from otel_flight.interpreter.sdk.pipeline import (
     pipeline_of,
     processors_in,
     remove_processors,

@@ -24,8 +24,8 @@ from otel_flight.delivery.receiver.signals import LOGS, SPANS, Signal
 from otel_flight.delivery.span_chunks import MOST_SPANS, SpanChunks
 from otel_flight.errors import DeliveryFailed, MissingExtra
 from otel_flight.guard import Guard
-from otel_flight.incidents.completion import examined
 from otel_flight.incidents.incident import Incident
+from otel_flight.incidents.making.completion import examined
 from otel_flight.incidents.spool.directory import SpoolEntry
 from otel_flight.incidents.spool.spool import Spool
 from otel_flight.own_files import whole_file

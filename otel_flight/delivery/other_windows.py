@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from otel_flight.assembly import ASSEMBLY
 from otel_flight.delivery.pacing import Pacer
 from otel_flight.guard import Guard
-from otel_flight.incidents.completion import examined
 from otel_flight.incidents.incident import Incident
+from otel_flight.incidents.making.completion import examined
 
 
 def all_windows(incident: Incident, guard: Guard, pacer: Pacer) -> Iterator[Incident]:

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from otel_flight.incidents.frozen_incident import open_segment
+from otel_flight.incidents.making.frozen_incident import open_segment
 from otel_flight.incidents.window import WindowRecord
 from otel_flight.records.records import OpenSpan, Span, SpanStart
 from otel_flight.ring.reader import Segment

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 
 from otel_flight.incidents.flight_file import OPEN_SPANS, segment_entry
-from otel_flight.incidents.frozen_incident import process_facts
 from otel_flight.incidents.frozen_window import FrozenWindow
 from otel_flight.incidents.gil_yields import YieldGil, keep_gil, with_yields
 from otel_flight.incidents.incident import Incident
+from otel_flight.incidents.making.frozen_incident import process_facts
 from otel_flight.incidents.manifest import Losses, Manifest
 from otel_flight.incidents.open_at_death import open_at_death
 from otel_flight.incidents.window import Window, WindowSegment

@@ -13,7 +13,7 @@ from typing import Any
 
 from opentelemetry.trace import get_current_span
 
-from otel_flight.interpreter.sdk_internals import CONTEXT_VARIABLE
+from otel_flight.interpreter.sdk.internals import CONTEXT_VARIABLE
 
 
 def current_ids() -> tuple[int, int]:

@@ -12,8 +12,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from types import CodeType
 from typing import Any, Final, Protocol
 
+from otel_flight.interpreter.code.places import Place
 from otel_flight.interpreter.own_frames import is_ours
-from otel_flight.interpreter.places import Place
 from otel_flight.interpreter.threads import HAS_GIL
 
 try:

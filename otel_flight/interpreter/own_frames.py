@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from otel_flight.interpreter.places import Place
+from otel_flight.interpreter.code.places import Place
 from otel_flight.records.records import Frame
 
 _PACKAGE: Final = str(Path(__file__).parent.parent) + os.sep

@@ -15,7 +15,7 @@ from opentelemetry.sdk.trace import ConcurrentMultiSpanProcessor, SynchronousMul
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SimpleSpanProcessor
 
 from otel_flight.clock import Clock
-from otel_flight.interpreter.sdk_pipeline import exporter_of, processors_in, queue_of
+from otel_flight.interpreter.sdk.pipeline import exporter_of, processors_in, queue_of
 
 _PROCESSORS: Final = (BatchSpanProcessor, SimpleSpanProcessor)
 _GROUPS: Final = (ConcurrentMultiSpanProcessor, SynchronousMultiSpanProcessor)

@@ -7,7 +7,7 @@ from asyncio import Task
 from typing import Any, Final
 from weakref import ref
 
-from otel_flight.interpreter.greenlets import GreenletReference
+from otel_flight.interpreter.concurrency.greenlets import GreenletReference
 
 _MOST_ANCESTORS: Final = 64
 """A local root is looked for at most this many parents up: it is done on the application's thread,

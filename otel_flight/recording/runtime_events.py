@@ -7,7 +7,7 @@ from typing import Final
 
 import msgspec
 
-from otel_flight.interpreter.places import Place
+from otel_flight.interpreter.code.places import Place
 from otel_flight.recording.encoding.record_limit import REFUSED, encode_within
 from otel_flight.recording.encoding.stack_table import StackTable
 from otel_flight.records.layout import position

@@ -41,7 +41,7 @@ _PARTS: Final = (
     "otel_flight.incidents.evidence.evidence",
     "otel_flight.incidents.findings.rulebook",
     "otel_flight.assembly",
-    "otel_flight.incidents.lifecycle",
+    "otel_flight.incidents.making.lifecycle",
     "otel_flight.delivery.otlp.spans",
     "otel_flight.delivery.span_chunks",
     "otel_flight.delivery.delivery",

@@ -13,7 +13,7 @@ from typing import Final
 
 from otel_flight.deadline import Deadline
 from otel_flight.guard import Guard
-from otel_flight.incidents.lifecycle import IncidentLifecycle
+from otel_flight.incidents.making.lifecycle import IncidentLifecycle
 from otel_flight.incidents.spool.spool import Spool
 from otel_flight.native import allocate_lock, is_own_thread
 from otel_flight.recording.session import RecordingSession

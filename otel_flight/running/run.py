@@ -21,8 +21,8 @@ from otel_flight.delivery.pacing import Pacer
 from otel_flight.delivery.receiver.exporters import preload
 from otel_flight.delivery.receiver.signals import LOGS, SPANS
 from otel_flight.guard import Guard
-from otel_flight.incidents.completion import new_incident_id
-from otel_flight.incidents.lifecycle import IncidentLifecycle
+from otel_flight.incidents.making.completion import new_incident_id
+from otel_flight.incidents.making.lifecycle import IncidentLifecycle
 from otel_flight.incidents.spool.place import spool_directories
 from otel_flight.incidents.spool.spool import Spool
 from otel_flight.native import Thread

@@ -11,7 +11,7 @@ from typing import Any, Final, Protocol, runtime_checkable
 
 from otel_flight.clock import SYSTEM_CLOCK, Clock
 from otel_flight.guard import Guard
-from otel_flight.interpreter.places import Place
+from otel_flight.interpreter.code.places import Place
 from otel_flight.recording.open_spans import OpenSpans
 from otel_flight.recording.runtime_events import RuntimeEvents
 from otel_flight.recording.tick_waits import TickWaits

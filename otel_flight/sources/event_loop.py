@@ -13,8 +13,13 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from otel_flight.clock import ClockPair, monotonic_ns, process_time_ns
+from otel_flight.interpreter.concurrency.loops import (
+    Found,
+    keeps_real_time,
+    loops_of_stacks,
+    loops_of_tasks,
+)
 from otel_flight.interpreter.frames import CAN_READ_FRAMES, current_stacks
-from otel_flight.interpreter.loops import Found, keeps_real_time, loops_of_stacks, loops_of_tasks
 from otel_flight.names import attributes as names
 from otel_flight.names import event_names, source_names
 from otel_flight.native import sleep

@@ -18,8 +18,8 @@ from types import FunctionType, TracebackType
 from typing import Any, Final
 
 from otel_flight.clock import ClockPair
+from otel_flight.interpreter.code.places import Place
 from otel_flight.interpreter.current_ids import current_ids
-from otel_flight.interpreter.places import Place
 from otel_flight.names import event_names, source_names
 from otel_flight.names import exception_attributes as names
 from otel_flight.records.records import RuntimeEvent

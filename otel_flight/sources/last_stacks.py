@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Final
 
 from otel_flight.interpreter import hang_watch
+from otel_flight.interpreter.code.places import Place
 from otel_flight.interpreter.own_frames import is_ours
-from otel_flight.interpreter.places import Place
 from otel_flight.interpreter.written_stacks import WrittenThread, parse_stacks
 from otel_flight.names import attributes as names
 from otel_flight.names import event_names, source_names

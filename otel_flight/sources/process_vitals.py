@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from otel_flight.clock import process_time_ns
-from otel_flight.interpreter.tasks import count_tasks
+from otel_flight.interpreter.concurrency.tasks import count_tasks
 from otel_flight.names import event_names, source_names
 from otel_flight.names import process_attributes as names
 from otel_flight.records.records import RuntimeEvent

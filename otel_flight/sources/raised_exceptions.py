@@ -16,8 +16,8 @@ from types import CodeType
 from typing import Any, Final
 
 from otel_flight.clock import ClockPair, monotonic_ns
+from otel_flight.interpreter.code.places import Place
 from otel_flight.interpreter.current_ids import current_ids
-from otel_flight.interpreter.places import Place
 from otel_flight.interpreter.recursion import IS_GUARDED, guarded
 from otel_flight.names import event_names, source_names
 from otel_flight.names import exception_attributes as names

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
 from otel_flight.clock import SYSTEM_CLOCK, monotonic_ns
+from otel_flight.interpreter.code.places import Place
 from otel_flight.interpreter.frames import CAN_READ_FRAMES, places_in
-from otel_flight.interpreter.places import Place
 from otel_flight.names import event_names, source_names
 from otel_flight.recording.open_ages import OpenAges
 from otel_flight.recording.open_spans import OpenRoot

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from otel_flight.interpreter import sdk_internals
+from otel_flight.interpreter.sdk import internals as sdk_internals
 from otel_flight.recording.encoding.fast_encoder import IS_FAST
 from otel_flight.records import records
 from otel_flight.records.decoder import decode_records

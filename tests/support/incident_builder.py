@@ -25,14 +25,14 @@ from opentelemetry.trace import (
 from otel_flight.assembly import ASSEMBLY, Settings
 from otel_flight.clock import ClockPair
 from otel_flight.guard import Guard
-from otel_flight.incidents.completion import complete
 from otel_flight.incidents.flight_file import OPEN_SPANS, segment_entry
-from otel_flight.incidents.frozen_incident import capture_open_spans
 from otel_flight.incidents.frozen_window import FrozenWindow
 from otel_flight.incidents.incident import Incident
+from otel_flight.incidents.making.completion import complete
+from otel_flight.incidents.making.frozen_incident import capture_open_spans
 from otel_flight.incidents.manifest import Cause, Coverage, Losses, Manifest
 from otel_flight.incidents.window import Window
-from otel_flight.interpreter.places import Place
+from otel_flight.interpreter.code.places import Place
 from otel_flight.recording.first_spans import FirstSpans
 from otel_flight.recording.session import RecordingSession
 from otel_flight.recording.span_processor import RecordingSpanProcessor, unwatched

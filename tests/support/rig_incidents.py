@@ -7,8 +7,8 @@ from typing import Any, Final
 from opentelemetry.sdk.trace import ReadableSpan, Span
 
 from otel_flight.incidents.flight_file import OPEN_SPANS, segment_entry
-from otel_flight.incidents.frozen_incident import capture_open_spans
 from otel_flight.incidents.incident import Incident
+from otel_flight.incidents.making.frozen_incident import capture_open_spans
 from otel_flight.incidents.manifest import Cause, Manifest
 from otel_flight.incidents.window import Window, WindowSegment
 from otel_flight.records.ids import span_text, trace_text

@@ -20,9 +20,9 @@ from otel_flight.delivery.incident_trace.large_traces import large_traces
 from otel_flight.delivery.incident_trace.span_index import SpanIndex
 from otel_flight.delivery.otlp.derived_ids import derived_trace_id
 from otel_flight.guard import Guard
-from otel_flight.incidents.completion import examined
 from otel_flight.incidents.flight_file import read_incident
 from otel_flight.incidents.incident import Incident
+from otel_flight.incidents.making.completion import examined
 from otel_flight.incidents.spool.directory import SpoolEntry
 from otel_flight.incidents.window import WindowEvent
 from otel_flight.records.ids import span_text, trace_text

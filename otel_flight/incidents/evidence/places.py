@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from otel_flight.interpreter.code_origin import is_application, is_standard, short_file
+from otel_flight.interpreter.code.origin import is_application, is_standard, short_file
 from otel_flight.names import attributes as names
 from otel_flight.records.records import Frame
 

@@ -6,7 +6,7 @@ import re
 from typing import Final, NamedTuple
 
 from otel_flight.incidents.window import WindowSpan
-from otel_flight.interpreter.code_origin import file_name
+from otel_flight.interpreter.code.origin import file_name
 from otel_flight.names import exception_attributes, span_attributes
 from otel_flight.words import one_line
 

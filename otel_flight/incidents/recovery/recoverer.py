@@ -12,14 +12,14 @@ import msgspec
 from otel_flight.clock import ClockPair
 from otel_flight.errors import NotAnIncident
 from otel_flight.guard import Guard
-from otel_flight.incidents.completion import complete
 from otel_flight.incidents.findings.rulebook import Rulebook
 from otel_flight.incidents.gil_yields import YieldGil, keep_gil
 from otel_flight.incidents.incident import Incident
-from otel_flight.incidents.open_incident import causes_elsewhere
+from otel_flight.incidents.making.completion import complete
+from otel_flight.incidents.making.open_incident import causes_elsewhere
+from otel_flight.incidents.making.sent_unfinished import SentUnfinished
+from otel_flight.incidents.making.siblings import Host, SiblingWindows
 from otel_flight.incidents.recovery.recovered import DeadProcess
-from otel_flight.incidents.sent_unfinished import SentUnfinished
-from otel_flight.incidents.siblings import Host, SiblingWindows
 from otel_flight.incidents.spool.directory import SpoolEntry
 from otel_flight.incidents.spool.spool import Spool
 from otel_flight.ring.dead_rings import claimed_ring, is_replaced

@@ -13,7 +13,7 @@ from typing import Any, Final, NamedTuple
 from opentelemetry.trace import SpanKind
 from opentelemetry.trace.span import DEFAULT_TRACE_STATE
 
-from otel_flight.interpreter import sdk_internals
+from otel_flight.interpreter.sdk import internals as sdk_internals
 from otel_flight.interpreter.threads import HAS_GIL
 from otel_flight.recording.encoding.scope_table import ScopeEntry, ScopeTable
 from otel_flight.recording.ordinary_spans import WriteSpan

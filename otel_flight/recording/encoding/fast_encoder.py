@@ -11,7 +11,7 @@ from typing import Any, Final
 import msgspec
 from opentelemetry.trace.span import DEFAULT_TRACE_STATE
 
-from otel_flight.interpreter import sdk_internals
+from otel_flight.interpreter.sdk import internals as sdk_internals
 from otel_flight.recording.encoding.portable_span import extras_of, links_of, status_of
 from otel_flight.recording.encoding.record_limit import REFUSED
 from otel_flight.recording.encoding.scope_table import ScopeTable

@@ -10,7 +10,7 @@ from typing import Final
 
 import msgspec
 
-from otel_flight.interpreter.places import Place, qualified_name
+from otel_flight.interpreter.code.places import Place, qualified_name
 from otel_flight.records.definitions import Definition, Definitions, encode_bounded
 from otel_flight.records.records import Frame, StackDefinition
 from otel_flight.ring.layout import MAX_RESOURCE_BYTES

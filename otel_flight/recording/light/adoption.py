@@ -9,7 +9,7 @@ from typing import Any, Final
 from opentelemetry import trace
 from opentelemetry.sdk.trace import TracerProvider
 
-from otel_flight.interpreter.sdk_pipeline import tracers_of
+from otel_flight.interpreter.sdk.pipeline import tracers_of
 from otel_flight.recording.light.compiled_scope import USE_SPAN
 from otel_flight.recording.light.current_span import use_span
 from otel_flight.recording.light.light_tracer import adopt, release

@@ -16,7 +16,7 @@ from opentelemetry.sdk.trace import Tracer
 from opentelemetry.trace import SpanKind
 from opentelemetry.trace.propagation import _SPAN_KEY
 
-from otel_flight.interpreter.sdk_internals import CONTEXT_VARIABLE
+from otel_flight.interpreter.sdk.internals import CONTEXT_VARIABLE
 from otel_flight.interpreter.threads import HAS_GIL
 from otel_flight.recording.light.current_span import decorated, failed
 from otel_flight.recording.light.current_span import use_span as use_span_in_python

@@ -17,8 +17,8 @@ from opentelemetry.trace import INVALID_SPAN, NonRecordingSpan, SpanContext, Spa
 from opentelemetry.trace.propagation import _SPAN_KEY
 from opentelemetry.trace.span import DEFAULT_TRACE_STATE
 
-from otel_flight.interpreter.sdk_internals import CONTEXT_VARIABLE, unset_status
-from otel_flight.interpreter.tasks import current_task_reference, running_loop
+from otel_flight.interpreter.concurrency.tasks import current_task_reference, running_loop
+from otel_flight.interpreter.sdk.internals import CONTEXT_VARIABLE, unset_status
 from otel_flight.recording.encoding.compiled import IS_AVAILABLE, SPAN_WRITER
 from otel_flight.recording.light.compiled_scope import HAS_SCOPES, START_AS_CURRENT_SPAN
 from otel_flight.recording.light.light_span import (

@@ -17,7 +17,7 @@ from opentelemetry import context as context_api
 from opentelemetry.trace import Span, Status, StatusCode
 from opentelemetry.trace.propagation import _SPAN_KEY
 
-from otel_flight.interpreter.sdk_internals import CONTEXT_VARIABLE
+from otel_flight.interpreter.sdk.internals import CONTEXT_VARIABLE
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 

@@ -14,7 +14,7 @@ from opentelemetry.attributes import BoundedAttributes
 from opentelemetry.sdk import trace as sdk_trace
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 
-from otel_flight.interpreter import sdk_internals
+from otel_flight.interpreter.sdk import internals as sdk_internals
 from otel_flight.native import allocate_lock
 
 _sdk: Final[Any] = sdk_trace

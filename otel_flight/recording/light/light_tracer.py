@@ -13,7 +13,7 @@ from opentelemetry.sdk.trace import Tracer
 from opentelemetry.trace import NonRecordingSpan, SpanContext, SpanKind, get_current_span
 from opentelemetry.trace.propagation import _SPAN_KEY
 
-from otel_flight.interpreter.sdk_internals import CONTEXT_VARIABLE
+from otel_flight.interpreter.sdk.internals import CONTEXT_VARIABLE
 from otel_flight.recording.light.current_span import StartedSpan
 from otel_flight.recording.light.light_span import LightSpan, begin_span
 from otel_flight.recording.light.switch import (

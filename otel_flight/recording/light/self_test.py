@@ -19,7 +19,7 @@ from opentelemetry.sdk.trace.id_generator import IdGenerator
 from opentelemetry.sdk.trace.sampling import ALWAYS_ON, ParentBased, Sampler
 from opentelemetry.trace import Link, NonRecordingSpan, SpanContext, SpanKind, TraceFlags
 
-from otel_flight.interpreter.sdk_internals import HAS_KNOWN_FIELDS
+from otel_flight.interpreter.sdk.internals import HAS_KNOWN_FIELDS
 from otel_flight.recording.encoding.fast_encoder import plain_writer, span_encoder
 from otel_flight.recording.encoding.scope_table import ScopeTable
 from otel_flight.recording.light.lane_recorder import LaneRecorder

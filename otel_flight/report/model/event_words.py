@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from otel_flight.incidents.window import WindowEvent
-from otel_flight.interpreter.code_origin import file_name
+from otel_flight.interpreter.code.origin import file_name
 from otel_flight.names import attributes as names
 from otel_flight.names import exception_attributes, log_attributes
 from otel_flight.words import one_line, short_duration, size

@@ -13,7 +13,7 @@ from typing import Final
 from otel_flight.incidents.evidence.evidence import Evidence
 from otel_flight.incidents.manifest import Explanation
 from otel_flight.incidents.window import WindowSpan
-from otel_flight.interpreter.code_origin import file_name
+from otel_flight.interpreter.code.origin import file_name
 from otel_flight.names import attributes as names
 from otel_flight.names import sent_attributes
 from otel_flight.records.ids import id_of, span_text

@@ -15,8 +15,8 @@ from otel_flight.guard import Guard
 from otel_flight.incidents.findings.rulebook import Rulebook
 from otel_flight.incidents.gil_yields import GilYields
 from otel_flight.incidents.incident import Incident
+from otel_flight.incidents.making.sent_unfinished import SentUnfinished
 from otel_flight.incidents.recovery.recoverer import Recoverer
-from otel_flight.incidents.sent_unfinished import SentUnfinished
 from otel_flight.incidents.spool.directory import SpoolEntry
 from otel_flight.incidents.spool.spool import Spool
 from otel_flight.recording.session import RecordingSession

@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 from types import CodeType
 from typing import Any, Final
 
-from otel_flight.interpreter.code_origin import is_standard
+from otel_flight.interpreter.code.origin import is_standard
+from otel_flight.interpreter.code.places import Place
+from otel_flight.interpreter.concurrency.greenlets import is_running as is_greenlet_running
+from otel_flight.interpreter.concurrency.tasks import running_task
 from otel_flight.interpreter.frames import CAN_READ_FRAMES, current_stack, places_in
-from otel_flight.interpreter.greenlets import is_running as is_greenlet_running
-from otel_flight.interpreter.places import Place
-from otel_flight.interpreter.tasks import running_task
 from otel_flight.names import process_attributes as names
 from otel_flight.recording.open_spans import OpenSpans, greenlet_of, task_of
 from otel_flight.sources.kernel.thread_clocks import ThreadClocks, Used

@@ -9,7 +9,7 @@ from collections import deque
 from types import CodeType, TracebackType
 from typing import Any, Final
 
-from otel_flight.interpreter.places import Place, qualified_name
+from otel_flight.interpreter.code.places import Place, qualified_name
 from otel_flight.names import exception_attributes as names
 from otel_flight.names.attributes import FILE, FUNCTION, LINE
 from otel_flight.recording.encoding.stack_table import MOST_FRAMES

@@ -11,8 +11,8 @@ from collections.abc import Iterator, Sequence
 from types import CodeType
 from typing import Final, NamedTuple
 
-from otel_flight.interpreter.instructions import ATTRIBUTES, AWAITS, CALLS, NAMES, Op
-from otel_flight.interpreter.opcodes import Analysis, Path, analysis_of, step_at
+from otel_flight.interpreter.code.instructions import ATTRIBUTES, AWAITS, CALLS, NAMES, Op
+from otel_flight.interpreter.code.opcodes import Analysis, Path, analysis_of, step_at
 
 ACQUIRE: Final = "acquire"
 RELEASE: Final = "release"

@@ -14,8 +14,8 @@ from collections.abc import Iterator
 from types import MemberDescriptorType
 from typing import Final
 
+from otel_flight.interpreter.code.opcodes import UNNAMED, Path, blocks_around
 from otel_flight.interpreter.frames import Frame, Stack, value_in, values_in
-from otel_flight.interpreter.opcodes import UNNAMED, Path, blocks_around
 from otel_flight.sources.locks.acquisitions import (
     ACQUIRE,
     RELEASE,

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from types import CodeType
 
-from otel_flight.interpreter.code_origin import is_application, is_standard, short_file
-from otel_flight.interpreter.places import Place, qualified_name
+from otel_flight.interpreter.code.origin import is_application, is_standard, short_file
+from otel_flight.interpreter.code.places import Place, qualified_name
 from otel_flight.names import attributes as names
 
 

@@ -9,7 +9,7 @@ from typing import Final, NamedTuple
 
 from otel_flight.clock import monotonic_ns, thread_time_ns
 from otel_flight.guard import Guard
-from otel_flight.interpreter.tasks import running_loop
+from otel_flight.interpreter.concurrency.tasks import running_loop
 from otel_flight.names import source_names
 from otel_flight.native import get_ident
 

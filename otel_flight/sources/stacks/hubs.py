@@ -13,8 +13,8 @@ from weakref import ref
 
 from otel_flight.clock import ClockPair, monotonic_ns
 from otel_flight.guard import Guard
+from otel_flight.interpreter.concurrency.greenlets import hub_of, is_running
 from otel_flight.interpreter.frames import current_stack, places_in
-from otel_flight.interpreter.greenlets import hub_of, is_running
 from otel_flight.names import attributes as names
 from otel_flight.names import event_names, source_names
 from otel_flight.native import sleep

@@ -7,11 +7,11 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
+from otel_flight.interpreter.code.places import Place
+from otel_flight.interpreter.concurrency.loops import is_outside_steps, runs_loop
+from otel_flight.interpreter.concurrency.tasks import context_of, running_task
 from otel_flight.interpreter.current_ids import ids_in
 from otel_flight.interpreter.frames import Stack, current_stack, places_in, values_in
-from otel_flight.interpreter.loops import is_outside_steps, runs_loop
-from otel_flight.interpreter.places import Place
-from otel_flight.interpreter.tasks import context_of, running_task
 from otel_flight.sources.stacks.waits import call_of_thread
 
 _HANDLE_RUN: Final = asyncio.Handle.__dict__["_run"].__code__

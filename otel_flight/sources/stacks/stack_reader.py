@@ -7,7 +7,10 @@ import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
-from otel_flight.interpreter.await_chain import Chain, chain_of
+from otel_flight.interpreter.concurrency.await_chain import Chain, chain_of
+from otel_flight.interpreter.concurrency.greenlets import GreenletReference, is_running
+from otel_flight.interpreter.concurrency.loops import is_outside_steps
+from otel_flight.interpreter.concurrency.tasks import context_of, running_task
 from otel_flight.interpreter.current_ids import ids_in
 from otel_flight.interpreter.frames import (
     Frame,
@@ -16,9 +19,6 @@ from otel_flight.interpreter.frames import (
     places_in,
     suspended_stack,
 )
-from otel_flight.interpreter.greenlets import GreenletReference, is_running
-from otel_flight.interpreter.loops import is_outside_steps
-from otel_flight.interpreter.tasks import context_of, running_task
 from otel_flight.names import attributes as names
 from otel_flight.names.wait_kinds import CONNECTION_POOL, LOCK, THREAD_POOL
 from otel_flight.recording.open_spans import OpenRoot, OpenSpans, task_of

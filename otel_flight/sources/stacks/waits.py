@@ -7,9 +7,9 @@ import functools
 import re
 from typing import Any, Final, NamedTuple
 
-from otel_flight.interpreter.code_origin import is_application
+from otel_flight.interpreter.code.opcodes import CALL, ENTER, UNNAMED, Path, step_at
+from otel_flight.interpreter.code.origin import is_application
 from otel_flight.interpreter.frames import Frame, Stack, value_in
-from otel_flight.interpreter.opcodes import CALL, ENTER, UNNAMED, Path, step_at
 from otel_flight.interpreter.own_frames import is_ours
 from otel_flight.names.wait_kinds import CONNECTION_POOL, LOCK, SEMAPHORE, THREAD_POOL
 from otel_flight.sources.locks.locks import attribute_of

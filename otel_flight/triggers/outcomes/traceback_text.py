@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
-from otel_flight.interpreter.code_origin import is_application
+from otel_flight.interpreter.code.origin import is_application
 
 _LONGEST: Final = 1 << 16
 """At most this many characters of a traceback are read, from its beginning on."""

@@ -10,8 +10,8 @@ from typing import Any, Final
 
 from opentelemetry.trace import SpanKind
 
+from otel_flight.interpreter.concurrency.tasks import running_task
 from otel_flight.interpreter.frames import current_stack
-from otel_flight.interpreter.tasks import running_task
 from otel_flight.names import span_attributes as names
 from otel_flight.recording.open_spans import OpenRoot, task_of
 

@@ -21,7 +21,7 @@ from opentelemetry.sdk.trace.export import (
     SpanExportResult,
 )
 
-from otel_flight.interpreter.sdk_pipeline import Queue, queue_of
+from otel_flight.interpreter.sdk.pipeline import Queue, queue_of
 from otel_flight.recording.exporting_pipeline import ExportWatch, exporters_of
 from otel_flight.testing import FakeClock
 

@@ -13,8 +13,8 @@ from typing import Any
 import psutil
 import pytest
 
+from otel_flight.interpreter.concurrency.tasks import count_tasks
 from otel_flight.interpreter.frames import IS_COMPILED
-from otel_flight.interpreter.tasks import count_tasks
 from otel_flight.sources.process_vitals import ProcessVitals
 from otel_flight.testing import FakeClock
 from tests.support.kernel_tree import KernelTree

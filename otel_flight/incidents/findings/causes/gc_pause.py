@@ -16,7 +16,7 @@ from otel_flight.incidents.evidence.stopped_time import (
 from otel_flight.incidents.findings.rule import Kind, Rule
 from otel_flight.incidents.manifest import Finding
 from otel_flight.incidents.window import WindowEvent
-from otel_flight.interpreter.code_origin import is_application
+from otel_flight.interpreter.code.origin import is_application
 from otel_flight.intervals import Interval
 from otel_flight.names import attributes as names
 from otel_flight.names import event_names, source_names, trigger_names

@@ -18,7 +18,7 @@ from otel_flight.incidents.evidence.unhandled import LONGEST_PLACE
 from otel_flight.incidents.findings.rule import Kind, Rule
 from otel_flight.incidents.manifest import Finding
 from otel_flight.incidents.window import KIND_SERVER, WindowSpan
-from otel_flight.interpreter.code_origin import is_application
+from otel_flight.interpreter.code.origin import is_application
 from otel_flight.intervals import Interval, overlap_ns
 from otel_flight.names import evidence as keys
 from otel_flight.names import span_attributes as names

@@ -15,7 +15,7 @@ from otel_flight.incidents.evidence.unhandled import LONGEST_PLACE
 from otel_flight.incidents.findings.rule import Kind, Rule
 from otel_flight.incidents.manifest import Finding
 from otel_flight.incidents.window import WindowEvent, WindowSpan
-from otel_flight.interpreter.code_origin import is_application
+from otel_flight.interpreter.code.origin import is_application
 from otel_flight.names import event_names, source_names
 from otel_flight.names import exception_attributes as names
 from otel_flight.records.records import Frame

@@ -12,7 +12,7 @@ from opentelemetry.sdk.trace import Span
 from otel_flight.incidents.explanations.explanation import explain
 from otel_flight.incidents.explanations.inferred_spans import MOST_DEEP, MOST_SPANS
 from otel_flight.incidents.manifest import Explanation
-from otel_flight.interpreter.places import Place
+from otel_flight.interpreter.code.places import Place
 from otel_flight.names import attributes as names
 from tests.support.findings import evidence_of
 from tests.support.incident_builder import IncidentBuilder, at

@@ -11,10 +11,10 @@ import pytest
 
 from otel_flight.assembly import ASSEMBLY
 from otel_flight.guard import Guard
-from otel_flight.incidents.completion import complete
 from otel_flight.incidents.evidence.evidence import Evidence
 from otel_flight.incidents.findings.rule import Kind, Rule
 from otel_flight.incidents.findings.rulebook import Rulebook
+from otel_flight.incidents.making.completion import complete
 from otel_flight.incidents.manifest import Finding
 from otel_flight.report.model.incident_report import build_report
 from tests.support.incident_builder import IncidentBuilder

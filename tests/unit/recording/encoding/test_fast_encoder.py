@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from otel_flight.interpreter import sdk_internals
+from otel_flight.interpreter.sdk import internals as sdk_internals
 from otel_flight.recording.encoding import portable_span
 from otel_flight.recording.encoding.fast_encoder import (
     IS_FAST,

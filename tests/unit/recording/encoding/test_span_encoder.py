@@ -261,7 +261,7 @@ def test_one_thread_can_look_at_what_another_one_changes(bench: Bench) -> None:
 
 PORTABLE = """
 import sys
-from otel_flight.interpreter import sdk_internals
+from otel_flight.interpreter.sdk import internals as sdk_internals
 assert sdk_internals.HAS_KNOWN_FIELDS
 sdk_internals.HAS_KNOWN_FIELDS = sys.argv[1] == "fast"
 del sys.modules["otel_flight.recording.span_processor"]  # which has asked already

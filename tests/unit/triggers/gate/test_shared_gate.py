@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from otel_flight.assembly import Settings
-from otel_flight.incidents.completion import new_incident_id
+from otel_flight.incidents.making.completion import new_incident_id
 from otel_flight.testing import FakeClock
 from otel_flight.triggers.gate.firing import Firing
 from otel_flight.triggers.gate.gate import BUDGET, COOLDOWN, JOINED, OPENED, Gate, Verdict

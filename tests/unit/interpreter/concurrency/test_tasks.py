@@ -6,7 +6,12 @@ import asyncio
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import ContextVar
 
-from otel_flight.interpreter.tasks import context_of, current_task, running_loop, running_task
+from otel_flight.interpreter.concurrency.tasks import (
+    context_of,
+    current_task,
+    running_loop,
+    running_task,
+)
 
 VARIABLE: ContextVar[str] = ContextVar("VARIABLE", default="")
 

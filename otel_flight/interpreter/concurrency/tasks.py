@@ -13,8 +13,11 @@ from contextvars import Context
 from typing import Any, Final
 from weakref import ref
 
+from otel_flight.interpreter.concurrency.greenlets import (
+    GreenletReference,
+    current_greenlet_reference,
+)
 from otel_flight.interpreter.frames import count_native_tasks
-from otel_flight.interpreter.greenlets import GreenletReference, current_greenlet_reference
 
 _current_tasks: Final[Any] = (
     getattr(asyncio.tasks, "_current_tasks", None) if sys.version_info < (3, 14) else None

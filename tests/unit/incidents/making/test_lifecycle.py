@@ -12,10 +12,10 @@ from opentelemetry.sdk.trace import TracerProvider
 
 from otel_flight.assembly import ASSEMBLY, Settings
 from otel_flight.guard import Guard
-from otel_flight.incidents.completion import new_incident_id
 from otel_flight.incidents.flight_file import read_incident
 from otel_flight.incidents.incident import Incident
-from otel_flight.incidents.lifecycle import IncidentLifecycle
+from otel_flight.incidents.making.completion import new_incident_id
+from otel_flight.incidents.making.lifecycle import IncidentLifecycle
 from otel_flight.incidents.manifest import Cause, Refused
 from otel_flight.incidents.spool.delivery_state import DeliveryState
 from otel_flight.incidents.spool.memory_shelf import MAX_UNWRITTEN

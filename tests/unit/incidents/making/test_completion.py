@@ -13,9 +13,9 @@ import pytest
 from otel_flight.assembly import ASSEMBLY
 from otel_flight.deadline import Deadline, OutOfTime
 from otel_flight.guard import Guard
-from otel_flight.incidents.completion import complete, examined
 from otel_flight.incidents.gil_yields import GilYields
 from otel_flight.incidents.incident import Incident
+from otel_flight.incidents.making.completion import complete, examined
 from otel_flight.incidents.window import Window, WindowRecord
 from otel_flight.records.records import RuntimeEvent
 from otel_flight.testing import FakeClock

@@ -16,9 +16,9 @@ from otel_flight.clock import ClockPair, monotonic_ns
 from otel_flight.guard import Guard
 from otel_flight.incidents.flight_file import read_incident, read_manifest, write_file
 from otel_flight.incidents.incident import Incident
+from otel_flight.incidents.making.sent_unfinished import SentUnfinished
+from otel_flight.incidents.making.siblings import Host, SiblingWindows
 from otel_flight.incidents.manifest import MOST_PROCESSES, Manifest
-from otel_flight.incidents.sent_unfinished import SentUnfinished
-from otel_flight.incidents.siblings import Host, SiblingWindows
 from otel_flight.incidents.window import Window
 from otel_flight.recording.first_spans import FirstSpans
 from otel_flight.recording.session import RecordingSession

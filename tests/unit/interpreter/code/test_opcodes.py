@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from otel_flight.interpreter.opcodes import CALL, ENTER, Step, blocks_around, step_at
+from otel_flight.interpreter.code.opcodes import CALL, ENTER, Step, blocks_around, step_at
 
 
 class Probe:

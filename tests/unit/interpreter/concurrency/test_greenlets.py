@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from otel_flight.interpreter.greenlets import (
+from otel_flight.interpreter.concurrency.greenlets import (
     GreenletReference,
     current_greenlet_reference,
     is_running,

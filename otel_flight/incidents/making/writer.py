@@ -11,13 +11,13 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 from otel_flight.guard import Guard
-from otel_flight.incidents.completion import complete
 from otel_flight.incidents.findings.rulebook import Rulebook
 from otel_flight.incidents.gil_yields import GilYields
 from otel_flight.incidents.incident import Incident
+from otel_flight.incidents.making.completion import complete
+from otel_flight.incidents.making.sent_unfinished import SentUnfinished
+from otel_flight.incidents.making.siblings import SiblingWindows
 from otel_flight.incidents.manifest import Manifest
-from otel_flight.incidents.sent_unfinished import SentUnfinished
-from otel_flight.incidents.siblings import SiblingWindows
 from otel_flight.incidents.spool.directory import SpoolEntry
 from otel_flight.incidents.spool.spool import Spool
 

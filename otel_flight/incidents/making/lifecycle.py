@@ -18,23 +18,23 @@ from otel_flight.backoff import Backoff
 from otel_flight.clock import Clock, ClockPair
 from otel_flight.deadline import Deadline
 from otel_flight.guard import Guard
-from otel_flight.incidents.completion import complete, new_incident_id
 from otel_flight.incidents.findings.rulebook import Rulebook
-from otel_flight.incidents.frozen_incident import frozen_incident
 from otel_flight.incidents.frozen_window import FrozenWindow
 from otel_flight.incidents.gil_yields import GilYields
 from otel_flight.incidents.incident import Incident
-from otel_flight.incidents.journal import IncidentJournal
+from otel_flight.incidents.making.completion import complete, new_incident_id
+from otel_flight.incidents.making.frozen_incident import frozen_incident
+from otel_flight.incidents.making.journal import IncidentJournal
+from otel_flight.incidents.making.open_incident import OpenIncident, as_cause, causes_elsewhere
+from otel_flight.incidents.making.sent_unfinished import SentUnfinished
+from otel_flight.incidents.making.siblings import Host, SiblingWindows
+from otel_flight.incidents.making.writer import IncidentWriter
 from otel_flight.incidents.manifest import Cause, Manifest
-from otel_flight.incidents.open_incident import OpenIncident, as_cause, causes_elsewhere
 from otel_flight.incidents.record_marks import RecordMarks
-from otel_flight.incidents.sent_unfinished import SentUnfinished
-from otel_flight.incidents.siblings import Host, SiblingWindows
 from otel_flight.incidents.spool.directory import SpoolEntry
 from otel_flight.incidents.spool.memory_shelf import MAX_UNWRITTEN
 from otel_flight.incidents.spool.spool import Spool
 from otel_flight.incidents.window import Window
-from otel_flight.incidents.writer import IncidentWriter
 from otel_flight.recording.session import RecordingSession
 from otel_flight.records.incident_records import CLOSED, DELIVERED, FAILED, WRITTEN
 from otel_flight.ring.layout import LANES

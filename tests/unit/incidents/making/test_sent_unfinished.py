@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from otel_flight.incidents.sent_unfinished import SentUnfinished
+from otel_flight.incidents.making.sent_unfinished import SentUnfinished
 from otel_flight.triggers.gate.shared_file import SharedFile
 
 

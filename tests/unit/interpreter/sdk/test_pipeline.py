@@ -7,7 +7,7 @@ from opentelemetry.sdk.trace.export import BatchSpanProcessor, SimpleSpanProcess
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import NoOpTracerProvider
 
-from otel_flight.interpreter.sdk_pipeline import (
+from otel_flight.interpreter.sdk.pipeline import (
     exporter_of,
     pipeline_of,
     pipeline_of_span,

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from types import CodeType
 from typing import Final, NamedTuple
 
-from otel_flight.interpreter.instructions import ATTRIBUTES, AWAITS, CALLS, NAMES, Op, ops_of
+from otel_flight.interpreter.code.instructions import ATTRIBUTES, AWAITS, CALLS, NAMES, Op, ops_of
 
 CALL: Final = "call"
 """A step of this kind calls a function, or awaits it."""

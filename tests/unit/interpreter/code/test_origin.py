@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from otel_flight.interpreter.code_origin import is_application, is_standard, short_file
+from otel_flight.interpreter.code.origin import is_application, is_standard, short_file
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from contextlib import nullcontext
 
 import pytest
 
-from otel_flight.interpreter import instructions
+from otel_flight.interpreter.code import instructions
 
 
 def test_this_python_is_known() -> None:

@@ -1,0 +1,1 @@
+"""What a code object says: where it is from, its instructions, its lines."""

@@ -1,0 +1,1 @@
+"""What is private to the SDK: the fields of its spans, and its span processors."""
