@@ -22,8 +22,15 @@ help: ## Show this list
 demo: $(VENV)/.demo-installed ## Run a real service, make it fail, show the incident
 	$(BIN)/otel-flight demo $(ARGS)
 
+# What starts no processes runs in two at a time; what does, and waits for them, by itself.
+PARALLEL := tests/unit tests/property
 test: $(VENV)/.dev-installed ## Run the tests
+ifeq ($(ARGS),)
+	$(BIN)/python -m pytest --numprocesses 2 $(PARALLEL)
+	$(BIN)/python -m pytest $(PARALLEL:%=--ignore %)
+else
 	$(BIN)/python -m pytest $(ARGS)
+endif
 
 hunt: $(VENV)/.dev-installed ## Look for crashes for a minute; make hunt ARGS="--minutes 30"
 	$(BIN)/python -m tests.hunt $(ARGS)
@@ -106,7 +113,7 @@ test-wheel: wheel ## Install that wheel into an empty environment elsewhere, and
 	"$$folder/venv/bin/python" -m pip install --quiet --disable-pip-version-check "$$(echo dist/*.whl)[test]"; \
 	tar -xzf dist/*.tar.gz -C "$$folder/source" --strip-components=1; cd "$$folder"; \
 	mv source/tests source/docs source/pyproject.toml .; rm -r source; \
-	OTEL_FLIGHT_REQUIRE_WHEEL=1 venv/bin/python -m pytest tests/unit tests/wheel $(ARGS)
+	OTEL_FLIGHT_REQUIRE_WHEEL=1 venv/bin/python -m pytest --numprocesses 2 tests/unit tests/wheel $(ARGS)
 
 hooks: $(VENV)/.dev-installed ## Let git check each commit, as .pre-commit-config.yaml says
 	$(BIN)/pre-commit install
