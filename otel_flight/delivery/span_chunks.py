@@ -6,6 +6,7 @@ chunk, so that "the first n chunks are delivered" means the same after a restart
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from typing import Final
@@ -20,6 +21,7 @@ from otel_flight.delivery.incident_trace.request_lane import request_lane
 from otel_flight.delivery.incident_trace.runtime_lanes import events_by_source, runtime_lanes
 from otel_flight.delivery.incident_trace.span_index import SpanIndex
 from otel_flight.delivery.incident_trace.trace import IncidentTrace, LaneBuilder, LaneMaterial
+from otel_flight.delivery.otlp.cause_notes import CauseNotes
 from otel_flight.delivery.otlp.origins import SpanOrigins
 from otel_flight.delivery.otlp.span_logs import SpanLogs
 from otel_flight.delivery.otlp.spans import RecordedSpan, SpanBuilder
@@ -31,8 +33,8 @@ from otel_flight.incidents.incident import Incident
 from otel_flight.incidents.window import WindowSpan
 from otel_flight.ring.layout import LANE_SPANS
 
-LANES: Final[tuple[LaneBuilder, ...]] = (request_lane, *runtime_lanes(SOURCES))
-"""The lanes of the incident trace stand in the order they are shown."""
+LANES: Final[tuple[LaneBuilder, ...]] = (*runtime_lanes(SOURCES), request_lane)
+"""The lanes of the incident trace stand in the order they are shown: the long one last."""
 
 MOST_SPANS: Final = 512
 """A chunk has at most this many spans, as the SDK's batches have: each request costs the work of
@@ -76,7 +78,10 @@ class SpanChunks:
         self._skips_sampled = skips_sampled and not is_standalone
         self._most_spans = most_spans
         self._logs = SpanLogs(incident.window.events(), pacer.yield_in_time)
-        self._index = SpanIndex(incident.window, pacer.yield_in_time, self._logs.most_bytes())
+        self._notes = CauseNotes(manifest)
+        growth = Counter(self._logs.most_bytes())
+        growth.update(self._notes.most_bytes())
+        self._index = SpanIndex(incident.window, pacer.yield_in_time, growth)
         origins = SpanOrigins(manifest)
         self._builder = SpanBuilder(manifest, origins, is_standalone=is_standalone)
         self._encoding = RequestEncoding(self._builder, origins, guard)
@@ -164,6 +169,7 @@ class SpanChunks:
         found = self._index.span(ordinal)
         if found is not None:
             self._logs.add_to(found.record)
+            self._notes.add_to(found.record)
         return found
 
     def _goes_out(self, ordinal: int) -> bool:

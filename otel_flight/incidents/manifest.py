@@ -145,6 +145,8 @@ class Finding(msgspec.Struct, kw_only=True, frozen=True):
     """The part of the trigger's time that this explains, 0 to 1; 0 when time is not the matter."""
     evidence: dict[str, Any] = {}
     """What shows it, as attributes, such as span ids, durations in nanoseconds and counts."""
+    about: HexId = ""
+    """The trace of the cause that it is about, where that is not the first one."""
 
 
 class Explanation(msgspec.Struct, kw_only=True, frozen=True):

@@ -13,10 +13,9 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span
 from otel_flight.incidents.flight_file import read_incident
 from otel_flight.incidents.incident import Incident
 from otel_flight.incidents.spool.spool import Spool
-from tests.support.otlp_messages import ReceivedSpan, spans_in
+from tests.support.otlp_messages import ReceivedSpan, spans_in, without_stamps
 from tests.support.service_process import ServiceProcess
 
-OURS = "flight_recorder."
 KIND = "flight_recorder.kind"
 INCIDENT_ID = "flight_recorder.incident.id"
 UNFINISHED = "flight_recorder.unfinished"
@@ -114,12 +113,8 @@ def are_in_one_order(first: list[str], second: list[str]) -> bool:
 
 def unstamped(item: ReceivedSpan) -> Span:
     """Return a span without what the recorder adds to it, its attributes in order."""
-    span = Span()
-    span.CopyFrom(item.span)
-    kept = [each for each in span.attributes if not each.key.startswith(OURS)]
-    del span.attributes[:]
-    span.attributes.extend(sorted(kept, key=lambda each: each.key))
-    parts: list[Span.Event | Span.Link] = [*span.events, *span.links]
+    span = without_stamps(item.span)
+    parts: list[Span | Span.Event | Span.Link] = [span, *span.events, *span.links]
     for part in parts:
         sorted_attributes = sorted(part.attributes, key=lambda each: each.key)
         del part.attributes[:]

@@ -153,7 +153,7 @@ def test_lanes_have_a_stable_order(tempo: TempoProcess, tmp_path: Path) -> None:
         lanes.sort(key=lambda item: item.span.start_time_unix_nano)
         orders.append([item.span.name for item in lanes])
     assert are_in_one_order(*orders)
-    assert [order[0] for order in orders] == ["lane: requests"] * 2
+    assert [order[-1] for order in orders] == ["lane: requests"] * 2
 
 
 def test_from_the_incident_to_the_trigger_and_back(tempo: TempoProcess, tmp_path: Path) -> None:

@@ -304,7 +304,7 @@ def test_lanes_have_a_stable_order(overlapping: Seen, name: str) -> None:
 
     assert len(orders) == 2
     assert are_in_one_order(*orders)
-    assert [order[0] for order in orders] == ["lane: requests"] * 2
+    assert [order[-1] for order in orders] == ["lane: requests"] * 2
 
 
 def test_unsampled_spans_are_rescued_beside_the_sampled_ones(sampled: Seen) -> None:

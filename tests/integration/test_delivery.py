@@ -32,13 +32,20 @@ from tests.support.certificates import (
     ServerCertificates,
 )
 from tests.support.deliverer import Deliverer
-from tests.support.otlp_messages import BAD_REQUEST, UNAVAILABLE, ReceivedSpan, Transport, spans_in
+from tests.support.otlp_messages import (
+    BAD_REQUEST,
+    OURS,
+    UNAVAILABLE,
+    ReceivedSpan,
+    Transport,
+    spans_in,
+    without_stamps,
+)
 from tests.support.otlp_receiver import OtlpReceiver
 from tests.support.recording_rig import RecordingRig
 from tests.support.rig_incidents import INCIDENT_ID, cause_of, incident_of
 
 SECONDS = 20.0
-OURS = "flight_recorder."
 TRANSPORTS: tuple[Transport, ...] = ("grpc", "http/protobuf")
 by_transport = pytest.mark.parametrize("transport", TRANSPORTS)
 
@@ -108,16 +115,12 @@ def fail_to_deliver(spool: Spool, monkeypatch: pytest.MonkeyPatch, **settings: A
 
 def kept(item: ReceivedSpan) -> tuple[bytes, bytes, bytes]:
     """Return resource, scope and span as bytes, without what an incident adds."""
-    span = type(item.span)()
-    span.CopyFrom(item.span)
-    del span.attributes[:]
-    span.attributes.extend(each for each in item.span.attributes if not each.key.startswith(OURS))
     resource = type(item.resource)()
     resource.attributes.extend(each for each in item.resource.attributes if each.key != "host.name")
     return (
         resource.SerializeToString(deterministic=True),
         item.scope.SerializeToString(deterministic=True),
-        span.SerializeToString(deterministic=True),
+        without_stamps(item.span).SerializeToString(deterministic=True),
     )
 
 

@@ -8,7 +8,6 @@ from typing import Final
 import pytest
 from opentelemetry import trace
 from opentelemetry.exporter.otlp.proto.common.trace_encoder import encode_spans
-from opentelemetry.proto.trace.v1.trace_pb2 import Span as SpanProto
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import ReadableSpan, SpanLimits, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
@@ -18,10 +17,9 @@ from opentelemetry.trace.span import TraceState
 from opentelemetry.util.types import Attributes
 
 import otel_flight
-from tests.support.otlp_messages import ReceivedSpan, spans_in
+from tests.support.otlp_messages import OURS, ReceivedSpan, spans_in, without_stamps
 from tests.support.otlp_receiver import OtlpReceiver
 
-OURS = "flight_recorder."
 REMOTE = SpanContext(
     0xABCDEF0123456789ABCDEF0123456789,
     0x1234,
@@ -67,15 +65,10 @@ def make_spans(provider: TracerProvider, rounds: int) -> None:
 
 def unstamped(item: ReceivedSpan) -> tuple[bytes, bytes, bytes]:
     """Return resource, scope and span as bytes, without what the recorder adds."""
-    span = SpanProto()
-    span.CopyFrom(item.span)
-    kept = [attribute for attribute in span.attributes if not attribute.key.startswith(OURS)]
-    del span.attributes[:]
-    span.attributes.extend(kept)
     return (
         item.resource.SerializeToString(deterministic=True),
         item.scope.SerializeToString(deterministic=True),
-        span.SerializeToString(deterministic=True),
+        without_stamps(item.span).SerializeToString(deterministic=True),
     )
 
 

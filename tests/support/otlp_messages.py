@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple
+from typing import Any, Final, Literal, NamedTuple
 
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import (
     ExportLogsServiceRequest,
@@ -28,6 +28,10 @@ from opentelemetry.proto.metrics.v1.metrics_pb2 import Metric
 from opentelemetry.proto.resource.v1.resource_pb2 import Resource
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
+OURS: Final = "flight_recorder."
+"""The names of attributes that the recorder adds begin so."""
+LINK: Final = "flight_recorder.link"
+"""It is on links that the recorder adds."""
 Transport = Literal["grpc", "http/protobuf"]
 SignalName = Literal["traces", "logs", "metrics"]
 
@@ -194,3 +198,16 @@ def metrics_in(message: ExportMetricsServiceRequest) -> list[ReceivedMetric]:
         for scoped in group.scope_metrics
         for metric in scoped.metrics
     ]
+
+
+def without_stamps(span: Span) -> Span:
+    """Return a span without what an incident adds to it: attributes of ours, and a link to it."""
+    plain = Span()
+    plain.CopyFrom(span)
+    del plain.attributes[:]
+    plain.attributes.extend(each for each in span.attributes if not each.key.startswith(OURS))
+    del plain.links[:]
+    plain.links.extend(
+        link for link in span.links if not any(each.key == LINK for each in link.attributes)
+    )
+    return plain

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import heapq
+import re
+from collections import Counter
 from typing import Any, Final
 
 from otel_flight.delivery.incident_trace.span_index import LocalRoot, SpanIndex
@@ -10,43 +12,64 @@ from otel_flight.delivery.incident_trace.trace import Lane, LaneMaterial, LaneSp
 from otel_flight.incidents.manifest import Manifest
 from otel_flight.intervals import Interval, overlap_ns
 from otel_flight.names import sent_attributes as names
-from otel_flight.records.ids import span_text, trace_text
+from otel_flight.records.ids import id_of, span_text, trace_text
 
-MOST_REQUESTS: Final = 120
-"""The lane lists at most this many requests: each has a link, of the 128 that the trace may
-have."""
+MOST_REQUESTS: Final = 20
+"""The lane lists at most this many requests: of more, nobody would see the other lanes."""
+_MOST_NAMES: Final = 10
+_TRACE_ID: Final = re.compile(r"[0-9a-f]{32}", re.ASCII)
 
 
 def request_lane(material: LaneMaterial) -> Lane | None:
     """Return the lane of the requests in flight; None when there were none.
 
-    Of more than fit, those are listed that were in flight together with the triggering request for
-    the longest time.
+    Of more than fit, those are listed that fired or that a finding names, then those that were in
+    flight together with the triggering request for the longest time. The others are counted.
     """
     manifest, index = material.manifest, material.index
     of_interest = _time_of_interest(manifest, index)
-    longest: list[tuple[int, int, LocalRoot]] = []
+    telling = _telling_traces(manifest, index)
+    listed: list[tuple[bool, int, int, LocalRoot]] = []
+    left: Counter[str] = Counter()
     in_flight = 0
     for root in index.local_roots():
         if root.start_ns > of_interest.end_ns or root.end_ns < of_interest.start_ns:
             continue
         in_flight += 1
-        entry = (overlap_ns(root, of_interest), root.end_ns - root.start_ns, root)
-        if len(longest) < MOST_REQUESTS:
-            heapq.heappush(longest, entry)
-        else:
-            heapq.heappushpop(longest, entry)
+        is_telling = index.trace_of(root.ordinal) in telling
+        entry = (is_telling, overlap_ns(root, of_interest), root.end_ns - root.start_ns, root)
+        if len(listed) < MOST_REQUESTS:
+            heapq.heappush(listed, entry)
+        elif (found := index.span(heapq.heappushpop(listed, entry)[-1].ordinal)) is not None:
+            left[found.record.name] += 1
     if not in_flight:
         return None
-    listed = sorted(
-        (entry[-1] for entry in longest), key=lambda root: (root.start_ns, root.ordinal)
-    )
+    roots = sorted((entry[-1] for entry in listed), key=lambda root: (root.start_ns, root.ordinal))
     return Lane(
         name="requests",
         span_kind=names.KIND_INDEX,
-        attributes={names.REQUESTS: in_flight},
-        spans=[span for root in listed if (span := _lane_span(manifest, index, root)) is not None],
+        attributes={names.REQUESTS: in_flight, **_not_listed(left)},
+        spans=[span for root in roots if (span := _lane_span(manifest, index, root)) is not None],
     )
+
+
+def _telling_traces(manifest: Manifest, index: SpanIndex) -> set[int | None]:
+    """Return the numbers of the traces that fired, and of those that what was found names."""
+    named = {cause.trace for cause in manifest.causes}
+    named |= {id_of(each.link_trace_id) for each in manifest.explanations}
+    for finding in manifest.findings:
+        named |= {id_of(text) for text in _TRACE_ID.findall(str(finding.evidence))}
+    return {index.trace_number(trace_id) for trace_id in named} - {None}
+
+
+def _not_listed(left: Counter[str]) -> dict[str, Any]:
+    if not left:
+        return {}
+    return {
+        names.REQUESTS_NOT_LISTED: [
+            f"{count} {name}" for name, count in left.most_common(_MOST_NAMES)
+        ]
+    }
 
 
 def _time_of_interest(manifest: Manifest, index: SpanIndex) -> Interval:

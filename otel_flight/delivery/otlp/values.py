@@ -5,9 +5,10 @@ Records carry what msgpack can hold, which is a little more: integers up to unsi
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Final
 
-from otel_flight.records.records import Event, OpenSpan, Span
+from otel_flight.records.records import Event, Link, OpenSpan, Span
 
 LONGEST_TEXT_BYTES: Final = 2048
 """A text has at most this many bytes, and goes on under another key: Tempo cuts longer values."""
@@ -85,20 +86,26 @@ def most_span_bytes(record: Span | OpenSpan) -> int:
     total = (
         FIXED_SPAN_BYTES + _text_bytes(record.name) + _text_bytes(record.status_description or "")
     )
-    total += _attributes_bytes(record.attributes) + _attributes_bytes(record.extras or {})
+    total += most_attributes_bytes(record.attributes) + most_attributes_bytes(record.extras or {})
     for event in record.events:
         total += most_event_bytes(event)
     for link in record.links:
-        total += _LINK_BYTES + _text_bytes(link.trace_state) + _attributes_bytes(link.attributes)
+        total += most_link_bytes(link)
     return total
 
 
 def most_event_bytes(event: Event) -> int:
     """Return at least the bytes a span event takes as OTLP."""
-    return _EVENT_BYTES + _text_bytes(event.name) + _attributes_bytes(event.attributes)
+    return _EVENT_BYTES + _text_bytes(event.name) + most_attributes_bytes(event.attributes)
 
 
-def _attributes_bytes(attributes: dict[str, Any]) -> int:
+def most_link_bytes(link: Link) -> int:
+    """Return at least the bytes a span link takes as OTLP."""
+    return _LINK_BYTES + _text_bytes(link.trace_state) + most_attributes_bytes(link.attributes)
+
+
+def most_attributes_bytes(attributes: Mapping[str, Any]) -> int:
+    """Return at least the bytes attributes take as OTLP."""
     return sum(
         _KEY_VALUE_BYTES + _text_bytes(key) + _value_bytes(value)
         for key, value in attributes.items()
@@ -113,7 +120,7 @@ def _value_bytes(value: Any) -> int:
     if isinstance(value, list):
         return _ITEM_BYTES + sum(_ITEM_BYTES + _value_bytes(item) for item in value)
     if isinstance(value, dict):
-        return _ITEM_BYTES + _attributes_bytes(value)
+        return _ITEM_BYTES + most_attributes_bytes(value)
     return _NUMBER_BYTES if abs(value or 0) <= _INT_MAX else _ITEM_BYTES + 20
 
 

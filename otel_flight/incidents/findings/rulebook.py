@@ -7,6 +7,8 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import Final
 
+from msgspec.structs import replace
+
 from otel_flight.deadline import OutOfTime
 from otel_flight.guard import Guard
 from otel_flight.incidents.evidence.evidence import Evidence
@@ -73,7 +75,8 @@ class Rulebook:
         for cause in evidence.manifest.causes:
             if _what(cause) not in seen and len(found) < _MOST:
                 seen.add(_what(cause))
-                found += self._findings(evidence.about(cause), explaining, guard)
+                of_cause = self._findings(evidence.about(cause), explaining, guard)
+                found += [replace(finding, about=cause.trace_id) for finding in of_cause]
         told = {finding.summary: finding for finding in reversed(found)}
         return [finding for finding in found if told[finding.summary] is finding][:_MOST]
 

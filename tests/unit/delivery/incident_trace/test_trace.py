@@ -259,11 +259,28 @@ def test_the_request_lane_is_bounded(rig: RecordingRig) -> None:
     spans = trace_of(incident_of(rig, causes=[cause_of(trigger)]))
 
     assert texts(spans[1])["flight_recorder.requests"] == 300
+    assert len(texts(spans[1])["flight_recorder.requests.not_listed"]) == 10
     assert {span.name for span in spans[2:]} == {
         f"r{number}" for number in range(300 - MOST_REQUESTS, 300)
     }
     assert sum(len(span.links) for span in spans) <= 128
     assert len(spans) <= 128
+
+
+def test_a_request_that_a_finding_names_is_listed(rig: RecordingRig) -> None:
+    """However short it was; the others are counted by their names."""
+    request(rig, "culprit", 150, 151)
+    context = rig.ended.spans[0].get_span_context()
+    assert context is not None
+    for _ in range(MOST_REQUESTS + 5):
+        request(rig, "GET /victim", 100, 200)
+    finding = Finding(rule="r", summary="s", evidence={"trace_id": f"{context.trace_id:032x}"})
+    cause = cause_of(rig.ended.spans[-1])
+
+    lane, *entries = trace_of(incident_of(rig, causes=[cause], findings=[finding]))[1:]
+
+    assert "culprit" in {entry.name for entry in entries}
+    assert texts(lane)["flight_recorder.requests.not_listed"] == ["6 GET /victim"]
 
 
 def test_nothing_in_flight_makes_no_lane(rig: RecordingRig) -> None:

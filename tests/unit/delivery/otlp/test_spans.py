@@ -10,7 +10,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from opentelemetry.exporter.otlp.proto.common.trace_encoder import encode_spans
-from opentelemetry.proto.trace.v1.trace_pb2 import Span as SpanProto
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import ReadableSpan, SpanLimits, TracerProvider
 from opentelemetry.trace import (
@@ -29,10 +28,10 @@ from otel_flight.delivery.otlp.derived_ids import derived_span_id
 from otel_flight.delivery.otlp.origins import SpanOrigins
 from otel_flight.delivery.otlp.spans import RecordedSpan, SpanBuilder
 from otel_flight.incidents.incident import Incident
+from tests.support.otlp_messages import without_stamps
 from tests.support.recording_rig import RecordingRig
 from tests.support.rig_incidents import CLOSED_NS, INCIDENT_ID, cause_of, incident_of
 
-OURS = "flight_recorder."
 REMOTE = SpanContext(
     0xABCDEF0123456789ABCDEF0123456789,
     0x1234,
@@ -75,18 +74,9 @@ def wire(spans: list[Any]) -> dict[bytes, tuple[bytes, ...]]:
                     group.schema_url.encode(),
                     scoped.scope.SerializeToString(deterministic=True),
                     scoped.schema_url.encode(),
-                    unstamped(span).SerializeToString(deterministic=True),
+                    without_stamps(span).SerializeToString(deterministic=True),
                 )
     return sent
-
-
-def unstamped(span: SpanProto) -> SpanProto:
-    """Return a span without the attributes that an incident adds."""
-    plain = SpanProto()
-    plain.CopyFrom(span)
-    del plain.attributes[:]
-    plain.attributes.extend(item for item in span.attributes if not item.key.startswith(OURS))
-    return plain
 
 
 def provider_of(rig: RecordingRig, resource: Resource, limits: SpanLimits) -> TracerProvider:

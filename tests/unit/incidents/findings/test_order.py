@@ -167,6 +167,7 @@ def test_each_cause_is_explained(builder: IncidentBuilder) -> None:
     assert named == ["`render`", "`wait`"]
     assert found[0].summary.startswith("`render`")
     assert len({finding.summary for finding in found}) == len(found)
+    assert [f.about for f in found if f.rule == "slow_child"] == ["", causes[1].trace_id]
 
 
 def test_causes_in_one_trace_are_explained_together(builder: IncidentBuilder) -> None:
