@@ -42,6 +42,8 @@ LAYERS: Final[tuple[tuple[str, ...], ...]] = (
     ("delivery",),
     ("report",),
     ("notification",),
+    ("worker",),
+    ("agent",),
     ("running",),
     ("recorder", "flight_processor"),
     ("installation",),

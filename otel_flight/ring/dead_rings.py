@@ -10,9 +10,11 @@ from typing import Final
 
 from otel_flight.errors import NotARing
 from otel_flight.own_files import open_file
+from otel_flight.ring.facts import PID_NAMESPACE
 from otel_flight.ring.file import RING_SUFFIX, is_owner_alive
 from otel_flight.ring.layout import WORD
 from otel_flight.ring.reader import RingHeader, RingReader
+from otel_flight.ring.ring import pid_namespace
 from otel_flight.ring.stacks_file import stacks_path
 
 CLAIMED_SUFFIX: Final = ".claimed"
@@ -110,7 +112,12 @@ def started_ticks(pid: int) -> int | None:
 
 
 def _stat_of(header: RingHeader) -> list[str]:
-    """Return what the kernel says of a process behind its name; nothing when it is gone."""
+    """Return what the kernel says of a process behind its name; nothing when it is gone.
+
+    Nor where the number means another process: that of a container of its own.
+    """
+    if header.facts.get(PID_NAMESPACE, "") not in {"", pid_namespace()}:
+        return []
     fields = _stat(header.pid)
     try:
         started_ns = int(fields[_START_TIME]) * 1_000_000_000 // os.sysconf("SC_CLK_TCK")

@@ -14,6 +14,9 @@ long as two windows; it is empty when that is not sure."""
 SPOOL_PROBLEM: Final = "spool_problem"
 """This fact says what is not as it was asked for with that, as it reads after the service's name;
 it is empty when all is well."""
+PID_NAMESPACE: Final = "pid_namespace"
+"""This fact says where the process's number means it: in the containers of a pod, the same number
+is of different processes."""
 SUPERVISOR: Final = "supervisor"
 """This fact says who kills the process when it takes too long, as it stands in a sentence."""
 SUPERVISOR_LIMIT: Final = "supervisor_limit_seconds"

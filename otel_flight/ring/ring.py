@@ -17,17 +17,27 @@ from otel_flight.clock import monotonic_ns, wall_ns
 from otel_flight.deadline import NOW, Deadline
 from otel_flight.records.definitions import encode_bounded
 from otel_flight.ring import layout
+from otel_flight.ring.facts import PID_NAMESPACE
 from otel_flight.ring.file import Backing
 from otel_flight.ring.lane_writer import LaneWriter
 from otel_flight.ring.reader import RingImage
 
 _BOOT_ID: Final = Path("/proc/sys/kernel/random/boot_id")
+_PID_NAMESPACE: Final = Path("/proc/self/ns/pid")
 
 
 def boot_id() -> str:
     """Return the kernel's id of this boot, empty where there is none."""
     try:
         return _BOOT_ID.read_text(encoding="ascii").strip()
+    except OSError:
+        return ""
+
+
+def pid_namespace() -> str:
+    """Return within what the numbers of processes are meant here, empty where that is not known."""
+    try:
+        return str(_PID_NAMESPACE.readlink())
     except OSError:
         return ""
 
@@ -68,6 +78,7 @@ class Ring:
         known = {
             "host": socket.gethostname(),
             "boot_id": boot_id(),
+            PID_NAMESPACE: pid_namespace(),
             "python": sys.version.split()[0],
             "implementation": sys.implementation.name,
             "sdk": sdk_version,

@@ -18,7 +18,7 @@ from otel_flight.incidents.spool.spool import Spool
 from otel_flight.native import allocate_lock, is_own_thread
 from otel_flight.recording.session import RecordingSession
 from otel_flight.recording.ticker import Ticker
-from otel_flight.running.worker import Worker
+from otel_flight.worker.worker import Worker
 
 _logger = logging.getLogger("otel_flight")
 

@@ -38,11 +38,11 @@ from otel_flight.running.pipeline import Pipeline
 from otel_flight.running.process_facts import ProcessFacts
 from otel_flight.running.statistics import Statistics
 from otel_flight.running.succession.succession import Succession
-from otel_flight.running.worker import Worker
 from otel_flight.sources.base import Surroundings, build_sources
 from otel_flight.triggers.base import TriggerContext, build_triggers
 from otel_flight.triggers.gate.firing import Firing, FiringInbox
 from otel_flight.triggers.gate.gate import PATIENCE_SECONDS, Gate, Verdict
+from otel_flight.worker.worker import Worker
 
 _logger = logging.getLogger("otel_flight")
 

@@ -12,8 +12,8 @@ from otel_flight.delivery.receiver.attempt import Exporter
 from otel_flight.delivery.receiver.signals import LOGS
 from otel_flight.guard import Guard
 from otel_flight.incidents.spool.spool import Spool
-from otel_flight.running.worker import Worker
 from otel_flight.settings.fields import CoreSettings
+from otel_flight.worker.worker import Worker
 
 
 class Deliverer:

@@ -66,6 +66,7 @@ def end(how: str) -> None:
 def main(how: str, threads: int, state: str, spans: int) -> None:
     """Record, make an incident, end."""
     atexit.register(partial(say, "over"))  # first, so that it is called last
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job ignores it
     provider = TracerProvider()
     recorder = otel_flight.install(tracer_provider=provider, slow_root_seconds="off")
     tracer = provider.get_tracer("victim")

@@ -108,13 +108,28 @@ class SpoolDirectory:
         try:
             with whole_file(path, is_synced=True) as stream:
                 write(stream)
+        finally:
+            os.close(descriptor)
+        self.make_room(keep=path)
+        return path
+
+    def make_room(self, keep: Path | None = None) -> None:
+        """Evict what is too much, whoever has written it.
+
+        Args:
+            keep: this one stays in any case.
+
+        Raises:
+            SpoolUnavailable: the directory is not safe, or gone.
+        """
+        descriptor = open_directory(self.path, SpoolUnavailable)
+        try:
             # Two that make room at the same moment would each evict the other's. Where another one
             # holds the lock for long, it is done without.
             lock_directory(descriptor)
-            self._make_room(keep=path)
+            self._make_room(keep)
         finally:
             os.close(descriptor)
-        return path
 
     def entries(self, state_suffix: str, *, with_damaged: bool = False) -> list[SpoolEntry]:
         """Return what is in the directory, oldest first.
@@ -170,7 +185,7 @@ class SpoolDirectory:
         stem = path.name.removesuffix(suffix)
         return any((self.path / (stem + each)).exists() for each in (FLIGHT_SUFFIX, DAMAGED_SUFFIX))
 
-    def _make_room(self, keep: Path) -> None:
+    def _make_room(self, keep: Path | None) -> None:
         self._remove_stale_parts()
         entries = self.entries(STATE_SUFFIX, with_damaged=True)
         sizes = {entry.path: _bytes_with_copies(entry.path) for entry in entries}

@@ -22,15 +22,15 @@ from otel_flight.incidents.spool.spool import Spool
 from otel_flight.recording.session import RecordingSession
 from otel_flight.ring.cleanup import remove_old_dead_rings
 from otel_flight.running.process_facts import ProcessFacts
-from otel_flight.running.succession.host import forget_if_alone, member, shared_gate
 from otel_flight.running.succession.known_latency import KnownLatency
-from otel_flight.running.succession.recovery import Recovery
-from otel_flight.running.succession.retention import Retention
-from otel_flight.running.worker import Worker
 from otel_flight.triggers.gate.death import death_firing
 from otel_flight.triggers.gate.gate import Gate
 from otel_flight.triggers.gate.shared_file import SharedFile
 from otel_flight.triggers.latency.learned import LearnedLimits
+from otel_flight.worker.host import forget_if_alone, member, shared_gate
+from otel_flight.worker.recovery import Recovery
+from otel_flight.worker.retention import Retention
+from otel_flight.worker.worker import Worker
 
 
 class Succession:
@@ -85,14 +85,18 @@ class Succession:
                 yield_gil=GilYields().give_up,
             )
             self._recovery = Recovery(
-                recoverer, lambda: session.ring_path, worker.submit, clock, guard
+                lambda ring: recoverer.recover(ring, facts.service_name),
+                self._ring_directories,
+                worker.submit,
+                clock,
+                guard,
             )
         self._retention: Retention | None = None
         if settings.retention_seconds is not None:
             self._retention = Retention(
                 settings.retention_seconds,
                 spool=lambda: spool.directory,
-                own_ring=lambda: session.ring_path,
+                rings=self._ring_directories,
                 submit=worker.submit,
                 clock=clock,
                 guard=guard,
@@ -120,13 +124,17 @@ class Succession:
         """Learn, and look after those that died meanwhile."""
         self._latency.look()
         if self._has_begun and self._recovery is not None:
-            self._recovery.look(self._facts.service_name)
+            self._recovery.look()
         if self._has_begun and self._retention is not None:
             self._retention.look()
 
     def end(self) -> None:
         """Let what was learned be kept."""
         self._latency.end()
+
+    def _ring_directories(self) -> list[Path]:
+        path = self._session.ring_path
+        return [] if path is None else [path.parent]
 
     def leave(self) -> None:
         """Take away what processes of the service share, if this is the last one."""

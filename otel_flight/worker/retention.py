@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -27,7 +27,7 @@ class Retention:
     Args:
         seconds: how old it may become.
         spool: returns the directory of incidents.
-        own_ring: returns the path of our ring, None when it has none.
+        rings: returns the directories of rings.
         submit: lets the worker do something.
     """
 
@@ -36,14 +36,14 @@ class Retention:
         seconds: float,
         *,
         spool: Callable[[], Path],
-        own_ring: Callable[[], Path | None],
+        rings: Callable[[], Sequence[Path]],
         submit: Callable[[Callable[[], None]], None],
         clock: Clock,
         guard: Guard,
     ) -> None:
         self._seconds = seconds
         self._spool = spool
-        self._own_ring = own_ring
+        self._rings = rings
         self._submit = submit
         self._clock = clock
         self._guard = guard
@@ -58,10 +58,10 @@ class Retention:
 
     def _remove(self) -> None:
         before_ns = self._clock.wall_ns() - int(self._seconds * 1e9)
-        ring, spool = self._own_ring(), self._spool()
+        spool = self._spool()
         with self._guard.swallow("remove old rings"):
-            if ring is not None:
-                remove_expired_rings(ring.parent, before_ns)
+            for directory in filter(Path.is_dir, self._rings()):
+                remove_expired_rings(directory, before_ns)
         with self._guard.swallow("remove old incidents"), contextlib.suppress(SpoolUnavailable):
             lost = SpoolDirectory(spool, 0, 0).remove_older(before_ns) if spool.is_dir() else 0
             if lost:

@@ -16,11 +16,11 @@ from otel_flight.clock import SYSTEM_CLOCK
 from otel_flight.incidents.making.completion import new_incident_id
 from otel_flight.ring.dead_rings import started_ticks
 from otel_flight.ring.file import Backing, create_backing
-from otel_flight.running.succession.host import forget_if_alone, member, shared_gate
 from otel_flight.triggers.gate.firing import Firing
 from otel_flight.triggers.gate.gate import Gate
 from otel_flight.triggers.gate.shared_file import SharedFile
 from otel_flight.triggers.gate.state import Member
+from otel_flight.worker.host import forget_if_alone, member, shared_gate
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ from otel_flight.delivery.pacing import Pacer
 from otel_flight.delivery.receiver.attempt import suppressed_instrumentation
 from otel_flight.guard import Guard
 from otel_flight.native import Condition, Thread, leave_no_trace
-from otel_flight.running.job_queue import PATIENCE_SECONDS, Job, JobQueue
+from otel_flight.worker.job_queue import PATIENCE_SECONDS, Job, JobQueue
 
 THREAD_NAME: Final = "otel-flight-flusher"
 _ABORT_SHARE: Final = 0.1

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from otel_flight.guard import Guard
-from otel_flight.running.succession.retention import BETWEEN_LOOKS_SECONDS, Retention
 from otel_flight.testing.fake_clock import FakeClock
+from otel_flight.worker.retention import BETWEEN_LOOKS_SECONDS, Retention
 from tests.support.recording_rig import RecordingRig
 
 _DAY = 24 * 3600.0
@@ -29,7 +29,7 @@ class Bench:
         self.retention = Retention(
             2 * _DAY,
             spool=lambda: self.spool,
-            own_ring=lambda: self.rings / "own.ring",
+            rings=lambda: [self.rings],
             submit=self.jobs.append,
             clock=self.clock,
             guard=self.guard,

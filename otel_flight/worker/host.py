@@ -42,14 +42,20 @@ def shared_gate(own_ring: Path, service: str, spool: Path) -> SharedFile | None:
     Returns:
         None: the service has no name.
     """
+    file = gate_file(own_ring.parent, service, spool)
+    if file is not None:
+        _remove_old(own_ring.parent)
+        forget_if_alone(file, own_ring)
+    return file
+
+
+def gate_file(directory: Path, service: str, spool: Path) -> SharedFile | None:
+    """Return the file of a service among the rings of a directory; None: it has no name."""
     if not is_named(service):
         return None
     identity = "\0".join((boot_id(), service, str(spool)))
     name = blake2b(identity.encode(errors="replace"), digest_size=8).hexdigest()
-    file = SharedFile(own_ring.with_name(name + _SUFFIX))
-    _remove_old(own_ring.parent)
-    forget_if_alone(file, own_ring)
-    return file
+    return SharedFile(directory / (name + _SUFFIX))
 
 
 def forget_if_alone(file: SharedFile, own_ring: Path) -> None:

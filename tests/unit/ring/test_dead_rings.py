@@ -1,0 +1,25 @@
+"""Whether a process lives on behind its ring is asked where its number means it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from otel_flight.ring.dead_rings import exit_status, is_replaced
+from otel_flight.ring.facts import PID_NAMESPACE
+from tests.support.recording_rig import RecordingRig
+
+
+@pytest.mark.parametrize(("namespace", "expected"), [(None, True), ("pid:[1]", False)])
+def test_a_number_means_another_process_in_another_container(
+    own_environment: Path, namespace: str | None, expected: bool
+) -> None:
+    """The containers of a pod have each a process 1; a ring of one is no other one's."""
+    with RecordingRig(own_environment, window_bytes="512KiB") as rig:
+        if namespace is not None:
+            rig.ring.write_facts({PID_NAMESPACE: namespace})
+        header = rig.ring.image.header()
+
+        assert is_replaced(header) is expected  # this process has that number, and lives
+        assert exit_status(header) is None
