@@ -68,13 +68,24 @@ def samples_of(evidence: Evidence, root: WindowSpan) -> list[Sample]:
         and event.record.trace_id == record.trace_id
         and event.stack is not None
     ]
+    return spread(events, record.start_ns, record.end_ns)
+
+
+def spread(events: Sequence[WindowEvent], start_ns: int, end_ns: int) -> list[Sample]:
+    """Return samples of one request or thread, each with the time that it stands for.
+
+    Args:
+        events: the samples, by time.
+        start_ns: when what they are of began.
+        end_ns: when it ended.
+    """
     moments = [event.start_ns for event in events]
     gaps = [later - earlier for earlier, later in pairwise(moments)]
     usual = max(_SHORTEST_GAP_NS, int(median(gaps))) if gaps else 2 * _SHORTEST_GAP_NS
     ends = [_reach(gap, usual) for gap in gaps]
     starts = [gap - end if end * 2 + 1 >= gap else end for gap, end in zip(gaps, ends, strict=True)]
     return [
-        Sample(event, max(record.start_ns, moment - before), min(record.end_ns, moment + after))
+        Sample(event, max(start_ns, moment - before), min(end_ns, moment + after))
         for event, moment, before, after in zip(
             events, moments, [usual // 2, *starts], [*ends, usual // 2], strict=False
         )

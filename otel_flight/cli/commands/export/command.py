@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 import click
 
-from otel_flight.cli.base import Invocation, directory_options, pass_invocation
+from otel_flight.cli.base import ExitCode, Invocation, directory_options, pass_invocation
+from otel_flight.cli.commands.export.files import write_file
 from otel_flight.cli.commands.export.json_files import write_json_file
 from otel_flight.cli.commands.export.sending import send_incidents
 from otel_flight.delivery.receiver.exporters import destination, is_endpoint_configured
@@ -22,6 +23,7 @@ from otel_flight.delivery.receiver.signals import LOGS, SPANS
     "--protocol", type=click.Choice(["grpc", "http/protobuf"]), help="How, instead of guessing."
 )
 @click.option(
+    "--otlp-json",
     "--json",
     "json_file",
     metavar="FILE",
@@ -33,6 +35,9 @@ from otel_flight.delivery.receiver.signals import LOGS, SPANS
     metavar="FILE",
     help="The same of log records, which have to be in a file of their own.",
 )
+@click.option("--perfetto", metavar="FILE", help="Write one incident as a trace for Perfetto.")
+@click.option("--speedscope", metavar="FILE", help="Write its stack samples for speedscope.")
+@click.option("--collapsed", metavar="FILE", help="Write its stack samples as collapsed stacks.")
 @click.option("--again", is_flag=True, help="Also what this endpoint has already.")
 @directory_options
 @pass_invocation
@@ -46,9 +51,12 @@ def export(
     protocol: str | None,
     json_file: str | None,
     json_logs_file: str | None,
+    perfetto: str | None,
+    speedscope: str | None,
+    collapsed: str | None,
     again: bool,
 ) -> int:
-    """Send incidents to a backend, or write them as OTLP-JSON.
+    """Send incidents to a backend, or write them to files.
 
     The backend is the configured OTLP endpoint, unless --endpoint names another. Log records are
     sent besides, as OTLP logs, where an endpoint for them is configured or named.
@@ -58,25 +66,34 @@ def export(
     """
     if bool(incidents) == is_all:
         raise click.UsageError("give the ids of incidents, or --all")
-    if json_file == json_logs_file == "-":
-        raise click.UsageError("spans and log records cannot both be written to stdout")
+    forms = {"perfetto": perfetto, "speedscope": speedscope, "collapsed": collapsed}
+    written = {form: name for form, name in forms.items() if name is not None}
+    if [*written.values(), json_file, json_logs_file].count("-") > 1:
+        raise click.UsageError("only one of these can be written to stdout")
     given = {"endpoint": endpoint, "logs_endpoint": logs_endpoint, "protocol": protocol}
     invocation.overrides.update({name: value for name, value in given.items() if value})
     files = {SPANS: json_file, LOGS: json_logs_file}
     named = {signal: name for signal, name in files.items() if name is not None}
-    if not named:
+    if not named and not written:
         invocation.overrides["export"] = "otlp"
     entries = (
         [entry for entry in invocation.entries() if not entry.is_damaged]
         if is_all
         else [invocation.find_incident(name) for name in incidents]
     )
+    is_stdout_taken = "-" in {*named.values(), *written.values()}
+    if written:
+        if len(entries) != 1:
+            raise click.UsageError(f"a file of --{next(iter(written))} holds one incident: name it")
+        for form, name in written.items():
+            write_file(entries[0], form, name, is_stdout_taken=is_stdout_taken)
     if named:
-        is_stdout_taken = "-" in named.values()
         return max(
             write_json_file(entries, signal, name, is_stdout_taken=is_stdout_taken)
             for signal, name in named.items()
         )
+    if written:
+        return ExitCode.OK
     if not is_endpoint_configured(invocation.settings):
         raise click.UsageError(
             "no endpoint is configured: give --endpoint or --json, or set "

@@ -212,4 +212,4 @@ def test_two_kinds_of_lines_do_not_share_stdout(spool: Spool) -> None:
     outcome = run("export", "--all", "--json", "-", "--json-logs", "-")
 
     assert outcome.exit_code == 2
-    assert "spans and log records cannot both be written to stdout" in outcome.output
+    assert "only one of these can be written to stdout" in outcome.output

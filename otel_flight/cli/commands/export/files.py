@@ -1,0 +1,60 @@
+"""Writes one incident to a file of a form that other tools read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from importlib import import_module
+from pathlib import Path
+from typing import Final, cast
+
+import click
+
+from otel_flight.assembly import ASSEMBLY
+from otel_flight.cli.commands.export.stack_files import collapsed, speedscope
+from otel_flight.errors import MissingExtra
+from otel_flight.guard import Guard
+from otel_flight.incidents.flight_file import read_incident
+from otel_flight.incidents.incident import Incident
+from otel_flight.incidents.making.completion import examined
+from otel_flight.incidents.spool.directory import SpoolEntry
+from otel_flight.words import size
+
+_PERFETTO: Final = "otel_flight.cli.commands.export.perfetto_file"
+_Form = Callable[[Sequence[Incident]], bytes]
+_STACK_FORMS: Final[dict[str, _Form]] = {"speedscope": speedscope, "collapsed": collapsed}
+
+
+def write_file(entry: SpoolEntry, form: str, name: str, *, is_stdout_taken: bool) -> None:
+    """Write an incident, with all its windows, to a file.
+
+    Args:
+        entry: the incident.
+        form: the name of the option that asks for it.
+        name: of the file, which is overwritten; `-` is stdout.
+        is_stdout_taken: whether a file is written there: nothing else is said there then.
+
+    Raises:
+        MissingExtra: what the form needs is not installed.
+        NotAnIncident: it cannot be read.
+        OSError: the file cannot be written.
+    """
+    write = _form(form)
+    guard = Guard()
+    whole = read_incident(entry.path)
+    windows = [examined(each, ASSEMBLY.rulebook, guard) for each in (whole, *whole.others)]
+    data = write(windows)
+    if name == "-":
+        click.echo(data, nl=False)
+    else:
+        Path(name).write_bytes(data)
+        click.echo(f"{size(len(data))} written to {name}", err=is_stdout_taken)
+
+
+def _form(name: str) -> _Form:
+    if name != "perfetto":
+        return _STACK_FORMS[name]
+    # Not imported at the top: it takes 0.1 s, and an extra that few have.
+    try:
+        return cast("_Form", import_module(_PERFETTO).perfetto)
+    except ImportError as error:
+        raise MissingExtra("perfetto", "files for Perfetto") from error

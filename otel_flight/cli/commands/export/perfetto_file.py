@@ -1,0 +1,226 @@
+"""An incident as a trace for Perfetto: each request, thread, source and number has a track."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from typing import Any, Final
+
+from opentelemetry.trace import SpanKind
+
+from otel_flight.cli.commands.export.perfetto_packets import Packets, number_of
+from otel_flight.cli.commands.export.span_tracks import Placed, placed
+from otel_flight.cli.commands.export.stacks import frames_of, sampled_stacks
+from otel_flight.incidents.incident import Incident
+from otel_flight.incidents.manifest import Explanation
+from otel_flight.incidents.window import WindowEvent, WindowSpan, without_outdated
+from otel_flight.names import source_names
+from otel_flight.records.ids import span_text, trace_text
+from otel_flight.report.model.event_words import is_measurement
+
+_INCIDENT, _REQUESTS, _THREADS, _EVENTS, _NUMBERS = range(5)
+"""The tracks of a process stand in this order."""
+_WHY: Final = "why it took so long"
+_KINDS: Final = tuple(kind.name.lower() for kind in SpanKind)
+_Id = tuple[int, int]
+
+
+def perfetto(windows: Sequence[Incident]) -> bytes:
+    """Return the windows of an incident as a Perfetto trace, with a process for each."""
+    packets = Packets()
+    layouts = [list(placed(window.window.spans())) for window in windows]
+    arrows = _Arrows([each for layout in layouts for each in layout])
+    for window, layout in zip(windows, layouts, strict=True):
+        _Process(packets, window, arrows).add(layout)
+    return packets.serialize()
+
+
+class _Arrows:
+    """The flows: from a span to those that link to it, and to a child on another track.
+
+    Attributes:
+        begun: by trace and span id, those that begin in a span.
+        ended: those that end in it.
+    """
+
+    def __init__(self, spans: Sequence[Placed]) -> None:
+        self.begun: defaultdict[_Id, list[int]] = defaultdict(list)
+        self.ended: defaultdict[_Id, list[int]] = defaultdict(list)
+        tracks = {_id(each.span): (id(each.root), each.lane) for each in spans}
+        for item in spans:
+            record, own = item.span.record, _id(item.span)
+            sources = {(link.trace_id, link.span_id) for link in record.links}
+            parent = (record.trace_id, record.parent_span_id)
+            if tracks.get(parent) != tracks[own]:
+                sources.add(parent)
+            for source in sources & tracks.keys() - {own}:
+                flow = number_of("flow", *source, *own)
+                self.begun[source].append(flow)
+                self.ended[own].append(flow)
+
+
+class _Process:
+    """The tracks of one process."""
+
+    def __init__(self, packets: Packets, window: Incident, arrows: _Arrows) -> None:
+        manifest = window.manifest
+        self._packets = packets
+        self._window = window
+        self._arrows = arrows
+        self._process = packets.process(
+            int(manifest.process.get("pid") or 0), manifest.service_name or "unknown_service"
+        )
+
+    def add(self, spans: Sequence[Placed]) -> None:
+        """Add all that its window holds."""
+        self._add_incident()
+        self._add_spans(spans)
+        self._add_explanations()
+        self._add_samples()
+        self._add_events()
+
+    def _group(self, name: str, rank: int) -> int:
+        return self._packets.track(name, self._process, rank=rank)
+
+    def _add_incident(self) -> None:
+        manifest = self._window.manifest
+        track = self._group("Incident", _INCIDENT)
+        for cause in manifest.causes:
+            found = {"trace_id": cause.trace_id, "span_id": cause.span_id, **cause.attributes}
+            self._packets.instant(track, cause.time_ns, cause.title, "trigger", found)
+        for finding in manifest.findings:
+            moment = manifest.fired_ns
+            self._packets.instant(track, moment, finding.summary, "finding", finding.evidence)
+
+    def _add_spans(self, spans: Sequence[Placed]) -> None:
+        requests = self._group("Requests", _REQUESTS)
+        open_spans: defaultdict[int, list[WindowSpan]] = defaultdict(list)
+        for item in spans:
+            root = item.root.record
+            key = (root.trace_id, root.span_id, item.lane)
+            track = self._packets.track(root.name, requests, key)
+            self._end(track, open_spans[track], item.depth)
+            self._begin(track, item.span)
+            open_spans[track].append(item.span)
+        for track, left in open_spans.items():
+            self._end(track, left, 0)
+
+    def _end(self, track: int, open_spans: list[WindowSpan], depth: int) -> None:
+        while len(open_spans) > depth:
+            span = open_spans.pop()
+            if not span.is_open:
+                self._packets.end(track, span.end_ns)
+
+    def _begin(self, track: int, span: WindowSpan) -> None:
+        record, own = span.record, _id(span)
+        found: dict[str, Any] = {
+            "trace_id": trace_text(record.trace_id),
+            "span_id": span_text(record.span_id),
+            **({"scope": span.scope.name} if span.scope is not None else {}),
+            **({"error": record.status_description or True} if span.is_error else {}),
+            **({"unfinished": True} if span.is_open else {}),
+            **record.attributes,
+        }
+        kind = _KINDS[record.kind] if 0 <= record.kind < len(_KINDS) else "internal"
+        self._packets.begin(
+            track,
+            span.start_ns,
+            record.name,
+            kind,
+            found,
+            flows=self._arrows.begun[own],
+            ended_flows=self._arrows.ended[own],
+        )
+        for event in record.events:
+            self._packets.instant(track, event.time_ns, event.name, "event", event.attributes)
+
+    def _add_explanations(self) -> None:
+        """Add what is below no other on a track of its own, with what is below it."""
+        below: defaultdict[str, list[Explanation]] = defaultdict(list)
+        found = self._window.manifest.explanations
+        known = {each.id for each in found if each.id}
+        for each in found:
+            below[each.parent_span_id if each.parent_span_id in known else ""].append(each)
+        parent = self._group("Requests", _REQUESTS)
+        for number, top in enumerate(below[""]):
+            track = self._packets.track(_WHY, parent, number)
+            waiting: list[Explanation | int] = [top]
+            while waiting:
+                item = waiting.pop()
+                if isinstance(item, int):
+                    self._packets.end(track, item)
+                    continue
+                self._packets.begin(track, item.start_ns, item.name, item.kind, item.attributes)
+                waiting += [item.end_ns, *reversed(below[item.id] if item.id else ())]
+
+    def _add_samples(self) -> None:
+        for stacks in sampled_stacks(self._window):
+            for sample in stacks.samples:
+                record = sample.event.record
+                self._packets.instant(
+                    self._thread_track(record.thread_id, source_names.STACKS),
+                    sample.event.start_ns,
+                    f"{record.name} {stacks.name}",
+                    source_names.STACKS,
+                    _attributes(sample.event),
+                    frames=list(frames_of(sample)),
+                    weight=sample.duration_ns,
+                )
+
+    def _add_events(self) -> None:
+        events = without_outdated(self._window.window.events())
+        reached_ns: defaultdict[tuple[int, str], list[int]] = defaultdict(list)
+        for event in sorted(events, key=lambda each: each.start_ns):
+            record = event.record
+            if record.source == source_names.STACKS and event.stack is not None:
+                continue
+            if event.duration_ns > 0:
+                lane = _free_lane(reached_ns[record.thread_id, record.source], event)
+                track = self._thread_track(record.thread_id, record.source, lane)
+                found = _attributes(event)
+                self._packets.begin(track, event.start_ns, event.name, record.source, found)
+                self._packets.end(track, event.end_ns)
+            elif is_measurement(event):
+                self._count(event)
+            else:
+                self._packets.instant(
+                    self._thread_track(record.thread_id, record.source),
+                    event.start_ns,
+                    event.name,
+                    record.source,
+                    _attributes(event),
+                    frames=event.frames,
+                )
+
+    def _count(self, event: WindowEvent) -> None:
+        numbers = self._group("Numbers", _NUMBERS)
+        for name, value in event.record.attributes.items():
+            track = self._packets.counter_track(name, numbers)
+            self._packets.count(track, event.start_ns, float(value))
+
+    def _thread_track(self, thread_id: int, source: str, lane: int = 0) -> int:
+        """Return a track of a source's events on a thread; of no thread, on that of the process."""
+        if not thread_id:
+            return self._packets.track(source, self._group("Events", _EVENTS), lane)
+        thread = self._packets.track(f"thread {thread_id}", self._group("Threads", _THREADS))
+        return self._packets.track(source, thread, lane)
+
+
+def _free_lane(reached_ns: list[int], event: WindowEvent) -> int:
+    """Return the first lane whose last event is over, and note this one there."""
+    for lane, end_ns in enumerate(reached_ns):
+        if end_ns <= event.start_ns:
+            reached_ns[lane] = event.end_ns
+            return lane
+    reached_ns.append(event.end_ns)
+    return len(reached_ns) - 1
+
+
+def _attributes(event: WindowEvent) -> dict[str, Any]:
+    record = event.record
+    ids = {"trace_id": trace_text(record.trace_id), "span_id": span_text(record.span_id)}
+    return {**{key: text for key, text in ids.items() if text}, **record.attributes}
+
+
+def _id(span: WindowSpan) -> _Id:
+    return span.record.trace_id, span.record.span_id
