@@ -21,6 +21,9 @@ from tests.support.recording_rig import Recorded, resolved_segment
 ROOT = Path(__file__).parents[2]
 PROGRAM = str(Path(__file__).parent / "programs" / "heavy_recorder.py")
 
+FITS = 500
+"""So many queries fit into the window of the program for sure."""
+
 
 class HeavyRecorder:
     """The program, and what it has said so far."""
@@ -106,7 +109,7 @@ def test_every_span_that_ended_is_in_the_ring(reports: int) -> None:
         numbers = numbers_of(held(recorder.ring), 0)
         assert numbers == list(range(numbers[0], numbers[-1] + 1))
         assert numbers[-1] >= recorder.said[0]
-        if reports == 1:
+        if numbers[-1] < FITS:
             assert numbers[0] == 1
 
 
