@@ -5,8 +5,11 @@
  * to the handler that was there. Whoever of us gets the GIL first finishes; if nobody gets it, or
  * finishing takes too long, the second signal kills as if we were not there.
  *
+ * In front of a handler of the program's it only notes when the signal came, also in the ring: the
+ * program may end past us, as a server does that restores the default action and kills itself.
+ *
  * Only functions that are safe in a signal handler are called in one; what it reads and writes is
- * of sig_atomic_t, or is not changed while it may run. */
+ * of sig_atomic_t, an aligned word, or is not changed while it may run. */
 
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
@@ -14,6 +17,8 @@
 #include <signal.h>
 #include <stdint.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -31,6 +36,9 @@ static struct {
     pid_t pid;
     int number;
     int is_in_front;
+    volatile sig_atomic_t is_watching;  /* the handler behind is the program's */
+    volatile int64_t last_ns;           /* when it came last, by the wall clock; 0: never */
+    volatile int64_t *word;             /* where that is noted, too: in the ring */
     struct sigaction before;            /* the handler that was there */
     int64_t patience_ns;                /* until somebody must have seen it */
     int64_t rest_ns;                    /* after that, for finishing */
@@ -83,18 +91,41 @@ die(int number)
 }
 
 static void
+note(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    state.last_ns = (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+    if (state.word != NULL) {
+        *state.word = state.last_ns;
+    }
+}
+
+static void
+go_on(int number, siginfo_t *info, void *context)
+{
+    if (state.before.sa_flags & SA_SIGINFO) {
+        state.before.sa_sigaction(number, info, context);
+    } else if (state.before.sa_handler != SIG_DFL && state.before.sa_handler != SIG_IGN) {
+        state.before.sa_handler(number);
+    }
+}
+
+static void
 on_signal(int number, siginfo_t *info, void *context)
 {
     int error = errno;
-    if (!state.is_armed || getpid() != state.pid) {
-        die(number); /* a forked child is not armed by its parent */
+    int is_here = getpid() == state.pid; /* a forked child is not armed by its parent */
+    if (is_here) {
+        note();
+    }
+    if (state.is_watching) {
+        go_on(number, info, context);
+    } else if (!state.is_armed || !is_here) {
+        die(number);
     } else if (state.came++ == 0) {
         set_timer(state.patience_ns);
-        if (state.before.sa_flags & SA_SIGINFO) {
-            state.before.sa_sigaction(number, info, context);
-        } else if (state.before.sa_handler != SIG_DFL && state.before.sa_handler != SIG_IGN) {
-            state.before.sa_handler(number);
-        }
+        go_on(number, info, context);
     } else if (is_of_timer(info) && state.is_seen && !state.is_extended) {
         state.is_extended = 1;
         set_timer(state.rest_ns);
@@ -125,34 +156,143 @@ make_timer(int number)
 #endif
 }
 
+static void
+begin_here(int number)
+{
+    state.number = number;
+    if (state.pid != getpid()) { /* a child has no timers of its parent's */
+        state.is_armed = state.came = 0;
+        state.last_ns = 0;
+        state.pid = getpid();
+        make_timer(number);
+    }
+}
+
+static void
+put_in_front(int number, const struct sigaction *now)
+{
+    struct sigaction action = state.before;
+    action.sa_sigaction = on_signal;
+    action.sa_flags |= SA_SIGINFO;
+    if (!(now->sa_flags & SA_SIGINFO) && now->sa_handler == SIG_DFL) {
+        action.sa_flags |= SA_RESTART | SA_ONSTACK; /* nothing of the program is interrupted */
+    }
+    state.is_in_front = sigaction(number, &action, NULL) == 0;
+}
+
 static PyObject *
 stand_in_front(PyObject *Py_UNUSED(module), PyObject *arguments)
 {
     int number;
-    struct sigaction now, action;
+    struct sigaction now;
     if (!PyArg_ParseTuple(arguments, "i", &number)) {
         return NULL;
     }
-    if (sigaction(number, NULL, &now) != 0 || (is_ours(&now) && state.pid == getpid())) {
+    if (sigaction(number, NULL, &now) != 0
+        || (is_ours(&now) && state.pid == getpid() && !state.is_watching)) {
         Py_RETURN_NONE;
     }
     if (!is_ours(&now)) {
         state.before = now;
     }
-    if (state.pid != getpid()) { /* a child has no timers of its parent's */
-        state.is_armed = state.came = 0;
-        state.pid = getpid();
-        make_timer(number);
-    }
-    state.number = number;
-    action = state.before;
-    action.sa_sigaction = on_signal;
-    action.sa_flags |= SA_SIGINFO;
-    if (!(now.sa_flags & SA_SIGINFO) && now.sa_handler == SIG_DFL) {
-        action.sa_flags |= SA_RESTART | SA_ONSTACK; /* nothing of the program is interrupted */
-    }
-    state.is_in_front = sigaction(number, &action, NULL) == 0;
+    begin_here(number);
+    state.is_watching = 0;
+    put_in_front(number, &now);
     Py_RETURN_NONE;
+}
+
+/* Whether Python has set this handler, which is the same for all signals. One of another library may
+ * call the one that it has found: if that was this here, they would call each other for ever. */
+static int
+is_of_python(int number, const struct sigaction *action)
+{
+    struct sigaction other;
+    if (action->sa_flags & SA_SIGINFO || action->sa_handler == SIG_DFL
+        || action->sa_handler == SIG_IGN) {
+        return 0;
+    }
+    for (int each = 1; each < NSIG; each++) {
+        if (each != number && sigaction(each, NULL, &other) == 0
+            && !(other.sa_flags & SA_SIGINFO) && other.sa_handler == action->sa_handler) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
+static PyObject *
+watch(PyObject *Py_UNUSED(module), PyObject *arguments)
+{
+    int number;
+    struct sigaction now;
+    if (!PyArg_ParseTuple(arguments, "i", &number)) {
+        return NULL;
+    }
+    if (PyInterpreterState_Get() != PyInterpreterState_Main()
+        || sigaction(number, NULL, &now) != 0) {
+        Py_RETURN_FALSE;
+    }
+    if (is_ours(&now) && state.pid == getpid()) {
+        return PyBool_FromLong(state.is_watching);
+    }
+    if (!is_of_python(number, &now)) {
+        Py_RETURN_FALSE;
+    }
+    state.before = now;
+    begin_here(number);
+    state.is_watching = 1;
+    put_in_front(number, &now);
+    return PyBool_FromLong(state.is_in_front);
+}
+
+/* Maps the first page of a file, or none. What was mapped is replaced and never unmapped: a handler
+ * may be writing there just now, on another thread. */
+static char *
+map_page(int descriptor)
+{
+    static char *page;
+    if (page != NULL || descriptor >= 0) {
+        int flags = descriptor < 0 ? MAP_PRIVATE | MAP_ANONYMOUS : MAP_SHARED;
+        void *mapped = mmap(page, (size_t)sysconf(_SC_PAGESIZE), PROT_READ | PROT_WRITE,
+                            flags | (page == NULL ? 0 : MAP_FIXED), descriptor, 0);
+        page = mapped == MAP_FAILED ? NULL : mapped;
+    }
+    return page;
+}
+
+static void
+note_nowhere(void)
+{
+    state.word = NULL;
+    map_page(-1);
+}
+
+static PyObject *
+note_in(PyObject *Py_UNUSED(module), PyObject *arguments)
+{
+    int descriptor, offset;
+    Py_buffer start;
+    struct stat file;
+    if (!PyArg_ParseTuple(arguments, "iiy*", &descriptor, &offset, &start)) {
+        return NULL;
+    }
+    state.word = NULL;
+    if (fstat(descriptor, &file) == 0 && file.st_size >= sysconf(_SC_PAGESIZE)) {
+        char *page = map_page(descriptor);
+        if (page != NULL && memcmp(page, start.buf, (size_t)start.len) == 0) {
+            state.word = (volatile int64_t *)(page + offset);
+        } else {
+            note_nowhere();
+        }
+    }
+    PyBuffer_Release(&start);
+    Py_RETURN_NONE;
+}
+
+static PyObject *
+last_ns(PyObject *Py_UNUSED(module), PyObject *Py_UNUSED(none))
+{
+    return PyLong_FromLongLong(state.pid == getpid() ? state.last_ns : 0);
 }
 
 static PyObject *
@@ -178,6 +318,7 @@ step_aside(PyObject *Py_UNUSED(module), PyObject *Py_UNUSED(none))
         sigaction(state.number, &state.before, NULL);
     }
     state.is_in_front = 0;
+    note_nowhere();
 #if HAS_TIMERS
     if (state.has_timer && state.pid == getpid()) {
         timer_delete(state.timer);
@@ -238,6 +379,13 @@ end(PyObject *Py_UNUSED(module), PyObject *arguments)
 static PyMethodDef methods[] = {
     {"stand_in_front", stand_in_front, METH_VARARGS,
      "stand_in_front(number)\n--\n\nStand in front of a signal's handler."},
+    {"watch", watch, METH_VARARGS,
+     "watch(number)\n--\n\nNote when a signal comes that Python has a handler for; return whether "
+     "that is possible."},
+    {"note_in", note_in, METH_VARARGS,
+     "note_in(descriptor, offset, start)\n--\n\nNote it in a file, too, if that starts like this."},
+    {"last_ns", last_ns, METH_NOARGS,
+     "last_ns()\n--\n\nReturn when the signal came last, by the wall clock; 0: never."},
     {"is_default", is_default, METH_VARARGS,
      "is_default(number)\n--\n\nReturn whether nobody handles a signal, in C neither, but us; not so "
      "in a subinterpreter."},

@@ -8,7 +8,7 @@
              4, 5    wall and monotonic clock at creation, ns
              6, 7    wall and monotonic clock at the last heartbeat, ns
              8       state: 1 live, 2 closed cleanly
-             9       spare
+             9       wall clock when SIGTERM came last, ns; 0: never; 1: it would not be noticed
             10..17   lane 0 (spans)           first segment, segment count, current sequence,
             18..25   lane 1 (runtime events)  exported-up-to record, evicted records, evicted bytes,
                                               records dropped before they reached the lane,
@@ -52,6 +52,10 @@ W_HEARTBEAT_WALL, W_HEARTBEAT_MONOTONIC = 6, 7
 W_STATE: Final = 8
 STATE_LIVE: Final = 1
 STATE_CLEAN: Final = 2
+
+W_TERMINATED: Final = 9
+UNNOTICED: Final = 1
+"""What stands for the time of a SIGTERM in a process where nobody of us would know of one."""
 
 LANE_SPANS: Final = 0
 LANE_RUNTIME: Final = 1

@@ -73,6 +73,7 @@ class RingHeader:
     heartbeat_wall_ns: int
     heartbeat_monotonic_ns: int
     is_clean: bool
+    terminated_ns: int
     facts: dict[str, Any]
     lanes: tuple[LaneHeader, ...]
 
@@ -102,6 +103,7 @@ class RingImage:
             heartbeat_wall_ns=words[layout.W_HEARTBEAT_WALL],
             heartbeat_monotonic_ns=words[layout.W_HEARTBEAT_MONOTONIC],
             is_clean=words[layout.W_STATE] == layout.STATE_CLEAN,
+            terminated_ns=words[layout.W_TERMINATED],
             facts=self._facts(),
             lanes=tuple(self._lane_header(lane) for lane in layout.LANES),
         )

@@ -95,6 +95,10 @@ class Ring:
         for number, lane in enumerate(self.lanes):
             words[layout.lane_word(number, layout.L_DROPPED)] = lane.counts().dropped_records
 
+    def note_termination(self, last_ns: int) -> None:
+        """Note when SIGTERM came last, or `UNNOTICED`."""
+        self._words[layout.W_TERMINATED] = last_ns
+
     def set_exported(self, lane: int, record: int) -> None:
         """Note that records of `lane` before number `record` are in an incident already."""
         self._words[layout.lane_word(lane, layout.L_EXPORTED)] = record

@@ -33,7 +33,7 @@ from otel_flight.recording.tick_waits import TickWaits
 from otel_flight.recording.ticker import Ticker
 from otel_flight.ring.layout import LANE_SPANS
 from otel_flight.running.closing import Closing
-from otel_flight.running.ends.termination import TERMINATION
+from otel_flight.running.ends.end_watch import EndWatch
 from otel_flight.running.pipeline import Pipeline
 from otel_flight.running.process_facts import ProcessFacts
 from otel_flight.running.statistics import Statistics
@@ -266,7 +266,7 @@ class Run:
             ("firings", self._collect_firings),
             ("incident", self.incidents.advance),
             ("checkpoint", self.session.checkpoint_open_spans),
-            ("termination", TERMINATION.look),
+            ("termination", EndWatch(self.session, self.incidents, self._clock).look),
         ]
 
     def _activity(self) -> object:

@@ -37,6 +37,8 @@ ENVIRONMENT: Final = {
 limit of jobs, which may take an hour else."""
 QUIET_SECONDS: Final = 0.5
 """A host that has written nothing for so long has written all that it has to say."""
+_MOMENT_SECONDS: Final = 5.0
+"""A process that is there for so many seconds after the host's end is left behind."""
 _MEMORY: Final = Path("/dev/shm")
 
 
@@ -128,7 +130,7 @@ def run_host(host: Host, folder: Path, redis: str, *, is_recorded: bool) -> Host
                 log=process.output(),
                 folder=folder,
                 incidents=[read_manifest(entry.path) for entry in spool.entries()],
-                left_processes=_processes_of_session(process.pid),
+                left_processes=_left_processes(process.pid),
                 left_rings=sorted(
                     path.name for path in rings.glob("*.ring") if not _is_of_running(path)
                 ),
@@ -182,6 +184,14 @@ def _ring_directory() -> Iterator[Path]:
 
 def _is_of_running(ring: Path) -> bool:
     return psutil.pid_exists(int(ring.name.partition("-")[0]))
+
+
+def _left_processes(session: int) -> list[str]:
+    """Return those that stay; the tracker of multiprocessing ends a moment after its process."""
+    until = time.monotonic() + _MOMENT_SECONDS
+    while (found := _processes_of_session(session)) and time.monotonic() < until:
+        time.sleep(0.05)
+    return found
 
 
 def _processes_of_session(session: int) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timezone
@@ -20,6 +21,7 @@ from otel_flight.incidents.recovery.circumstances import death_attributes
 from otel_flight.incidents.recovery.last_stacks import LastStacks
 from otel_flight.incidents.ring_window import ring_incident
 from otel_flight.incidents.window import Window
+from otel_flight.names import attributes as names
 from otel_flight.names import trigger_names
 from otel_flight.names.process_attributes import OOM_KILLS
 from otel_flight.records.decoder import decode_records
@@ -36,6 +38,9 @@ from otel_flight.ring.facts import SERVICE
 from otel_flight.ring.layout import LANE_RUNTIME, LANE_SPANS, LANES
 from otel_flight.ring.reader import RingHeader, RingImage
 from otel_flight.ring.stacks_file import read_stacks, stacks_path
+
+_LONGEST_END_NS: Final = 5_000_000_000
+"""Whoever kills what does not end when it is told to waits for longer than this."""
 
 _OVER: Final = frozenset({WRITTEN, DELIVERED})
 
@@ -136,8 +141,9 @@ class DeadProcess:
         incident = self._incident(opened.incident_id, moment, window_seconds, first)
         causes = [each for each in map(_cause_of, opened.causes) if each is not None]
         opened_ns = (causes[0].time_ns if causes else 0) or opened.opened_ns
-        if opened.incident_id not in self.closed:  # it was open, and this is the worst of them
-            causes.insert(0, self._cause(incident.window))
+        death = self._cause(incident.window)
+        if opened.incident_id not in self.closed and not self.was_ended(death):
+            causes.insert(0, death)  # it was open, and this is the worst of them
         manifest = msgspec.structs.replace(
             incident.manifest,
             causes=causes,
@@ -162,6 +168,17 @@ class DeadProcess:
             previous_incident_id=self.last_id,
         )
         return incident.with_manifest(manifest)
+
+    def was_ended(self, death: Cause) -> bool:
+        """Return whether the process was told to end, and did: that is no accident."""
+        status = death.attributes.get(names.EXIT_STATUS)
+        if status == -signal.SIGTERM:
+            return True
+        is_killed = OOM_KILLS in death.attributes or (status is not None and status < 0)
+        if is_killed or not self.header.terminated_ns:
+            return False
+        was_idle = not death.subject
+        return was_idle or self.died_ns - self.header.terminated_ns < _LONGEST_END_NS
 
     def _cause(self, window: Window) -> Cause:
         oldest = min(

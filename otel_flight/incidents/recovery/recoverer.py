@@ -122,7 +122,7 @@ class Recoverer:
             return []
         death = dead.death(self._window_seconds)
         cause = death.manifest.causes[0]
-        if not self._admits(cause.subject, cause.time_ns):
+        if dead.was_ended(cause) or not self._admits(cause.subject, cause.time_ns):
             return []
         entry = self._keep(death, dead, lambda reader: not reader.is_owner_alive())
         return [] if entry is None else [entry]

@@ -11,6 +11,10 @@ is compiled, a function in C before the handler in Python: with nothing to finis
 else it notes the signal and sets a timer. The ticker, which runs already, does the finishing; so no
 thread has to be started. Without C the process may die late, when its main thread is in native
 code: then only the handler in Python knows of the signal.
+
+In front of a handler of the application's own, the function in C notes when the signal came: the
+program may end past us, as one does that restores the default action and kills itself. Then nobody
+takes that for an accident.
 """
 
 from __future__ import annotations
@@ -26,6 +30,8 @@ from typing import Final
 
 from otel_flight.clock import monotonic_ns
 from otel_flight.native import allocate_lock
+from otel_flight.ring import layout
+from otel_flight.ring.ring import Ring
 from otel_flight.running.ends.quick_turns import take_quick_turns
 from otel_flight.settings.fields import CoreSettings
 
@@ -145,10 +151,40 @@ class Termination:
         if was_known and not self._known:
             self._uninstall()
 
-    def look(self) -> None:
-        """See whether SIGTERM came while the main thread cannot run its handler. Any thread."""
+    def note_in(self, ring: Ring) -> bool:
+        """Let it be noted in a ring, at once, when SIGTERM comes; return whether that is so now."""
+        descriptor = ring.backing.descriptor
+        if _last_signal is None or descriptor is None or not self._known:
+            return False
+        magic = layout.MAGIC.to_bytes(layout.WORD, "little")
+        _last_signal.note_in(descriptor, layout.W_TERMINATED * layout.WORD, magic)
+        return True
+
+    def look(self) -> int:
+        """See whether SIGTERM came while the main thread cannot run its handler. Any thread.
+
+        Returns:
+            When it came last, by the wall clock; 0: never; `UNNOTICED`: nobody can tell.
+        """
         if _last_signal is not None and _last_signal.has_come():
             self._begin()
+        if not self._is_noticed():
+            return layout.UNNOTICED
+        return 0 if _last_signal is None else int(_last_signal.last_ns())
+
+    def _is_noticed(self) -> bool:
+        """Stand in front of what handles SIGTERM by now; return whether none goes unnoticed."""
+        handler = signal.getsignal(_SIGTERM)
+        if handler is signal.SIG_IGN or (handler is signal.SIG_DFL and os.getpid() == _INIT):
+            return True  # it does not end the process
+        if not self._known:
+            return False
+        if _last_signal is None:
+            return handler is self._handler
+        if self._is_free():
+            _last_signal.stand_in_front(_SIGTERM)
+            return True
+        return bool(_last_signal.watch(_SIGTERM))
 
     def forked(self) -> None:
         """Remove the handler in a forked child, which has nothing to finish."""

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import signal
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
+from otel_flight.worker.recovery import BETWEEN_LOOKS_SECONDS
 from tests.hosts.host import FAILED, SLOW, Expected, Host
 from tests.hosts.visit import Visit, serve
 
@@ -48,6 +51,22 @@ def _reload(visit: Visit) -> None:
     serve(visit)
 
 
+def _restart_workers(visit: Visit) -> None:
+    """Let all workers be replaced, one after the other, as at a deployment; nobody has died."""
+    serve(visit)
+    visit.process.send_signal(signal.SIGHUP)
+    visit.process.wait_for(
+        lambda: visit.process.output().count("Application startup complete") >= 4,
+        "the workers were not replaced",
+    )
+    until = time.monotonic() + 2 * BETWEEN_LOOKS_SECONDS  # of the new ones, after the old ones
+    while time.monotonic() < until:
+        visit.get("/items/1")
+        time.sleep(0.1)
+    visit.healthy_seconds.clear()
+    visit.answers.clear()
+
+
 def _host(arguments: str = "", *, is_fast: bool = False) -> Host:
     return Host(
         name=f"uvicorn {arguments}".strip(),
@@ -74,6 +93,17 @@ HOSTS: Final[Sequence[Host]] = [
         instrumentations=_INSTRUMENTATIONS,
         traffic=_stream_for_long,
         note="A stream or a WebSocket that lasts is no slow request.",
+    ),
+    Host(
+        name="uvicorn --workers 2, installed by the app",
+        section=_SECTION,
+        command="uvicorn --workers 2 --port {port} installing_app:app",
+        packages=_PACKAGES,
+        instrumentations=_INSTRUMENTATIONS,
+        traffic=_restart_workers,
+        incidents=INCIDENTS,
+        runs_exit_handlers=False,
+        note="The workers handle signals before there is a recorder, and are replaced by SIGHUP.",
     ),
     Host(
         name="uvicorn --reload",
