@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from types import CodeType
 from typing import Any, Final, Protocol
 
-from otel_flight.interpreter.code.places import Place
+from otel_flight.interpreter.code.places import Place, line_before
 from otel_flight.interpreter.own_frames import is_ours
 from otel_flight.interpreter.threads import HAS_GIL
 
@@ -154,5 +154,5 @@ def places_in(frames: Stack) -> list[Place]:
             file = code.co_filename
             is_left_out = is_ours(file)
         if not is_left_out:
-            found.append((code, frame.line))
+            found.append((code, frame.line or line_before(code, frame.offset)))
     return found

@@ -15,3 +15,16 @@ def qualified_name(code: CodeType) -> str:
     """Return a function's name with its class, as far as the interpreter knows that."""
     name: str = getattr(code, "co_qualname", code.co_name)  # from Python 3.11 on
     return name
+
+
+def line_before(code: CodeType, offset: int) -> int:
+    """Return the line of the last instruction up to an offset that has one.
+
+    What a compiler puts in has none, such as the jump back to the head of a loop.
+    """
+    found = code.co_firstlineno
+    for start, _, line in code.co_lines():
+        if start > offset:
+            break
+        found = line or found
+    return found
