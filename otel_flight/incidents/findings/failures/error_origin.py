@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from otel_flight.incidents.evidence.evidence import Evidence
+from otel_flight.incidents.evidence.logged import error_logged_in, frames_of, logged_words
 from otel_flight.incidents.evidence.places import location
 from otel_flight.incidents.evidence.raised import (
     LONGEST_MESSAGE,
@@ -30,6 +31,8 @@ _NOTHING: Final = Raised("", "", "")
 def find_error_origin(evidence: Evidence) -> Finding | None:
     """Name the failed span the trigger's failure stems from, or the one that failed within it.
 
+    Where that has no exception, what was logged in it, if anything.
+
     An error below that was handled is none of the origin: a failed child counts only when its
     parent recorded the same exception, one raised from it, or none at all.
     """
@@ -43,16 +46,26 @@ def find_error_origin(evidence: Evidence) -> Finding | None:
     origin = _origin(evidence, top)
     detail = failure_words(origin)
     above = [span for span in evidence.trace.ancestors(origin) if _has_failed(evidence, span)]
-    if not detail and not above and origin is trigger:
+    said = _said(evidence, origin)
+    if not detail and not said and not above and origin is trigger:
         return None
     measured = evidence.slow or trigger
     is_slow = evidence.slow is not None and measured.duration_ns > 0
     return Finding(
         rule=RULE.name,
-        summary=_summary(origin, detail, above),
+        summary=_summary(origin, detail, above) + said,
         explained_share=union_ns([origin], measured) / measured.duration_ns if is_slow else 0.0,
         evidence=_evidence(origin, above),
     )
+
+
+def _said(evidence: Evidence, origin: WindowSpan) -> str:
+    """Return what was logged of a failure whose span has no exception, to end the sentence with.
+
+    A framework that answers an exception with status 500 logs it, and its span has the status.
+    """
+    event = error_logged_in(evidence, origin) if raised(origin) is None else None
+    return f"; {logged_words(event.record.attributes, frames_of(event))}" if event else ""
 
 
 def _has_failed(evidence: Evidence, span: WindowSpan) -> bool:

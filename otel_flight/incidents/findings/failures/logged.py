@@ -6,17 +6,13 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from otel_flight.incidents.evidence.evidence import Evidence
+from otel_flight.incidents.evidence.logged import LONGEST_MESSAGE, frames_of, logged_words
 from otel_flight.incidents.evidence.places import location, place_in
-from otel_flight.incidents.evidence.unhandled import LONGEST_PLACE, unhandled_words
 from otel_flight.incidents.findings.rule import Kind, Rule
 from otel_flight.incidents.manifest import Finding
-from otel_flight.names import exception_attributes, log_attributes, source_names, trigger_names
+from otel_flight.names import log_attributes, source_names, trigger_names
 from otel_flight.records.records import Frame
-from otel_flight.words import one_line, quoted
-
-_LONGEST_MESSAGE: Final = 300
-_CODE_PREFIX: Final = "code."
-"""The names of attributes that say where in the program something was begin with this."""
+from otel_flight.words import one_line
 
 
 def find_logged(evidence: Evidence) -> Finding | None:
@@ -25,24 +21,16 @@ def find_logged(evidence: Evidence) -> Finding | None:
     if cause is None:
         return None
     said = cause.attributes
-    logger = str(said.get(log_attributes.LOGGER, ""))
-    severity = str(said.get(log_attributes.SEVERITY, ""))
-    message = one_line(str(said.get(log_attributes.MESSAGE, "")), _LONGEST_MESSAGE)
-    where = place_in(said)
-    summary = f"{quoted(logger)} logged {severity}: {message}"
-    summary += f", in {quoted(where, LONGEST_PLACE)}" if where else ""
-    if exception_attributes.TYPE in said:
-        # The place is the log call's, and not the exception's.
-        of_exception = {k: v for k, v in said.items() if not k.startswith(_CODE_PREFIX)}
-        summary += f"; it was about {unhandled_words(of_exception, _frames(evidence, said))}"
     return Finding(
         rule=RULE.name,
-        summary=summary,
+        summary=logged_words(said, _frames(evidence, said)),
         evidence={
-            log_attributes.LOGGER: logger,
-            log_attributes.SEVERITY: severity,
-            log_attributes.MESSAGE: message,
-            **location(where),
+            log_attributes.LOGGER: str(said.get(log_attributes.LOGGER, "")),
+            log_attributes.SEVERITY: str(said.get(log_attributes.SEVERITY, "")),
+            log_attributes.MESSAGE: one_line(
+                str(said.get(log_attributes.MESSAGE, "")), LONGEST_MESSAGE
+            ),
+            **location(place_in(said)),
         },
     )
 
@@ -50,9 +38,8 @@ def find_logged(evidence: Evidence) -> Finding | None:
 def _frames(evidence: Evidence, said: dict[str, Any]) -> Sequence[Frame]:
     fired_ns = evidence.manifest.fired_ns
     for event in evidence.events(source_names.LOGS):
-        is_it = event.start_ns == fired_ns and event.record.attributes == said
-        if is_it and event.stack is not None:
-            return event.frames
+        if event.start_ns == fired_ns and event.record.attributes == said:
+            return frames_of(event)
     return ()
 
 

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import logging
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from opentelemetry.sdk.trace import Span
 
 from otel_flight.incidents.findings.failures.error_origin import find_error_origin
 from otel_flight.incidents.manifest import Cause, Finding
+from otel_flight.names import event_names, log_attributes, source_names
 from tests.support.findings import evidence_of
 from tests.support.incident_builder import IncidentBuilder
 
@@ -274,3 +277,49 @@ def test_silent_when_the_trigger_is_not_in_the_window(builder: IncidentBuilder) 
     builder.span("GET /item", 0, 5, error="still here")
 
     assert find(builder, builder.failed(lost, 5)) is None
+
+
+def logs(builder: IncidentBuilder, span: Span, at_ms: float, level: int, **said: object) -> None:
+    """Log a record in a span."""
+    attributes = {
+        log_attributes.LOGGER: "shop",
+        log_attributes.SEVERITY: logging.getLevelName(level),
+        log_attributes.LEVEL: level,
+        log_attributes.MESSAGE: "no connection to the warehouse",
+        **said,
+    }
+    builder.event(
+        source_names.LOGS, event_names.LOG_RECORD, at_ms, span=span, attributes=attributes
+    )
+
+
+def test_a_failure_without_an_exception_has_what_was_logged(builder: IncidentBuilder) -> None:
+    """The error it logged last, of the records with an exception where there are such."""
+    root = builder.open("GET /stock", 0, attributes={"http.response.status_code": 500})
+    logs(builder, root, 5, logging.ERROR, **{"exception.type": "shop.NoRoute"})
+    logs(builder, root, 6, logging.ERROR)
+    logs(builder, root, 7, logging.WARNING)
+    builder.end(root, 10, error="")
+
+    finding = find(builder, builder.failed(root, 10))
+
+    assert finding is not None
+    assert finding.summary == (
+        "`GET /stock` failed with status code 500; `shop` logged ERROR: "
+        "no connection to the warehouse; it was about NoRoute"
+    )
+
+
+@pytest.mark.parametrize(("at_ms", "level"), [(5, logging.WARNING), (15, logging.ERROR)])
+def test_other_records_say_nothing_of_a_failure(
+    builder: IncidentBuilder, at_ms: float, level: int
+) -> None:
+    """A warning, or what was logged when it had failed already, is not taken for the reason."""
+    root = builder.open("GET /stock", 0, attributes={"http.response.status_code": 500})
+    logs(builder, root, at_ms, level)
+    builder.end(root, 10, error="")
+
+    finding = find(builder, builder.failed(root, 10))
+
+    assert finding is not None
+    assert finding.summary == "`GET /stock` failed with status code 500"
