@@ -6,16 +6,26 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from otel_flight.incidents.evidence.places import place_in
 from otel_flight.incidents.manifest import Cause, Coverage, Losses, Manifest, ProcessEntry, Refused
 from otel_flight.incidents.spool.delivery_state import DeliveryState
 from otel_flight.incidents.spool.directory import JSON_SUFFIX
 from otel_flight.names import attributes as names
-from otel_flight.names import exception_attributes, trigger_names
+from otel_flight.names import exception_attributes, log_attributes, trigger_names
 from otel_flight.words import count, one_line, short_duration, size
 
 _LONGEST_VALUE: Final = 300
 _MOST_LARGE_TRACES: Final = 5
 _REFUSED_CAUSES: Final = 3
+_OF_LOG: Final = (
+    log_attributes.LOGGER,
+    log_attributes.SEVERITY,
+    log_attributes.LEVEL,
+    log_attributes.MESSAGE,
+    names.FUNCTION,
+    names.FILE,
+    names.LINE,
+)
 
 
 @dataclass(frozen=True)
@@ -42,10 +52,21 @@ def cause_words(cause: Cause) -> list[str]:
         message = attributes.pop(exception_attributes.MESSAGE, "")
         words.append(one_line(f"{kind}: {message}".strip(": "), _LONGEST_VALUE))
         attributes.pop(names.STATUS_DESCRIPTION, None)
+    if log_attributes.LOGGER in attributes:
+        words.append(_logged(attributes))
     words += [one_line(f"{key}={value}", _LONGEST_VALUE) for key, value in attributes.items()]
     if cause.repeats:
         words.append(f"{count(cause.repeats, 'more time')} while the incident was open")
     return words
+
+
+def _logged(attributes: dict[str, Any]) -> str:
+    """Return a log record in one line, and take it out of a cause's attributes."""
+    where = place_in(attributes)
+    said = {key: attributes.pop(key, "") for key in _OF_LOG}
+    severity, logger = said[log_attributes.SEVERITY], said[log_attributes.LOGGER]
+    line = f"{severity} {logger}: {said[log_attributes.MESSAGE]}"
+    return one_line(f"{line}, in {where}" if where else line, _LONGEST_VALUE)
 
 
 def refused_words(refused: Refused) -> str:
