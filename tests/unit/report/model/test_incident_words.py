@@ -10,6 +10,7 @@ def test_a_log_record_is_one_line() -> None:
     """As in a log, with its place; other attributes stand as they are."""
     cause = Cause(
         trigger="log_record",
+        reason="log record ERROR",
         attributes={
             "flight_recorder.log.logger": "shop.orders",
             "flight_recorder.log.severity": "ERROR",
