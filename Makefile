@@ -13,7 +13,7 @@ INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 .DEFAULT_GOAL := help
 # Two installations into one environment at the same time break it.
 .NOTPARALLEL:
-.PHONY: help demo test hosts hunt backends test-backends suites torture traffic scenarios damage lives lint format bench docs test-matrix newer-pythons sanitize coverage \
+.PHONY: help demo test hosts hunt backends test-backends test-page suites torture traffic scenarios damage lives lint format bench docs test-matrix newer-pythons sanitize coverage \
   wheel test-wheel hooks clean
 
 help: ## Show this list
@@ -41,6 +41,10 @@ backends: | $(BIN)/python ## Build a real Jaeger, Tempo and Collector to test ag
 test-backends: $(VENV)/.dev-installed ## Run the tests against the real backends, built if need be
 	$(BIN)/python -m tests.backends
 	OTEL_FLIGHT_REQUIRE_BACKENDS=1 $(BIN)/python -m pytest -m backends $(ARGS)
+
+test-page: $(VENV)/.dev-installed ## Test the page of an incident in a real browser (needs Chromium)
+	$(INSTALL) --editable '.[dev,page]'
+	$(BIN)/python -m pytest tests/page $(ARGS)
 
 suites: $(VENV)/.dev-installed ## Run other projects' tests with the recorder and without, and compare (hours)
 	$(BIN)/python -m tests.suites $(ARGS)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import webbrowser
 from itertools import chain
+from pathlib import Path
 from typing import Final
 
 import click
@@ -25,7 +27,9 @@ from otel_flight.incidents.incident import Incident
 from otel_flight.incidents.making.completion import examined
 from otel_flight.incidents.spool.directory import SpoolEntry
 from otel_flight.incidents.window import WindowEvent
+from otel_flight.own_files import whole_file
 from otel_flight.records.ids import span_text, trace_text
+from otel_flight.report.html.page import html_page
 from otel_flight.report.markdown.markdown import USUAL_TOKENS, markdown
 from otel_flight.report.model.backend_links import BackendLinks, Whereabouts, backend_links
 from otel_flight.report.model.incident_report import IncidentReport, build_report
@@ -86,6 +90,15 @@ _JSON_VERSION: Final = 1
     show_default=True,
     help="How long Markdown may be; the most important is kept.",
 )
+@click.option(
+    "--html",
+    "page",
+    metavar="[FILE]",
+    is_flag=False,
+    flag_value="",
+    help="Write a page for the browser that needs nothing else; - is the standard output.",
+)
+@click.option("--open", "is_opened", is_flag=True, help="Write the page, and open it.")
 @json_option
 @directory_options
 @pass_invocation
@@ -102,6 +115,8 @@ def show(
     grafana_url: str | None,
     form: str,
     tokens: int,
+    page: str | None,
+    is_opened: bool,
     as_json: bool,
 ) -> None:
     """Show an incident: cause, findings, timeline, events, losses.
@@ -128,12 +143,27 @@ def show(
         max_events=UNLIMITED if is_all or as_json else events,
     )
     links = _links(invocation, report)
-    if as_json:
+    if page is not None or is_opened:
+        _write_page(html_page(report, found, links), page or f"{entry.path.stem}.html", is_opened)
+    elif as_json:
         print_json(_as_json(entry, report, links))
     elif form == "markdown":
         click.echo(markdown(report, links, tokens), nl=False)
     else:
         print_report(report, Page(invocation.console), links)
+
+
+def _write_page(page: bytes, file: str, is_opened: bool) -> None:
+    """Write a page where only its owner can read it, as the incident is, and say where that is."""
+    if file == "-" and not is_opened:
+        click.echo(page, nl=False)
+        return
+    path = Path(file).absolute()
+    with whole_file(path) as stream:
+        stream.write(page)
+    click.echo(path)
+    if is_opened and not webbrowser.open(path.as_uri()):
+        raise click.ClickException(f"no browser can be started here: open {path}")
 
 
 def _window_of(incident: Incident, process: int | None) -> Incident:

@@ -283,3 +283,48 @@ def test_too_few_tokens_are_refused(slow: SpoolEntry) -> None:
 
     assert refused.exit_code == 2
     assert "3 is not in the range x>=200" in refused.output
+
+
+def test_a_page_is_written_for_its_owner_only(
+    slow: SpoolEntry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Beside the name that was given there is a usual one, after the incident's file."""
+    monkeypatch.chdir(tmp_path)
+
+    named, usual = run("show", SLOW_ID, "--html", "page.html"), run("show", SLOW_ID, "--html")
+
+    assert (named.exit_code, named.output) == (0, f"{tmp_path / 'page.html'}\n")
+    assert usual.output == f"{tmp_path / f'{slow.path.stem}.html'}\n"
+    assert (tmp_path / "page.html").read_bytes() == Path(usual.output.strip()).read_bytes()
+    assert (tmp_path / "page.html").stat().st_mode & 0o777 == 0o600
+    assert run("show", SLOW_ID, "--html", "-").output == (tmp_path / "page.html").read_text()
+
+
+def test_a_page_is_opened(
+    slow: SpoolEntry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`--open` alone writes it and hands its address to the browser; without one, that is said."""
+    monkeypatch.chdir(tmp_path)
+    path = tmp_path / f"{slow.path.stem}.html"
+
+    monkeypatch.setenv("BROWSER", "echo opens %s")
+    opened = run("show", SLOW_ID, "--open")
+    monkeypatch.setattr("webbrowser.open", lambda url: False)
+    refused = run("show", SLOW_ID, "--open")
+
+    assert (opened.exit_code, opened.output) == (0, f"{path}\n")
+    assert refused.exit_code == 1
+    assert f"no browser can be started here: open {path}" in refused.output
+
+
+def test_no_page_is_made_of_what_is_no_incident(tmp_path: Path) -> None:
+    """A damaged file, or none at all, is one sentence, and leaves no page."""
+    damaged = tmp_path / "cut.flight"
+    damaged.write_bytes(b"PK\x03\x04 cut off")
+
+    outcome = run("show", str(damaged), "--html", str(tmp_path / "page.html"))
+
+    assert outcome.exit_code == 1
+    assert len(outcome.output.splitlines()) == 1
+    assert "is not a readable incident" in outcome.output
+    assert not (tmp_path / "page.html").exists()

@@ -1,0 +1,1 @@
+"""An incident as one HTML file that needs nothing else: no network, no server, no backend."""
