@@ -23,6 +23,7 @@ from benchmarks import (
     learned_latency,
     memory,
     other_tracers,
+    page,
     pipeline,
     queryable,
     sampled,
@@ -52,6 +53,7 @@ BENCHMARKS: dict[str, Callable[..., Result]] = {
     "sources": sources.run,
     "stacks": stacks.run,
     "learned_latency": learned_latency.run,
+    "page": page.run,
 }
 
 

@@ -23,6 +23,7 @@ try:
     from otel_flight.cli.commands.limits import limits
     from otel_flight.cli.commands.list_incidents import list_incidents
     from otel_flight.cli.commands.recover import recover
+    from otel_flight.cli.commands.serve.command import serve
     from otel_flight.cli.commands.show import show
     from otel_flight.cli.commands.trigger import trigger
 except ModuleNotFoundError as error:
@@ -56,6 +57,7 @@ def command_line() -> CommandLine:
             demo,
             list_incidents,
             show,
+            serve,
             export,
             trigger,
             recover,

@@ -2,39 +2,24 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.page.chromium import NoBrowserError, running_chromium
 from tests.page.opened_page import OpenedPage, PageOpener
-
-_ARGUMENTS = (
-    *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
-    *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
-)
-
-
-def _chromium() -> str | None:
-    named = os.environ.get("OTEL_FLIGHT_CHROMIUM")
-    usual = ("chromium", "chromium-browser", "google-chrome")
-    return named or next(filter(None, map(shutil.which, usual)), None)
 
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
     """Run Chromium."""
-    playwright = pytest.importorskip("playwright.sync_api", reason="needs make test-page")
-    program = _chromium()
-    if program is None:
-        pytest.skip("there is no Chromium: install one, or name it in OTEL_FLIGHT_CHROMIUM")
-    with playwright.sync_playwright() as driver:
-        running = driver.chromium.launch(executable_path=program, args=list(_ARGUMENTS))
-        yield running
-        running.close()
+    try:
+        with running_chromium() as running:
+            yield running
+    except NoBrowserError as error:
+        pytest.skip(str(error))
 
 
 @pytest.fixture

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import webbrowser
-from itertools import chain
 from pathlib import Path
 from typing import Final
 
 import click
 import msgspec
 
-from otel_flight.assembly import ASSEMBLY
 from otel_flight.cli.base import (
     Invocation,
     directory_options,
@@ -18,22 +16,15 @@ from otel_flight.cli.base import (
     pass_invocation,
     print_json,
 )
-from otel_flight.delivery.incident_trace.large_traces import large_traces
-from otel_flight.delivery.incident_trace.span_index import SpanIndex
-from otel_flight.delivery.otlp.derived_ids import derived_trace_id
-from otel_flight.guard import Guard
-from otel_flight.incidents.flight_file import read_incident
-from otel_flight.incidents.incident import Incident
-from otel_flight.incidents.making.completion import examined
+from otel_flight.cli.incident_reports import incident_of, links_to, report_of
 from otel_flight.incidents.spool.directory import SpoolEntry
 from otel_flight.incidents.window import WindowEvent
 from otel_flight.own_files import whole_file
 from otel_flight.records.ids import span_text, trace_text
 from otel_flight.report.html.page import html_page
 from otel_flight.report.markdown.markdown import USUAL_TOKENS, markdown
-from otel_flight.report.model.backend_links import BackendLinks, Whereabouts, backend_links
-from otel_flight.report.model.incident_report import IncidentReport, build_report
-from otel_flight.report.model.incident_words import LargeTraceSize
+from otel_flight.report.model.backend_links import BackendLinks
+from otel_flight.report.model.incident_report import IncidentReport
 from otel_flight.report.model.timeline import UNLIMITED
 from otel_flight.report.terminal.page import Page
 from otel_flight.report.terminal.terminal import print_report
@@ -127,22 +118,17 @@ def show(
     given = {"jaeger_url": jaeger_url, "grafana_url": grafana_url}
     invocation.overrides.update({name: url for name, url in given.items() if url})
     entry = invocation.find_incident(incident)
-    is_spooled = entry.path.parent in invocation.spool_places.directories
-    copy = invocation.spool().json_path(entry)
-    found = _window_of(read_incident(entry.path), process)
-    found = examined(found, ASSEMBLY.rulebook, Guard())
-    report = build_report(
+    found = incident_of(entry, process)
+    is_whole = is_all or as_json
+    report = report_of(
+        invocation,
+        entry,
         found,
-        ASSEMBLY.rulebook,
-        state=entry.state if is_spooled else None,
-        log_state=invocation.log_state(entry) if is_spooled else None,
-        json_copy=copy if copy.exists() else None,
-        large_traces=_large_traces(found),
-        max_rows=UNLIMITED if is_all or as_json else rows,
-        max_neighbours=UNLIMITED if is_all or as_json else requests,
-        max_events=UNLIMITED if is_all or as_json else events,
+        rows=UNLIMITED if is_whole else rows,
+        requests=UNLIMITED if is_whole else requests,
+        events=UNLIMITED if is_whole else events,
     )
-    links = _links(invocation, report)
+    links = links_to(invocation, report)
     if page is not None or is_opened:
         _write_page(html_page(report, found, links), page or f"{entry.path.stem}.html", is_opened)
     elif as_json:
@@ -164,40 +150,6 @@ def _write_page(page: bytes, file: str, is_opened: bool) -> None:
     click.echo(path)
     if is_opened and not webbrowser.open(path.as_uri()):
         raise click.ClickException(f"no browser can be started here: open {path}")
-
-
-def _window_of(incident: Incident, process: int | None) -> Incident:
-    """Return the part of an incident that one of its processes has recorded; None: the first."""
-    known = []
-    for each in chain([incident], incident.others):
-        pid = each.manifest.process.get("pid")
-        if process in {None, pid}:
-            return each
-        known.append(str(pid))
-    raise click.UsageError(f"it has no window of process {process}, but of {', '.join(known)}")
-
-
-def _large_traces(incident: Incident) -> list[LargeTraceSize]:
-    return [
-        LargeTraceSize(trace_text(each.trace_id), each.spans, each.bytes)
-        for each in large_traces(SpanIndex(incident.window, lambda: None))
-    ]
-
-
-def _links(invocation: Invocation, report: IncidentReport) -> BackendLinks:
-    manifest = report.manifest
-    trigger = manifest.trigger
-    place = Whereabouts(
-        service=manifest.service_name,
-        incident_id=manifest.incident_id,
-        incident_trace_id=trace_text(derived_trace_id(manifest.incident_id)),
-        trigger_trace_id=trigger.trace_id if trigger else "",
-        trigger_span_id=trigger.span_id if trigger else "",
-        start_ns=report.first_start_ns,
-        end_ns=manifest.closed_ns,
-    )
-    settings = invocation.settings
-    return backend_links(place, jaeger_url=settings.jaeger_url, grafana_url=settings.grafana_url)
 
 
 def _as_json(entry: SpoolEntry, report: IncidentReport, links: BackendLinks) -> dict[str, object]:

@@ -202,6 +202,7 @@ def _print_next(page: Page, directory: Path, slow: SpoolEntry, failing: SpoolEnt
         "otel-flight list",
         f"otel-flight show {failing.incident_id}  # the request that failed",
         f"otel-flight show {slow.incident_id} --all",
+        "otel-flight serve --open  # both in the browser",
         "otel-flight export --all --endpoint http://localhost:4317",
     ):
         page.verbatim(f"  {command}")

@@ -18,6 +18,11 @@ function recorded(text, properties = {}) {
   return element("bdi", { class: "recorded", ...properties }, visible(text));
 }
 
+// A sentence of ours with names from outside between backquotes.
+function withNames(sentence) {
+  return sentence.split("`").map((each, place) => (place % 2 ? recorded(each, { class: "recorded code" }) : visible(each)));
+}
+
 // Control characters are shown as pictures, so that none is overlooked; so are those that turn text around.
 function visible(text) {
   return String(text)

@@ -14,7 +14,7 @@ class Logs {
     this.more = element("button", { type: "button", onclick: () => { this.most += 1000; this.render(); } }, "Show more");
     byId("logs").append(...(this.all.length ? [
       element("label", { class: "check" }, element("input", { type: "checkbox", onchange: (event) => { this.isOfView = event.currentTarget.checked; this.render(); } }), "only what is in sight above"),
-      element("div", { class: "scroll", tabindex: 0, role: "region", "aria-labelledby": "logs-title" },
+      element("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": "Log records" },
         element("table", { class: "logs" }, element("thead", {}, element("tr", {}, ...["When", "What", "In"].map((each) => element("th", { scope: "col" }, each)))), this.body)),
       this.note, this.more,
     ] : [element("p", { class: "hint" }, "None was recorded in this window.")]));

@@ -38,11 +38,6 @@ function showSummary(head) {
   byId("summary").append(shares);
 }
 
-// A sentence of ours with names from outside between backquotes.
-function withNames(sentence) {
-  return sentence.split("`").map((each, place) => (place % 2 ? recorded(each, { class: "recorded code" }) : visible(each)));
-}
-
 function showMissing(head, data) {
   const { attributes } = data;
   const lines = [...head.missing];

@@ -128,7 +128,7 @@ class Waterfall {
       isSpan && view.found && !view.found[node.number] && "dim"].filter(Boolean).join(" ");
     const words = [kind, isTrigger && "trigger", failed && "failed", open && "still open"].filter(Boolean).join(", ");
     const name = element("span", { class: "name" }, node.children
-      ? element("span", { class: "fold", "aria-hidden": "true", onclick: (event) => { event.stopPropagation(); this.fold(node); } }, this.closed.has(node.id) ? "▸" : "▾")
+      ? element("span", { class: `fold ${this.closed.has(node.id) ? "closed" : "opened"}`, onclick: (event) => { event.stopPropagation(); this.fold(node); } })
       : element("span", { class: "fold" }), words && element("span", { class: "tag" }, words), recorded(oneLine(node.name, 160)));
     name.style.paddingLeft = `${Math.min(node.depth, 24) * 13}px`;
     const bar = element("span", { class: "bar" });
@@ -138,12 +138,11 @@ class Waterfall {
     const label = element("span", { class: "length" }, duration(node.length));
     if (left + wide < 84) label.style.left = `calc(${left + wide}% + 6px)`;
     else if (left > 16) label.style.right = `calc(${100 - left}% + 6px)`;
-    else { label.style.right = "6px"; label.classList.add("within"); }
+    else { label.style.right = `calc(${Math.max(0, 100 - left - wide)}% + 4px)`; label.classList.add("within"); }
     const made = element("div", {
       class: classes, role: "treeitem", id: `row-${place}`, "aria-level": node.depth + 1,
       "aria-selected": view.isSelected(node.kind, node.number) ? "true" : "false",
       "aria-expanded": node.children ? String(!this.closed.has(node.id)) : null,
-      "aria-label": `${words ? `${words}: ` : ""}${oneLine(node.name, 160)}, ${duration(node.length)}, ${duration(node.start - this.from)} from the start`,
       onclick: () => view.select(node.kind, node.number),
     }, name, element("span", { class: "track" }, bar, label));
     made.style.top = `${place * LINE}px`;

@@ -1,0 +1,1 @@
+"""`otel-flight serve`: the spool as a page of this machine."""
