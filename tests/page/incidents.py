@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 
 from opentelemetry.trace import SpanKind
@@ -57,6 +58,31 @@ def lock_page(ring_directory: Path) -> bytes:
         builder.end(wait, 2_450)
         builder.end(root, 2_500)
         return page_of(builder.incident(builder.slow(root, 2_500), closed_ms=4_500))
+
+
+def blocked_page(ring_directory: Path) -> bytes:
+    """Return the page of a request that a blocked event loop held up, beside another long one."""
+    own = threading.get_ident()
+    with IncidentBuilder(ring_directory) as builder:
+        for start in range(0, 1_000, 200):
+            builder.request("GET /items", start, start + 50)
+        builder.event("event_loop", "event loop blocked", 100, 200, thread_id=own)
+        root = builder.open("GET /report", 1_000, kind=SpanKind.SERVER)
+        builder.request("POST /slow", 1_100, 2_900)
+        stack = [place("main", "/app/main.py", 3), place("crunch", "/app/shop.py", 30)]
+        where = {names.FUNCTION: "crunch", names.FILE: "/app/shop.py", names.LINE: 30}
+        builder.event(
+            "event_loop",
+            "event loop blocked",
+            1_200,
+            2_700,
+            thread_id=own,
+            span=root,
+            attributes=where,
+            places=stack,
+        )
+        builder.end(root, 3_000)
+        return page_of(builder.incident(builder.slow(root, 3_000), closed_ms=5_000))
 
 
 def hostile_page(ring_directory: Path) -> bytes:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.page.incidents import hostile_page, lock_page
+from tests.page.incidents import blocked_page, hostile_page, lock_page
 from tests.page.opened_page import PageOpener
 
 
@@ -40,6 +40,18 @@ def test_a_finding_shows_its_evidence(open_page: PageOpener, own_environment: Pa
     assert page.texts(".row.evidence") == []
 
 
+def test_the_events_of_a_finding_are_marked(open_page: PageOpener, own_environment: Path) -> None:
+    """A pause that the event loop took is marked, one before the request is not."""
+    page = open_page(blocked_page(own_environment))
+    assert page.texts(".rule")[0].startswith("event loop")
+
+    page.driver.locator(".finding").first.click()
+
+    assert page.driver.evaluate(
+        "[...page.view.evidence.events].map((each) => page.recording.event(each).length)"
+    ) == [1_500_000_000]
+
+
 def test_search_finds_names_values_and_ids(open_page: PageOpener, own_environment: Path) -> None:
     """What is found is counted, and Enter goes from one to the next."""
     page = open_page(lock_page(own_environment))
@@ -58,6 +70,20 @@ def test_search_finds_names_values_and_ids(open_page: PageOpener, own_environmen
     search.fill(trace)
     search.press("Enter")
     assert page.driver.evaluate("page.search.hits.length") == 2
+
+
+def test_long_requests_stand_beside_the_trigger(
+    open_page: PageOpener, own_environment: Path
+) -> None:
+    """The trigger's has the first row; what ran beside it for long has the next ones."""
+    page = open_page(blocked_page(own_environment))
+
+    rows = page.driver.evaluate(
+        "page.requests.rows.slice(0, 3).map((row) => row.map("
+        "(each) => page.recording.name(page.requests.tops[each])))"
+    )
+
+    assert rows == [["GET /report"], ["POST /slow"], ["GET /items"] * 5]
 
 
 def test_filters_narrow(open_page: PageOpener, own_environment: Path) -> None:

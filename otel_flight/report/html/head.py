@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from otel_flight.incidents.manifest import Cause, Finding, Manifest
+from otel_flight.names import event_names
 from otel_flight.names import evidence as keys
 from otel_flight.report.model.backend_links import BackendLinks
 from otel_flight.report.model.incident_report import IncidentReport
@@ -23,7 +24,19 @@ from otel_flight.words import count, moment, one_line, short_duration, size
 
 _OF_SPANS: Final = (keys.SPAN_ID, keys.CANCELLED_SPAN_ID, keys.ROOT_SPAN_ID)
 _OF_TRACES: Final = (keys.TRACE_ID, keys.HOLDER_TRACE_ID)
+_EVENTS: Final[Mapping[str, str]] = {
+    keys.LOCK: event_names.WAITING,
+    keys.POOL: event_names.WAITING,
+    keys.STALLS: event_names.LOOP_BLOCKED,
+    keys.HOLDS: event_names.GIL_HELD,
+    keys.COLLECTIONS: event_names.GC_PAUSE,
+    keys.THROTTLED_NS: event_names.CPU_THROTTLED,
+    keys.DESCHEDULED_NS: event_names.DESCHEDULED,
+    keys.ENDED: event_names.UNHANDLED_EXCEPTION,
+}
+"""A finding whose evidence has such a key has events of this name to show."""
 _LONGEST: Final = 1000
+"""A text is cut at this many characters: a cause's, say."""
 
 
 def head(report: IncidentReport, links: BackendLinks, markdown: str) -> dict[str, Any]:
@@ -87,6 +100,7 @@ def _finding(finding: Finding) -> dict[str, Any]:
         "share": finding.explained_share,
         "spans": _ids(evidence, _OF_SPANS),
         "traces": _ids(evidence, _OF_TRACES),
+        "events": sorted({name for key, name in _EVENTS.items() if key in evidence}),
         "evidence": {
             name: short_duration(value)
             if name.endswith("_ns") and isinstance(value, int)

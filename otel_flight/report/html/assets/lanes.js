@@ -12,7 +12,7 @@ class Lanes {
       "aria-label": `Lanes of ${this.sources.map((each) => each.name).join(", ") || "no events"} and ${many(requests.tops.length, "request")}.`
         + " Plus and minus zoom, left and right pan, n and p go from request to request, Enter opens the one in the middle.",
     }, (pen, width, height) => this.draw(pen, width, height));
-    byId("lanes").append(this.canvas.node, element("p", { class: "hint" },
+    byId("lanes").append(this.canvas.node, element("p", { class: "hint usage" },
       "Drag to pan, Ctrl and the wheel or + and − to zoom, double click to zoom to a request; drag over the bar above to look at a part."));
     this.canvas.node.style.height = `${Math.min(520, Math.max(150, this.top + requests.rows.length * ROW + 8))}px`;
     for (const what of ["time", "selection", "found", "evidence"]) view.on(what, () => this.canvas.refresh());

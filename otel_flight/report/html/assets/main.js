@@ -70,16 +70,22 @@ class Findings {
       for (const id of finding.spans) if (recording.rows.has(id)) evidence.spans.add(recording.rows.get(id));
       for (const id of finding.traces) evidence.traces.add(id);
       recording.data.explanations.forEach((each, number) => { if (each.name === finding.rule) evidence.explanations.add(`explanation ${number}`); });
-      const words = finding.rule.split(" ");
       for (let number = 0; number < recording.eventCount; number++) {
-        const { name } = recording.event(number);
-        if (name === finding.rule || (words.includes("lock") && name === "waiting") || (words.includes("memory") && name === "memory pressure") || (words.includes("throttling") && name === "cpu throttled")) evidence.events.add(number);
+        if (this.isEvidence(recording.event(number), finding)) evidence.events.add(number);
       }
     }
     view.evidence = evidence;
     view.tell("evidence");
     this.goTo(evidence);
     if (finding !== null) say(`Shown: ${many(evidence.spans.size, "span")}, ${many(evidence.traces.size, "request")}, ${many(evidence.events.size + evidence.explanations.size, "event")}`);
+  }
+
+  // Stack samples are evidence in the trigger's trace, what stopped the process while its request ran.
+  isEvidence(event, finding) {
+    if (!finding.events.includes(event.name) && event.name !== finding.rule) return false;
+    if (event.name === "waiting") return event.trace === this.head.trigger[0];
+    const row = this.recording.rows.get(this.head.trigger[1]);
+    return row === undefined || (event.start < this.recording.end(row) && event.start + event.length >= this.recording.start[row]);
   }
 
   goTo(evidence) {

@@ -1,6 +1,6 @@
 // Which requests there are, which rows they stand in, and which spans are below which.
 
-const ROUTES = 7;
+const ROUTES = 7, MOST_LONG = 20, MOST_ROWS = 4000;
 
 class Requests {
   constructor(recording, triggerRow) {
@@ -52,25 +52,39 @@ class Requests {
 
   colour(top) { return this.colourOf.get(this.recording.nameOf[top]) || "bar"; }
 
-  // Each request gets the first row that is free; the trigger's has the first one to itself.
+  // Each request gets the first row that is free. The trigger's has the first one to itself; those that ran beside it
+  // for long have the next ones, as they are the first to be suspected.
   place() {
-    const { recording } = this;
     this.rowOf = new Int32Array(this.tops.length);
     this.rows = [[]];
     const free = [Infinity];
-    this.tops.forEach((top, request) => {
-      if (top === this.trigger) { this.rows[0].push(request); return; }
-      const start = recording.start[top];
-      let row = 1;
-      while (row < free.length && free[row] > start && row < 4000) row++;
+    if (this.trigger >= 0) this.rows[0].push(this.numberOf[this.trigger]);
+    const others = this.tops.map((top, request) => request).filter((request) => this.tops[request] !== this.trigger);
+    const long = others.filter((request) => this.isLongBeside(request)).slice(0, MOST_LONG);
+    this.fill(long, free, 1);
+    const isPlaced = new Set(long);
+    this.fill(others.filter((request) => !isPlaced.has(request)), free, free.length);
+    if (this.trigger < 0 && this.rows.length > 1) {
+      this.rows.shift();
+      this.rowOf = this.rowOf.map((row) => row - 1);
+    }
+  }
+
+  isLongBeside(request) {
+    if (this.trigger < 0) return false;
+    const { start } = this.recording, from = start[this.trigger], to = this.ends[this.numberOf[this.trigger]];
+    return Math.min(to, this.ends[request]) - Math.max(from, start[this.tops[request]]) > (to - from) * 0.3;
+  }
+
+  fill(requests, free, firstRow) {
+    for (const request of requests) {
+      const start = this.recording.start[this.tops[request]];
+      let row = firstRow;
+      while (row < free.length && free[row] > start && row < MOST_ROWS) row++;
       if (row === free.length) { free.push(0); this.rows.push([]); }
       free[row] = this.ends[request];
       this.rowOf[request] = row;
       this.rows[row].push(request);
-    });
-    if (this.trigger < 0 && this.rows.length > 1) {
-      this.rows.shift();
-      this.rowOf = this.rowOf.map((row) => row - 1);
     }
   }
 
