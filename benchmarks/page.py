@@ -26,6 +26,7 @@ _SPANS, _SMOKE_SPANS = 45_000, 500
 _SPANS_A_REQUEST = 11
 _ROUTES = ("GET /items", "GET /items/{sku}", "POST /orders", "GET /users/{id}", "PUT /cart")
 _CALLS = ("SELECT items", "cache get", "render", "GET inventory")
+_QUERY = "SELECT id, name, price, stock FROM items WHERE id = ? ORDER BY name LIMIT 20"
 _ZOOM = """async () => {
   const view = page.view, frames = [];
   view.reset();
@@ -104,13 +105,15 @@ def _request(builder: IncidentBuilder, start_ms: float, dice: random.Random) -> 
         "url.path": f"/items/{dice.randrange(10**6)}",
         "client.address": f"10.0.{dice.randrange(255)}.{dice.randrange(255)}",
         "user.id": uuid.UUID(int=dice.getrandbits(128)).hex,
+        "user_agent.original": "Mozilla/5.0 (X11; Linux x86_64) Gecko/20100101 Firefox/140.0",
     }
     root = builder.open(dice.choice(_ROUTES), start_ms, kind=SpanKind.SERVER, attributes=attributes)
     now = start_ms
     for _ in range(_SPANS_A_REQUEST - 1):
         called = {
             "db.system.name": "postgresql",
-            "db.query.text": "SELECT * FROM items WHERE id = ?",
+            "db.query.text": _QUERY,
+            "db.operation.id": uuid.UUID(int=dice.getrandbits(128)).hex,
             "server.address": "db-1",
             "server.port": 5432,
             "db.rows": dice.randrange(10**4),

@@ -43,13 +43,19 @@ _SCRIPTS: Final = (
 )
 
 
-def html_page(report: IncidentReport, incident: Incident, links: BackendLinks) -> bytes:
+def html_page(
+    report: IncidentReport,
+    incident: Incident,
+    links: BackendLinks,
+    most_bytes: int = MOST_BYTES,
+) -> bytes:
     """Return the page of an incident; the same bytes for the same incident.
 
     Args:
         report: of the incident.
         incident: the incident; its spans are decoded once more.
         links: that lead to it in a backend.
+        most_bytes: how large it may be, as far as shorter values achieve that.
     """
     parts = {
         "title": escape(f"Incident {report.manifest.incident_id}"),
@@ -62,7 +68,7 @@ def html_page(report: IncidentReport, incident: Incident, links: BackendLinks) -
         )
         data = base64.b64encode(_deflated(msgspec.json.encode(columns))).decode()
         page = document("page.html", _SCRIPTS, {**parts, "window": data})
-        if len(page) <= MOST_BYTES:
+        if len(page) <= most_bytes:
             break
     return page
 
