@@ -42,15 +42,26 @@ class OpenSpans:
         spans: all open spans; the span processor writes it.
         roots: the local roots among them.
         silent: ids of open local roots whose trace must not make an incident.
+        late: ids of spans that were recorded although nobody said that they had ended.
         evicted: how many spans were removed because too many were open; most likely they never end.
     """
 
-    __slots__ = ("_checkpointed", "_limit", "_previous", "evicted", "roots", "silent", "spans")
+    __slots__ = (
+        "_checkpointed",
+        "_limit",
+        "_previous",
+        "evicted",
+        "late",
+        "roots",
+        "silent",
+        "spans",
+    )
 
     def __init__(self, limit: int) -> None:
         self.spans: dict[int, Any] = {}
         self.roots: dict[int, OpenRoot] = {}
         self.silent: dict[int, None] = {}
+        self.late: dict[int, None] = {}
         self.evicted = 0
         self._limit = limit
         self._previous: set[int] = set()
@@ -88,6 +99,12 @@ class OpenSpans:
             return list(itertools.islice(reversed(self.roots.values()), most))
         except RuntimeError:
             return []
+
+    def told_late(self, span_id: int) -> None:
+        """Know again a span that is recorded now, if somebody says after all that it ended."""
+        if len(self.late) >= self._limit:
+            self.late.clear()
+        self.late[span_id] = None
 
     def bound(self) -> None:
         """Evict the oldest spans over the limit, and roots that are not open any more. Ticker only.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from otel_flight.recording.encoding.fast_encoder import plain_writer, span_encod
 from otel_flight.recording.encoding.scope_table import ScopeTable
 from otel_flight.recording.encoding.stack_table import StackTable
 from otel_flight.recording.light.choice import light_tracer_type
+from otel_flight.recording.lost_ends import LostEnds
 from otel_flight.recording.open_spans import OpenSpans
 from otel_flight.recording.runtime_events import RuntimeEvents
 from otel_flight.redaction.redactor import Redactor
@@ -54,6 +55,8 @@ class RecordingSession:
         )
         self.encoder = span_encoder(self.scopes, settings.record_bytes, self.redactor)
         self.open_spans = OpenSpans(settings.open_spans)
+        self._lost_ends = LostEnds(self.open_spans)
+        self.end_again: Callable[[Any, int], None] | None = None  # of a span processor
         self.current_task_reference = current_task_reference
         self.light_tracer = light_tracer_type(settings.light_spans, is_compiled=settings.compiled)
         self.writers: SpanWriters | None = None
@@ -95,6 +98,8 @@ class RecordingSession:
 
     def checkpoint_open_spans(self) -> None:
         """Record spans open for more than a tick, so that a killed process still shows them."""
+        if self.end_again is not None:
+            self._lost_ends.look(self.end_again)
         self.open_spans.bound()
         for span, thread_id in self.open_spans.take_long_open():
             self.lanes[layout.LANE_SPANS].append(*self.encoder.encode_checkpoint(span, thread_id))

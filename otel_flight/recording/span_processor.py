@@ -91,9 +91,9 @@ class RecordingSpanProcessor(SpanProcessor):
             notable_end: called with spans that ended with a status or have events.
             now_ns: the monotonic clock, by which local roots are open.
         """
-        self._pid = session.pid
+        self._pid, session.end_again = session.pid, self.end_again
         self._open = session.open_spans.spans
-        self._roots = session.open_spans.roots
+        self._roots, self._late = session.open_spans.roots, session.open_spans.late
         session.open_spans.silent = self._silent
         self._current_task = session.current_task_reference
         # In pairs: what one session's encoder made would say something else in another's lane, and
@@ -105,8 +105,7 @@ class RecordingSpanProcessor(SpanProcessor):
         self._root_end, self._notable_end, self._now_ns = root_end, notable_end, now_ns
         writers: tuple[Any, Any] = session.writers or (None, None)
         self._write, self._write_start = writers
-        self._write_light = session.write_light
-        self.tracer_type = session.light_tracer
+        self._write_light, self.tracer_type = session.write_light, session.light_tracer
         self.is_recording = self.is_connected = True
 
     def on_start(self, span: Span, parent_context: Any = None) -> None:
@@ -135,8 +134,9 @@ class RecordingSpanProcessor(SpanProcessor):
             context = span._context
             span_id = context[1]  # type: ignore[index]
             opened = self._open.pop(span_id, None)
-            if opened is None or opened._context is not context:
-                self._close_twin(span_id, opened, context)
+            is_known = opened is not None and opened._context is context
+            if not is_known and self._close_twin(span_id, opened, context):
+                return
             parent = span._parent
             status = span._status
             write = self._write
@@ -170,8 +170,8 @@ class RecordingSpanProcessor(SpanProcessor):
             context: Any = span._context
             span_id = context[1]
             opened = self._open.pop(span_id, None)
-            if opened is not span:
-                self._close_twin(span_id, opened, context)
+            if opened is not span and self._close_twin(span_id, opened, context):
+                return
             parent = span._parent
             if not self._write_light(
                 context,
@@ -226,14 +226,16 @@ class RecordingSpanProcessor(SpanProcessor):
             except Exception as error:  # noqa: BLE001
                 self._guard.note("on_end", error)
 
-    def _close_twin(self, span_id: int, other: Any, context: Any) -> None:
+    def _close_twin(self, span_id: int, other: Any, context: Any) -> bool:
         """Close the span of a context that is not open by its id: another one, or none, is.
 
-        Ids repeat where a program seeds `random`, from which the SDK takes them.
+        Ids repeat where a program seeds `random`, from which the SDK takes them. It may also have
+        been recorded before, by `LostEnds`; returns whether that is so.
         """
         if other is not None:
             self._open.setdefault(span_id, other)
         self._open.pop(_key_of_twin(context), None)
+        return bool(self._late) and self._late.pop(span_id, 0) is None
 
     def start_again(self, span: Span, thread_id: int, task: Any, started_ns: int) -> None:
         """Record a span that started on another thread, in a task, before there was a session."""
