@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from otel_flight.clock import monotonic_ns
+from otel_flight.clock import monotonic_ns, wall_ns
 from otel_flight.deadline import NOW, Deadline
 from otel_flight.interpreter.concurrency.tasks import current_task_reference
 from otel_flight.recording.encoding.compiled import IS_AVAILABLE, SpanWriters, span_writers
@@ -117,6 +117,11 @@ class RecordingSession:
         """Note in the ring's header that this process lives."""
         if self.ring is not None:
             self.ring.heartbeat()
+
+    def note_end(self) -> None:
+        """Note in the ring's header that this process ends, and does not die."""
+        if self.ring is not None:
+            self.ring.note_termination(wall_ns())
 
     def reach_seconds(self) -> float:
         """Return how far back the span lane reaches now."""

@@ -8,7 +8,7 @@
              4, 5    wall and monotonic clock at creation, ns
              6, 7    wall and monotonic clock at the last heartbeat, ns
              8       state: 1 live, 2 closed cleanly
-             9       wall clock when SIGTERM came last, ns; 0: never; 1: it would not be noticed
+             9       wall clock when SIGTERM came last, or it began to end, ns; 0: never; 1: unknown
             10..17   lane 0 (spans)           first segment, segment count, current sequence,
             18..25   lane 1 (runtime events)  exported-up-to record, evicted records, evicted bytes,
                                               records dropped before they reached the lane,

@@ -96,7 +96,7 @@ class Ring:
             words[layout.lane_word(number, layout.L_DROPPED)] = lane.counts().dropped_records
 
     def note_termination(self, last_ns: int) -> None:
-        """Note when SIGTERM came last, or `UNNOTICED`."""
+        """Note when SIGTERM came last or the end began, or `UNNOTICED`."""
         self._words[layout.W_TERMINATED] = last_ns
 
     def set_exported(self, lane: int, record: int) -> None:

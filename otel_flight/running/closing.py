@@ -90,6 +90,7 @@ class Closing:
 
     def finish(self, deadline: Deadline) -> None:
         """End the ticks, close what is open, and give the worker what is left of the time."""
+        self._session.note_end()
         self._incidents.hurry(deadline)
         self._is_ticking = not self._ticker.stop(deadline.part(_TICK_SHARE))
         if not self._is_ticking:

@@ -51,6 +51,8 @@ if what == "incident":
         pass
     while not otel_flight.get_recorder().statistics().firings:
         time.sleep(0.01)
+if how == "exits":
+    sys.exit(3)
 print("ready", flush=True)
 threading.Event().wait()
 """
@@ -88,3 +90,13 @@ def test_one_that_is_killed_has_died(tmp_path: Path) -> None:
         assert process.wait() == -signal.SIGKILL
 
     assert titles(tmp_path) == [["process died"]]
+
+
+def test_one_that_had_no_time_to_finish_has_not_died(tmp_path: Path) -> None:
+    """It leaves its ring, as one does that is killed, but it has ended."""
+    environment = {"OTEL_FLIGHT_SHUTDOWN_TIMEOUT": "1ms"}
+    program = ["-c", PROGRAM, "exits", "incident", "compiled"]
+    with ServiceProcess(program, environment=environment) as process:
+        assert process.wait() == 3, process.output()
+
+    assert titles(tmp_path) == [["error span GET /broken"]]

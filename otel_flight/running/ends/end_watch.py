@@ -34,6 +34,7 @@ class EndWatch:
         if ring is not self._noted_in and TERMINATION.note_in(ring):
             self._noted_in = ring
         last_ns = TERMINATION.look()
-        ring.note_termination(last_ns)
+        if last_ns:
+            ring.note_termination(last_ns)
         if last_ns > UNNOTICED and self._clock.wall_ns() - last_ns < _MOMENTS_NS:
             self._incidents.close_now()
