@@ -115,6 +115,8 @@ def _place(number: int, barrier: object, sizes: object) -> None:
     close(placed)
 
 
+# Who runs tests in parallel has a thread in each process.
+@pytest.mark.filterwarnings("ignore:.*multi-threaded, use of fork:DeprecationWarning")
 def test_workers_that_start_at_once_share_the_room(shared_memory: Path) -> None:
     """Each sees what the others took, though all of them look at the same moment."""
     context = multiprocessing.get_context("fork")
