@@ -17,6 +17,7 @@ from opentelemetry.trace import SpanKind
 
 from benchmarks.figures import Budget, Figure, Result
 from otel_flight.incidents.incident import Incident
+from otel_flight.words import size
 from tests.page.chromium import NoBrowserError, running_chromium
 from tests.page.incidents import page_of
 from tests.support.incident_builder import IncidentBuilder
@@ -54,7 +55,8 @@ def run(*, smoke: bool) -> Result:
             _figure("size", len(page) / 1e6, "MB", Budget(limit=5)),
             _figure("time to write", seconds, "s"),
         ]
-        notes = [f"{incident.manifest.spans} spans"]
+        manifest = incident.manifest
+        notes = [f"{manifest.spans} spans in {size(manifest.window_bytes)}"]
         try:
             figures += _in_browser(file.as_uri())
         except NoBrowserError as error:

@@ -13,7 +13,7 @@ from otel_flight.incidents.manifest import Explanation, Manifest
 from otel_flight.incidents.window import Window, WindowEvent, WindowSpan
 from otel_flight.intervals import Timed
 from otel_flight.records.ids import span_text, trace_text
-from otel_flight.records.records import FLAG_PARENT_IS_REMOTE, FLAG_SAMPLED
+from otel_flight.records.records import EXTRA_TRACE_STATE, FLAG_PARENT_IS_REMOTE, FLAG_SAMPLED
 from otel_flight.redaction.known_secrets import REDACTED
 from otel_flight.report.html.columns import AttributeColumns, Distinct
 from otel_flight.report.model.event_words import event_words
@@ -136,11 +136,13 @@ def _rare(
 ) -> dict[str, Any]:
     """Return what only few spans have."""
     record = span.record
+    extras = dict(record.extras or {})
     found: dict[str, Any] = {
         "status": record.status_description,
         "parent": "" if is_parent_here else span_text(record.parent_span_id),
         "remote": bool(record.flags & FLAG_PARENT_IS_REMOTE),
-        "extras": record.extras,
+        "state": extras.pop(EXTRA_TRACE_STATE, ""),
+        "lost": extras,
         "events": [
             [each.name, each.time_ns - zero_ns, _inline(each.attributes, attributes)]
             for each in record.events

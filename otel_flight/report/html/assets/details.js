@@ -42,6 +42,7 @@ class Details {
     const parent = recording.parent[row];
     const facts = [["took", `${duration(recording.length[row])}, from ${offset(recording.start[row])}`], ["at", `${clock(recording.start[row], this.head)} UTC`]];
     if (flags.length) facts.push(["state", flags.join("; ")]);
+    if (more.state) facts.push(["trace state", recorded(more.state)]);
     if (more.status) facts.push(["status", recorded(more.status)]);
     facts.push(["kind", KINDS[recording.data.spans.kind[row]] ?? String(recording.data.spans.kind[row])], ["scope", recorded(recording.text(recording.data.spans.scope[row]))]);
     facts.push(["trace", element("code", {}, recording.traceId(row))], ["span", element("code", {}, recording.spanId(row))]);
@@ -60,7 +61,7 @@ class Details {
       attributesOf("Attributes", recording.attributes(row)),
       ...(more.events || []).slice(0, FEW).map(([name, at, attributes]) => attributesOf(`Event ${name}, ${offset(at)}`, Object.entries(attributes))),
       ...(more.links || []).slice(0, FEW).map(([trace, span, attributes]) => this.linkOf(trace, span, attributes)),
-      more.extras ? attributesOf("Not all of it is here", Object.entries(more.extras)) : null,
+      more.lost ? attributesOf("Not all of it is here", Object.entries(more.lost)) : null,
       inside.length ? this.eventsIn(inside) : null,
     ];
   }

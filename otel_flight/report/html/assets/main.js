@@ -41,6 +41,8 @@ function showSummary(head) {
 function showMissing(head, data) {
   const { attributes } = data;
   const lines = [...head.missing];
+  const limited = Object.values(data.spans.more).filter((each) => each.lost).length;
+  if (limited) lines.push(`${many(limited, "span")} lost a part to a limit of the SDK or of a record, or had values of other types: see under details`);
   if (data.redacted) lines.push(`${many(data.redacted, "distinct value")} had a secret in it, which was replaced by [redacted] before it was recorded`);
   if (data.shortened) lines.push(`${many(data.shortened, "value")} longer than ${many(data.longest, "character")} are cut in this page, and whole in the incident's file`);
   lines.push("other processes' spans are in their backends, not here; what was not traced is seen only where stack samples or runtime events tell of it");
