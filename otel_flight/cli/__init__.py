@@ -22,6 +22,7 @@ try:
     from otel_flight.cli.commands.inspect_ring import inspect_ring
     from otel_flight.cli.commands.limits import limits
     from otel_flight.cli.commands.list_incidents import list_incidents
+    from otel_flight.cli.commands.mcp.command import mcp
     from otel_flight.cli.commands.recover import recover
     from otel_flight.cli.commands.serve.command import serve
     from otel_flight.cli.commands.show import show
@@ -65,6 +66,7 @@ def command_line() -> CommandLine:
             inspect_ring,
             limits,
             config,
+            mcp,
         ],
         callback=help_without_command,
         invoke_without_command=True,

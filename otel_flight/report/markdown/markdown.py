@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -127,6 +128,25 @@ def markdown(
     if missing:
         parts.append("Left out, as there was no room: " + "; ".join(missing) + ".")
     return "\n\n".join([title, _PREAMBLE, *parts]) + "\n"
+
+
+def fenced(lines: Sequence[str], tokens: int) -> str:
+    """Return lines of what was recorded in a fence that none of them can close.
+
+    Args:
+        lines: the most important first.
+        tokens: how long that may be; lines for which there is no room are counted.
+    """
+    left = tokens * _CHARACTERS_PER_TOKEN
+    shown: list[str] = []
+    for line in lines:
+        left -= len(line) + 1
+        if left < 0:
+            shown.append(f"... {len(lines) - len(shown)} more lines")
+            break
+        shown.append(line)
+    fence = _fence_for(shown)
+    return "\n".join([_PREAMBLE, "", f"{fence}text", *shown, fence])
 
 
 def _fitting(section: _Section, characters: int) -> int:
