@@ -7,7 +7,7 @@ import subprocess
 import sys
 from base64 import b64encode
 from collections import Counter, defaultdict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -64,10 +64,11 @@ def sampled(tmp_path: Path, own_environment: Path) -> Path:
     return tmp_path
 
 
-def read_perfetto(path: Path) -> Any:
-    """Return the trace of a file, as Perfetto's own message."""
+@pytest.fixture
+def read() -> Callable[[Path], Any]:
+    """Return what reads a file as Perfetto's own message; skip where its package is missing."""
     messages = pytest.importorskip("perfetto.protos.perfetto.trace.perfetto_trace_pb2")
-    return messages.Trace.FromString(path.read_bytes())
+    return lambda path: messages.Trace.FromString(path.read_bytes())
 
 
 def test_collapsed_stacks_have_the_time_of_each_line(sampled: Path) -> None:
@@ -114,14 +115,14 @@ def test_an_incident_without_samples_is_an_empty_file(
     assert run("export", SLOW_ID, "--speedscope", "-").json()["profiles"] == []
 
 
-def test_a_perfetto_trace_is_well_formed(rich: Path) -> None:
+def test_a_perfetto_trace_is_well_formed(rich: Path, read: Callable[[Path], Any]) -> None:
     """Every event is on a track that is told before, and the slices of a track are nested."""
     file = rich / "incident.pftrace"
 
     outcome = run("export", "last", "--perfetto", str(file))
 
     assert outcome.exit_code == 0, outcome.output
-    trace = read_perfetto(file)
+    trace = read(file)
     tracks: dict[int, Any] = {}
     open_slices: Counter[int] = Counter()
     reached_ns: dict[int, int] = defaultdict(int)
@@ -153,7 +154,7 @@ def slices(trace: Any) -> Mapping[str, Any]:
 
 
 def test_flows_lead_to_children_on_other_tracks_and_from_links(
-    tmp_path: Path, own_environment: Path
+    tmp_path: Path, own_environment: Path, read: Callable[[Path], Any]
 ) -> None:
     """Children of one time have tracks of their own, and arrows say whose they are."""
     with IncidentBuilder(own_environment) as builder:
@@ -168,7 +169,7 @@ def test_flows_lead_to_children_on_other_tracks_and_from_links(
 
     assert run("export", "last", "--perfetto", str(file)).exit_code == 0
 
-    found = slices(read_perfetto(file))
+    found = slices(read(file))
     job, work, first, second = (found[n] for n in ("POST /job", "work", "first", "second"))
     assert work.track_uuid == first.track_uuid != second.track_uuid
     assert list(job.flow_ids) == list(work.terminating_flow_ids)
@@ -181,13 +182,13 @@ def test_flows_lead_to_children_on_other_tracks_and_from_links(
     assert noted["trace_id"].string_value == trace_text(root.get_span_context().trace_id)
 
 
-def test_samples_have_their_stacks_in_perfetto(sampled: Path) -> None:
+def test_samples_have_their_stacks_in_perfetto(sampled: Path, read: Callable[[Path], Any]) -> None:
     """A sample has the time it stands for, so that flame graphs of a selection are right."""
     file = sampled / "incident.pftrace"
 
     assert run("export", "last", "--perfetto", str(file)).exit_code == 0
 
-    events = [packet.track_event for packet in read_perfetto(file).packet]
+    events = [packet.track_event for packet in read(file).packet]
     samples = [event for event in events if list(event.categories) == ["stacks"]]
     assert [event.callstack_weight for event in samples] == [1e8, 1e8, 1e8, 4e7]
     waiting = samples[2].callstack.frames
@@ -199,7 +200,9 @@ def test_samples_have_their_stacks_in_perfetto(sampled: Path) -> None:
     assert (waiting[1].source_file, waiting[1].line_number) == ("/app/shop.py", 30)
 
 
-def test_numbers_are_counters_in_perfetto(tmp_path: Path, own_environment: Path) -> None:
+def test_numbers_are_counters_in_perfetto(
+    tmp_path: Path, own_environment: Path, read: Callable[[Path], Any]
+) -> None:
     """What a source measures is drawn as a curve, with its unit where that is bytes."""
     with IncidentBuilder(own_environment) as builder:
         for moment, size in ((0, 100.0), (1000, 300.0)):
@@ -210,7 +213,7 @@ def test_numbers_are_counters_in_perfetto(tmp_path: Path, own_environment: Path)
 
     assert run("export", "last", "--perfetto", str(file)).exit_code == 0
 
-    trace = read_perfetto(file)
+    trace = read(file)
     counter = next(
         p.track_descriptor for p in trace.packet if p.track_descriptor.HasField("counter")
     )
@@ -226,7 +229,9 @@ def test_numbers_are_counters_in_perfetto(tmp_path: Path, own_environment: Path)
     assert values == [(at(0), 100.0), (at(1000), 300.0)]
 
 
-def test_each_process_of_an_incident_has_its_tracks(tmp_path: Path, own_environment: Path) -> None:
+def test_each_process_of_an_incident_has_its_tracks(
+    tmp_path: Path, own_environment: Path, read: Callable[[Path], Any]
+) -> None:
     """The windows of all workers are in one file."""
     incident = rich_incident(own_environment)
     manifest = incident.manifest
@@ -239,7 +244,7 @@ def test_each_process_of_an_incident_has_its_tracks(tmp_path: Path, own_environm
 
     assert run("export", "last", "--perfetto", str(file)).exit_code == 0
 
-    described = [packet.track_descriptor for packet in read_perfetto(file).packet]
+    described = [packet.track_descriptor for packet in read(file).packet]
     processes = [each.process.pid for each in described if each.HasField("process")]
     assert processes == [4242, 99]
 
@@ -264,6 +269,7 @@ def test_one_file_at_most_is_written_to_stdout(rich: Path) -> None:
 
 def test_files_are_written_beside_otlp_json(sampled: Path) -> None:
     """Several forms may be asked for at once."""
+    pytest.importorskip("opentelemetry.exporter.otlp.json.file")
     stacks, spans = sampled / "stacks.json", sampled / "spans.json"
 
     outcome = run("export", "last", "--speedscope", str(stacks), "--otlp-json", str(spans))
