@@ -38,6 +38,7 @@ from otel_flight.delivery.receiver.signals import LOGS, SPANS
 @click.option("--perfetto", metavar="FILE", help="Write one incident as a trace for Perfetto.")
 @click.option("--speedscope", metavar="FILE", help="Write its stack samples for speedscope.")
 @click.option("--collapsed", metavar="FILE", help="Write its stack samples as collapsed stacks.")
+@click.option("--otlp-profiles", metavar="FILE", help="Write its stack samples as OTLP profiles.")
 @click.option("--again", is_flag=True, help="Also what this endpoint has already.")
 @directory_options
 @pass_invocation
@@ -54,6 +55,7 @@ def export(
     perfetto: str | None,
     speedscope: str | None,
     collapsed: str | None,
+    otlp_profiles: str | None,
     again: bool,
 ) -> int:
     """Send incidents to a backend, or write them to files.
@@ -66,7 +68,12 @@ def export(
     """
     if bool(incidents) == is_all:
         raise click.UsageError("give the ids of incidents, or --all")
-    forms = {"perfetto": perfetto, "speedscope": speedscope, "collapsed": collapsed}
+    forms = {
+        "perfetto": perfetto,
+        "speedscope": speedscope,
+        "collapsed": collapsed,
+        "otlp_profiles": otlp_profiles,
+    }
     written = {form: name for form, name in forms.items() if name is not None}
     if [*written.values(), json_file, json_logs_file].count("-") > 1:
         raise click.UsageError("only one of these can be written to stdout")
@@ -84,7 +91,8 @@ def export(
     is_stdout_taken = "-" in {*named.values(), *written.values()}
     if written:
         if len(entries) != 1:
-            raise click.UsageError(f"a file of --{next(iter(written))} holds one incident: name it")
+            option = next(iter(written)).replace("_", "-")
+            raise click.UsageError(f"a file of --{option} holds one incident: name it")
         for form, name in written.items():
             write_file(entries[0], form, name, is_stdout_taken=is_stdout_taken)
     if named:

@@ -19,9 +19,10 @@ from otel_flight.incidents.making.completion import examined
 from otel_flight.incidents.spool.directory import SpoolEntry
 from otel_flight.words import size
 
-_PERFETTO: Final = "otel_flight.cli.commands.export.perfetto_file"
 _Form = Callable[[Sequence[Incident]], bytes]
 _STACK_FORMS: Final[dict[str, _Form]] = {"speedscope": speedscope, "collapsed": collapsed}
+
+_MODULES: Final = {"perfetto": "perfetto_file", "otlp_profiles": "otlp_profiles"}
 
 
 def write_file(entry: SpoolEntry, form: str, name: str, *, is_stdout_taken: bool) -> None:
@@ -51,10 +52,13 @@ def write_file(entry: SpoolEntry, form: str, name: str, *, is_stdout_taken: bool
 
 
 def _form(name: str) -> _Form:
-    if name != "perfetto":
+    if name in _STACK_FORMS:
         return _STACK_FORMS[name]
-    # Not imported at the top: it takes 0.1 s, and an extra that few have.
+    # Not imported at the top: Perfetto's package takes 0.1 s, and is an extra that few have.
     try:
-        return cast("_Form", import_module(_PERFETTO).perfetto)
+        module = import_module(f"otel_flight.cli.commands.export.{_MODULES[name]}")
     except ImportError as error:
-        raise MissingExtra("perfetto", "files for Perfetto") from error
+        if name == "perfetto":
+            raise MissingExtra(name, "files for Perfetto") from error
+        raise click.UsageError("the installed opentelemetry-proto is too old for that") from error
+    return cast("_Form", getattr(module, name))

@@ -334,3 +334,61 @@ def in_base64(value: Any) -> Any:
         key: b64encode(bytes.fromhex(item)).decode() if key in HEX_IDS else in_base64(item)
         for key, item in value.items()
     }
+
+
+def test_profiles_lead_to_their_spans(sampled: Path) -> None:
+    """They are OTLP's message: tables with an empty first row, innermost frames first, links."""
+    messages = pytest.importorskip("opentelemetry.proto.profiles.v1development.profiles_pb2")
+    if not hasattr(messages.ProfilesDictionary, "STACK_TABLE_FIELD_NUMBER"):
+        pytest.skip("profiles of an earlier development")
+    file = sampled / "profiles.pb"
+
+    outcome = run("export", "last", "--otlp-profiles", str(file))
+
+    assert outcome.exit_code == 0, outcome.output
+    data = messages.ProfilesData.FromString(file.read_bytes())
+    tables = data.dictionary
+    assert tables.string_table[0] == ""
+    for table in ("mapping", "location", "function", "link", "attribute", "stack"):
+        first = getattr(tables, f"{table}_table")[0]
+        assert not first.ListFields()
+    (of_resource,) = data.resource_profiles
+    (profile,) = of_resource.scope_profiles[0].profiles
+    assert {each.key: each.value.string_value for each in of_resource.resource.attributes}[
+        "service.name"
+    ] == "shop"
+    assert tables.string_table[profile.sample_type.unit_strindex] == "nanoseconds"
+    running, waiting, other = profile.samples
+    assert list(running.values) == [100_000_000] * 2
+    assert list(running.timestamps_unix_nano) == [at(300), at(400)]
+    assert running.link_index == waiting.link_index
+    link = tables.link_table[running.link_index]
+    assert (len(link.trace_id), len(link.span_id)) == (16, 8)
+    assert other.link_index == 0
+
+    def functions(sample: Any) -> list[str]:
+        places = tables.stack_table[sample.stack_index].location_indices
+        lines = [tables.location_table[place].lines[0] for place in places]
+        named = [tables.function_table[line.function_index] for line in lines]
+        return [tables.string_table[function.name_strindex] for function in named]
+
+    assert functions(waiting) == ["waiting: lock shop.cache", "render", "main"]
+    noted = [tables.attribute_table[number] for number in waiting.attribute_indices]
+    assert {tables.string_table[each.key_strindex] for each in noted} == {
+        "thread.id",
+        "flight_recorder.wait.kind",
+    }
+
+
+def test_profiles_of_an_old_package_are_refused(
+    sampled: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is installed then knows no profiles, or others."""
+    monkeypatch.setitem(sys.modules, "opentelemetry.proto.profiles.v1development", None)
+    name = "otel_flight.cli.commands.export.otlp_profiles"
+    monkeypatch.delitem(sys.modules, name, raising=False)
+
+    outcome = run("export", "last", "--otlp-profiles", str(sampled / "x"))
+
+    assert outcome.exit_code == 2
+    assert "opentelemetry-proto is too old" in outcome.output
