@@ -6,8 +6,9 @@ asked. Nothing is imported here: what is not loaded kills nobody.
 
 from __future__ import annotations
 
+import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from types import FrameType
 from typing import Any, Final, NamedTuple
 
@@ -30,10 +31,16 @@ class Supervisor(NamedTuple):
     silent."""
     tasks: dict[str, float] = {}  # noqa: RUF012  (read only)
     """The limits of single tasks, by the name of their spans."""
+    limit_now: Callable[[float], float] | None = None
+    """Returns the limit of what the main thread is at, which is so many seconds old; 0: it has none
+    of its own. None: nothing has."""
 
-    def limit_of(self, name: str) -> float:
-        """Return the limit of a local root in seconds; 0: it has none."""
-        return self.tasks.get(name, self.limit_seconds) if self.is_for_requests else 0.0
+    def limit_of(self, name: str, age_seconds: float = 0.0) -> float:
+        """Return the limit of a local root of some age, in seconds; 0: it has none."""
+        if not self.is_for_requests:
+            return 0.0
+        own = self.limit_now(age_seconds) if self.limit_now is not None else 0.0
+        return own or self.tasks.get(name, self.limit_seconds)
 
 
 def find_supervisor() -> Supervisor | None:
@@ -41,12 +48,12 @@ def find_supervisor() -> Supervisor | None:
 
     Never raises for what a program looks like that is not as expected.
     """
-    for find in (_gunicorn, _uwsgi, _celery, _uvicorn):
+    for find in (_gunicorn, _uwsgi, _celery, _lambda, _uvicorn):
         try:
             found = find()
         except Exception:  # noqa: BLE001, S112  (a version that is made otherwise)
             continue
-        if found is not None and (found.limit_seconds > 0 or found.tasks):
+        if found is not None and (found.limit_seconds > 0 or found.tasks or found.limit_now):
             return found
     return None
 
@@ -54,7 +61,10 @@ def find_supervisor() -> Supervisor | None:
 def _gunicorn() -> Supervisor | None:
     if "gunicorn.arbiter" not in sys.modules:
         return None
-    worker = _local("gunicorn/arbiter.py", "spawn_worker", "worker")
+    # The frames of a green worker are in a greenlet that the main thread may not be at.
+    worker = getattr(signal.getsignal(signal.SIGABRT), "__self__", None)
+    if not type(worker).__module__.startswith("gunicorn."):
+        worker = _local("gunicorn/arbiter.py", "spawn_worker", "worker")
     if worker is None:
         return None
     is_sync = any(each.__name__ == "SyncWorker" for each in type(worker).__mro__)
@@ -87,7 +97,30 @@ def _celery() -> Supervisor | None:
     limits = ((f"run/{name}", task.time_limit) for name, task in dict(app.tasks).items())
     own = {name: float(limit) for name, limit in limits if limit}
     own = dict(sorted(own.items())[:_MOST_TASKS])
-    return Supervisor("Celery", float(app.conf.task_time_limit or 0), tasks=own)
+    return Supervisor(
+        "Celery", float(app.conf.task_time_limit or 0), tasks=own, limit_now=_limit_of_call
+    )
+
+
+def _limit_of_call(_age_seconds: float) -> float:
+    """Return the time limit that a call of a task was given."""
+    request = _local("celery/app/trace.py", "trace_task", "task_request")
+    limits = getattr(request, "timelimit", None)
+    return float((limits[0] if limits else 0) or 0)
+
+
+def _lambda() -> Supervisor | None:
+    if "awslambdaric.bootstrap" not in sys.modules:
+        return None
+    return Supervisor("AWS Lambda", 0.0, limit_now=_limit_of_invocation)
+
+
+def _limit_of_invocation(age_seconds: float) -> float:
+    """Return after how long this invocation is ended, counted from the beginning of its root."""
+    context = _local("awslambdaric/bootstrap.py", "handle_event_request", "lambda_context")
+    if context is None:
+        return 0.0
+    return age_seconds + float(context.get_remaining_time_in_millis()) / 1000
 
 
 def _local(file: str, function: str, name: str) -> Any:

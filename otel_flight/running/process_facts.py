@@ -78,7 +78,8 @@ class ProcessFacts:
 def _who_may_kill() -> dict[str, Any]:
     """Return what tells, when the process has died, whether it was killed, and by whom."""
     found: dict[str, Any] = {}
-    if supervisor := find_supervisor():
+    supervisor = find_supervisor()
+    if supervisor is not None and (supervisor.limit_seconds or supervisor.tasks):
         found[SUPERVISOR] = supervisor.name
         found[SUPERVISOR_LIMIT] = supervisor.limit_seconds
         found[SUPERVISOR_TASKS] = supervisor.tasks

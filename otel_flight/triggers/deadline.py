@@ -39,13 +39,14 @@ class DeadlineSettings(SettingsGroup):
 
     deadline_trigger: bool = setting_field("DEADLINE_TRIGGER", True, kinds.flag())
     """Whether a local root makes an incident that has been open for 80 % of the time after which it
-    is killed: by gunicorn (synchronous workers), Celery's hard time limit, uWSGI's harakiri."""
+    is killed: by gunicorn (synchronous workers), Celery's hard time limit, uWSGI's harakiri, the
+    timeout of a function on AWS Lambda."""
 
     deadline_seconds: float | None = setting_field(
         "DEADLINE", None, kinds.or_unset(kinds.duration(0.1, 24 * 3600))
     )
-    """After how long a local root is killed by something else, such as a function service. Unset:
-    only what its server itself says counts."""
+    """After how long a local root is killed by something else, such as a job runner. Unset: only
+    what its server itself says counts."""
 
 
 class DeadlineTrigger:
@@ -72,32 +73,30 @@ class DeadlineTrigger:
         self._find = find
         self._supervisor: Supervisor | None = None
         self._is_known = False
-        self._told: set[int] = set()
+        self._limits_ns: dict[int, int] = {}
 
     def watch(self) -> None:
         """Fire, once each, for local roots that are near their limit."""
         roots = dict(self._open_spans.roots)
-        self._told.intersection_update(roots)
+        for span_id in self._limits_ns.keys() - roots.keys():
+            del self._limits_ns[span_id]
         now_ns = self._clock.monotonic_ns()
         for span_id, root in roots.items():
             age_ns = now_ns - root[3]
             if age_ns < _LOOKED_AFTER_NS:
                 break  # the others are younger
-            if span_id not in self._told and span_id not in self._open_spans.silent:
+            if span_id not in self._open_spans.silent:
                 self._look(span_id, root, age_ns)
 
     def _look(self, span_id: int, root: OpenRoot, age_ns: int) -> None:
-        if not self._is_known:
-            self._is_known = True
-            self._supervisor = self._find()
-        supervisor = self._supervisor
         name = name_of(root[0])
-        seconds = supervisor.limit_of(name) if supervisor is not None else 0.0
-        limit_ns = int((self._seconds or seconds) * 1e9)
+        limit_ns = self._limits_ns.get(span_id)
+        if limit_ns is None:
+            limit_ns = self._limits_ns[span_id] = self._limit_ns(name, age_ns)
         if not limit_ns or age_ns < limit_ns * SHARE:
             return
-        self._told.add(span_id)
-        by = supervisor.name if supervisor is not None and not self._seconds else ""
+        self._limits_ns[span_id] = 0  # it is told
+        by = self._supervisor.name if self._supervisor is not None and not self._seconds else ""
         trace_id, own_id = ids_of(root[0])
         self._inbox.offer(
             Firing(
@@ -116,6 +115,15 @@ class DeadlineTrigger:
                 severity=Severity.SLOW,
             )
         )
+
+    def _limit_ns(self, name: str, age_ns: int) -> int:
+        """Return the limit of a local root; 0: it has none."""
+        if not self._is_known:
+            self._is_known = True
+            self._supervisor = self._find()
+        supervisor = self._supervisor
+        known = supervisor.limit_of(name, age_ns / 1e9) if supervisor is not None else 0.0
+        return int((self._seconds or known) * 1e9)
 
 
 def _build(settings: DeadlineSettings, context: TriggerContext) -> Hooks | None:

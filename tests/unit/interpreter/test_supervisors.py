@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 from types import ModuleType, SimpleNamespace
 from typing import Any
@@ -74,8 +75,58 @@ def test_celery_by_its_configuration_and_its_tasks(monkeypatch: pytest.MonkeyPat
     process._parent_pid = 1
     found = find_supervisor()
 
-    assert found == Supervisor("Celery", 10.0, tasks={"run/app.slow": 60.0})
+    assert found is not None
+    assert (found.name, found.limit_seconds) == ("Celery", 10.0)
+    assert found.tasks == {"run/app.slow": 60.0}
     assert (found.limit_of("run/app.slow"), found.limit_of("run/app.other")) == (60, 10)
+
+    def trace(limits: Any) -> float:
+        task_request = SimpleNamespace(timelimit=limits)
+        supervisor = find_supervisor()
+        assert supervisor is not None
+        limit = supervisor.limit_of("run/app.slow")
+        del task_request
+        return limit
+
+    trace_task = as_code_of(trace, "/venv/celery/app/trace.py", "trace_task")
+    assert [trace_task(limits) for limits in ((5, None), (None, 3), None)] == [5, 60, 60]
+
+
+def test_gunicorn_by_the_signal_of_a_green_worker(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whose frames are in a greenlet that is not at work."""
+    loaded(monkeypatch, "gunicorn.arbiter")
+
+    class GeventWorker:
+        cfg = SimpleNamespace(timeout=9)
+
+        def handle_abort(self, number: int, frame: Any) -> None:
+            """End."""
+
+    GeventWorker.__module__ = "gunicorn.workers.ggevent"
+    before = signal.signal(signal.SIGABRT, GeventWorker().handle_abort)
+    try:
+        found = find_supervisor()
+    finally:
+        signal.signal(signal.SIGABRT, before)
+
+    assert found == Supervisor("gunicorn", 9.0, is_for_requests=False)
+
+
+def test_lambda_by_what_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The limit is counted from the beginning of the root, which is a little older."""
+    loaded(monkeypatch, "awslambdaric.bootstrap")
+
+    def handle(milliseconds: int) -> float:
+        lambda_context = SimpleNamespace(get_remaining_time_in_millis=lambda: milliseconds)
+        found = find_supervisor()
+        assert found is not None
+        limit = found.limit_of("handler", 0.5)
+        del lambda_context
+        return limit
+
+    code = as_code_of(handle, "/var/runtime/awslambdaric/bootstrap.py", "handle_event_request")
+
+    assert code(2500) == 3.0
 
 
 def test_what_is_made_otherwise_is_nobody(monkeypatch: pytest.MonkeyPatch) -> None:

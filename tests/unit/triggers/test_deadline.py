@@ -85,6 +85,23 @@ def test_tasks_have_limits_of_their_own() -> None:
     assert firing.subject == "run/app.slow"
 
 
+def test_the_limit_of_a_single_call_comes_first() -> None:
+    """It is asked for once, when the call has been open for a while, and may depend on its age."""
+    asked: list[float] = []
+
+    def limit_now(age_seconds: float) -> float:
+        asked.append(age_seconds)
+        return age_seconds + 2
+
+    watch = Watch(Supervisor("AWS Lambda", 0, limit_now=limit_now))
+    watch.start()
+
+    (firing,) = watch.after(30)
+
+    assert len(asked) == 1
+    assert firing.attributes["flight_recorder.limit_ns"] == int((asked[0] + 2) * SECOND)
+
+
 def test_nothing_fires_where_no_request_is_killed() -> None:
     """A worker with threads may not be silent, but its requests may take as long as they like."""
     for supervisor in (None, Supervisor("gunicorn", 10, is_for_requests=False)):
