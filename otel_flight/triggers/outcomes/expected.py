@@ -14,6 +14,7 @@ from opentelemetry.trace import SpanKind, StatusCode
 
 from otel_flight.names import span_attributes as names
 from otel_flight.triggers.outcomes.answers import Answer, answer_of
+from otel_flight.triggers.outcomes.celery_tasks import is_thrown_by_task
 from otel_flight.triggers.outcomes.recorded_exception import RecordedException, last_exception
 
 _GIVEN_UP: Final = frozenset(
@@ -57,6 +58,8 @@ def is_expected(span: ReadableSpan, exception: RecordedException) -> bool:
     if exception.name in _GIVEN_UP:
         return True
     kind = span.kind
+    if kind is SpanKind.CONSUMER:
+        return is_thrown_by_task(span.attributes or {}, exception.kind)
     if kind is not SpanKind.CLIENT and kind is not SpanKind.SERVER:
         return False
     attributes = span.attributes
