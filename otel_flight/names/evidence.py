@@ -124,6 +124,8 @@ REQUESTS: Final = "requests"
 
 FIRST_EXCEPTION: Final = "first_exception"
 """It is the exception at the beginning of a chain, as `Type: message`."""
+MEMBERS: Final = "members"
+"""It is the members of an exception group, the first eight, each as `Type: message`."""
 FAILED_ABOVE: Final = "failed_above"
 """It is the names of the spans above the origin that failed as well, from the inside out."""
 CANCELLED: Final = "cancelled"

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from otel_flight.incidents.evidence.evidence import Evidence
+from otel_flight.incidents.evidence.group_members import Member, members_of
 from otel_flight.incidents.evidence.logged import error_logged_in, frames_of, logged_words
 from otel_flight.incidents.evidence.places import location
 from otel_flight.incidents.evidence.raised import (
@@ -25,6 +26,7 @@ from otel_flight.records.ids import span_text
 from otel_flight.words import one_line, quoted
 
 _MOST_NAMED: Final = 3
+_MOST_MEMBERS: Final = 8
 _NOTHING: Final = Raised("", "", "")
 
 
@@ -133,12 +135,22 @@ def _summary(origin: WindowSpan, detail: str, above: Sequence[WindowSpan]) -> st
         text += f", which began with {first.words}"
     if first.place:
         text += f" (at {first.place})"
+    text += _members_words(members_of(raised(origin) or _NOTHING))
     if above:
         names = [quoted(span.name) for span in above]
         more = len(names) - _MOST_NAMED
         text += f"; so did {', '.join(names[:_MOST_NAMED])} above it"
         text += f" and {more} more" if more > 0 else ""
     return text
+
+
+def _members_words(members: Sequence[Member]) -> str:
+    told = [
+        f"{member.words} (at {member.place})" if member.place else member.words
+        for member in members[:_MOST_NAMED]
+    ]
+    more = len(members) - len(told)
+    return (f", of {', '.join(told)}" if told else "") + (f" and {more} more" if more > 0 else "")
 
 
 def _evidence(origin: WindowSpan, above: Sequence[WindowSpan]) -> dict[str, Any]:
@@ -152,7 +164,9 @@ def _evidence(origin: WindowSpan, above: Sequence[WindowSpan]) -> dict[str, Any]
         found[exception_attributes.TYPE] = exception.type
         found[exception_attributes.MESSAGE] = one_line(exception.message, LONGEST_MESSAGE)
         found |= {keys.FIRST_EXCEPTION: first.words} if first.words else {}
-        found |= location(first.place)
+        members = members_of(exception)
+        found |= {keys.MEMBERS: [m.words for m in members[:_MOST_MEMBERS]]} if members else {}
+        found |= location(first.place or next((m.place for m in members), ""))
     if above:
         found[keys.FAILED_ABOVE] = [span.name for span in above]
     return found

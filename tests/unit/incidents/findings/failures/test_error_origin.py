@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import builtins
 import logging
+import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -115,6 +117,30 @@ def test_an_exception_raised_while_another_was_handled_is_followed(
 
     assert finding is not None
     assert finding.evidence["first_exception"] == "ConnectionResetError: reset by the database"
+
+
+@pytest.mark.skipif(sys.version_info < (3, 11), reason="groups are new in Python 3.11")
+def test_the_members_of_a_group_are_told(builder: IncidentBuilder) -> None:
+    """Also those of a group within it, and what one was raised from; one may have no place."""
+    group = vars(builtins)["ExceptionGroup"]
+    wrapped = raised(ValueError("no price"), raised(KeyError("sku")))
+    inner = group("inner", [raised(OSError("no disk")), TypeError("two\nlines")])
+    span = builder.span("GET /item", 0, 20, error=raised(group("tasks", [wrapped, inner])))
+
+    finding = find(builder, builder.failed(span, 20))
+
+    assert finding is not None
+    assert finding.summary.startswith(
+        "`GET /item` failed with ExceptionGroup: tasks (2 sub-exceptions), "
+        "of ValueError: no price (at test_error_origin.py:"
+    )
+    assert finding.summary.endswith("TypeError: two")
+    assert finding.evidence["members"] == [
+        "ValueError: no price",
+        "OSError: no disk",
+        "TypeError: two",
+    ]
+    assert finding.evidence["code.location"].endswith(" in raised")
 
 
 def test_a_message_that_looks_like_a_traceback_is_no_place(builder: IncidentBuilder) -> None:
