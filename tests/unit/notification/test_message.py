@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pytest
+
 from otel_flight.assembly import Settings
 from otel_flight.incidents.manifest import Cause, Finding, Manifest
 from otel_flight.notification.message import body_for, message_of
@@ -89,3 +91,26 @@ def test_alertmanager_takes_alerts() -> None:
     assert alert["annotations"]["description"] == "`GET /report` waited for a lock"
     assert alert["startsAt"] == message.fired_at
     assert alert["generatorURL"] == message.link
+
+
+def test_alerts_are_as_alertmanager_describes_them() -> None:
+    """Its API of version 2: texts only, a time, an address; of any incident."""
+    jsonschema = pytest.importorskip("jsonschema")
+    texts = {"type": "object", "additionalProperties": {"type": "string"}}
+    moment = {"type": "string", "pattern": r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z$"}
+    alert = {
+        "type": "object",
+        "required": ["labels"],
+        "properties": {
+            "labels": {**texts, "minProperties": 1},
+            "annotations": texts,
+            "startsAt": moment,
+            "endsAt": moment,
+            "generatorURL": {"type": "string", "pattern": "^https?://"},
+        },
+    }
+
+    for manifest in (MANIFEST, Manifest(incident_id="1-2-3")):
+        for settings in (Settings(), Settings(jaeger_url="http://jaeger")):
+            body = body_for("http://am/api/v2/alerts", message_of(manifest, None, settings))
+            jsonschema.validate(json.loads(body), {"type": "array", "items": alert})
