@@ -11,7 +11,7 @@ from typing import Any, Final
 from opentelemetry.trace import SpanKind
 
 from otel_flight.interpreter.concurrency.tasks import running_task
-from otel_flight.interpreter.frames import current_stack
+from otel_flight.interpreter.frames import awaiting_stack, current_stack, values_of_packages
 from otel_flight.names import span_attributes as names
 from otel_flight.recording.open_spans import OpenRoot, task_of
 
@@ -77,7 +77,8 @@ def is_serving_stream(root: OpenRoot) -> bool:
         return _are_of_stream(frame.code for frame in current_stack(thread_id))
     if task is None or task.done():
         return False
-    return _are_of_stream(_awaited_code(task.get_coro()))
+    coroutine = task.get_coro()
+    return _are_of_stream(_awaited_code(coroutine)) or _is_sending_events(coroutine)
 
 
 def is_ended_by_stream() -> bool:
@@ -97,6 +98,18 @@ def _awaited_code(coroutine: Any) -> Iterator[CodeType]:
             return
         yield coroutine.cr_code
         coroutine = coroutine.cr_await
+
+
+def _is_sending_events(coroutine: Any) -> bool:
+    """Return whether a handler of aiohttp that waits has an answer that is an event stream."""
+    if "aiohttp.web_response" not in sys.modules:
+        return False
+    frames, _ = awaiting_stack(coroutine)
+    return any(
+        getattr(value, "content_type", "") == _EVENT_STREAM
+        for value in values_of_packages(frames, ("aiohttp",))
+        if any(each.__name__ == "StreamResponse" for each in type(value).__mro__)
+    )
 
 
 def _is_web_stream(attributes: Mapping[str, Any]) -> bool:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 import threading
-from types import FunctionType
+from types import FunctionType, ModuleType
 from typing import Any
 from weakref import ref
 
@@ -207,6 +208,40 @@ def test_a_stream_of_grpc_is_told_by_the_code_of_its_task(is_of_grpc: bool) -> N
         return fired
 
     assert len(asyncio.run(serve())) == (0 if is_of_grpc else 1)
+
+
+class StreamResponse:
+    """An answer, as aiohttp's."""
+
+    __module__ = "aiohttp.web_response"
+
+    def __init__(self, content_type: str) -> None:
+        self.content_type = content_type
+
+
+@pytest.mark.parametrize("content_type", ["text/event-stream", "text/html"])
+def test_an_event_stream_of_aiohttp_is_told_by_its_answer(
+    content_type: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its instrumentation says nothing before the end."""
+    monkeypatch.setitem(sys.modules, "aiohttp.web_response", ModuleType("aiohttp.web_response"))
+    watch = Watch()
+
+    async def handle() -> None:
+        answer = StreamResponse(content_type)
+        await asyncio.Event().wait()
+        del answer
+
+    async def serve() -> list[Firing]:
+        task = asyncio.create_task(handle())
+        await asyncio.sleep(0)
+        watch.open(1, made_span(kind=SpanKind.SERVER), threading.get_ident(), ref(task))
+        fired = watch.after(2)
+        task.cancel()
+        return fired
+
+    is_told = content_type == "text/event-stream" and CAN_READ_FRAMES
+    assert len(asyncio.run(serve())) == (0 if is_told else 1)
 
 
 def test_a_stream_of_grpc_is_told_by_the_stack_of_its_thread() -> None:
