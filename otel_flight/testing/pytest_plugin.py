@@ -22,7 +22,9 @@ from otel_flight.errors import CannotRecord, FlightError
 from otel_flight.incidents.incident import Incident
 from otel_flight.incidents.window import WindowSpan
 from otel_flight.installation import get_recorder
+from otel_flight.report.html.page import html_page
 from otel_flight.report.markdown.markdown import markdown
+from otel_flight.report.model.backend_links import BackendLinks
 from otel_flight.report.model.incident_report import build_report
 from otel_flight.testing.flight_recording import FlightRecording, flight_recording
 
@@ -173,8 +175,9 @@ def _as_current(span: WindowSpan | None) -> trace.Span:
 
 
 def _write(incident: Incident, path: Path) -> None:
-    """Write an incident as Markdown, and its file beside it."""
+    """Write an incident as Markdown, and its page and its file beside it."""
     report = build_report(incident, ASSEMBLY.rulebook)
+    path.with_suffix(".html").write_bytes(html_page(report, incident, BackendLinks()))
     path.write_text(markdown(report), encoding="utf-8", errors="replace")
     if incident.path is not None:
         shutil.copyfile(incident.path, path.with_suffix(".flight"))

@@ -103,6 +103,8 @@ def test_what_went_wrong_leaves_an_incident_beside_the_report(pytester: pytest.P
     assert "test failed" in failed
     assert "PermissionError" in failed
     assert "GET /report" in found["test_is_slow"].read_text("utf-8")
+    page = found["test_fails"].with_suffix(".html").read_text("utf-8")
+    assert page.lower().startswith("<!doctype html>")
     incident = read_incident(found["test_fails"].with_suffix(".flight"))
     assert [cause.trigger for cause in incident.manifest.causes] == ["manual"]
     names = [span.name for span in incident.window.spans()]
