@@ -40,6 +40,7 @@ static struct {
     volatile int64_t last_ns;           /* when it came last, by the wall clock; 0: never */
     volatile int64_t *word;             /* where that is noted, too: in the ring */
     struct sigaction before;            /* the handler that was there */
+    void (*of_python)(int);             /* the one that Python sets for any signal, once known */
     int64_t patience_ns;                /* until somebody must have seen it */
     int64_t rest_ns;                    /* after that, for finishing */
 #if HAS_TIMERS
@@ -180,6 +181,28 @@ put_in_front(int number, const struct sigaction *now)
     state.is_in_front = sigaction(number, &action, NULL) == 0;
 }
 
+/* Whether Python has set this handler, which is the same for all signals. One of another library may
+ * call the one that it has found: if that was this here, they would call each other for ever. */
+static int
+is_of_python(int number, const struct sigaction *action)
+{
+    struct sigaction other;
+    if (action->sa_flags & SA_SIGINFO || action->sa_handler == SIG_DFL
+        || action->sa_handler == SIG_IGN) {
+        return 0;
+    }
+    if (state.of_python != NULL) {
+        return action->sa_handler == state.of_python;
+    }
+    for (int each = 1; each < NSIG; each++) {
+        if (each != number && sigaction(each, NULL, &other) == 0
+            && !(other.sa_flags & SA_SIGINFO) && other.sa_handler == action->sa_handler) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
 static PyObject *
 stand_in_front(PyObject *Py_UNUSED(module), PyObject *arguments)
 {
@@ -194,30 +217,14 @@ stand_in_front(PyObject *Py_UNUSED(module), PyObject *arguments)
     }
     if (!is_ours(&now)) {
         state.before = now;
+        if (now.sa_handler != SIG_DFL) {
+            state.of_python = now.sa_handler; /* set just before this call */
+        }
     }
     begin_here(number);
     state.is_watching = 0;
     put_in_front(number, &now);
     Py_RETURN_NONE;
-}
-
-/* Whether Python has set this handler, which is the same for all signals. One of another library may
- * call the one that it has found: if that was this here, they would call each other for ever. */
-static int
-is_of_python(int number, const struct sigaction *action)
-{
-    struct sigaction other;
-    if (action->sa_flags & SA_SIGINFO || action->sa_handler == SIG_DFL
-        || action->sa_handler == SIG_IGN) {
-        return 0;
-    }
-    for (int each = 1; each < NSIG; each++) {
-        if (each != number && sigaction(each, NULL, &other) == 0
-            && !(other.sa_flags & SA_SIGINFO) && other.sa_handler == action->sa_handler) {
-            return 1;
-        }
-    }
-    return 0;
 }
 
 static PyObject *
@@ -239,6 +246,7 @@ watch(PyObject *Py_UNUSED(module), PyObject *arguments)
         Py_RETURN_FALSE;
     }
     state.before = now;
+    state.of_python = now.sa_handler;
     begin_here(number);
     state.is_watching = 1;
     put_in_front(number, &now);
@@ -296,17 +304,18 @@ last_ns(PyObject *Py_UNUSED(module), PyObject *Py_UNUSED(none))
 }
 
 static PyObject *
-is_default(PyObject *Py_UNUSED(module), PyObject *arguments)
+is_free(PyObject *Py_UNUSED(module), PyObject *arguments)
 {
-    int number;
+    int number, is_handled;
     struct sigaction now;
-    if (!PyArg_ParseTuple(arguments, "i", &number)) {
+    if (!PyArg_ParseTuple(arguments, "ip", &number, &is_handled)) {
         return NULL;
     }
     return PyBool_FromLong(
         PyInterpreterState_Get() == PyInterpreterState_Main()
         && sigaction(number, NULL, &now) == 0
-        && (is_ours(&now) || (!(now.sa_flags & SA_SIGINFO) && now.sa_handler == SIG_DFL)));
+        && (is_ours(&now) || (is_handled && is_of_python(number, &now))
+            || (!(now.sa_flags & SA_SIGINFO) && now.sa_handler == SIG_DFL)));
 }
 
 static PyObject *
@@ -386,9 +395,9 @@ static PyMethodDef methods[] = {
      "note_in(descriptor, offset, start)\n--\n\nNote it in a file, too, if that starts like this."},
     {"last_ns", last_ns, METH_NOARGS,
      "last_ns()\n--\n\nReturn when the signal came last, by the wall clock; 0: never."},
-    {"is_default", is_default, METH_VARARGS,
-     "is_default(number)\n--\n\nReturn whether nobody handles a signal, in C neither, but us; not so "
-     "in a subinterpreter."},
+    {"is_free", is_free, METH_VARARGS,
+     "is_free(number, is_handled)\n--\n\nReturn whether nobody handles a signal in C but us and, where "
+     "Python has a handler, Python; not so in a subinterpreter."},
     {"step_aside", step_aside, METH_NOARGS,
      "step_aside()\n--\n\nLeave the signal to its handler again."},
     {"arm", arm, METH_VARARGS,

@@ -71,7 +71,7 @@ def test_without_the_recorder_it_dies_at_once(state: str) -> None:
         assert terminate(process) < 1
 
 
-@pytest.mark.parametrize("state", ["chained", "compared", "asked", "handler in C"])
+@pytest.mark.parametrize("state", ["chained", "compared", "asked", "handler in C", "faulthandler"])
 def test_a_handler_of_the_programs_own_does_what_it_does_without_us(state: str) -> None:
     """Whatever it makes of the handler that was there before: to it there was none."""
     codes = {}

@@ -199,13 +199,11 @@ class Termination:
     def _is_free(self) -> bool:
         """Whether nobody else handles SIGTERM, as far as that can be known: servers do in C."""
         handler = signal.getsignal(_SIGTERM)
-        if handler is self._handler:
-            return True
-        if handler is not signal.SIG_DFL:
+        if handler is not self._handler and handler is not signal.SIG_DFL:
             return False
         if _last_signal is not None:
-            return bool(_last_signal.is_default(_SIGTERM))
-        return _EMBEDDING.isdisjoint(sys.modules)
+            return bool(_last_signal.is_free(_SIGTERM, handler is self._handler))
+        return handler is self._handler or _EMBEDDING.isdisjoint(sys.modules)
 
     def _uninstall(self) -> None:
         if _last_signal is not None:

@@ -7,6 +7,7 @@ main thread, `thread` where it is on another one. An incident is open when the s
 from __future__ import annotations
 
 import ctypes
+import faulthandler
 import os
 import signal
 import sqlite3
@@ -137,6 +138,15 @@ def be_handled_in_c() -> None:
     sys.exit(7)
 
 
+def be_handled_by_faulthandler() -> None:
+    """Let a dump of all stacks be all that the signal does, and let the ticker see that."""
+    faulthandler.register(signal.SIGTERM, chain=False)
+    if WHO != "plain":
+        record()
+    time.sleep(0.5)
+    be_handled_in_c()
+
+
 def outlive_the_first() -> None:
     """Live on, as what SIGTERM does not kill; show whether it records."""
     ready()
@@ -157,6 +167,7 @@ STATES: dict[str, Callable[[], None]] = {
     "asked": lambda: handle(leave_if_there_was_none),
     "fork": fork,
     "handler in C": be_handled_in_c,
+    "faulthandler": be_handled_by_faulthandler,
     "first process": outlive_the_first,
 }
 if STATE == "handler in C":
