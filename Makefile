@@ -13,7 +13,7 @@ INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 .DEFAULT_GOAL := help
 # Two installations into one environment at the same time break it.
 .NOTPARALLEL:
-.PHONY: help demo test hosts hunt backends test-backends test-page suites torture traffic scenarios damage lives lint format bench docs test-matrix newer-pythons sanitize coverage \
+.PHONY: help demo test hosts hunt backends test-backends test-page suites torture traffic scenarios damage lives lint format bench docs pictures test-matrix newer-pythons sanitize coverage \
   wheel test-wheel hooks clean
 
 help: ## Show this list
@@ -85,6 +85,10 @@ bench: $(VENV)/.dev-installed ## Run the benchmarks
 
 docs: $(VENV)/.docs-installed ## Build the documentation; a warning is an error
 	$(BIN)/sphinx-build -W --keep-going -b html docs docs/_build/html $(ARGS)
+
+pictures: $(VENV)/.dev-installed ## Make the pictures of the documentation from a real incident (needs Chromium)
+	$(INSTALL) --editable '.[dev,page]'
+	$(BIN)/python -m docs.generate_pictures
 
 test-matrix: $(VENV)/.dev-installed ## Run the tests on every Python found, and on the oldest SDK
 	$(BIN)/nox $(if $(SESSIONS),--session $(SESSIONS)) $(if $(ARGS),-- $(ARGS))
