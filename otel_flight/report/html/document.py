@@ -46,7 +46,8 @@ def as_data(value: Any) -> str:
 @cache
 def asset(name: str) -> str:
     """Return the text of a file of the page."""
-    return (resources.files(__package__) / "assets" / name).read_text(encoding="utf-8")
+    folder = resources.files("otel_flight.report.html") / "assets"
+    return (folder / name).read_text(encoding="utf-8")
 
 
 def _policy(styles: str, program: str, connects: str) -> str:
