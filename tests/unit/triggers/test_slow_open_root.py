@@ -14,7 +14,7 @@ from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.trace import SpanKind
 
 from otel_flight.assembly import Settings
-from otel_flight.interpreter.frames import CAN_READ_FRAMES
+from otel_flight.interpreter.frames import CAN_READ_FRAMES, CAN_READ_LOCALS
 from otel_flight.recording.open_spans import OpenSpans
 from otel_flight.testing import FakeClock
 from otel_flight.triggers.base import TriggerContext
@@ -240,7 +240,7 @@ def test_an_event_stream_of_aiohttp_is_told_by_its_answer(
         task.cancel()
         return fired
 
-    is_told = content_type == "text/event-stream" and CAN_READ_FRAMES
+    is_told = content_type == "text/event-stream" and CAN_READ_LOCALS
     assert len(asyncio.run(serve())) == (0 if is_told else 1)
 
 
