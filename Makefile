@@ -74,7 +74,7 @@ scenarios: $(VENV)/.dev-installed ## Run services with one fault each, and look 
 lint: $(VENV)/.dev-installed ## Check style, formatting and types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy --strict otel_flight tests benchmarks
+	$(BIN)/mypy --strict otel_flight _otel_flight_pytest.py tests benchmarks
 
 format: $(VENV)/.dev-installed ## Format the code and apply the safe fixes
 	$(BIN)/ruff check --fix .

@@ -56,7 +56,9 @@ def _otel_flight(*arguments: str, spool: str) -> str:
 def _terminal(output: str) -> None:
     console = Console(record=True, width=_COLUMNS, file=io.StringIO())
     console.print(Text.from_ansi("\n".join(output.splitlines()[:_LINES])))
-    console.save_svg(str(PICTURES / "terminal.svg"), title="otel-flight show last")
+    picture = console.export_svg(title="otel-flight show last")
+    lines = [line.rstrip() for line in picture.splitlines()]
+    (PICTURES / "terminal.svg").write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
 def _browser(page: Path) -> None:
