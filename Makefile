@@ -13,7 +13,7 @@ INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 .DEFAULT_GOAL := help
 # Two installations into one environment at the same time break it.
 .NOTPARALLEL:
-.PHONY: help demo test hosts hunt backends test-backends test-page suites torture traffic scenarios damage lives lint format bench docs pictures test-matrix newer-pythons sanitize coverage \
+.PHONY: help demo test hosts hunt backends test-backends test-page suites torture traffic scenarios damage fuzz lives lint format bench docs pictures test-matrix newer-pythons sanitize coverage \
   wheel test-wheel hooks clean
 
 help: ## Show this list
@@ -49,6 +49,10 @@ test-page: $(VENV)/.dev-installed ## Test the page of an incident in a real brow
 
 suites: $(VENV)/.dev-installed ## Run other projects' tests with the recorder and without, and compare (hours)
 	$(BIN)/python -m tests.suites $(ARGS)
+
+fuzz: $(VENV)/.dev-installed ## Fuzz every reader of files with atheris, a minute each; make fuzz ARGS="--seconds 600 ring"
+	$(INSTALL) atheris
+	$(BIN)/python -m tests.fuzz $(ARGS)
 
 lives: $(VENV)/.dev-installed ## Let 100,000 random spans live as light ones and as the SDK's, and compare (half an hour)
 	$(BIN)/python -m pytest --hypothesis-profile=many --timeout=0 tests/property/test_light_spans.py $(ARGS)

@@ -26,6 +26,10 @@ _START_TIME: Final = 19
 _EXIT_STATUS: Final = 49
 """The status that it ended with is this field of it."""
 _ZOMBIE: Final = "Z"
+_FLAGS: Final = 6
+"""The kernel's flags of a process are this field of it."""
+_EXITING: Final = 0x4
+"""A process has this flag when it ends: it lets go of its ring before it is a zombie."""
 
 
 def dead_rings(directories: Iterable[Path]) -> list[Path]:
@@ -84,7 +88,7 @@ def _is_free(path: str) -> bool:
 def is_replaced(header: RingHeader) -> bool:
     """Return whether the process of a ring lives on as another program: by `exec`, say."""
     stat = _stat_of(header)
-    return bool(stat) and stat[0] != _ZOMBIE
+    return bool(stat) and stat[0] != _ZOMBIE and not int(stat[_FLAGS]) & _EXITING
 
 
 def exit_status(header: RingHeader) -> int | None:

@@ -15,7 +15,7 @@ from otel_flight.ring.dead_rings import dead_rings
 
 BETWEEN_LOOKS_SECONDS: Final = 2.0
 """Dead rings are looked for so often: who died is found out as late."""
-_BETWEEN_TRIES_SECONDS: Final = 60.0
+_BETWEEN_TRIES_SECONDS: Final = 10.0
 """A ring that was not to be recovered, of another service say, or for which there was no room, is
 tried again after so many seconds."""
 

@@ -4,7 +4,8 @@ Such as `SIGTERM`, `16`, `undelivered`, `3.12`: of each kind of word, only those
 prints a table, and fails where something was lost or an end took too long.
 
 `crashes` instead kills a program a hundred times, or as often as the next word says, while it makes
-and delivers incidents, and counts what arrived.
+and delivers incidents, and counts what arrived. `kills` does the same to workers of gunicorn and of
+Celery, 200 times each or as often as the next word says, and looks for an incident of each.
 """
 
 from __future__ import annotations
@@ -21,10 +22,12 @@ from typing import Final
 from tests.support.otlp_messages import Transport
 from tests.torture.crashes import crash
 from tests.torture.exits import STATES, WAYS, Case, run
+from tests.torture.kills import SERVERS, kill_workers
 
 THREADS: Final = ("0", "1", "4", "16")
 PYTHONS: Final = ("3.10", "3.11", "3.12", "3.13", "3.14", "3.15")
 _CRASHES: Final = "100"
+_KILLS: Final = "200"
 ROOT: Final = Path(__file__).parents[2]
 _IMPORTS: Final = "import otel_flight, opentelemetry.sdk"
 
@@ -33,6 +36,8 @@ def main(words: Sequence[str]) -> int:
     """Run the cases that are asked for; return the exit code."""
     if "crashes" in words:
         return crash_by_each(int(next(filter(str.isdigit, words), _CRASHES)))
+    if "kills" in words:
+        return kill_each(int(next(filter(str.isdigit, words), _KILLS)))
     asked = [
         [each for each in known if each in words] or list(known)
         for known in (PYTHONS, WAYS, THREADS, STATES)
@@ -54,6 +59,14 @@ def crash_by_each(cycles: int) -> int:
     """Kill a program so often that delivers by HTTP, then one that does by gRPC."""
     transports: tuple[Transport, ...] = ("http/protobuf", "grpc")
     found = [crash(cycles, transport, say=say) for transport in transports]
+    for each in found:
+        say(f"{each}")
+    return int(any(each.faults for each in found))
+
+
+def kill_each(kills: int) -> int:
+    """Kill so many workers of each server."""
+    found = [kill_workers(server, kills, say=say) for server in SERVERS]
     for each in found:
         say(f"{each}")
     return int(any(each.faults for each in found))
