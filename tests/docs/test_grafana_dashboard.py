@@ -1,4 +1,4 @@
-"""The dashboard asks for metrics that there are, under the names Prometheus gives them."""
+"""Dashboard and alerts ask for metrics that there are, under the names Prometheus gives them."""
 
 from __future__ import annotations
 
@@ -14,13 +14,16 @@ from otel_flight.names.sent_attributes import KIND, KIND_INCIDENT
 from otel_flight.running import self_metrics
 from otel_flight.running.statistics import Statistics
 
+yaml = pytest.importorskip("yaml")
+
 DASHBOARD = Path(__file__).parents[2] / "docs" / "how-to" / "grafana-dashboard.json"
+ALERTS = DASHBOARD.with_name("alert-rules.yaml")
 OF_TEMPO = "tempo_discarded_spans_total"
 """Its own metric; tests/integration/test_backends_large_trace.py asks the real one for it."""
 OF_PROMETHEUS = {"job", "instance"}
 UNITS = {"By": "bytes", "s": "seconds"}
 SOMETHING = Statistics(
-    firings={("manual", "opened"): 1},
+    firings={("manual", "opened"): 1, ("manual", "budget"): 1},
     sources={"gc": {"collections.2": 1, "pause_ns.2": 1}},
     errors=(NotedError("on_end", 1, "", "", ""),),
 )
@@ -74,12 +77,19 @@ def expressions() -> list[str]:
     ]
 
 
+def alerts() -> list[dict[str, Any]]:
+    """Return the rules of the alerts."""
+    (group,) = yaml.safe_load(ALERTS.read_text(encoding="utf-8"))["groups"]
+    found: list[dict[str, Any]] = group["rules"]
+    return found
+
+
 def named_in(expression: str) -> set[str]:
     """Return the metrics that an expression names."""
     return set(re.findall(r"\b(?:flight_recorder|tempo)_\w+(?=[{\[])", expression))
 
 
-@pytest.mark.parametrize("expression", expressions())
+@pytest.mark.parametrize("expression", [*expressions(), *(alert["expr"] for alert in alerts())])
 def test_it_asks_for_metrics_that_there_are(expression: str) -> None:
     """Each expression names one metric of ours, or of Tempo's, with labels that it has."""
     (name,) = named_in(expression)
@@ -141,3 +151,28 @@ def test_panels_do_not_overlap() -> None:
     assert len({panel["id"] for panel in panels}) == len(panels)
     assert len(set(cells)) == len(cells)
     assert max(column for column, _ in cells) < 24
+
+
+def test_alerts_speak_of_labels_that_are_there() -> None:
+    """Each has a name of its own, a severity and a sentence; it names what its expression keeps."""
+    for alert in alerts():
+        kept = re.search(r"by \(([^)]*)\)", alert["expr"])
+        assert kept is not None
+        words = " ".join(alert["annotations"].values())
+        assert set(re.findall(r"{{ \$labels\.(\w+) }}", words)) <= set(kept[1].split(", "))
+        assert alert["labels"]["severity"] in {"info", "warning"}
+    assert len({alert["alert"] for alert in alerts()}) == len(alerts())
+
+
+@pytest.mark.parametrize("alert", alerts(), ids=lambda alert: alert["alert"])
+def test_alerts_ask_for_values_that_there_are(alert: dict[str, Any]) -> None:
+    """For a value that its metric never has, an alert would never fire."""
+    seen = {
+        (label.replace(".", "_"), value)
+        for name, unit, _, read in self_metrics._COUNTERS
+        if shown_by_prometheus(name, unit, is_counter=True) in named_in(alert["expr"])
+        for each in read(SOMETHING)
+        for label, value in (each.attributes or {}).items()
+    }
+
+    assert set(re.findall(r'(\w+)="(\w+)"', alert["expr"])) <= seen
