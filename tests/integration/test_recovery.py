@@ -29,6 +29,7 @@ import otel_flight
 how, service = sys.argv[1:3]
 provider = TracerProvider(resource=Resource({"service.name": service}), shutdown_on_exit=False)
 recorder = otel_flight.install(tracer_provider=provider, slow_open_root=False)
+recorder.start()
 tracer = provider.get_tracer("program", "1.0")
 
 def serve(name, seconds=0.001):
