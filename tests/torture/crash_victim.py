@@ -13,10 +13,11 @@ from pathlib import Path
 from opentelemetry.sdk.trace import TracerProvider
 
 import otel_flight
+from otel_flight.incidents.spool.spool import Spool
 
 _SPANS = 600
 _BETWEEN_SECONDS = 0.05
-_LONGEST_SECONDS = 300.0
+_LONGEST_SECONDS = 3600.0
 _IDLE_LOOKS = 3
 """So often in a row there must be nothing left to do."""
 
@@ -38,12 +39,13 @@ def main(what: str) -> None:
         recorder.trigger("as often as it goes")
         time.sleep(_BETWEEN_SECONDS)
     rings = Path(os.environ["OTEL_FLIGHT_RING_DIRECTORY"])
+    spool = Spool(Path(os.environ["OTEL_FLIGHT_SPOOL_DIRECTORY"]), 1 << 40, 100_000)
     idle = 0
     while what == "deliver" and time.monotonic() < until and idle < _IDLE_LOOKS:
         time.sleep(_BETWEEN_SECONDS * 10)
         others = [each for each in rings.iterdir() if each.suffix in {".ring", ".claimed"}]
         is_busy = len(others) > 1  # it recovers what the killed have left
-        is_busy |= recorder.statistics().delivery.pending_incidents > 0
+        is_busy |= any(not entry.state.delivered for entry in spool.entries())
         idle = 0 if is_busy else idle + 1
     open_for_ever.end()
 

@@ -23,7 +23,7 @@ _ANSWER_SECONDS: Final = 0.02
 """The receiver takes so long for each request, so that many a kill comes in the middle of one."""
 _LONGEST_LIFE_SECONDS: Final = 2.0
 _LONGEST_START_SECONDS: Final = 120.0
-_DELIVERY_SECONDS: Final = 600.0
+_DELIVERY_SECONDS: Final = 3600.0
 
 
 @dataclass
