@@ -125,7 +125,7 @@ test-wheel: wheel ## Install that wheel into an empty environment elsewhere, and
 	$(BIN)/python -m venv --upgrade-deps "$$folder/venv"; \
 	"$$folder/venv/bin/python" -m pip install --quiet --disable-pip-version-check "$$(echo dist/*.whl)[test]"; \
 	tar -xzf dist/*.tar.gz -C "$$folder/source" --strip-components=1; cd "$$folder"; \
-	mv source/tests source/docs source/pyproject.toml .; rm -r source; \
+	mv source/tests source/docs source/examples source/pyproject.toml .; rm -r source; \
 	OTEL_FLIGHT_REQUIRE_WHEEL=1 venv/bin/python -m pytest --numprocesses 2 tests/unit tests/wheel $(ARGS)
 
 hooks: $(VENV)/.dev-installed ## Let git check each commit, as .pre-commit-config.yaml says

@@ -23,6 +23,9 @@ pytestmark = pytest.mark.skipif(
     reason="the package is its source tree here; `make test-wheel` installs it",
 )
 
+_PAGE = (".html", ".css", ".js")
+"""What the page of an incident is made of."""
+
 
 @pytest.fixture
 def installed() -> Distribution:
@@ -47,14 +50,18 @@ def test_it_knows_its_version(installed: Distribution) -> None:
 
 
 def test_it_holds_the_package_and_nothing_else(installed: Distribution) -> None:
-    """Types are marked as complete; no tests, no C source and no build files are installed."""
+    """Types are marked as complete; no tests, no C source and no build files are installed.
+
+    Beside the package is what pytest loads, which imports nothing of it.
+    """
     files = {PurePath(file) for file in installed.files or ()}
     own = {file for file in files if file.parts[0] == "otel_flight"}
 
     assert PurePath("otel_flight/py.typed") in own
-    assert {file.suffix for file in own} <= {".py", ".pyc", ".so", ".typed"}
+    assert {file.suffix for file in own} <= {".py", ".pyc", ".so", ".typed", *_PAGE}
     others = {file.parts[0] for file in files - own if ".." not in file.parts}
-    assert others == {f"otel_flight-{installed.version}.dist-info"}
+    plugin = {"_otel_flight_pytest.py", "__pycache__"}
+    assert others - plugin == {f"otel_flight-{installed.version}.dist-info"}
 
 
 def test_what_it_offers_other_programs_is_there(installed: Distribution) -> None:
