@@ -27,7 +27,7 @@ class LongTexts:
     """
 
     def __init__(self, words: Iterable[bytes]) -> None:
-        expression = expression_for(words).decode("utf-8", "replace")
+        expression = expression_for(words, in_text=True).decode("utf-8", "replace")
         self._find = re.compile(expression, re.ASCII).finditer
 
     def clean(self, text: str, clean: Callable[[str], str]) -> str:

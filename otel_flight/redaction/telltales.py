@@ -20,11 +20,12 @@ except ImportError:
 Suspects = Callable[[bytes], bool]
 """It tells whether there may be a secret in some bytes."""
 
-_OTHERS: Final = (
-    rb"""|://[^\s/?#"'<>:@]*(?::\d*[^\s/?#"'<>\d]|@)|sk-[\w-]{16}|[2-6](?:[ -]?\d){13}"""
-)
-"""A URL with a password has an `@`, or more than a port behind a `:`; a card has 14 digits."""
-
+_OTHERS: Final = rb"""|://[^\s/?#"'<>:@]*(?::\d*[^\s/?#"'<>\d]|@)|sk-[\w-]{16}"""
+"""A URL with a password has an `@`, or more than a port behind a `:`."""
+_CARD: Final = rb"[2-6](?:[ -]?\d){13}"
+"""A card has 14 digits."""
+_IN_TEXT: Final = rb"(?<![\w.+-])"
+"""In a text no letter comes before them, as in a hash; in a record what is before is no letter."""
 
 _LOOKED_BEHIND: Final = (b"://", b"sk-")
 """Of these, the code in C looks at what follows, as the expression does."""
@@ -61,9 +62,14 @@ def portable(words: Iterable[bytes]) -> Suspects:
     return lambda data: search(data.lower()) is not None
 
 
-def expression_for(words: Iterable[bytes]) -> bytes:
-    """Return the expression that finds one of the words, or what else tells, in lower case."""
-    return _any_of(set(words)) + _OTHERS
+def expression_for(words: Iterable[bytes], *, in_text: bool = False) -> bytes:
+    """Return the expression that finds one of the words, or what else tells, in lower case.
+
+    Args:
+        words: as `words_of` returns them.
+        in_text: whether it is for a text, and not for a record.
+    """
+    return _any_of(set(words)) + _OTHERS + b"|" + (_IN_TEXT if in_text else b"") + _CARD
 
 
 def _any_of(words: set[bytes]) -> bytes:
