@@ -19,6 +19,9 @@ from otel_flight.native import allocate_lock, get_ident
 MOST_NOTES: Final = 4096
 """At most this many starts and ends of spans are noted; of more, the oldest are dropped and
 counted."""
+LONGEST_REPLAY_NS: Final = 500_000_000
+"""Notes are replayed for so many nanoseconds at a time: of spans with long texts, thousands take
+half a minute, in which nothing else would begin."""
 
 
 class Replayed(Protocol):
@@ -113,10 +116,11 @@ class FirstSpans:
         self.replay_late()
 
     def replay_late(self) -> None:
-        """Replay the notes of threads that were about to make one when recording began."""
+        """Replay what there was no time for, and what threads noted as recording began."""
         if self._notes and self._replayed is not None:
             self._replay(self._replayed)
-            self._replayed.forget_ended()
+            if not self._notes:
+                self._replayed.forget_ended()
 
     def _note(self, span: Any, thread_id: int, task: ref[Any] | None) -> None:
         if len(self._notes) == MOST_NOTES:
@@ -124,8 +128,9 @@ class FirstSpans:
         self._notes.append((span, thread_id, task, self._now_ns()))
 
     def _replay(self, replayed: Replayed) -> None:
+        until_ns = monotonic_ns() + LONGEST_REPLAY_NS
         for _ in range(MOST_NOTES):
-            if not self._notes:
+            if not self._notes or monotonic_ns() > until_ns:
                 return
             span, thread_id, task, moment_ns = self._notes.popleft()
             if thread_id:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from itertools import count
 from typing import Any
 
 import pytest
 
-from otel_flight.recording.first_spans import MOST_NOTES, FirstSpans
+from otel_flight.recording import first_spans
+from otel_flight.recording.first_spans import LONGEST_REPLAY_NS, MOST_NOTES, FirstSpans
 
 Seen = list[tuple[str, Any]]
 
@@ -102,6 +104,26 @@ def test_a_late_note_is_replayed_by_the_ticker(replayer: Replayer) -> None:
     spans.replay_late()
 
     assert replayer.seen == [("start", "late")]
+
+
+def test_there_are_ticks_in_between_when_it_takes_long(
+    replayer: Replayer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All are replayed in their order; nothing waits for that which can go on."""
+    spans = FirstSpans(lambda: None)
+    for number in range(10):
+        spans.ended(number)
+    monkeypatch.setattr(first_spans, "monotonic_ns", count(step=LONGEST_REPLAY_NS // 2).__next__)
+
+    spans.replay(replayer, lambda: replayer.seen.append(("end", "others record")))
+    at_first = len(replayer.seen)
+    for _ in range(10):
+        spans.replay_late()
+
+    assert at_first < 10
+    replayed = [span for _, span in replayer.seen if span != "others record"]
+    assert replayed == list(range(10))
+    assert not spans
 
 
 def test_of_too_many_the_oldest_are_dropped_and_counted(replayer: Replayer) -> None:
