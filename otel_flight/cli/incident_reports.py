@@ -76,16 +76,8 @@ def report_of(
 def links_to(invocation: Invocation, report: IncidentReport) -> BackendLinks:
     """Return the links that lead to an incident in the backends that are set."""
     manifest = report.manifest
-    trigger = manifest.trigger
-    place = Whereabouts(
-        service=manifest.service_name,
-        incident_id=manifest.incident_id,
-        incident_trace_id=trace_text(derived_trace_id(manifest.incident_id)),
-        trigger_trace_id=trigger.trace_id if trigger else "",
-        trigger_span_id=trigger.span_id if trigger else "",
-        start_ns=report.first_start_ns,
-        end_ns=manifest.closed_ns,
-    )
+    trace_id = trace_text(derived_trace_id(manifest.incident_id))
+    place = Whereabouts.of(manifest, trace_id, report.first_start_ns)
     settings = invocation.settings
     return backend_links(place, jaeger_url=settings.jaeger_url, grafana_url=settings.grafana_url)
 

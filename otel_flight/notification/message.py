@@ -105,16 +105,8 @@ def body_for(target: str, message: Message) -> bytes:
 
 
 def _link(manifest: Manifest, settings: CoreSettings) -> str:
-    cause = manifest.trigger
-    place = Whereabouts(
-        service=manifest.service_name,
-        incident_id=manifest.incident_id,
-        incident_trace_id=trace_text(derived_trace_id(manifest.incident_id)),
-        trigger_trace_id=cause.trace_id if cause else "",
-        trigger_span_id=cause.span_id if cause else "",
-        start_ns=manifest.coverage.start_ns,
-        end_ns=manifest.closed_ns,
-    )
+    trace_id = trace_text(derived_trace_id(manifest.incident_id))
+    place = Whereabouts.of(manifest, trace_id, manifest.coverage.start_ns)
     links = backend_links(place, jaeger_url=settings.jaeger_url, grafana_url=settings.grafana_url)
     found = links.grafana or links.jaeger
     return found.get(TRIGGER) or found.get(INCIDENT) or ""

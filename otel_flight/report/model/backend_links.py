@@ -12,6 +12,9 @@ from dataclasses import dataclass, field
 from typing import Final
 from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
 
+from typing_extensions import Self
+
+from otel_flight.incidents.manifest import Manifest
 from otel_flight.names import sent_attributes as names
 
 TRIGGER: Final = "trigger"
@@ -45,6 +48,20 @@ class Whereabouts:
     trigger_span_id: str = ""
     start_ns: int = 0
     end_ns: int = 0
+
+    @classmethod
+    def of(cls, manifest: Manifest, incident_trace_id: str, start_ns: int) -> Self:
+        """Return what it takes to find the incident of a manifest."""
+        trigger = manifest.trigger
+        return cls(
+            service=manifest.service_name,
+            incident_id=manifest.incident_id,
+            incident_trace_id=incident_trace_id,
+            trigger_trace_id=trigger.trace_id if trigger else "",
+            trigger_span_id=trigger.span_id if trigger else "",
+            start_ns=start_ns,
+            end_ns=manifest.closed_ns,
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
