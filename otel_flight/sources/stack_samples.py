@@ -1,7 +1,8 @@
-"""Samples of the stacks of requests that are slow already, so that nothing is paid before.
+"""Samples of the stacks of requests that are slow already, so that next to nothing is paid before.
 
 A local root that has been open for longer than the limit is looked at with each tick, the less
-often the older it is: a connection that is open for hours costs next to nothing.
+often the older it is: a connection that is open for hours costs next to nothing. A few that may
+become slow are looked at before; what was seen of them is kept until they are, or have ended.
 """
 
 from __future__ import annotations
@@ -31,14 +32,25 @@ MOST_SAMPLES: Final = 20
 """At most this many samples are taken with one tick."""
 BUDGET_NS: Final = 10_000_000
 """No more samples are begun with one tick after so many nanoseconds."""
+MOST_EARLY: Final = 4
+"""With one tick, at most this many local roots are looked at that are not slow yet, the oldest."""
+EARLY_SHARE: Final = 0.2
+"""They are looked at from this part of the limit on."""
+EARLY_COST_SHARE: Final = 0.002
+"""Looking at them takes at most this part of the time: after a tick that took longer, they are left
+alone until it does."""
 _WAIT_SHARE: Final = 0.05
 """A root waits this share of its age between two samples."""
+
+_Due = tuple[OpenRoot, int]
+"""A local root to look at, and its age in nanoseconds."""
 
 
 class _Sample(NamedTuple):
     """What was seen of a local root, and when by the wall clock."""
 
     root: OpenRoot
+    age_ns: int
     moment_ns: int
     seen: RootStack
     attributes: Mapping[str, Any]
@@ -75,6 +87,9 @@ class StackSamples:
         self._clock = surroundings.clock
         self._ages = OpenAges(surroundings.clock)
         self._due_ns: dict[int, int] = {}
+        # Of local roots that are not slow yet, by span id.
+        self._early: dict[int, list[tuple[RuntimeEvent, Sequence[Place]]]] = {}
+        self._early_due_ns = 0
         self._run_queues = RunQueues(proc)
         self.samples = 0
 
@@ -88,22 +103,36 @@ class StackSamples:
         """Sample the roots that are due, the oldest first."""
         if not self._open_spans.roots:
             self._ages.update(())
+            self._early.clear()
             return
         now_ns = self._clock.monotonic_ns()
         roots = self._oldest_roots()
-        ages_ns = self._ages.update((span_id, root[0]) for span_id, root in roots.items())
-        due = [
-            (root, ages_ns[span_id])
-            for span_id, root in roots.items()
-            if ages_ns[span_id] >= self._limit_ns and now_ns >= self._due_ns.get(span_id, 0)
-        ]
+        due = self._due(roots, now_ns)
+        self._early = {key: seen for key, seen in self._early.items() if key in roots}
         if not due or not CAN_READ_FRAMES:
             return
         self._due_ns = {key: when for key, when in self._due_ns.items() if key in roots}
         self._run_queues.keep(roots)
         # All are seen before anything releases the GIL, and others go on.
-        for sample in self._samples(due[:MOST_SAMPLES], now_ns):
+        for sample in self._samples(due, now_ns):
             self._record(sample, self._scheduling(sample, now_ns))
+        if due[-1][1] < self._limit_ns:
+            taken_ns = self._clock.monotonic_ns() - now_ns
+            self._early_due_ns = now_ns + int(taken_ns / EARLY_COST_SHARE)
+
+    def _due(self, roots: Mapping[int, OpenRoot], now_ns: int) -> Sequence[_Due]:
+        ages_ns = self._ages.update((span_id, root[0]) for span_id, root in roots.items())
+        due = [
+            (root, ages_ns[span_id])
+            for span_id, root in roots.items()
+            if now_ns >= self._due_ns.get(span_id, 0)
+        ]
+        slow = [each for each in due if each[1] >= self._limit_ns]
+        if now_ns < self._early_due_ns:
+            return slow[:MOST_SAMPLES]
+        early_ns = self._limit_ns * EARLY_SHARE
+        early = [each for each in due if early_ns <= each[1] < self._limit_ns]
+        return [*slow[:MOST_SAMPLES], *early[:MOST_EARLY]]
 
     def _oldest_roots(self) -> dict[int, OpenRoot]:
         try:
@@ -111,7 +140,7 @@ class StackSamples:
         except RuntimeError:  # one more began, or ended, just then
             return {}
 
-    def _samples(self, due: Sequence[tuple[OpenRoot, int]], now_ns: int) -> Sequence[_Sample]:
+    def _samples(self, due: Sequence[_Due], now_ns: int) -> Sequence[_Sample]:
         reader = StackReader(self._open_spans)
         newest_of_thread = {root[1]: root for root, _ in due if root[2] is None}
         samples = []
@@ -126,7 +155,8 @@ class StackSamples:
             if seen is not None:
                 attributes = reader.attributes(seen)
                 places = places_in(seen.stack)
-                samples.append(_Sample(root, self._clock.wall_ns(), seen, attributes, places))
+                moment_ns = self._clock.wall_ns()
+                samples.append(_Sample(root, age_ns, moment_ns, seen, attributes, places))
         return samples
 
     def _scheduling(self, sample: _Sample, now_ns: int) -> Mapping[str, int]:
@@ -141,20 +171,22 @@ class StackSamples:
 
     def _record(self, sample: _Sample, scheduling: Mapping[str, int]) -> None:
         context = sample.root[0].get_span_context()
-        self.samples += 1
-        self._events.record(
-            RuntimeEvent(
-                self.name,
-                event_names.RUNNING if sample.seen.wait is None else event_names.WAITING,
-                sample.moment_ns,
-                sample.moment_ns,
-                sample.seen.thread_id,
-                *halves(context.trace_id),
-                context.span_id,
-                {**sample.attributes, **scheduling},
-            ),
-            sample.places,
+        event = RuntimeEvent(
+            self.name,
+            event_names.RUNNING if sample.seen.wait is None else event_names.WAITING,
+            sample.moment_ns,
+            sample.moment_ns,
+            sample.seen.thread_id,
+            *halves(context.trace_id),
+            context.span_id,
+            {**sample.attributes, **scheduling},
         )
+        if sample.age_ns < self._limit_ns:
+            self._early.setdefault(context.span_id, []).append((event, sample.places))
+            return
+        for each in (*self._early.pop(context.span_id, ()), (event, sample.places)):
+            self.samples += 1
+            self._events.record(*each)
 
 
 def _build(settings: StackSettings, surroundings: Surroundings) -> StackSamples | None:

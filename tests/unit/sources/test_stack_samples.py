@@ -8,7 +8,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from queue import Queue, SimpleQueue
@@ -19,7 +19,7 @@ import pytest
 from otel_flight.incidents.window import WindowEvent
 from otel_flight.names import attributes as names
 from otel_flight.sources.gc_pauses import GcPauses
-from otel_flight.sources.stack_samples import MOST_SAMPLES, StackSamples
+from otel_flight.sources.stack_samples import MOST_EARLY, MOST_SAMPLES, StackSamples
 from otel_flight.testing import FakeClock
 from tests.support.served_requests import DEADLINE_SECONDS, LoopThread, ServingRig
 
@@ -121,6 +121,45 @@ def test_nothing_is_looked_at_before_the_limit(
     source.tick()
 
     assert rig.events() == []
+
+
+def test_what_is_seen_early_is_kept_until_the_request_is_slow(
+    rig: ServingRig, source: StackSamples, clock: FakeClock
+) -> None:
+    """So its time is known from a fifth of the limit on; nothing is recorded of one that ends."""
+    gate = Gate()
+    with serving(rig, gate.pass_through, "GET /slow"):
+        gate.wait_until_reached()
+        source.tick()
+        began_ns = clock.wall_ns()
+        for _ in range(2):
+            clock.advance(LIMIT_SECONDS * 0.4)
+            source.tick()
+        assert rig.events() == []
+
+        clock.advance(LIMIT_SECONDS * 0.4)
+        source.tick()
+
+        gate.may_go_on.set()
+    moments = [event.start_ns - began_ns for event in rig.events()]
+    assert moments == pytest.approx([1e8, 2e8, 3e8], rel=0.01)
+
+
+def test_few_are_looked_at_early(rig: ServingRig, source: StackSamples, clock: FakeClock) -> None:
+    """The oldest of those that are not slow yet, as most of them never will be."""
+    gates = [Gate() for _ in range(MOST_EARLY + 2)]
+    with ExitStack() as stack:
+        for number, gate in enumerate(gates):
+            stack.enter_context(serving(rig, gate.pass_through, f"GET /{number}"))
+            gate.wait_until_reached()
+        source.tick()
+        for _ in range(2):
+            clock.advance(LIMIT_SECONDS * 0.6)
+            source.tick()
+        for gate in gates:
+            gate.may_go_on.set()
+
+    assert len(rig.events()) == len(gates) + MOST_EARLY
 
 
 def test_a_thread_is_seen_where_it_is(
