@@ -55,6 +55,8 @@ SAMPLES: Final = "flight_recorder.samples"
 ONGOING: Final = "flight_recorder.ongoing"
 """It is true on what had not ended. Another event of the same source, thread and start may tell the
 end."""
+INTERRUPTED: Final = "flight_recorder.interrupted"
+"""It is true on a cause that is of no span itself: its span is the one that it held up longest."""
 
 WITHOUT_GIL: Final = "flight_recorder.without_gil"
 """It is true on a stack that was written by the last means: while nobody could take the GIL, or in

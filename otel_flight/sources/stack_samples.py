@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
-from otel_flight.clock import SYSTEM_CLOCK, monotonic_ns
+from otel_flight.clock import SYSTEM_CLOCK, monotonic_ns, thread_time_ns
 from otel_flight.interpreter.code.places import Place
 from otel_flight.interpreter.frames import CAN_READ_FRAMES, places_in
 from otel_flight.names import event_names, source_names
@@ -37,8 +37,9 @@ MOST_EARLY: Final = 4
 EARLY_SHARE: Final = 0.2
 """They are looked at from this part of the limit on."""
 EARLY_COST_SHARE: Final = 0.002
-"""Looking at them takes at most this part of the time: after a tick that took longer, they are left
-alone until it does."""
+"""Looking at them takes at most this part of the CPU time of one core."""
+_EARLY_BURST_NS: Final = 2_000_000_000
+"""It is kept to on the average of this many nanoseconds."""
 _WAIT_SHARE: Final = 0.05
 """A root waits this share of its age between two samples."""
 
@@ -89,7 +90,8 @@ class StackSamples:
         self._due_ns: dict[int, int] = {}
         # Of local roots that are not slow yet, by span id.
         self._early: dict[int, list[tuple[RuntimeEvent, Sequence[Place]]]] = {}
-        self._early_due_ns = 0
+        # Earlier than now by as much as has not been used; later than now: too much was.
+        self._early_paid_until_ns = 0
         self._run_queues = RunQueues(proc)
         self.samples = 0
 
@@ -105,7 +107,7 @@ class StackSamples:
             self._ages.update(())
             self._early.clear()
             return
-        now_ns = self._clock.monotonic_ns()
+        now_ns, used_ns = self._clock.monotonic_ns(), thread_time_ns()
         roots = self._oldest_roots()
         due = self._due(roots, now_ns)
         self._early = {key: seen for key, seen in self._early.items() if key in roots}
@@ -117,8 +119,9 @@ class StackSamples:
         for sample in self._samples(due, now_ns):
             self._record(sample, self._scheduling(sample, now_ns))
         if due[-1][1] < self._limit_ns:
-            taken_ns = self._clock.monotonic_ns() - now_ns
-            self._early_due_ns = now_ns + int(taken_ns / EARLY_COST_SHARE)
+            since_ns = max(self._early_paid_until_ns, now_ns - _EARLY_BURST_NS)
+            used_ns = thread_time_ns() - used_ns
+            self._early_paid_until_ns = since_ns + int(used_ns / EARLY_COST_SHARE)
 
     def _due(self, roots: Mapping[int, OpenRoot], now_ns: int) -> Sequence[_Due]:
         ages_ns = self._ages.update((span_id, root[0]) for span_id, root in roots.items())
@@ -128,7 +131,7 @@ class StackSamples:
             if now_ns >= self._due_ns.get(span_id, 0)
         ]
         slow = [each for each in due if each[1] >= self._limit_ns]
-        if now_ns < self._early_due_ns:
+        if now_ns < self._early_paid_until_ns:
             return slow[:MOST_SAMPLES]
         early_ns = self._limit_ns * EARLY_SHARE
         early = [each for each in due if early_ns <= each[1] < self._limit_ns]

@@ -18,6 +18,7 @@ from otel_flight.incidents.incident import Incident
 from otel_flight.incidents.manifest import Cause, Manifest
 from otel_flight.incidents.window import WindowEvent, WindowSpan, without_outdated
 from otel_flight.intervals import Timed
+from otel_flight.names import attributes as names
 from otel_flight.records.records import Span, SpanStart
 from otel_flight.ring.layout import LANE_SPANS
 
@@ -63,7 +64,7 @@ class Evidence:
         cause: the one that is looked at: the first, unless `about` says otherwise.
         trace: the spans of its trace.
         trigger: the span that it names; None when it names none, or one that is not in the window.
-        slow: the span in that trace that a cause calls slow; None when no cause does.
+        slow: the span in that trace that a cause calls slow, or held up; None when none does.
         is_of_failure: whether it is that something failed.
         threads: by the span id of a local root, the thread that it started on.
         past: how long the ended spans of traces took that are of no cause.
@@ -105,8 +106,11 @@ class Evidence:
         self.trace = TraceSpans(self._spans.get(cause.trace if cause else 0, {}).values())
         self.trigger = self._span_of(cause) if cause is not None else None
         self.is_of_failure = cause is not None and cause.trigger in self._failure_triggers
-        slow = (each for each in self.manifest.causes if each.trigger in self._slow_triggers)
+        slow = filter(self._is_of_slowness, self.manifest.causes)
         self.slow = next(filter(None, map(self._span_of, slow)), None)
+
+    def _is_of_slowness(self, cause: Cause) -> bool:
+        return cause.trigger in self._slow_triggers or names.INTERRUPTED in cause.attributes
 
     def _gather_spans(self, yield_gil: YieldGil) -> None:
         """Go over the spans once, and keep those of the causes' traces."""

@@ -12,6 +12,7 @@ import msgspec
 from otel_flight.clock import wall_ns
 from otel_flight.deadline import OutOfTime
 from otel_flight.guard import Guard
+from otel_flight.incidents.evidence.interrupted import with_interrupted
 from otel_flight.incidents.explanations.explanation import explain
 from otel_flight.incidents.findings.rulebook import Rulebook
 from otel_flight.incidents.gil_yields import YieldGil, keep_gil, with_yields
@@ -112,9 +113,12 @@ def counted(incident: Incident, unfinished_before: set[int], yield_gil: YieldGil
 def _examined(
     incident: Incident, rulebook: Rulebook, guard: Guard, yield_gil: YieldGil
 ) -> Incident:
-    manifest = incident.manifest
     try:
         evidence = rulebook.evidence(incident, yield_gil)
+        manifest = with_interrupted(evidence)
+        if manifest is not incident.manifest:
+            incident = incident.with_manifest(manifest)
+            evidence = rulebook.evidence(incident, yield_gil)
     except OutOfTime:
         raise
     except Exception as error:  # noqa: BLE001  (the incident goes on without)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any, Final, NamedTuple
 
 from otel_flight.incidents.evidence.evidence import Evidence
+from otel_flight.incidents.evidence.own_time import parts_of_slow, words_of_path
 from otel_flight.incidents.evidence.pauses import Pause
 from otel_flight.incidents.evidence.samples import samples_of
 from otel_flight.incidents.evidence.stopped_time import (
@@ -15,6 +16,7 @@ from otel_flight.incidents.evidence.stopped_time import (
     stopped_ns,
 )
 from otel_flight.incidents.evidence.throttling import held_back_ns
+from otel_flight.incidents.evidence.time_parts import Doing
 from otel_flight.incidents.findings.rule import Kind, Rule
 from otel_flight.incidents.manifest import Finding
 from otel_flight.incidents.window import KIND_CLIENT, WindowEvent, WindowSpan
@@ -44,7 +46,7 @@ class _Queued(NamedTuple):
 
 
 def find_cpu_starved(evidence: Evidence) -> Finding | None:
-    """Say what kept the CPU away, and for how much of the request's time.
+    """Say what kept the CPU away, for how much of the request's time, and what had needed it.
 
     Silent about less than a third of the time; time in calls to other services, which need no
     CPU of ours, does not count.
@@ -72,7 +74,7 @@ def find_cpu_starved(evidence: Evidence) -> Finding | None:
         rule=RULE.name,
         summary=(
             f"{reason} for {short_duration(taken)} of the {short_duration(request.duration_ns)} of "
-            f"{quoted(request.name)} ({share:.0%})"
+            f"{quoted(request.name)} ({share:.0%}){_what_it_ran(evidence)}"
         ),
         explained_share=share,
         evidence={
@@ -123,6 +125,12 @@ def _queued(evidence: Evidence, request: WindowSpan) -> _Queued:
         sum(each.get(vitals.RUN_QUEUE, 0) for each in attributes),
         sum(each.get(vitals.PROCESS_CPU, 0) for each in attributes),
     )
+
+
+def _what_it_ran(evidence: Evidence) -> str:
+    running = (each for each in evidence.once(parts_of_slow) if each.doing is Doing.RUNNING)
+    path = next((each.path for each in running), ())
+    return f"; it ran {words_of_path(path)}" if path else ""
 
 
 def _reason_of_limit(events: Sequence[WindowEvent]) -> str:
