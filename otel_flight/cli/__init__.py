@@ -16,6 +16,7 @@ try:
 
     from otel_flight.cli.base import CommandLine, directory_options
     from otel_flight.cli.commands.agent import agent
+    from otel_flight.cli.commands.compare import compare_incidents
     from otel_flight.cli.commands.config import config
     from otel_flight.cli.commands.demo.command import demo
     from otel_flight.cli.commands.export.command import export
@@ -58,6 +59,7 @@ def command_line() -> CommandLine:
             demo,
             list_incidents,
             show,
+            compare_incidents,
             serve,
             export,
             trigger,

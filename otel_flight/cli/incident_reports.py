@@ -73,6 +73,12 @@ def report_of(
     )
 
 
+def whole_report_of(invocation: Invocation, entry: SpoolEntry) -> IncidentReport:
+    """Return the report of an incident to compare it by: its timeline is of no interest."""
+    incident = incident_of(entry, None)
+    return report_of(invocation, entry, incident, rows=0, requests=0, events=0)
+
+
 def links_to(invocation: Invocation, report: IncidentReport) -> BackendLinks:
     """Return the links that lead to an incident in the backends that are set."""
     manifest = report.manifest

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from tests.page.axe import AXE
 from tests.page.chromium import NoBrowserError, running_chromium
 from tests.page.opened_page import OpenedPage, PageOpener
 
@@ -20,6 +21,14 @@ def browser() -> Iterator[Any]:
             yield running
     except NoBrowserError as error:
         pytest.skip(str(error))
+
+
+@pytest.fixture(scope="session")
+def axe() -> str:
+    """Return the program of axe."""
+    if not AXE.exists():
+        pytest.skip("axe-core is not there: make test-page")
+    return AXE.read_text(encoding="utf-8")
 
 
 @pytest.fixture

@@ -3,29 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import pytest
 
+from tests.page.axe import violations
 from tests.page.incidents import hostile_page, lock_page
-from tests.page.opened_page import OpenedPage, PageOpener
-
-AXE = Path(__file__).parents[2] / "build/axe/node_modules/axe-core/axe.min.js"
-
-
-@pytest.fixture(scope="module")
-def axe() -> str:
-    """Return the program of axe."""
-    if not AXE.exists():
-        pytest.skip("axe-core is not there: make test-page")
-    return AXE.read_text(encoding="utf-8")
-
-
-def violations(page: OpenedPage, axe: str) -> list[tuple[str, list[str]]]:
-    """Return what axe finds, each with the elements."""
-    page.driver.evaluate(axe)
-    found: list[dict[str, Any]] = page.driver.evaluate("axe.run().then((all) => all.violations)")
-    return [(each["id"], [node["html"] for node in each["nodes"]]) for each in found]
+from tests.page.opened_page import PageOpener
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

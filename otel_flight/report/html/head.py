@@ -14,13 +14,14 @@ from otel_flight.report.model.incident_words import (
     cause_words,
     coverage_words,
     delivery_words,
+    evidence_words,
     large_trace_words,
     log_delivery_words,
     loss_words,
     other_processes_words,
     refused_words,
 )
-from otel_flight.words import count, moment, one_line, short_duration, size
+from otel_flight.words import count, moment, one_line, size
 
 _OF_SPANS: Final = (keys.SPAN_ID, keys.CANCELLED_SPAN_ID, keys.ROOT_SPAN_ID)
 _OF_TRACES: Final = (keys.TRACE_ID, keys.HOLDER_TRACE_ID)
@@ -101,12 +102,7 @@ def _finding(finding: Finding) -> dict[str, Any]:
         "spans": _ids(evidence, _OF_SPANS),
         "traces": _ids(evidence, _OF_TRACES),
         "events": sorted({name for key, name in _EVENTS.items() if key in evidence}),
-        "evidence": {
-            name: short_duration(value)
-            if name.endswith("_ns") and isinstance(value, int)
-            else one_line(str(value), _LONGEST)
-            for name, value in evidence.items()
-        },
+        "evidence": {name: evidence_words(name, value) for name, value in evidence.items()},
     }
 
 

@@ -36,7 +36,7 @@ class IncidentReport:
         explanations: the pauses and inferred spans in it.
         other_events: what else happened in the process.
         events: all runtime events of the window, by start.
-        open_roots: local roots still open when it closed, by start.
+        roots: its local roots, by start.
         first_start_ns: when the earliest request of the window started.
         state: how far its delivery is, None for a file outside a spool.
         log_state: how far that of its log records is, None when they have no endpoint.
@@ -54,12 +54,17 @@ class IncidentReport:
     explanations: Sequence[Explanation]
     other_events: OtherEvents
     events: Sequence[WindowEvent]
-    open_roots: Sequence[LocalRoot]
+    roots: Sequence[LocalRoot]
     first_start_ns: int
     state: DeliveryState | None = None
     log_state: DeliveryState | None = None
     json_copy: Path | None = None
     large_traces: Sequence[LargeTraceSize] = ()
+
+    @property
+    def open_roots(self) -> Sequence[LocalRoot]:
+        """The local roots still open when it closed, by start."""
+        return [root for root in self.roots if root.is_open]
 
 
 def build_report(
@@ -96,7 +101,7 @@ def build_report(
         explanations=explanations,
         other_events=find_other_events(evidence, explanations, timeline.start_ns, max_events),
         events=_events(evidence),
-        open_roots=[root for root in evidence.roots if root.is_open],
+        roots=evidence.roots,
         first_start_ns=_first_start_ns(evidence),
         state=state,
         log_state=log_state,

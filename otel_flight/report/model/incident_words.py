@@ -15,6 +15,7 @@ from otel_flight.names import exception_attributes, log_attributes, trigger_name
 from otel_flight.words import count, one_line, short_duration, size
 
 _LONGEST_VALUE: Final = 300
+_LONGEST_EVIDENCE: Final = 1000
 _MOST_LARGE_TRACES: Final = 5
 _REFUSED_CAUSES: Final = 3
 _OF_LOG: Final = (
@@ -67,6 +68,12 @@ def _logged(attributes: dict[str, Any]) -> str:
     severity, logger = said[log_attributes.SEVERITY], said[log_attributes.LOGGER]
     line = f"{severity} {logger}: {said[log_attributes.MESSAGE]}"
     return one_line(f"{line}, in {where}" if where else line, _LONGEST_VALUE)
+
+
+def evidence_words(key: str, value: Any) -> str:
+    """Return a part of a finding's evidence as people read it."""
+    is_duration = key.endswith("_ns") and isinstance(value, int)
+    return short_duration(value) if is_duration else one_line(str(value), _LONGEST_EVIDENCE)
 
 
 def refused_words(refused: Refused) -> str:

@@ -151,6 +151,23 @@ def test_each_incident_has_its_page(pages: SpoolPages) -> None:
     assert ["delivery", "not delivered"] in page.head["facts"]
 
 
+def test_two_incidents_have_a_page_together(pages: SpoolPages) -> None:
+    """It is small, fetches nothing, and leads to the pages of both."""
+    answer = pages.find(f"{SLOW_ID}..{FAILED_ID}.html")
+
+    assert answer is not None
+    assert len(answer.body) < 60_000
+    page = read_page(answer.body)
+    assert "connect-src" not in page.policy
+    assert json.loads(page.texts["pages"]) == [f"{SLOW_ID}.html", f"{FAILED_ID}.html"]
+    found = json.loads(page.texts["comparison"])
+    assert [each["id"] for each in found["incidents"]] == [SLOW_ID, FAILED_ID]
+    assert found["sections"][0]["rows"][0]["values"] == ["slow local root", "error span"]
+    for path in (f"{SLOW_ID}...html", f"..{SLOW_ID}.html", f"{SLOW_ID}..{FAILED_ID}..x.html"):
+        with pytest.raises(IncidentNotFound):
+            pages.find(path)
+
+
 def test_the_command_prints_the_address_and_ends_quietly(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
