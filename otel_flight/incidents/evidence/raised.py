@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 from otel_flight.incidents.window import WindowSpan
-from otel_flight.interpreter.code.origin import file_name
+from otel_flight.interpreter.code.origin import file_name, is_application
 from otel_flight.names import exception_attributes, span_attributes
+from otel_flight.records.records import Frame
 from otel_flight.words import one_line
 
 LONGEST_MESSAGE: Final = 200
@@ -20,7 +22,7 @@ _RAISED_FROM: Final = (
 )
 """`traceback` writes one of these between an exception and the one that it led to."""
 _BETWEEN: Final = re.compile(rf"\n\n(?:{'|'.join(map(re.escape, _RAISED_FROM))})\n\n")
-_LAST_FRAME: Final = re.compile(r'(?s).*\n  File "([^"\n]*)", line (\d+)(?:, in ([^\n]*))?\n(.*)')
+_FRAME: Final = re.compile(r'^ *File "([^"\n]*)", line (\d+)(?:, in ([^\n]*))?$', re.MULTILINE)
 _DEEPER: Final = "    "
 """The lines that quote the code of a frame begin with this."""
 
@@ -49,7 +51,8 @@ class FirstRaised(NamedTuple):
     words: str
     """`Type: message`; empty when it is the recorded exception itself."""
     place: str
-    """`file.py:line in function` of its innermost frame; empty when there is none."""
+    """`file.py:line in function`: the application's innermost frame that led to it, else its
+    innermost frame; empty when there is none."""
 
 
 def exception_words(kind: str, message: str) -> str:
@@ -72,16 +75,34 @@ def raised(span: WindowSpan) -> Raised | None:
 
 def first_raised(exception: Raised) -> FirstRaised:
     """Return the exception that led to this one, or this one's place when none did."""
-    first, *others = tracebacks_of(exception)
-    found = _LAST_FRAME.fullmatch(f"\n{first}\n")
-    if found is None:
+    tracebacks = tracebacks_of(exception)
+    frames = [frames_in(each) for each in tracebacks]
+    if not frames[0]:
         return FirstRaised("", "")
-    path, line, function, rest = found.groups()
-    name = file_name(path)
-    place = f"{name}:{line} in {function}" if function else f"{name}:{line}"
+    own = (application_frame(each) for each in frames)
+    frame = next((each for each in own if each is not None), frames[0][-1])
+    place = f"{file_name(frame.file)}:{frame.line}"
+    place += f" in {frame.function}" if frame.function else ""
+    words = _words_at_end(tracebacks[0]) if len(tracebacks) > 1 else ""
+    return FirstRaised(words, one_line(place, _LONGEST_PLACE))
+
+
+def _words_at_end(traceback: str) -> str:
+    """Return the exception of a traceback, which stands behind its last frame."""
+    rest = _FRAME.split(traceback)[-1]
     said = [each for each in rest.splitlines() if each and not each.startswith(_DEEPER)]
-    kind, _, message = said[0].partition(": ") if said and others else ("", "", "")
-    return FirstRaised(exception_words(kind, message), one_line(place, _LONGEST_PLACE))
+    kind, _, message = said[0].partition(": ") if said else ("", "", "")
+    return exception_words(kind, message)
+
+
+def frames_in(traceback: str) -> list[Frame]:
+    """Return the places of a traceback, outermost first."""
+    return [Frame(function, file, int(line)) for file, line, function in _FRAME.findall(traceback)]
+
+
+def application_frame(frames: Sequence[Frame]) -> Frame | None:
+    """Return the innermost place that is the application's own, None when none is."""
+    return next((each for each in reversed(frames) if is_application(each.file)), None)
 
 
 def tracebacks_of(exception: Raised) -> list[str]:

@@ -13,17 +13,21 @@ from typing import Any, Final, NamedTuple
 
 from otel_flight.incidents.evidence.evidence import Evidence
 from otel_flight.incidents.evidence.places import described, location
-from otel_flight.incidents.evidence.raised import Raised, raised, tracebacks_of
+from otel_flight.incidents.evidence.raised import (
+    Raised,
+    application_frame,
+    frames_in,
+    raised,
+    tracebacks_of,
+)
 from otel_flight.incidents.evidence.unhandled import LONGEST_PLACE
 from otel_flight.incidents.findings.rule import Kind, Rule
 from otel_flight.incidents.manifest import Finding
 from otel_flight.incidents.window import KIND_SERVER, WindowSpan
-from otel_flight.interpreter.code.origin import is_application
 from otel_flight.intervals import Interval, overlap_ns
 from otel_flight.names import evidence as keys
 from otel_flight.names import span_attributes as names
 from otel_flight.records.ids import span_text
-from otel_flight.records.records import Frame
 from otel_flight.words import quoted, short_duration
 
 _LIMITS: Final = re.compile(
@@ -38,7 +42,6 @@ _JOB_LIMITS: Final = frozenset(
     {"SoftTimeLimitExceeded", "TimeLimitExceeded", "JobTimeoutException"}
 )
 """A worker of Celery or RQ raises one of these into a job whose time is over."""
-_FRAME: Final = re.compile(r'^ *File "([^"\n]*)", line (\d+), in ([^\n]*)$', re.MULTILINE)
 _LEAST_SHARE: Final = 0.2
 """A slow request that did not fail was made slow by something else where the cancelled work took a
 smaller part of its time."""
@@ -148,8 +151,8 @@ def _failed_within(evidence: Evidence, trigger: WindowSpan) -> Iterator[WindowSp
 def _is_of_limit(exception: Raised | None) -> bool:
     if exception is None or exception.short_type not in _TIMEOUTS:
         return False
-    frames = _FRAME.findall(tracebacks_of(exception)[-1])
-    return bool(frames) and _LIMITS.search(frames[-1][0]) is not None
+    frames = frames_in(tracebacks_of(exception)[-1])
+    return bool(frames) and _LIMITS.search(frames[-1].file) is not None
 
 
 def _by_a_worker(trigger: WindowSpan) -> _Cancellation | None:
@@ -248,10 +251,8 @@ def _running(evidence: Evidence, above: WindowSpan, then: Interval) -> WindowSpa
 
 def _innermost_application(traceback: str) -> str:
     """Return the innermost place of a traceback that is the application's own."""
-    for file, line, function in reversed(_FRAME.findall(traceback)):
-        if is_application(file):
-            return described(Frame(function, file, int(line)))
-    return ""
+    frame = application_frame(frames_in(traceback))
+    return "" if frame is None else described(frame)
 
 
 RULE: Final = Rule(

@@ -131,7 +131,7 @@ def _summary(origin: WindowSpan, detail: str, above: Sequence[WindowSpan]) -> st
     if detail:
         text += f" with {detail}"
     first = first_raised(raised(origin) or _NOTHING)
-    if first.words:
+    if first.words and first.words != detail:
         text += f", which began with {first.words}"
     if first.place:
         text += f" (at {first.place})"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import builtins
+import json
 import logging
 import sys
 import tempfile
@@ -12,6 +13,7 @@ from pathlib import Path
 import pytest
 from opentelemetry.sdk.trace import Span
 
+from otel_flight.incidents.evidence.raised import Raised, first_raised
 from otel_flight.incidents.findings.failures.error_origin import find_error_origin
 from otel_flight.incidents.manifest import Cause, Finding
 from otel_flight.names import event_names, log_attributes, source_names
@@ -68,6 +70,55 @@ def test_a_deep_trigger_names_what_failed_above_it(builder: IncidentBuilder) -> 
 
     assert finding is not None
     assert finding.evidence["failed_above"] == ["POST /checkout"]
+
+
+def test_the_place_is_the_applications_and_not_a_librarys(builder: IncidentBuilder) -> None:
+    """What the standard library raised is placed in the function that called it."""
+    error: Exception = ValueError()
+    try:
+        json.loads("<html>")
+    except ValueError as caught:
+        error = caught
+    root = builder.span("GET /item", 0, 20, error=error)
+
+    finding = find(builder, builder.failed(root, 20))
+
+    assert finding is not None
+    assert "(at test_error_origin.py:" in finding.summary
+    assert finding.evidence["code.location"].endswith(
+        " in test_the_place_is_the_applications_and_not_a_librarys"
+    )
+
+
+def test_the_application_is_looked_for_in_what_came_of_a_librarys_error() -> None:
+    """Where the first exception passed through libraries only, the one raised from it has it."""
+    inner = (
+        "Traceback (most recent call last):\n"
+        '  File "/x/site-packages/lib/net.py", line 3, in dial\n'
+        "    connect()\nConnectionRefusedError: refused\n"
+    )
+    outer = (
+        'Traceback (most recent call last):\n  File "/srv/shop.py", line 7, in ask_bank\n'
+        '    lib.get()\n  File "/x/site-packages/lib/api.py", line 9, in get\n'
+        "    raise LibraryError\nlib.LibraryError: no answer\n"
+    )
+    between = "\nThe above exception was the direct cause of the following exception:\n\n"
+
+    found = first_raised(Raised("lib.LibraryError", "no answer", inner + between + outer))
+
+    assert found.words == "ConnectionRefusedError: refused"
+    assert found.place == "shop.py:7 in ask_bank"
+
+
+def test_a_library_that_raises_the_same_again_is_not_repeated(builder: IncidentBuilder) -> None:
+    """An exception raised from one with the same words says nothing new."""
+    cause = raised(TimeoutError("timed out"))
+    root = builder.span("GET /item", 0, 20, error=raised(TimeoutError("timed out"), cause))
+
+    finding = find(builder, builder.failed(root, 20))
+
+    assert finding is not None
+    assert "which began with" not in finding.summary
 
 
 def test_an_exception_raised_from_another_is_followed(builder: IncidentBuilder) -> None:
