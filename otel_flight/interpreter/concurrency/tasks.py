@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import sys
+from collections.abc import Callable
 from contextvars import Context
 from typing import Any, Final
 from weakref import ref
@@ -24,6 +25,9 @@ _current_tasks: Final[Any] = (
 )
 """asyncio keeps here which task each loop runs, up to Python 3.13; from then on each thread keeps
 its own, and `asyncio.current_task(loop)` tells it to every thread."""
+_task_of_loop: Final[Callable[[asyncio.AbstractEventLoop], asyncio.Task[Any] | None]] = (
+    _current_tasks.get if type(_current_tasks) is dict else asyncio.current_task
+)
 _TASK_SETS: Final = ("_all_tasks", "_scheduled_tasks", "_eager_tasks")
 """asyncio keeps its tasks in these: the first up to Python 3.11, the others from then on. From 3.14
 on only tasks of other kinds than its own are in them."""
@@ -40,15 +44,13 @@ def current_task() -> asyncio.Task[Any] | None:
 
 def running_task(loop: asyncio.AbstractEventLoop) -> asyncio.Task[Any] | None:
     """Return the task that a loop is running just now, in any thread; None when it runs none."""
-    if type(_current_tasks) is not dict:
-        return asyncio.current_task(loop)
-    task: asyncio.Task[Any] | None = _current_tasks.get(loop)
-    return task
+    return _task_of_loop(loop)
 
 
 def current_task_reference() -> ref[asyncio.Task[Any]] | GreenletReference | None:
     """Return a weak reference to the task or greenlet that runs on this thread; None without."""
-    task = current_task()
+    loop = running_loop()
+    task = None if loop is None else _task_of_loop(loop)
     if task is None:
         return current_greenlet_reference()
     try:

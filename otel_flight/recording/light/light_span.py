@@ -13,6 +13,7 @@ from typing import Any, Final
 from opentelemetry.attributes import BoundedAttributes
 from opentelemetry.sdk import trace as sdk_trace
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
+from opentelemetry.trace import Status, StatusCode
 
 from otel_flight.interpreter.sdk import internals as sdk_internals
 from otel_flight.native import allocate_lock
@@ -100,10 +101,11 @@ class LightSpan(sdk_trace.Span):
             and type(value) in _PLAIN
             and type(key) is str
             and key
-            and key not in own
-            and len(own) < self._shape.most
+            and (len(own) < self._shape.most or key in own)
             and self._end_time is None
         ):
+            if key in own:  # it comes last then, as in the SDK's container
+                own.pop(key, None)
             own[key] = value
         else:
             super().set_attribute(key, value)
@@ -118,12 +120,23 @@ class LightSpan(sdk_trace.Span):
             and _are_plain(map(type, attributes.values()))
             and _are_strings(map(type, attributes))
             and "" not in attributes
-            and own.keys().isdisjoint(attributes)
             and self._end_time is None
         ):
+            for key in own.keys() & attributes.keys():
+                own.pop(key, None)
             own.update(attributes)
         else:
             super().set_attributes(attributes)
+
+    def set_status(self, status: Any, description: str | None = None) -> None:
+        """See `opentelemetry.trace.Span`."""
+        # Instrumentations say of every answer that it is none; that changes nothing.
+        if not (
+            type(status) is Status
+            and status.status_code is StatusCode.UNSET
+            and self._end_time is None
+        ):
+            super().set_status(status, description)
 
     def update_name(self, name: str) -> None:
         """See `opentelemetry.trace.Span`."""

@@ -74,11 +74,17 @@ have_own(LightSpan *self)
     return 0;
 }
 
+/* A key that was there already comes last, as in the SDK's container. What is let go is plain: that
+ * runs nothing. */
 static int
 sets_plainly(LightSpan *self, PyObject *key, PyObject *value)
 {
-    return is_plain_value(value) && is_plain_key(key) && has_room_for(self, 1) && have_own(self) == 0
-        && has_room_for(self, 1) && PyDict_Contains(self->own, key) == 0
+    if (!is_plain_value(value) || !is_plain_key(key) || !has_room_for(self, 0)
+        || have_own(self) != 0) {
+        return 0;
+    }
+    int is_new = PyDict_Contains(self->own, key) == 0;
+    return has_room_for(self, is_new) && (is_new || PyDict_DelItem(self->own, key) == 0)
         && PyDict_SetItem(self->own, key, value) == 0;
 }
 
@@ -113,16 +119,20 @@ Span_set_attribute(LightSpan *self, PyObject *const *arguments, Py_ssize_t count
 }
 
 static int
-are_all_new(PyObject *own, PyObject *attributes)
+are_set_plainly(LightSpan *self, PyObject *attributes)
 {
+    if (!PyDict_CheckExact(attributes) || !are_plain(attributes) || !has_room_for(self, 0)
+        || have_own(self) != 0 || !has_room_for(self, PyDict_GET_SIZE(attributes))) {
+        return 0;
+    }
     PyObject *key, *value;
     Py_ssize_t position = 0;
-    while (count_of(own) > 0 && PyDict_Next(attributes, &position, &key, &value)) {
-        if (PyDict_Contains(own, key) != 0) {
+    while (PyDict_GET_SIZE(self->own) > 0 && PyDict_Next(attributes, &position, &key, &value)) {
+        if (PyDict_Contains(self->own, key) != 0 && PyDict_DelItem(self->own, key) != 0) {
             return 0;
         }
     }
-    return 1;
+    return PyDict_Update(self->own, attributes) == 0;
 }
 
 static PyObject *
@@ -134,10 +144,7 @@ Span_set_attributes(LightSpan *self, PyObject *const *arguments, Py_ssize_t coun
         != 0) {
         return NULL;
     }
-    if (PyDict_CheckExact(attributes) && has_room_for(self, PyDict_GET_SIZE(attributes))
-        && have_own(self) == 0 && has_room_for(self, PyDict_GET_SIZE(attributes))
-        && are_plain(attributes) && are_all_new(self->own, attributes)
-        && PyDict_Update(self->own, attributes) == 0) {
+    if (are_set_plainly(self, attributes)) {
         Py_RETURN_NONE;
     }
     return by_python(names.set_attributes, self, attributes, NULL);

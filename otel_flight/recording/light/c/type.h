@@ -121,6 +121,8 @@ static PyGetSetDef Span_fields[] = {
     FIELD("_shape", get_object, NULL, shape),
     FIELD("_name", get_object, set_object, name),
     FIELD("_kind", get_object, set_object, kind),
+    FIELD("kind", get_object, NULL, kind),
+    FIELD("name", get_object, NULL, name),
     FIELD("_resource", get_object, set_object, resource),
     FIELD("_instrumentation_scope", get_object, set_object, scope),
     FIELD("_context", get_context, set_context, context),

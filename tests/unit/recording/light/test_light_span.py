@@ -71,6 +71,43 @@ def test_what_is_set_after_someone_looked_is_seen(twins: Twins) -> None:
         assert dict(span.attributes) == dict(seen) == {"a": 1, "b": 2}
 
 
+def test_what_instrumentations_do_to_each_span_needs_nothing_of_the_sdks(twins: Twins) -> None:
+    """Setting again what it started with, and the status of an answer that is none, is ordinary."""
+    started = {"a": 1, "b": 2}
+    spans: list[Any] = [each.start_span("a", attributes=started) for each in twins.tracers]
+    for span in spans:
+        span.set_attribute("a", 3)
+        span.set_attributes({"c": 4, "b": 5})
+        span.set_status(trace.Status(trace.StatusCode.UNSET))
+
+    assert spans[1]._own is not None
+    assert list(spans[1].attributes.items()) == list(spans[0].attributes.items())
+    assert list(spans[1].attributes.items()) == [("a", 3), ("c", 4), ("b", 5)]
+    for span in spans:
+        assert (span.kind, span.name, span.status.status_code) == (
+            trace.SpanKind.INTERNAL,
+            "a",
+            trace.StatusCode.UNSET,
+        )
+
+
+@pytest.mark.parametrize("made", LIGHT_TRACERS)
+def test_a_full_span_takes_again_what_it_has(made: type[LightTracer]) -> None:
+    """Setting a key again lets no other one go."""
+    limits = sdk_trace.SpanLimits(max_span_attributes=2)
+    spans: list[Any] = [
+        tracer.start_span("a", attributes={"a": 1, "b": 2})
+        for tracer in Twins(ParentBased(ALWAYS_ON), limits, made).tracers
+    ]
+    for span in spans:
+        span.set_attribute("a", 3)
+        span.set_attributes({"b": 4})
+
+    for span in spans:
+        assert list(span.attributes.items()) == [("a", 3), ("b", 4)]
+        assert span.dropped_attributes == 0
+
+
 def test_the_arguments_stay_the_programs_own(twins: Twins) -> None:
     """A dict that was given is copied, so that it may change."""
     given = {"a": 1}
