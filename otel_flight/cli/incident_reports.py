@@ -47,6 +47,7 @@ def report_of(
     rows: int,
     requests: int,
     events: int,
+    is_unfolded: bool = False,
 ) -> IncidentReport:
     """Return the report of an incident, with what became of it.
 
@@ -57,6 +58,7 @@ def report_of(
         rows: the most spans of the trace.
         requests: the most other requests.
         events: the most kinds of other events.
+        is_unfolded: stacks are shown with the functions of servers and frameworks.
     """
     is_spooled = entry.path.parent in invocation.spool_places.directories
     copy = invocation.spool().json_path(entry)
@@ -70,6 +72,7 @@ def report_of(
         max_rows=rows,
         max_neighbours=requests,
         max_events=events,
+        is_unfolded=is_unfolded,
     )
 
 

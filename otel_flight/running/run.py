@@ -271,8 +271,8 @@ class Run:
 
     def _activity(self) -> object:
         # Not the lane of runtime events: there are some in a process that does nothing, too.
-        spans = self.session.lanes[LANE_SPANS].counts().written_records
-        return spans, len(self.session.open_spans.spans), self.incidents.has_open_incident
+        seen = self.session.lanes[LANE_SPANS].counts().written_records + self.sources.samples()
+        return seen, len(self.session.open_spans.spans), self.incidents.has_open_incident
 
     def _open_ring(self) -> None:
         placed = self.session.open_ring(self._facts.at_start)

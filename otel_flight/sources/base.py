@@ -159,6 +159,10 @@ class SourceSet(tuple[Source, ...]):
             if isinstance(source, SeesThreadsFail):
                 source.thread_failed(arguments)
 
+    def samples(self) -> int:
+        """Return how often they have looked at what is slow, those that count it."""
+        return sum(getattr(source, "samples", 0) for source in self)
+
     def counts(self) -> dict[str, Mapping[str, int]]:
         """Return what they count, by the source's name and the count's."""
         return {each.name: each.counts() for each in self if isinstance(each, Counting)}

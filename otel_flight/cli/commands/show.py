@@ -59,7 +59,9 @@ _JSON_VERSION: Final = 1
 @click.option(
     "--process", type=int, metavar="PID", help="Show the window of this process of the service."
 )
-@click.option("--all", "is_all", is_flag=True, help="Show every span, request and kind of event.")
+@click.option(
+    "--all", "is_all", is_flag=True, help="Show every span, request, kind of event and function."
+)
 @click.option("--jaeger-url", metavar="URL", help="Print links to the Jaeger there.")
 @click.option(
     "--grafana-url",
@@ -127,6 +129,7 @@ def show(
         rows=UNLIMITED if is_whole else rows,
         requests=UNLIMITED if is_whole else requests,
         events=UNLIMITED if is_whole else events,
+        is_unfolded=is_all,
     )
     links = links_to(invocation, report)
     if page is not None or is_opened:

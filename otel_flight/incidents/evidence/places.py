@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from otel_flight.interpreter.code.origin import is_application, is_standard, short_file
+from otel_flight.interpreter.code.origin import is_application, is_standard, short_file, work_in
 from otel_flight.names import attributes as names
 from otel_flight.records.records import Frame
 
@@ -37,8 +37,12 @@ def location(place: str) -> dict[str, str]:
 
 
 def application_frames(frames: Sequence[Frame]) -> list[Frame]:
-    """Return the application's own frames; if there are none, a package's innermost."""
-    own = [frame for frame in frames if is_application(frame.file)]
+    """Return the application's own frames; if there are none, a package's innermost.
+
+    Without those that only started a server.
+    """
+    work = work_in(frames, _named)
+    own = [frame for frame in work if is_application(frame.file)]
     return own or [frame for frame in frames if not is_standard(frame.file)][-1:]
 
 
@@ -46,3 +50,7 @@ def place_of(frames: Sequence[Frame]) -> str:
     """Return the application's innermost function as it stands in a sentence."""
     found = application_frames(frames) or list(frames)
     return described(found[-1]) if found else ""
+
+
+def _named(frame: Frame) -> tuple[str, str]:
+    return frame.function, frame.file

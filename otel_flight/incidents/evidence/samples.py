@@ -9,6 +9,7 @@ from statistics import median
 from typing import Final
 
 from otel_flight.incidents.evidence.evidence import Evidence
+from otel_flight.incidents.evidence.places import application_frames
 from otel_flight.incidents.window import WindowEvent, WindowSpan
 from otel_flight.names import attributes as names
 from otel_flight.names import source_names
@@ -21,6 +22,10 @@ _SHORTEST_GAP_NS: Final = 20_000_000
 _GAP_TIMES: Final = 1.5
 """The samples at the ends of a gap cover it whole up to this many times the usual gap, and of a
 longer one only half a usual gap each."""
+_AGE_SHARE: Final = 0.05
+"""A gap of this share of the request's age is usual, too: old ones are looked at less often."""
+_LONGEST_BRIDGE_NS: Final = 800_000_000
+"""Samples that show the same cover a gap of up to this many nanoseconds between them, too."""
 
 
 @dataclass(frozen=True)
@@ -31,11 +36,13 @@ class Sample:
         event: as it was recorded.
         start_ns: halfway to the sample before.
         end_ns: halfway to the next one.
+        assumed_ns: how much of that is in a long gap, at whose other end it did the same.
     """
 
     event: WindowEvent
     start_ns: int
     end_ns: int
+    assumed_ns: int = 0
 
     @property
     def duration_ns(self) -> int:
@@ -76,22 +83,39 @@ def spread(events: Sequence[WindowEvent], start_ns: int, end_ns: int) -> list[Sa
 
     Args:
         events: the samples, by time.
-        start_ns: when what they are of began.
+        start_ns: when what they are of began; 0: not known.
         end_ns: when it ended.
     """
     moments = [event.start_ns for event in events]
     gaps = [later - earlier for earlier, later in pairwise(moments)]
     usual = max(_SHORTEST_GAP_NS, int(median(gaps))) if gaps else 2 * _SHORTEST_GAP_NS
-    ends = [_reach(gap, usual) for gap in gaps]
-    starts = [gap - end if end * 2 + 1 >= gap else end for gap, end in zip(gaps, ends, strict=True)]
-    return [
-        Sample(event, max(start_ns, moment - before), min(end_ns, moment + after))
-        for event, moment, before, after in zip(
-            events, moments, [usual // 2, *starts], [*ends, usual // 2], strict=False
-        )
-    ]
+    found, before, assumed_before = [], usual // 2, 0
+    for index, (event, moment) in enumerate(zip(events, moments, strict=True)):
+        after, next_before, assumed = usual // 2, 0, 0
+        if index < len(gaps):
+            gap, age = gaps[index], moment - (start_ns or moments[0])
+            expected = max(usual, int(age * _AGE_SHARE) + usual // 2)
+            is_seen = gap <= expected * _GAP_TIMES
+            if is_seen or (
+                gap <= _LONGEST_BRIDGE_NS and _shown(event) == _shown(events[index + 1])
+            ):
+                after, next_before = gap // 2, gap - gap // 2
+                assumed = 0 if is_seen else (gap - expected) // 2
+            else:
+                after = next_before = expected // 2
+        start, end = max(start_ns, moment - before), min(end_ns, moment + after)
+        found.append(Sample(event, start, end, assumed_before + assumed))
+        before, assumed_before = next_before, assumed
+    return found
 
 
-def _reach(gap_ns: int, usual_ns: int) -> int:
-    """Return how far a sample reaches into the gap behind it."""
-    return gap_ns // 2 if gap_ns <= usual_ns * _GAP_TIMES else usual_ns // 2
+def _shown(event: WindowEvent) -> object:
+    """Return what two samples have in common between which nothing happened, it seems."""
+    innermost = [*event.frames, *application_frames(event.frames)][-1:]
+    attributes = event.record.attributes
+    return (
+        [(frame.function, frame.file) for frame in innermost],
+        attributes.get(names.WAIT_KIND),
+        attributes.get(names.WAIT_ON),
+        event.record.thread_id,
+    )

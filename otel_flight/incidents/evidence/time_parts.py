@@ -63,6 +63,11 @@ class Part(NamedTuple):
     samples: Sequence[Sample] = ()
 
     @property
+    def assumed_ns(self) -> int:
+        """How much of it nobody saw: samples that show the same stand at both ends of it."""
+        return sum(sample.assumed_ns for sample in self.samples)
+
+    @property
     def path(self) -> Sequence[Frame]:
         """The application's functions in which most of it was spent, the innermost one last."""
         return _hot_path(self.samples)

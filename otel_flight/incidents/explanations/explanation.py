@@ -16,13 +16,17 @@ MOST_PAUSES: Final = 100
 """One trace gets at most this many pauses; of more, the longest are kept."""
 
 
-def explain(evidence: Evidence) -> list[Explanation]:
+def explain(evidence: Evidence, *, is_unfolded: bool = False) -> list[Explanation]:
     """Return what explains the trigger's request, by start; empty without a trigger in the window.
 
     Not for application threads.
+
+    Args:
+        evidence: the incident.
+        is_unfolded: stacks are shown with the functions of servers and frameworks.
     """
     pauses = sorted(find_pauses(evidence), key=lambda pause: pause.duration_ns, reverse=True)
-    found = [*map(_of_pause, pauses[:MOST_PAUSES]), *infer_spans(evidence)]
+    found = [*map(_of_pause, pauses[:MOST_PAUSES]), *infer_spans(evidence, is_unfolded=is_unfolded)]
     return sorted(found, key=lambda each: (each.start_ns, -each.end_ns))
 
 

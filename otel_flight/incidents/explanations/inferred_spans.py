@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import groupby
 from typing import Any, Final
 
@@ -25,6 +25,8 @@ from otel_flight.records.ids import span_text, trace_text
 
 MOST_DEEP: Final = 8
 """At most this many functions are shown below one another, the innermost ones of a deeper stack."""
+MOST_UNFOLDED: Final = 64
+"""At most this many are, where those of servers and frameworks are shown as well."""
 MOST_SPANS: Final = 100
 """One incident gets at most this many inferred spans: the outermost functions, then the longest."""
 _LONGEST_NAME: Final = 200
@@ -43,8 +45,13 @@ class _Node:
     children: list[_Node] = field(default_factory=list)
 
 
-def infer_spans(evidence: Evidence) -> list[Explanation]:
-    """Return what the trigger's request was seen doing, by start, parents before their children."""
+def infer_spans(evidence: Evidence, *, is_unfolded: bool = False) -> list[Explanation]:
+    """Return what the trigger's request was seen doing, by start, parents before their children.
+
+    Args:
+        evidence: the incident.
+        is_unfolded: also in the functions of servers, frameworks and the interpreter.
+    """
     if evidence.trigger is None:
         return []
     root = evidence.trace.local_root(evidence.trigger)
@@ -54,7 +61,7 @@ def infer_spans(evidence: Evidence) -> list[Explanation]:
         if pause.event.record.source == source_names.EVENT_LOOP
     ]
     samples = [
-        sample
+        _outside(sample, stalls)
         for sample in samples_of(evidence, root)[:MOST_SAMPLES]
         if not _is_held_up(sample, stalls)
     ]
@@ -63,9 +70,9 @@ def infer_spans(evidence: Evidence) -> list[Explanation]:
         ((sample, evidence.trace.innermost(root, sample.event.start_ns)) for sample in samples),
         key=lambda each: each[1].record.span_id,
     ):
-        together = list(group)
-        span = together[0][1]
-        found += [(node, span) for node in _folded([sample for sample, _ in together])]
+        together, spans = zip(*group, strict=True)
+        span = spans[0]
+        found += [(node, span) for node in _folded(list(together), is_unfolded)]
     return list(_explanations(evidence, _largest(found)))
 
 
@@ -79,13 +86,27 @@ def _is_held_up(sample: Sample, stalls: Sequence[WindowEvent]) -> bool:
     )
 
 
-def _folded(samples: Sequence[Sample]) -> list[_Node]:
+def _outside(sample: Sample, stalls: Sequence[WindowEvent]) -> Sample:
+    """Let a wait end where the loop is blocked, and begin again when it no longer is."""
+    moment, thread_id = sample.event.start_ns, sample.event.record.thread_id
+    around = [each for each in stalls if sample.wait_kind and each.record.thread_id == thread_id]
+    ends = (each.end_ns for each in around if each.end_ns <= moment)
+    starts = (each.start_ns for each in around if each.start_ns > moment)
+    return replace(
+        sample,
+        start_ns=max(sample.start_ns, max(ends, default=0)),
+        end_ns=min(sample.end_ns, min(starts, default=sample.end_ns)),
+    )
+
+
+def _folded(samples: Sequence[Sample], is_unfolded: bool) -> list[_Node]:
     """Merge samples that follow each other, function by function from the outermost one on."""
     tops: list[_Node] = []
     open_nodes: list[_Node] = []
     reached_ns = 0
     for sample in samples:
-        frames = application_frames(sample.frames)[-MOST_DEEP:]
+        shown = list(sample.frames) if is_unfolded else application_frames(sample.frames)
+        frames = shown[-MOST_UNFOLDED if is_unfolded else -MOST_DEEP :]
         keys = [(frame.function, frame.file) for frame in frames]
         wait = _waiting(sample)
         if wait:

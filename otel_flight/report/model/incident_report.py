@@ -78,6 +78,7 @@ def build_report(
     max_rows: int = UNLIMITED,
     max_neighbours: int = UNLIMITED,
     max_events: int = UNLIMITED,
+    is_unfolded: bool = False,
 ) -> IncidentReport:
     """Return the report of an incident. Decodes its whole window.
 
@@ -86,7 +87,7 @@ def build_report(
     """
     evidence = rulebook.evidence(incident)
     findings = rulebook.findings(evidence)
-    explanations = explain(evidence)
+    explanations = explain(evidence, is_unfolded=is_unfolded)
     timeline = build_timeline(
         evidence, findings, explanations, max_rows=max_rows, max_neighbours=max_neighbours
     )

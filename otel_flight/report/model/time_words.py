@@ -8,12 +8,14 @@ from typing import Final, NamedTuple
 from otel_flight.incidents.evidence.own_time import words_of_path
 from otel_flight.incidents.evidence.time_parts import Doing, Part
 from otel_flight.names.wait_kinds import SLEEP
-from otel_flight.words import count, quoted
+from otel_flight.words import count, quoted, short_duration
 
 MOST_SHARES: Final = 8
 """At most this many parts are told, the longest; the others become one."""
 _LEAST: Final = 0.005
 """A smaller share of the time is told with the others, or not at all."""
+_LEAST_ASSUMED: Final = 0.2
+"""It is told how much of a part nobody saw from this share of it on."""
 
 
 class Share(NamedTuple):
@@ -66,4 +68,8 @@ def _words(part: Part) -> str:
 
 
 def _where(part: Part) -> str:
-    return f", in {words_of_path(part.path)}" if part.path else ""
+    where = f", in {words_of_path(part.path)}" if part.path else ""
+    if part.assumed_ns < _LEAST_ASSUMED * part.duration_ns:
+        return where
+    assumed = short_duration(min(part.assumed_ns, part.duration_ns))
+    return f"{where}; {assumed} of it between samples that show the same"

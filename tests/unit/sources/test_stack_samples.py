@@ -18,6 +18,7 @@ import pytest
 
 from otel_flight.incidents.window import WindowEvent
 from otel_flight.names import attributes as names
+from otel_flight.sources.base import SourceSet
 from otel_flight.sources.gc_pauses import GcPauses
 from otel_flight.sources.stack_samples import MOST_EARLY, MOST_SAMPLES, StackSamples
 from otel_flight.testing import FakeClock
@@ -143,6 +144,20 @@ def test_what_is_seen_early_is_kept_until_the_request_is_slow(
         gate.may_go_on.set()
     moments = [event.start_ns - began_ns for event in rig.events()]
     assert moments == pytest.approx([1e8, 2e8, 3e8], rel=0.01)
+
+
+def test_looks_are_counted_as_activity(
+    rig: ServingRig, source: StackSamples, clock: FakeClock
+) -> None:
+    """The ticker goes on as usual while one slow request is all that there is."""
+    sources = SourceSet((source,))
+    gate = Gate()
+    with serving(rig, gate.pass_through, "GET /slow"):
+        gate.wait_until_reached()
+        seen = look(source, clock, rig)
+        gate.may_go_on.set()
+
+    assert sources.samples() == len(seen) == 1
 
 
 def test_few_are_looked_at_early(rig: ServingRig, source: StackSamples, clock: FakeClock) -> None:

@@ -166,3 +166,41 @@ def test_they_are_worked_out_once_for_each_cause(builder: IncidentBuilder) -> No
     assert evidence.once(parts_of_slow) is parts
     assert sum(part.duration_ns for part in parts) == 1_000 * MS
     assert sum(part.duration_ns for part in other.once(parts_of_slow)) == 1_500 * MS
+
+
+@pytest.mark.parametrize(("gap_ms", "unknown_ms"), [(500, 0), (900, 800)])
+def test_what_is_seen_again_went_on(builder: IncidentBuilder, gap_ms: int, unknown_ms: int) -> None:
+    """Between two samples of the same wait, if not for long; how much of it nobody saw is known."""
+    slow = builder.request("GET /page", 0, 300 + gap_ms)
+    for moment in (50, 150, 250, 250 + gap_ms):
+        sample(builder, slow, moment, place("load"), wait="network")
+
+    parts = parts_of(builder, slow)
+
+    assert dict(short_sums(parts)).get(Doing.UNKNOWN, 0) == unknown_ms
+    assert parts[0].assumed_ns == (400 * MS if not unknown_ms else 0)
+
+
+def test_another_function_was_entered_nobody_knows_when(builder: IncidentBuilder) -> None:
+    """What was going on between two samples that differ is unknown."""
+    slow = builder.request("GET /page", 0, 800)
+    for moment, function in ((50, "load"), (150, "load"), (250, "load"), (750, "render")):
+        sample(builder, slow, moment, place(function))
+
+    assert dict(short_sums(parts_of(builder, slow)))[Doing.UNKNOWN] == 400
+
+
+def test_an_old_request_is_looked_at_less_often(builder: IncidentBuilder) -> None:
+    """Its samples are a twentieth of its age apart, and stand for all of that."""
+    slow = builder.request("GET /page", 0, 20_000)
+    moment = 50.0
+    while moment < 20_000:
+        sample(builder, slow, moment, place("load" if moment < 9_000 else "render"))
+        moment += max(100, moment * 0.05 + 99)
+
+    assert dict(short_sums(parts_of(builder, slow, 20_000))).get(Doing.UNKNOWN, 0) < 800
+
+
+def short_sums(parts: list[Part]) -> list[tuple[Doing, float]]:
+    """Return how many milliseconds were spent how."""
+    return [(part.doing, part.duration_ns / MS) for part in parts]

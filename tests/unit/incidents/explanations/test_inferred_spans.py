@@ -10,7 +10,7 @@ import pytest
 from opentelemetry.sdk.trace import Span
 
 from otel_flight.incidents.explanations.explanation import explain
-from otel_flight.incidents.explanations.inferred_spans import MOST_DEEP, MOST_SPANS
+from otel_flight.incidents.explanations.inferred_spans import MOST_DEEP, MOST_SPANS, infer_spans
 from otel_flight.incidents.manifest import Explanation
 from otel_flight.interpreter.code.places import Place
 from otel_flight.names import attributes as names
@@ -105,6 +105,21 @@ def test_functions_are_below_those_that_called_them(builder: IncidentBuilder) ->
     ]
     assert (spans[0].name, spans[0].start_ns, spans[0].end_ns) == ("handler", at(250), at(550))
     assert len(set(ids.values())) == 3
+
+
+def test_what_started_the_server_is_folded(builder: IncidentBuilder) -> None:
+    """Nobody's request is served by a script of gunicorn's; unfolded, all is there."""
+    script = place("run_script", "/srv/.venv/bin/gunicorn", 8)
+    library, handler = place("execute", LIBRARY), place("handler")
+    root = builder.request("GET /page", 0, 1_000)
+    for moment in (300, 400):
+        sample(builder, root, moment, script, library, handler)
+    incident = builder.incident(builder.slow(root, 1_000), closed_ms=2_000)
+    evidence = evidence_of(incident)
+
+    assert [each.name for each in infer_spans(evidence)] == ["handler"]
+    unfolded = infer_spans(evidence, is_unfolded=True)
+    assert [each.name for each in unfolded] == ["run_script", "execute", "handler"]
 
 
 def test_what_is_waited_for_is_the_innermost(builder: IncidentBuilder) -> None:

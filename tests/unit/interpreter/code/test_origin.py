@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from otel_flight.interpreter.code.origin import is_application, is_standard, short_file
+from otel_flight.interpreter.code.origin import is_application, is_standard, short_file, work_in
 
 
 @pytest.mark.parametrize(
@@ -21,6 +21,9 @@ from otel_flight.interpreter.code.origin import is_application, is_standard, sho
         ("/usr/lib64/python3.12/asyncio/locks.py", False, True, "asyncio/locks.py"),
         ("/opt/py/lib/python3.10/threading.py", False, True, "threading.py"),
         (r"C:\Python312\Lib\site-packages\flask\app.py", False, False, "flask/app.py"),
+        ("/srv/.venv/bin/gunicorn", False, False, "bin/gunicorn"),
+        (r"C:\venv\Scripts\uvicorn.exe\__main__.py", False, False, "uvicorn.exe/__main__.py"),
+        ("/srv/shop/bin/import_orders", True, False, "bin/import_orders"),
         ("<string>", False, True, "<string>"),
         ("<frozen importlib._bootstrap>", False, True, "<frozen importlib._bootstrap>"),
         ("", False, True, ""),
@@ -39,3 +42,26 @@ def test_files_of_this_interpreter() -> None:
     assert not is_application(json.__file__)
     assert not is_application(msgspec.__file__)
     assert is_application(str(Path(__file__)))
+
+
+_PACKAGES = "/srv/.venv/lib/python3.11/site-packages"
+_MANAGE = [("<module>", "/srv/manage.py"), ("main", "/srv/manage.py")]
+_COMMAND = [("execute", f"{_PACKAGES}/django/core/management/__init__.py")]
+_WORK = [("handle", "/srv/shop/import.py"), ("read", "/srv/shop/rows.py")]
+
+
+@pytest.mark.parametrize(
+    ("stack", "work"),
+    [
+        (_MANAGE + _COMMAND + _WORK, _COMMAND + _WORK),
+        (_MANAGE + _WORK, _MANAGE + _WORK),
+        ([("_bootstrap", "/usr/lib/python3.11/threading.py"), *_WORK, *_COMMAND, *_WORK], None),
+        ([], None),
+    ],
+    ids=["a command", "a script", "a command within a request", "nothing"],
+)
+def test_work_begins_behind_what_starts_a_server(
+    stack: list[tuple[str, str]], work: list[tuple[str, str]] | None
+) -> None:
+    """Who started it has nothing to do with what it does for a request."""
+    assert list(work_in(stack, lambda frame: frame)) == (stack if work is None else work)
