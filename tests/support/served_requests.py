@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 import threading
 import time
-from collections.abc import Callable, Coroutine
+import traceback
+from collections.abc import Callable, Coroutine, Iterator
 from concurrent.futures import Future
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -42,6 +45,57 @@ class ServingRig(SourceRig):
         """Remove the ring; nothing may have been swallowed."""
         self._processor.disconnect()
         super().close()
+
+
+class Gate:
+    """Lets a thread tell that it has come there, and go on when it may."""
+
+    def __init__(self) -> None:
+        self.has_come = threading.Event()
+        self.may_go_on = threading.Event()
+
+    def pass_through(self) -> None:
+        """Wait there."""
+        self.has_come.set()
+        assert self.may_go_on.wait(DEADLINE_SECONDS)
+
+    def wait_until_reached(self) -> None:
+        """Wait for who is to come."""
+        assert self.has_come.wait(DEADLINE_SECONDS)
+
+
+@contextmanager
+def serving(rig: ServingRig, work: Callable[[], object], name: str) -> Iterator[threading.Thread]:
+    """Serve a request on a thread of its own."""
+
+    def serve() -> None:
+        with rig.tracer.start_as_current_span(name):
+            work()
+
+    thread = threading.Thread(target=serve)
+    thread.start()
+    try:
+        yield thread
+    finally:
+        thread.join(DEADLINE_SECONDS)
+
+
+def wait_until_at(thread: threading.Thread, function: str = "", within: str = "") -> None:
+    """Wait until a thread's innermost function is a given one, for good or for a while.
+
+    Args:
+        thread: whose function.
+        function: its name; empty: whichever.
+        within: the name of one that it must have been called by, through others or not.
+    """
+    pause = threading.Event()
+    for _ in range(2_000):
+        frame = sys._current_frames().get(thread.ident or 0)
+        names = [each.f_code.co_name for each, _ in traceback.walk_stack(frame)] if frame else []
+        if names and function in ("", names[0]) and (not within or within in names):
+            return
+        pause.wait(0.002)
+    raise AssertionError(function or within)
 
 
 class LoopThread:

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import asyncio
 import concurrent.futures
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from types import FunctionType
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, TypeVar
 
 from otel_flight.interpreter.frames import MOST_FRAMES, Frame, Stack, awaiting_stack, value_in
+
+_T = TypeVar("_T")
 
 MOST_TASKS: Final = 8
 """At most this many tasks are followed, each waiting for the next."""
@@ -110,10 +112,15 @@ def _tasks_of_library(frames: Stack) -> Iterator[object]:
                 return
 
 
-def _referred(future: asyncio.Future[Any], kind: type[Any]) -> Iterator[Any]:
+def _referred(future: asyncio.Future[Any], kind: type[_T]) -> Iterator[_T]:
     """Yield what a future's callbacks are about, as `wrap_future` and `shield` make them."""
     callbacks: Any = getattr(future, "_callbacks", None)
-    for callback, *_ in callbacks or ():
+    return values_within((callback for callback, *_ in callbacks or ()), kind)
+
+
+def values_within(callbacks: Iterable[object], kind: type[_T]) -> Iterator[_T]:
+    """Yield what functions have from the functions around them, of one kind."""
+    for callback in callbacks:
         if not isinstance(callback, FunctionType) or not callback.__closure__:
             continue
         for cell in callback.__closure__:

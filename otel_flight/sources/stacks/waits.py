@@ -11,10 +11,16 @@ from otel_flight.interpreter.code.opcodes import CALL, ENTER, UNNAMED, Path, ste
 from otel_flight.interpreter.code.origin import is_application
 from otel_flight.interpreter.frames import Frame, Stack, value_in
 from otel_flight.interpreter.own_frames import is_ours
-from otel_flight.names.wait_kinds import CONNECTION_POOL, LOCK, SEMAPHORE, THREAD_POOL
+from otel_flight.names.wait_kinds import (
+    CONNECTION_POOL,
+    EVENT,
+    FUTURE,
+    LOCK,
+    SEMAPHORE,
+    THREAD,
+    THREAD_POOL,
+)
 from otel_flight.sources.locks.locks import attribute_of
-
-_EVENT: Final = "event"
 
 _APPLICATION: Final = "application"
 _MOST_LOOKED_AT: Final = 12
@@ -40,7 +46,7 @@ _KINDS: Final = tuple(
         (r"multiprocessing/queues\.py:(?:get|put)$", "queue"),
         (r"asyncio/tasks\.py:__sleep0$", "turn of the event loop"),
         (r"asyncio/tasks\.py:sleep$", "sleep"),
-        (r"concurrent/futures/_base\.py:(?:result|exception|wait|as_completed)$", "future"),
+        (r"concurrent/futures/_base\.py:(?:result|exception|wait|as_completed)$", FUTURE),
         (r"subprocess\.py:(?:wait|_wait|communicate|_communicate)$", "process"),
         (r"asyncio/(?:streams|sslproto|selector_events|sock\w*)\.py:\w+$", "network"),
         (r"/(?:socket|ssl|selectors|socketserver)\.py:\w+$", "network"),
@@ -48,8 +54,8 @@ _KINDS: Final = tuple(
         (r"gevent/(?:hub|time)\.py:sleep$|eventlet/greenthread\.py:sleep$", "sleep"),
         (r"http/client\.py:\w+$", "network"),
         (r"multiprocessing/connection\.py:\w+$", "network"),
-        (r"/threading\.py:join$", "thread"),
-        (r"/threading\.py:wait$", _EVENT),
+        (r"/threading\.py:join$", THREAD),
+        (r"/threading\.py:wait$", EVENT),
         (r"/threading\.py:acquire$", ""),
         (r"/threading\.py:__enter__$", LOCK),
         (r"asyncio/tasks\.py:(?:_wait|wait_for|gather)$", "task"),
@@ -69,9 +75,12 @@ _CALLED: Final = {
     "select": "network",
     "poll": "network",
     "waitpid": "process",
-    "result": "future",
+    "result": FUTURE,
 }
 """These native functions tell what is waited for in them."""
+
+_PENDING: Final = {"as_completed": "pending", "wait": "not_done"}
+"""The futures that these functions still wait for are in a variable of this name."""
 
 
 class Wait(NamedTuple):
@@ -82,7 +91,7 @@ class Wait(NamedTuple):
         text: more about it: the lock's name in the program, the function that waits.
         path: the name of a lock in the frame that waits for it; empty when it has none.
         frame: that frame; None: it is not the application's.
-        object: the lock or pool itself, where it is known.
+        object: the lock, the pool, the future itself, where it is known; of several futures a set.
     """
 
     kind: str
@@ -128,7 +137,7 @@ def call_of_thread(stack: Stack) -> str:
 def wait_of_greenlet(stack: Stack) -> Wait:
     """Return what a greenlet waits for that does not run."""
     found = _wait_in_library(stack)
-    return found or Wait(_EVENT, f"{stack[-1].code.co_name}()")
+    return found or Wait(EVENT, f"{stack[-1].code.co_name}()")
 
 
 def wait_of_task(stack: Stack, awaited: object) -> Wait:
@@ -137,7 +146,7 @@ def wait_of_task(stack: Stack, awaited: object) -> Wait:
     if found is not None:
         return found
     name = type(awaited).__name__ if awaited is not None else "…"
-    return Wait("task" if isinstance(awaited, asyncio.Task) else "future", name)
+    return Wait("task" if isinstance(awaited, asyncio.Task) else FUTURE, name)
 
 
 def dotted(path: Path) -> str:
@@ -165,7 +174,7 @@ def _wait_in_library(stack: Stack) -> Wait | None:
             return Wait(THREAD_POOL, "anyio's worker threads")
         if not is_settled:
             known = _known(role, frame) if role is not None else None
-            is_settled = found is not None and (known is None or found.kind != _EVENT)
+            is_settled = found is not None and (known is None or found.kind != EVENT)
             found = found if is_settled else known
     return found
 
@@ -188,15 +197,18 @@ def _role_of(file: str, function: str) -> str | None:
 
 
 def _known(kind: str, frame: Frame) -> Wait:
+    function = frame.code.co_name
+    if kind == FUTURE and function in _PENDING:
+        return Wait(kind, f"{function}()", object=value_in(frame, _PENDING[function]))
     owner = value_in(frame, "self")
-    name = type(owner).__name__ if owner is not None else frame.code.co_name
+    name = type(owner).__name__ if owner is not None else function
     if kind:
-        return Wait(kind, name if owner is not None else f"{frame.code.co_name}()")
+        return Wait(kind, name if owner is not None else f"{name}()", object=owner)
     return Wait(_kind_of(name), name, object=owner)
 
 
 def _kind_of(name: str) -> str:
-    for kind in (SEMAPHORE, "condition", _EVENT, "barrier"):
+    for kind in (SEMAPHORE, "condition", EVENT, "barrier"):
         if kind in name.lower():
             return kind
     return LOCK

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import sys
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -22,7 +21,14 @@ from otel_flight.sources.base import SourceSet
 from otel_flight.sources.gc_pauses import GcPauses
 from otel_flight.sources.stack_samples import MOST_EARLY, MOST_SAMPLES, StackSamples
 from otel_flight.testing import FakeClock
-from tests.support.served_requests import DEADLINE_SECONDS, LoopThread, ServingRig
+from tests.support.served_requests import (
+    DEADLINE_SECONDS,
+    Gate,
+    LoopThread,
+    ServingRig,
+    serving,
+    wait_until_at,
+)
 
 LIMIT_SECONDS = 0.25
 
@@ -59,50 +65,6 @@ def functions(event: WindowEvent) -> list[str]:
     """Return the names of the functions of a sample's stack, without what they are in."""
     assert event.stack is not None
     return [frame.function.rpartition(".")[2] for frame in event.stack.frames]
-
-
-class Gate:
-    """Lets a thread tell that it has come there, and go on when it may."""
-
-    def __init__(self) -> None:
-        self.has_come = threading.Event()
-        self.may_go_on = threading.Event()
-
-    def pass_through(self) -> None:
-        """Wait there."""
-        self.has_come.set()
-        assert self.may_go_on.wait(DEADLINE_SECONDS)
-
-    def wait_until_reached(self) -> None:
-        """Wait for who is to come."""
-        assert self.has_come.wait(DEADLINE_SECONDS)
-
-
-@contextmanager
-def serving(rig: ServingRig, work: Callable[[], object], name: str) -> Iterator[threading.Thread]:
-    """Serve a request on a thread of its own."""
-
-    def serve() -> None:
-        with rig.tracer.start_as_current_span(name):
-            work()
-
-    thread = threading.Thread(target=serve)
-    thread.start()
-    try:
-        yield thread
-    finally:
-        thread.join(DEADLINE_SECONDS)
-
-
-def wait_until_at(thread: threading.Thread, function: str) -> None:
-    """Wait until a thread's innermost function is a given one, for good or for a while."""
-    deadline = threading.Event()
-    for _ in range(2_000):
-        frame = sys._current_frames().get(thread.ident or 0)
-        if frame is not None and frame.f_code.co_name == function:
-            return
-        deadline.wait(0.002)
-    raise AssertionError(function)
 
 
 def acquire_and_return(lock: threading.Lock | threading.Condition) -> None:
@@ -227,7 +189,7 @@ def test_the_holder_of_a_lock_is_found(
     attributes = event.record.attributes
     assert (attributes[names.WAIT_KIND], attributes[names.WAIT_ON]) == ("lock", "lock")
     assert "pass_through" in attributes[names.HOLDER]
-    assert __file__.rpartition("/")[2] in attributes[names.HOLDER]
+    assert "served_requests.py" in attributes[names.HOLDER]
     assert int(attributes[names.HOLDER_TRACE_ID], 16) == holder.get_span_context().trace_id
 
 

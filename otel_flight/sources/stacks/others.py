@@ -1,0 +1,126 @@
+"""Who else there is at one moment: all threads, the tasks that wait, and whom they serve."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Final, NamedTuple
+
+from otel_flight.interpreter.concurrency.await_chain import Chain, chain_of
+from otel_flight.interpreter.concurrency.tasks import context_of, running_task
+from otel_flight.interpreter.current_ids import ids_in
+from otel_flight.interpreter.frames import Frame, Stack, places_in
+from otel_flight.recording.open_spans import OpenRoot, OpenSpans, task_of
+from otel_flight.sources.stacks.culprits import described
+from otel_flight.sources.stacks.workers import Worker, Workers
+
+MOST_SEARCHED: Final = 64
+"""The holder of a lock is looked for among at most this many threads, and as many open local
+roots."""
+
+
+class Having(NamedTuple):
+    """Who has what others wait for: where it is, for which trace and span, and where it ends."""
+
+    place: str
+    thread_id: int
+    ids: tuple[int, int]
+    innermost: int
+
+
+class Others:
+    """All who may have what somebody waits for.
+
+    Args:
+        open_spans: of which the local roots are looked at.
+        stacks: of all threads.
+    """
+
+    def __init__(self, open_spans: OpenSpans, stacks: Mapping[int, Stack]) -> None:
+        self._open_spans = open_spans
+        self._stacks = stacks
+        self._known_workers: Workers | None = None
+        self._known_roots: Sequence[OpenRoot] | None = None
+        self._known_having: dict[int, Sequence[Having]] = {}
+
+    @property
+    def workers(self) -> Workers:
+        """The threads of pools."""
+        if self._known_workers is None:
+            self._known_workers = Workers(self._stacks)
+        return self._known_workers
+
+    def having(
+        self,
+        thing: object,
+        search: Callable[[Stack, int], Frame | None],
+        seen: Stack,
+    ) -> Sequence[Having]:
+        """Return who but the one seen has a lock or a connection; looked for once for all who wait.
+
+        `search` is given a stack with its thread, and returns the frame that has it.
+        """
+        known = self._known_having.get(id(thing))
+        if known is None:
+            by_frame: dict[int, Having] = {}
+            for stack, thread_id, ids in self._stacks_and_ids():
+                frame = search(stack, thread_id)
+                if frame is not None and frame.key not in by_frame:
+                    place = described(places_in(stack[stack.index(frame) :]))
+                    by_frame[frame.key] = Having(place, thread_id, ids, stack[-1].key)
+            known = self._known_having[id(thing)] = list(by_frame.values())
+        return [each for each in known if each.innermost != seen[-1].key]
+
+    def _stacks_and_ids(self) -> Iterator[tuple[Stack, int, tuple[int, int]]]:
+        """Yield the stacks of all threads and of the tasks that wait, and whom they serve."""
+        by_thread = {each[1]: each for each in self._roots if each[2] is None}
+        for thread_id, stack in itertools.islice(self._stacks.items(), MOST_SEARCHED):
+            root = by_thread.get(thread_id)
+            ids = _ids_of(root) if root is not None else self._ids_of_thread(thread_id)
+            yield stack, thread_id, ids
+        for root, chain in self._waiting():
+            if chain.frames:
+                yield chain.frames, root[1], _ids_of(root)
+
+    def _waiting(self) -> Iterator[tuple[OpenRoot, Chain]]:
+        """Yield the local roots whose tasks wait, and where they do."""
+        for root in self._roots:
+            task = task_of(root)
+            if task is not None and not task.done() and running_task(task.get_loop()) is not task:
+                yield root, chain_of(task)
+
+    def _ids_of_thread(self, thread_id: int) -> tuple[int, int]:
+        """Return for whom a pool's thread works, or a loop's runs a task."""
+        for worker in self.workers.all():
+            if worker.thread_id == thread_id:
+                return self.ids_of_work(worker)
+        for root in self._roots:
+            task = task_of(root)
+            if root[1] == thread_id and task is not None:
+                running = running_task(task.get_loop())
+                return ids_in(context_of(running)) if running is not None else (0, 0)
+        return 0, 0
+
+    def ids_of_work(self, worker: Worker) -> tuple[int, int]:
+        """Return the trace and the span that a pool's thread works for; zeros: not known."""
+        if worker.trace_id:
+            return worker.trace_id, worker.span_id
+        for root, chain in self._waiting():
+            if worker.future in (id(chain.work), id(chain.awaited)):
+                return _ids_of(root)
+        return 0, 0
+
+    @property
+    def _roots(self) -> Sequence[OpenRoot]:
+        if self._known_roots is None:
+            try:
+                roots = itertools.islice(self._open_spans.roots.values(), MOST_SEARCHED)
+                self._known_roots = list(roots)
+            except RuntimeError:  # one more began, or ended, just then
+                self._known_roots = ()
+        return self._known_roots
+
+
+def _ids_of(root: OpenRoot) -> tuple[int, int]:
+    context = root[0].get_span_context()
+    return context.trace_id, context.span_id
