@@ -95,6 +95,6 @@ PROFILES: Final = Signal(
     json_module="",
     json_exporter="",
 )
-"""That signal is in development: it goes by HTTP only, and no file has it beside an incident's."""
+"""This signal is in development: it goes by HTTP only, and has no file of OTLP-JSON."""
 OTHERS: Final = (LOGS, PROFILES)
 """These go out after the spans, where a setting says where to."""
