@@ -2,6 +2,8 @@
 
 All spans and the runtime's own events go into a bounded window in memory and are thrown away,
 until something goes wrong: then the whole window before it is delivered as one incident.
+
+PYTEST_DONT_REWRITE: it is often imported before pytest begins, which would warn of that.
 """
 
 from importlib import import_module

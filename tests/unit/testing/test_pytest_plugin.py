@@ -183,3 +183,16 @@ def test_the_module_of_the_options_is_apart_from_the_package() -> None:
     found = importlib.util.find_spec("_otel_flight_pytest")
 
     assert found is not None
+
+
+def test_the_package_may_be_imported_before_pytest_begins(pytester: pytest.Pytester) -> None:
+    """As with `opentelemetry-instrument pytest`: pytest marks what is installed with a plugin.
+
+    Of an installed package it marks all modules by itself, of a source tree it does not.
+    """
+    pytester.makeini("[pytest]\nfilterwarnings = error")
+    pytester.makeconftest(
+        "import otel_flight, pytest; pytest.register_assert_rewrite('otel_flight')"
+    )
+
+    run(pytester, "-k", "is_slow").assert_outcomes(passed=1, deselected=6)
