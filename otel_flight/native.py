@@ -209,7 +209,7 @@ def running() -> list[Thread]:
     return [each for each in list(_running.values()) if each.pid == pid]
 
 
-def is_refused_at_end(error: RuntimeError) -> bool:
+def is_refused_at_end(error: Exception) -> bool:
     """Return whether a thread could not be started because the program is ending.
 
     From Python 3.12 on that is so when the main thread has ended, and while exit handlers run.

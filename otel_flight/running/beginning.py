@@ -19,6 +19,7 @@ from otel_flight.native import Thread, allocate_lock, sleep
 from otel_flight.recording.ticker import THREAD_NAME
 from otel_flight.running.before_recording import is_green
 from otel_flight.running.lifecycle_lock import LifecycleLock
+from otel_flight.running.memory_room import check_memory
 from otel_flight.running.read_ahead import modules_in_memory
 
 _PARTS: Final = (
@@ -108,7 +109,9 @@ class Beginning:
 
         Raises:
             RuntimeError: no thread can be started.
+            MemoryError: the process may not have what recording takes.
         """
+        check_memory()
         self._last = None
         self._going_on = going_on = allocate_lock()
         going_on.acquire()
@@ -149,7 +152,7 @@ class Beginning:
         if self._is_waiting():
             try:
                 self.start()
-            except RuntimeError:
+            except (RuntimeError, MemoryError):
                 self._give_up(None)
 
     def end_with(self, last: Callable[[], None]) -> Callable[[float], bool] | None:

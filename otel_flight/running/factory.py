@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, BinaryIO, Final
 
 from otel_flight.clock import Clock
 from otel_flight.guard import Guard
+from otel_flight.running.memory_room import check_memory
 from otel_flight.settings.asked import AskedSettings
 from otel_flight.settings.fields import CoreSettings
 from otel_flight.settings.sources import SettingsInForce, warn_once
@@ -120,6 +121,15 @@ class RunFactory:
             pipelines=pipelines,
             replay_late=replay_late,
         )
+
+    def prepare(self) -> None:
+        """Import all that runs need, if there is room.
+
+        Raises:
+            MemoryError: there is not.
+        """
+        check_memory()
+        self.load()
 
     def load(self) -> None:
         """Import all that runs need."""

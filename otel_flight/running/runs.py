@@ -184,9 +184,9 @@ class Runs:
         self._process_end.hold()  # what the first spans did is not finished either
         try:
             self._beginning.start()
-        except RuntimeError as error:  # at the end of the program it begins when that has ended
+        except (RuntimeError, MemoryError) as error:
             self._process_end.let_go()
-            if not is_refused_at_end(error):
+            if not is_refused_at_end(error):  # then it begins when the program has ended
                 self._give_up(error)
 
     def _begin(self, thread: Thread | None = None) -> None:
@@ -196,7 +196,7 @@ class Runs:
         self._is_beginning, self._is_waiting = True, False
         try:
             if thread is None:
-                self.factory.load()  # else the worker imports what exports
+                self.factory.prepare()  # else the worker imports what exports
             run = self.factory.make(self._processors.pipelines, self.first_spans.replay_late)
             self._failures.stop()  # before the hook that takes its place, to be found as it was
             run.open(thread)

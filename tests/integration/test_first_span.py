@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import time
 from pathlib import Path
 
@@ -142,6 +143,29 @@ def make_later(*arguments):
 RunFactory.make = make_later
 """
 """Lets the beginning of the recording last until `may_go_on` is set."""
+
+
+@pytest.mark.parametrize("begin", ["", "recorder.start()"])
+@pytest.mark.parametrize("limit", ["RLIMIT_AS", "RLIMIT_DATA"])
+def test_the_last_memory_is_left_to_the_program(limit: str, begin: str) -> None:
+    """One warning says that nothing is recorded, and the program has what it had without us."""
+    output = run(
+        INSTALLED
+        + f"""
+import resource, time
+pages = open("/proc/self/statm").read().split()[0 if {limit!r} == "RLIMIT_AS" else 5]
+most = int(pages) * resource.getpagesize() + (32 << 20)
+resource.setrlimit(resource.{limit}, (most, most))
+{begin}
+provider.get_tracer("t").start_span("work").end()
+while recorder.enabled: time.sleep(0.01)
+print(len(bytes(16 << 20)), "otel_flight.running.run" in sys.modules)
+"""
+    )
+
+    assert output.endswith("\n16777216 False\n")
+    assert output.count("records nothing in this process") == 1
+    assert re.search(rf"its {limit} leaves [23]\d\.\d MiB", output)
 
 
 def test_a_span_is_not_open_for_longer_as_recording_begins_late(tmp_path: Path) -> None:
