@@ -15,6 +15,8 @@ from typing import Any, Final, NamedTuple
 from otel_flight.clock import SYSTEM_CLOCK, monotonic_ns, thread_time_ns
 from otel_flight.interpreter.code.places import Place
 from otel_flight.interpreter.frames import CAN_READ_FRAMES, places_in
+from otel_flight.interpreter.threads import native_id_of, thread_with
+from otel_flight.names import attributes as names
 from otel_flight.names import event_names, source_names
 from otel_flight.recording.open_ages import OpenAges
 from otel_flight.recording.open_spans import OpenRoot
@@ -23,6 +25,7 @@ from otel_flight.settings import kinds
 from otel_flight.settings.declaration import SettingsGroup, setting_field
 from otel_flight.sources.base import SourceDescription, Surroundings, halves
 from otel_flight.sources.kernel.run_queue import RunQueues
+from otel_flight.sources.kernel.system_calls import blocked_in
 from otel_flight.sources.stacks.stack_reader import RootStack, StackReader
 
 OLDEST_ROOTS: Final = 2_000
@@ -93,6 +96,7 @@ class StackSamples:
         # Earlier than now by as much as has not been used; later than now: too much was.
         self._early_paid_until_ns = 0
         self._run_queues = RunQueues(proc)
+        self._proc = proc
         self.samples = 0
 
     def start(self) -> None:
@@ -117,7 +121,7 @@ class StackSamples:
         self._run_queues.keep(roots)
         # All are seen before anything releases the GIL, and others go on.
         for sample in self._samples(due, now_ns):
-            self._record(sample, self._scheduling(sample, now_ns))
+            self._record(sample, self._in_kernel(sample, now_ns))
         if due[-1][1] < self._limit_ns:
             since_ns = max(self._early_paid_until_ns, now_ns - _EARLY_BURST_NS)
             used_ns = thread_time_ns() - used_ns
@@ -162,27 +166,38 @@ class StackSamples:
                 samples.append(_Sample(root, age_ns, moment_ns, seen, attributes, places))
         return samples
 
-    def _scheduling(self, sample: _Sample, now_ns: int) -> Mapping[str, int]:
-        """Return what a running thread got of the CPUs since it was last seen running."""
+    def _in_kernel(self, sample: _Sample, now_ns: int) -> Mapping[str, Any]:
+        """Return what the kernel says of a thread that waits for nothing that Python knows of.
+
+        That is what it stands still in, and what it got of the CPUs since it was last seen so.
+        """
         if sample.seen.wait is not None or self._is_late(now_ns):
             return {}
         span_id = sample.root[0].get_span_context().span_id
-        return self._run_queues.since_last(span_id, sample.seen.thread_id)
+        scheduling = self._run_queues.since_last(span_id, sample.seen.thread_id)
+        thread = thread_with(sample.seen.thread_id)
+        native_id = 0 if thread is None else native_id_of(thread)
+        call = sample.attributes.get(names.CALL, "")
+        blocked = blocked_in(native_id, call, self._proc) if native_id else None
+        if blocked is None:
+            return scheduling
+        return {names.WAIT_KIND: blocked.kind, names.WAIT_ON: blocked.text, **scheduling}
 
     def _is_late(self, now_ns: int) -> bool:
         return self._clock is SYSTEM_CLOCK and monotonic_ns() - now_ns > BUDGET_NS
 
-    def _record(self, sample: _Sample, scheduling: Mapping[str, int]) -> None:
+    def _record(self, sample: _Sample, in_kernel: Mapping[str, Any]) -> None:
         context = sample.root[0].get_span_context()
+        attributes = {**sample.attributes, **in_kernel}
         event = RuntimeEvent(
             self.name,
-            event_names.RUNNING if sample.seen.wait is None else event_names.WAITING,
+            event_names.WAITING if names.WAIT_KIND in attributes else event_names.RUNNING,
             sample.moment_ns,
             sample.moment_ns,
             sample.seen.thread_id,
             *halves(context.trace_id),
             context.span_id,
-            {**sample.attributes, **scheduling},
+            attributes,
         )
         if sample.age_ns < self._limit_ns:
             self._early.setdefault(context.span_id, []).append((event, sample.places))

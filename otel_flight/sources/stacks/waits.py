@@ -16,7 +16,12 @@ from otel_flight.names.wait_kinds import (
     EVENT,
     FUTURE,
     LOCK,
+    NETWORK,
+    PROCESS,
+    QUEUE,
     SEMAPHORE,
+    SLEEP,
+    TASK,
     THREAD,
     THREAD_POOL,
 )
@@ -41,40 +46,40 @@ _KINDS: Final = tuple(
     for pattern, kind in (
         (r"asyncio/locks\.py:(?:acquire|wait|__aenter__)$", ""),  # told apart by their class
         (r"anyio/_(?:core|backends)/\w+\.py:(?:acquire|__aenter__)$", ""),
-        (r"asyncio/queues\.py:(?:get|put|join)$", "queue"),
-        (r"/queue\.py:(?:get|put|join)$", "queue"),
-        (r"multiprocessing/queues\.py:(?:get|put)$", "queue"),
+        (r"asyncio/queues\.py:(?:get|put|join)$", QUEUE),
+        (r"/queue\.py:(?:get|put|join)$", QUEUE),
+        (r"multiprocessing/queues\.py:(?:get|put)$", QUEUE),
         (r"asyncio/tasks\.py:__sleep0$", "turn of the event loop"),
-        (r"asyncio/tasks\.py:sleep$", "sleep"),
+        (r"asyncio/tasks\.py:sleep$", SLEEP),
         (r"concurrent/futures/_base\.py:(?:result|exception|wait|as_completed)$", FUTURE),
-        (r"subprocess\.py:(?:wait|_wait|communicate|_communicate)$", "process"),
-        (r"asyncio/(?:streams|sslproto|selector_events|sock\w*)\.py:\w+$", "network"),
-        (r"/(?:socket|ssl|selectors|socketserver)\.py:\w+$", "network"),
-        (r"gevent/_?(?:socket|ssl|select)\w*\.py:\w+$|eventlet/green\w*/\w+\.py:\w+$", "network"),
-        (r"gevent/(?:hub|time)\.py:sleep$|eventlet/greenthread\.py:sleep$", "sleep"),
-        (r"http/client\.py:\w+$", "network"),
-        (r"multiprocessing/connection\.py:\w+$", "network"),
+        (r"subprocess\.py:(?:wait|_wait|communicate|_communicate)$", PROCESS),
+        (r"asyncio/(?:streams|sslproto|selector_events|sock\w*)\.py:\w+$", NETWORK),
+        (r"/(?:socket|ssl|selectors|socketserver)\.py:\w+$", NETWORK),
+        (r"gevent/_?(?:socket|ssl|select)\w*\.py:\w+$|eventlet/green\w*/\w+\.py:\w+$", NETWORK),
+        (r"gevent/(?:hub|time)\.py:sleep$|eventlet/greenthread\.py:sleep$", SLEEP),
+        (r"http/client\.py:\w+$", NETWORK),
+        (r"multiprocessing/connection\.py:\w+$", NETWORK),
         (r"/threading\.py:join$", THREAD),
         (r"/threading\.py:wait$", EVENT),
         (r"/threading\.py:acquire$", ""),
         (r"/threading\.py:__enter__$", LOCK),
-        (r"asyncio/tasks\.py:(?:_wait|wait_for|gather)$", "task"),
-        (r"asyncio/taskgroups\.py:\w+$", "task"),
+        (r"asyncio/tasks\.py:(?:_wait|wait_for|gather)$", TASK),
+        (r"asyncio/taskgroups\.py:\w+$", TASK),
     )
 )
 _CALLED: Final = {
     "acquire": LOCK,
-    "sleep": "sleep",
-    "recv": "network",
-    "recv_into": "network",
-    "recvfrom": "network",
-    "sendall": "network",
-    "accept": "network",
-    "connect": "network",
-    "getaddrinfo": "network",
-    "select": "network",
-    "poll": "network",
-    "waitpid": "process",
+    "sleep": SLEEP,
+    "recv": NETWORK,
+    "recv_into": NETWORK,
+    "recvfrom": NETWORK,
+    "sendall": NETWORK,
+    "accept": NETWORK,
+    "connect": NETWORK,
+    "getaddrinfo": NETWORK,
+    "select": NETWORK,
+    "poll": NETWORK,
+    "waitpid": PROCESS,
     "result": FUTURE,
 }
 """These native functions tell what is waited for in them."""
@@ -146,7 +151,7 @@ def wait_of_task(stack: Stack, awaited: object) -> Wait:
     if found is not None:
         return found
     name = type(awaited).__name__ if awaited is not None else "…"
-    return Wait("task" if isinstance(awaited, asyncio.Task) else FUTURE, name)
+    return Wait(TASK if isinstance(awaited, asyncio.Task) else FUTURE, name)
 
 
 def dotted(path: Path) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from otel_flight.incidents.evidence.evidence import Evidence
+from otel_flight.incidents.evidence.library_calls import words_of_calls
 from otel_flight.incidents.evidence.own_time import longest_of, words_of_path
 from otel_flight.incidents.evidence.time_parts import Doing
 from otel_flight.incidents.findings.rule import Kind, Rule
@@ -24,10 +25,10 @@ def find_own_code(evidence: Evidence) -> Finding | None:
     own = longest_of(evidence, {Doing.RUNNING})
     if own is None:
         return None
-    call = f", in the native call {quoted(own.part.call)}" if own.part.call else ""
+    calls = words_of_calls(own.part)
     return Finding(
         rule=RULE.name,
-        summary=f"{quoted(own.span.name)} spent {own.words} in {words_of_path(own.path)}{call}",
+        summary=f"{quoted(own.span.name)} spent {own.words} in {words_of_path(own.path)}{calls}",
         explained_share=own.share,
         evidence={
             keys.SPAN_ID: span_text(own.span.record.span_id),

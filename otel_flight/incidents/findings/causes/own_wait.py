@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from otel_flight.incidents.evidence.evidence import Evidence
+from otel_flight.incidents.evidence.library_calls import words_of_calls
 from otel_flight.incidents.evidence.own_time import longest_of, words_of_path
 from otel_flight.incidents.evidence.time_parts import Doing, Part
 from otel_flight.incidents.findings.rule import Kind, Rule
@@ -13,10 +14,15 @@ from otel_flight.names import attributes as names
 from otel_flight.names import evidence as keys
 from otel_flight.names.wait_kinds import (
     CONNECTION_POOL,
+    EVENT,
+    FUTURE,
     LOCK,
     NETWORK,
+    QUEUE,
     SEMAPHORE,
     SLEEP,
+    TASK,
+    THREAD,
     THREAD_POOL,
 )
 from otel_flight.records.ids import span_text
@@ -24,6 +30,9 @@ from otel_flight.words import quoted
 
 _OF_OTHERS: Final = frozenset({CONNECTION_POOL, LOCK, SEMAPHORE, THREAD_POOL})
 """The rules on locks and pools speak of these, and of who has them."""
+
+_SAID_BY_KIND: Final = frozenset({EVENT, FUTURE, QUEUE, SLEEP, TASK, THREAD})
+"""The function by which one of these is waited for says nothing more."""
 
 
 def find_own_wait(evidence: Evidence) -> Finding | None:
@@ -35,10 +44,12 @@ def find_own_wait(evidence: Evidence) -> Finding | None:
     own = longest_of(evidence, {Doing.WAITING}, _OF_OTHERS)
     if own is None:
         return None
+    calls = "" if own.part.subject in _SAID_BY_KIND else words_of_calls(own.part)
     return Finding(
         rule=RULE.name,
         summary=(
             f"{quoted(own.span.name)} {_waited(own.part, own.words)} in {words_of_path(own.path)}"
+            f"{calls}"
         ),
         explained_share=own.share,
         evidence={

@@ -64,6 +64,36 @@ def test_the_native_call_is_named(builder: IncidentBuilder) -> None:
     assert finding.summary.endswith("in `render (shop/app.py:1)`, in the native call `json.dumps`")
 
 
+def test_the_librarys_function_is_named_that_was_called(builder: IncidentBuilder) -> None:
+    """Of a wait for a file, a pipe, the network; `sleep` and `Queue.get` say nothing more."""
+    slow = builder.request("GET /report", 0, 1_000)
+    library = "/x/site-packages/shipping/client.py"
+    for moment in range(100, 1_000, 100):
+        builder.event(
+            "stacks",
+            "waiting",
+            moment,
+            span=slow,
+            attributes={
+                names.WAIT_KIND: "pipe",
+                names.WAIT_ON: "write to standard output",
+                names.CALL: "stream.write",
+            },
+            places=[
+                place("report"),
+                place("ask", line=8, file=library),
+                place("send", file=library),
+            ],
+        )
+
+    (finding,) = found(builder, slow)
+
+    assert finding.summary.endswith(
+        "for a pipe (`write to standard output`) in `report (shop/app.py:1)`, in its call of "
+        "`ask (shipping/client.py:8)`, in the native call `stream.write`"
+    )
+
+
 @pytest.mark.parametrize(
     ("kind", "words"),
     [

@@ -1,1 +1,0 @@
-"""Handlers as services have them, each reading three rows from a database in memory."""

@@ -1,1 +1,0 @@
-"""The stack samples of an incident as OTLP profiles."""
