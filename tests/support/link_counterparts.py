@@ -32,9 +32,21 @@ def followed_in_jaeger(jaeger: JaegerProcess, url: str) -> list[dict[str, Any]]:
 
 
 def marked_by_jaeger(trace: dict[str, Any], url: str) -> list[dict[str, Any]]:
-    """Return the spans of a trace that its page opens, as the URL asks for by `uiFind`."""
-    wanted = dict(parse_qsl(urlsplit(url).query))["uiFind"]
-    return [span for span in trace["spans"] if span["spanID"] == wanted]
+    """Return the spans of a trace that its page opens, as the URL asks for by `uiFind`.
+
+    What is asked for are ids of spans, values of tags, or both of a tag.
+    """
+    wanted = dict(parse_qsl(urlsplit(url).query))["uiFind"].split()
+    return [
+        span
+        for span in trace["spans"]
+        if span["spanID"] in wanted
+        or any(
+            each in {str(tag["value"]), f"{tag['key']}={tag['value']}"}
+            for tag in span["tags"]
+            for each in wanted
+        )
+    ]
 
 
 def followed_in_grafana(tempo: TempoProcess, url: str) -> list[ReceivedSpan]:

@@ -7,15 +7,16 @@ arrived there, and stays right for as long as the backend keeps its traces.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
 
 from typing_extensions import Self
 
-from otel_flight.incidents.manifest import Manifest
+from otel_flight.incidents.manifest import Cause, Manifest
 from otel_flight.names import sent_attributes as names
+from otel_flight.names.evidence import SPAN_ID
 
 TRIGGER: Final = "trigger"
 INCIDENT: Final = "incident"
@@ -37,6 +38,7 @@ class Whereabouts:
         incident_trace_id: the trace that stands for it; ids are hexadecimal digits.
         trigger_trace_id: the trace of the span that fired; empty when none did.
         trigger_span_id: that span.
+        telling_span_ids: of the spans below it that say why, the most telling first.
         start_ns: when the earliest of its spans started.
         end_ns: when it closed.
     """
@@ -46,6 +48,7 @@ class Whereabouts:
     incident_trace_id: str
     trigger_trace_id: str = ""
     trigger_span_id: str = ""
+    telling_span_ids: Sequence[str] = ()
     start_ns: int = 0
     end_ns: int = 0
 
@@ -59,9 +62,25 @@ class Whereabouts:
             incident_trace_id=incident_trace_id,
             trigger_trace_id=trigger.trace_id if trigger else "",
             trigger_span_id=trigger.span_id if trigger else "",
+            telling_span_ids=_telling_span_ids(manifest, trigger) if trigger else (),
             start_ns=start_ns,
             end_ns=manifest.closed_ns,
         )
+
+
+def _telling_span_ids(manifest: Manifest, trigger: Cause) -> list[str]:
+    """Return the span that the first finding names, and the longest of the innermost explanations.
+
+    Each only if it is below the trigger's span.
+    """
+    named = [str(each.evidence.get(SPAN_ID, "")) for each in manifest.findings if not each.about]
+    own = [each for each in manifest.explanations if each.trace_id == trigger.trace_id and each.id]
+    parents = {each.parent_span_id for each in own}
+    innermost = [each for each in own if each.id not in parents]
+    found = [each for each in named if each not in {"", trigger.span_id}][:1]
+    if innermost:
+        found.append(max(innermost, key=lambda each: each.end_ns - each.start_ns).id)
+    return found
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,10 +119,13 @@ def backend_links(
 def _jaeger_links(base_url: str, place: Whereabouts) -> dict[str, str]:
     links = {}
     if place.trigger_trace_id:
-        # Its page marks and opens what it finds, and finds a span by its id.
-        marked = {"uiFind": place.trigger_span_id} if place.trigger_span_id else {}
+        # Its page opens what it finds, by an id or a tag, and closes what is below all others: of
+        # the trigger alone nothing would be seen but its own row.
+        marked = _found(place.trigger_span_id, *place.telling_span_ids)
         links[TRIGGER] = _under(base_url, f"/trace/{place.trigger_trace_id}", marked)
-    links[INCIDENT] = _under(base_url, f"/trace/{place.incident_trace_id}", {})
+    # What was found, and below it the request that fired, among the others.
+    marked = _found(place.trigger_trace_id, f"{names.KIND}={names.KIND_INCIDENT}")
+    links[INCIDENT] = _under(base_url, f"/trace/{place.incident_trace_id}", marked)
     if place.service:  # without one Jaeger does not search
         search = {
             "service": place.service,
@@ -115,6 +137,10 @@ def _jaeger_links(base_url: str, place: Whereabouts) -> dict[str, str]:
         }
         links[SPANS] = _under(base_url, "/search", search)
     return links
+
+
+def _found(*wanted: str) -> dict[str, str]:
+    return {"uiFind": " ".join(wanted)} if wanted[0] else {}
 
 
 def _grafana_links(base_url: str, place: Whereabouts) -> dict[str, str]:

@@ -9,6 +9,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 
+from otel_flight.incidents.manifest import Cause, Explanation, Finding, Manifest
 from otel_flight.names.sent_attributes import INCIDENT_ID, KIND, KIND_INCIDENT
 from otel_flight.report.model.backend_links import BackendLinks, Whereabouts, backend_links
 
@@ -53,8 +54,39 @@ def test_jaeger_opens_the_traces_by_their_ids() -> None:
     """The page of each trace, the span that fired marked in the trigger's."""
     found = links().jaeger
 
-    assert found["trigger"] == f"http://jaeger:16686/trace/{TRIGGER_TRACE}?uiFind=b7ad6b7169203331"
-    assert found["incident"] == f"http://jaeger:16686/trace/{INCIDENT_TRACE}"
+    trigger, incident = found["trigger"], found["incident"]
+    assert trigger == f"http://jaeger:16686/trace/{TRIGGER_TRACE}?uiFind=b7ad6b7169203331"
+    assert incident.startswith(f"http://jaeger:16686/trace/{INCIDENT_TRACE}?")
+    assert query_of(incident) == {"uiFind": f"{TRIGGER_TRACE} {KIND}={KIND_INCIDENT}"}
+    assert links(SNAPSHOT).jaeger["incident"] == f"http://jaeger:16686/trace/{INCIDENT_TRACE}"
+
+
+def test_jaeger_opens_what_explains_the_trigger() -> None:
+    """Its page closes what is below all that it does not find, so the telling spans are found."""
+    cause = Cause(trigger="slow_root", reason="slow", trace_id="a1", span_id="b1")
+    manifest = Manifest(
+        incident_id="1",
+        causes=[cause],
+        findings=[
+            Finding(
+                rule="other", summary="of another request", evidence={"span_id": "c0"}, about="a2"
+            ),
+            Finding(rule="lock", summary="of the trigger itself", evidence={"span_id": "b1"}),
+            Finding(rule="slow child", summary="of a child", evidence={"span_id": "c1"}),
+        ],
+        explanations=[
+            Explanation(kind="inferred", name="f", trace_id="a1", parent_span_id="c1", id="d1"),
+            Explanation(kind="inferred", name="g", trace_id="a1", parent_span_id="d1", id="d2"),
+            Explanation(
+                kind="pause", name="gc", trace_id="a1", parent_span_id="b1", id="d3", end_ns=5
+            ),
+            Explanation(kind="pause", name="gc", trace_id="a9", parent_span_id="b9", id="d9"),
+        ],
+    )
+
+    place = Whereabouts.of(manifest, INCIDENT_TRACE, 0)
+
+    assert query_of(links(place).jaeger["trigger"]) == {"uiFind": "b1 c1 d3"}
 
 
 def test_jaeger_searches_for_the_spans_by_tag_and_time() -> None:
@@ -115,7 +147,7 @@ def test_a_path_before_the_pages_is_kept(base: str) -> None:
     """Both may be served below a path."""
     found = links(jaeger_url=base, grafana_url=base)
 
-    assert found.jaeger["incident"] == f"https://example.org/tools/trace/{INCIDENT_TRACE}"
+    assert found.jaeger["incident"].startswith(f"https://example.org/tools/trace/{INCIDENT_TRACE}?")
     assert found.grafana["incident"].startswith("https://example.org/tools/explore?")
 
 
