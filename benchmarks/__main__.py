@@ -36,6 +36,7 @@ from benchmarks import (
 )
 from benchmarks.backends import BackendsMissingError
 from benchmarks.figures import TABLE_HEADER, Result, as_json, table_rows
+from benchmarks.handlers import benchmark as handlers
 
 BENCHMARKS: dict[str, Callable[..., Result]] = {
     "span_cost": span_cost.run,
@@ -43,6 +44,7 @@ BENCHMARKS: dict[str, Callable[..., Result]] = {
     "instructions": instructions.run,
     "service": service.run,
     "sampled": sampled.run,
+    "handlers": handlers.run,
     "other_tracers": other_tracers.run,
     "memory": memory.run,
     "flush_stall": flush_stall.run,

@@ -16,7 +16,7 @@ from otel_flight.clock import SYSTEM_CLOCK, Clock
 from otel_flight.deadline import Deadline
 from otel_flight.delivery.delivery import Delivery
 from otel_flight.delivery.pacing import Pacer
-from otel_flight.delivery.receiver.signals import LOGS, SPANS
+from otel_flight.delivery.receiver.signals import OTHERS, SPANS
 from otel_flight.errors import SpoolUnavailable
 from otel_flight.guard import Guard
 from otel_flight.incidents.flight_file import FLIGHT_SUFFIX
@@ -60,7 +60,7 @@ class Agent:
     Attributes:
         guard: notes what fails for reasons nobody thought of.
         spool: what is delivered.
-        deliveries: of spans and of log records.
+        deliveries: of spans, of log records and of profiles.
         recovered: how many incidents were made of dead rings.
         looked_ns: when it last looked, by the monotonic clock.
     """
@@ -81,7 +81,7 @@ class Agent:
         )
         pacer = Pacer(settings.flush_cpu_share)
         self.deliveries = [
-            Delivery(spool, settings, guard, pacer, signal=signal) for signal in (SPANS, LOGS)
+            Delivery(spool, settings, guard, pacer, signal=signal) for signal in (SPANS, *OTHERS)
         ]
         self._notifier = Notifier(spool, settings, guard, clock)
         self._worker = Worker((*self.deliveries, self._notifier), guard, pacer)

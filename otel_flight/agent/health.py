@@ -105,7 +105,7 @@ def problem_of(agent: Agent) -> str:
 
 def metric_lines(agent: Agent) -> Iterator[str]:
     """Yield what the agent has counted as Prometheus reads it, by the names of a recorder's."""
-    spans, logs = (delivery.statistics for delivery in agent.deliveries)
+    spans, logs, profiles = (delivery.statistics for delivery in agent.deliveries)
     outcomes = {
         "recovered": agent.recovered,
         "delivered": spans.delivered_incidents,
@@ -125,12 +125,12 @@ def metric_lines(agent: Agent) -> Iterator[str]:
         (
             "delivery_requests_repeated_total",
             "Requests sent again that may have arrived the first time.",
-            spans.resent_chunks + logs.resent_chunks,
+            spans.resent_chunks + logs.resent_chunks + profiles.resent_chunks,
         ),
         (
             "delivery_failures_total",
             "Attempts to deliver that failed.",
-            spans.failed_attempts + logs.failed_attempts,
+            spans.failed_attempts + logs.failed_attempts + profiles.failed_attempts,
         ),
         (
             "errors_total",

@@ -31,7 +31,7 @@ from otel_flight.errors import (
     UnknownSetting,
 )
 from otel_flight.incidents.spool.delivery_state import DeliveryState
-from otel_flight.incidents.spool.directory import SpoolEntry
+from otel_flight.incidents.spool.directory import LOGS_STATE_SUFFIX, SpoolEntry
 from otel_flight.incidents.spool.spool import Spool, find_entry
 from otel_flight.ring.facts import SERVICE
 from otel_flight.ring.file import RING_SUFFIX, ring_directories
@@ -196,7 +196,7 @@ class Invocation:
 
         By the file that a service has left, as its settings need not be those of this command.
         """
-        state = self.spool().of_logs().state_of(entry)
+        state = self.spool().of(LOGS_STATE_SUFFIX).state_of(entry)
         is_off = destination(LOGS, self.settings).kind == "off"
         return None if is_off and state == DeliveryState() else state
 

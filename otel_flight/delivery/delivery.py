@@ -32,7 +32,7 @@ from otel_flight.delivery.receiver.exporters import (
     preload,
 )
 from otel_flight.delivery.receiver.pipeline_exporter import PipelineExporter
-from otel_flight.delivery.receiver.signals import LOGS, SPANS, Signal
+from otel_flight.delivery.receiver.signals import SPANS, Signal
 from otel_flight.delivery.sender import Sender, chunks_to_send, is_sent_by_pipeline
 from otel_flight.delivery.statistics import DeliveryStatistics
 from otel_flight.errors import (
@@ -95,7 +95,7 @@ class Delivery:
         backoff: Backoff | None = None,
         pipeline: Callable[[], PipelineExporter | None] = lambda: None,
     ) -> None:
-        self._spool = spool.of_logs() if signal is LOGS else spool
+        self._spool = spool.of(signal.state_suffix)
         self._settings = settings
         self._guard = guard
         self._pacer = pacer
@@ -126,7 +126,7 @@ class Delivery:
             with self._guard.swallow("preload exporter"):
                 preload(self._signal, self._settings)
         target = self._destination()
-        if target.kind == "off" and self._signal is LOGS:
+        if target.kind == "off" and self._signal is not SPANS:
             self._spool.settle_in_memory()
             return None
         wait_seconds: float | None = None

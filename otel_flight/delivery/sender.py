@@ -19,8 +19,9 @@ from otel_flight.delivery.incident_trace.trace import own_scope
 from otel_flight.delivery.log_chunks import LogChunks
 from otel_flight.delivery.other_windows import all_windows
 from otel_flight.delivery.pacing import Pacer
+from otel_flight.delivery.profiles.chunks import profile_chunks
 from otel_flight.delivery.receiver.attempt import Attempt, Exporter, attempt_export
-from otel_flight.delivery.receiver.signals import LOGS, Signal
+from otel_flight.delivery.receiver.signals import LOGS, PROFILES, Signal
 from otel_flight.delivery.span_chunks import MOST_BYTES, MOST_SPANS, SpanChunks
 from otel_flight.errors import DeliveryFailed
 from otel_flight.guard import Guard
@@ -52,8 +53,10 @@ def chunks_to_send(
     The window is indexed with the first chunk, after the sender has noted that it begins.
     """
     endpoint = incident.manifest.pipeline_endpoint
-    for part in all_windows(incident, guard, pacer):
-        if signal is LOGS:
+    for number, part in enumerate(all_windows(incident, guard, pacer)):
+        if signal is PROFILES:
+            yield from profile_chunks(number, part, pacer)
+        elif signal is LOGS:
             yield from LogChunks(part, pacer, guard)
         else:
             skips = skips_sampled and part.manifest.pipeline_endpoint == endpoint

@@ -19,7 +19,7 @@ from otel_flight.deadline import Deadline
 from otel_flight.delivery.delivery import Delivery
 from otel_flight.delivery.pacing import Pacer
 from otel_flight.delivery.receiver.exporters import preload
-from otel_flight.delivery.receiver.signals import LOGS, SPANS
+from otel_flight.delivery.receiver.signals import OTHERS, SPANS
 from otel_flight.guard import Guard
 from otel_flight.incidents.making.completion import new_incident_id
 from otel_flight.incidents.making.lifecycle import IncidentLifecycle
@@ -112,10 +112,10 @@ class Run:
             exporter=exporter,
             pipeline=self._pipeline.exporter,
         )
-        self.log_delivery = Delivery(self.spool, settings, guard, pacer, signal=LOGS)
+        self._others = [Delivery(self.spool, settings, guard, pacer, signal=s) for s in OTHERS]
         notifier = Notifier(self.spool, settings, guard, clock)
-        # In this order: log records that cannot be delivered do not hold up spans.
-        self.worker = Worker((self.delivery, self.log_delivery, notifier), guard, pacer)
+        # In this order: what cannot be delivered of other signals does not hold up spans.
+        self.worker = Worker((self.delivery, *self._others, notifier), guard, pacer)
         self.incidents = IncidentLifecycle(
             settings=settings,
             session=self.session,
@@ -181,7 +181,7 @@ class Run:
     @staticmethod
     def import_exporters(settings: Settings) -> None:
         """Import the exporters that will be needed; this module has imported all the rest."""
-        for signal in (SPANS, LOGS):
+        for signal in (SPANS, *OTHERS):
             preload(signal, settings)
 
     def show_to(self, *processors: RecordingSpanProcessor) -> None:
@@ -248,7 +248,7 @@ class Run:
             incidents_unspooled=self.incidents.unspooled,
             incidents_failed=self.incidents.failed,
             delivery=self.delivery.statistics,
-            log_delivery=self.log_delivery.statistics,
+            log_delivery=self._others[0].statistics,
             sources=self.sources.counts(),
             errors=self._guard.errors(),
         )

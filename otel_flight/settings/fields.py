@@ -111,6 +111,12 @@ class CoreSettings(SettingsGroup):
     """Where the log records of an incident are sent besides, as OTLP logs. Unset: they are only
     events of its spans."""
 
+    profiles_endpoint: str | None = _setting(
+        "PROFILES_ENDPOINT", None, kinds.or_unset(place_kinds.url())
+    )
+    """Where the stack samples of an incident are sent besides, as OTLP profiles by HTTP: a signal
+    in development, whose form may change. Unset: nowhere."""
+
     export: Literal["auto", "otlp", "json", "off"] = _setting(
         "EXPORT", "auto", kinds.choice("auto", "otlp", "json", "off")
     )

@@ -16,7 +16,7 @@ from otel_flight.deadline import Deadline
 from otel_flight.delivery.log_chunks import MOST_RECORDS
 from otel_flight.guard import Guard
 from otel_flight.incidents.flight_file import read_incident
-from otel_flight.incidents.spool.directory import SpoolEntry
+from otel_flight.incidents.spool.directory import LOGS_STATE_SUFFIX, SpoolEntry
 from otel_flight.incidents.spool.spool import Spool
 from otel_flight.ring.layout import LANE_RUNTIME, LANE_SPANS
 from tests.support.deliverer import Deliverer
@@ -196,7 +196,7 @@ def test_records_that_cannot_be_delivered_hold_up_no_spans(
         service = started(spool, endpoint=receiver.http_endpoint, logs_endpoint=logs.http_endpoint)
         assert {item.span.name for item in receiver.spans()} >= {f"GET /{n}" for n in range(3)}
         assert spool.find(first.incident_id).state.delivered
-        assert not spool.of_logs().find(first.incident_id).state.delivered
+        assert not spool.of(LOGS_STATE_SUFFIX).find(first.incident_id).state.delivered
 
         log_in_spans(rig, 1, first=3)
         second = add_incident(
@@ -240,7 +240,7 @@ def test_no_record_goes_out_twice_when_it_is_interrupted(
     settings = {"export": "json", "logs_endpoint": receiver.http_endpoint}
 
     deliver(spool, **settings)
-    state = spool.of_logs().find(entry.incident_id).state
+    state = spool.of(LOGS_STATE_SUFFIX).find(entry.incident_id).state
     receiver.judge_by(lambda request: None)
     deliver(spool, **settings)
 
@@ -320,5 +320,5 @@ def test_an_incident_without_records_needs_no_request(
 
     deliver(spool, export="json", logs_endpoint=receiver.http_endpoint)
 
-    assert spool.of_logs().find(entry.incident_id).state.delivered
+    assert spool.of(LOGS_STATE_SUFFIX).find(entry.incident_id).state.delivered
     assert receiver.refused == []

@@ -9,7 +9,7 @@ from otel_flight.backoff import Backoff
 from otel_flight.delivery.delivery import Delivery
 from otel_flight.delivery.pacing import Pacer
 from otel_flight.delivery.receiver.attempt import Exporter
-from otel_flight.delivery.receiver.signals import LOGS
+from otel_flight.delivery.receiver.signals import LOGS, PROFILES
 from otel_flight.guard import Guard
 from otel_flight.incidents.spool.spool import Spool
 from otel_flight.settings.fields import CoreSettings
@@ -17,7 +17,7 @@ from otel_flight.worker.worker import Worker
 
 
 class Deliverer:
-    """The deliveries of both signals, and the worker that runs them, as a recorder has them."""
+    """The deliveries of all signals, and the worker that runs them, as a recorder has them."""
 
     def __init__(
         self,
@@ -35,4 +35,5 @@ class Deliverer:
             spool, settings, guard, pacer, exporter=exporter, build=build, backoff=backoff
         )
         self.logs = Delivery(spool, settings, guard, pacer, signal=LOGS)
-        self.worker = Worker((self.spans, self.logs), guard, pacer)
+        self.profiles = Delivery(spool, settings, guard, pacer, signal=PROFILES)
+        self.worker = Worker((self.spans, self.logs, self.profiles), guard, pacer)

@@ -6,6 +6,7 @@ one Refusal, so that a test reads the same whether it runs over gRPC or over HTT
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Literal, NamedTuple
@@ -33,18 +34,42 @@ OURS: Final = "flight_recorder."
 LINK: Final = "flight_recorder.link"
 """It is on links that the recorder adds."""
 Transport = Literal["grpc", "http/protobuf"]
-SignalName = Literal["traces", "logs", "metrics"]
+SignalName = Literal["traces", "logs", "metrics", "profiles"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Signal:
-    """One of the three things OTLP carries, and what it is called on each transport."""
+    """One of the things OTLP carries, and what it is called on each transport."""
 
     name: SignalName
     http_path: str
     grpc_service: str
     request_type: Any
     response_type: Any
+
+
+def _profiles() -> list[Signal]:
+    """Return the signal that is in development, where the installed messages know this form."""
+    package = "opentelemetry.proto.collector.profiles.v1development"
+    try:
+        service = importlib.import_module(f"{package}.profiles_service_pb2")
+        request, response = (
+            service.ExportProfilesServiceRequest,
+            service.ExportProfilesServiceResponse,
+        )
+    except (ImportError, AttributeError):
+        return []
+    if not hasattr(request, "DICTIONARY_FIELD_NUMBER"):
+        return []
+    return [
+        Signal(
+            name="profiles",
+            http_path="/v1development/profiles",
+            grpc_service=f"{package}.ProfilesService",
+            request_type=request,
+            response_type=response,
+        )
+    ]
 
 
 SIGNALS = (
@@ -69,6 +94,7 @@ SIGNALS = (
         request_type=ExportMetricsServiceRequest,
         response_type=ExportMetricsServiceResponse,
     ),
+    *_profiles(),
 )
 
 

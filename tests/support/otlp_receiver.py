@@ -260,5 +260,5 @@ class OtlpReceiver:
             self._spans.extend(spans_in(request.message))
         elif request.signal == "logs":
             self._logs.extend(logs_in(request.message))
-        else:
+        elif request.signal == "metrics":
             self._metrics.extend(metrics_in(request.message))

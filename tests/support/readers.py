@@ -17,6 +17,7 @@ from otel_flight.errors import FlightError
 from otel_flight.guard import Guard
 from otel_flight.incidents.flight_file import read_incident
 from otel_flight.incidents.spool.delivery_state import DeliveryState
+from otel_flight.incidents.spool.directory import LOGS_STATE_SUFFIX
 from otel_flight.incidents.spool.spool import Spool
 from otel_flight.ring.layout import REQUEST_BYTES, REQUEST_OFFSET
 from otel_flight.ring.reader import RingReader
@@ -49,7 +50,7 @@ def is_state(path: Path) -> bool:
     run("show", str(path))
     spool = Spool(path.parent, 1 << 30, 10)
     (entry,) = spool.entries()
-    spool.of_logs().entries()
+    spool.of(LOGS_STATE_SUFFIX).entries()
     return entry.state != DeliveryState()
 
 

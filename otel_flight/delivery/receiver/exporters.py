@@ -28,7 +28,7 @@ from otel_flight.delivery.receiver.pipeline_exporter import (
     endpoint_of,
     protocol_of,
 )
-from otel_flight.delivery.receiver.signals import SPANS, Protocol, Signal
+from otel_flight.delivery.receiver.signals import PROFILES, SPANS, Protocol, Signal
 from otel_flight.delivery.receiver.taps import session_of
 from otel_flight.delivery.wire.encoding_exporter import encoding_exporter
 from otel_flight.errors import DeliveryFailed, MissingExtra
@@ -81,7 +81,7 @@ def destination(
 ) -> Destination:
     """Return where a signal goes, by the settings and the environment as it is now.
 
-    Log records go nowhere unless a setting says where, and never to a file.
+    Log records and profiles go nowhere unless a setting says where, and never to a file.
 
     Args:
         signal: what of the incidents.
@@ -95,6 +95,8 @@ def destination(
     endpoint = _configured_endpoint(signal, settings)
     if signal is not SPANS and not endpoint:
         return Destination("off")
+    if signal is PROFILES:
+        return Destination("otlp", "http/protobuf", shown_endpoint(endpoint))
     is_json = settings.export == "json" or (settings.export == "auto" and not endpoint)
     if signal is SPANS and is_json:
         return Destination("json")
@@ -223,6 +225,8 @@ def _full_endpoint(protocol: Protocol, settings: CoreSettings) -> str:
 
 
 def _own_endpoint(signal: Signal, settings: CoreSettings) -> str:
+    if signal is PROFILES:
+        return settings.profiles_endpoint or ""
     return (settings.endpoint if signal is SPANS else settings.logs_endpoint) or ""
 
 

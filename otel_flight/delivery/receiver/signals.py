@@ -1,4 +1,4 @@
-"""The signals of an incident, as OTLP calls them: its spans, and its log records.
+"""The signals of an incident, as OTLP calls them: its spans, log records and profiles.
 
 OTLP sends each signal by itself, so each has its own exporters, its own progress and its own
 failures.
@@ -15,6 +15,12 @@ from opentelemetry.sdk.environment_variables import (
     OTEL_EXPORTER_OTLP_TRACES_PROTOCOL,
 )
 
+from otel_flight.incidents.spool.directory import (
+    LOGS_STATE_SUFFIX,
+    PROFILES_STATE_SUFFIX,
+    STATE_SUFFIX,
+)
+
 Protocol = Literal["grpc", "http/protobuf"]
 
 
@@ -25,6 +31,7 @@ class Signal:
     Attributes:
         item: what one piece of it is called.
         of_incident: what stands before an incident's id where this signal of it is meant.
+        state_suffix: of the file beside an incident that says how far its delivery is.
         json_lines: what it is called as a file of OTLP-JSON.
         path: where a receiver takes it by HTTP.
         protocol_variable: the environment variable that names its protocol.
@@ -36,6 +43,7 @@ class Signal:
 
     item: str
     of_incident: str
+    state_suffix: str
     json_lines: str
     path: str
     protocol_variable: str
@@ -48,6 +56,7 @@ class Signal:
 SPANS: Final = Signal(
     item="span",
     of_incident="incident",
+    state_suffix=STATE_SUFFIX,
     json_lines="the OTLP-JSON copy of an incident",
     path="/v1/traces",
     protocol_variable=OTEL_EXPORTER_OTLP_TRACES_PROTOCOL,
@@ -62,6 +71,7 @@ SPANS: Final = Signal(
 LOGS: Final = Signal(
     item="log record",
     of_incident="the log records of incident",
+    state_suffix=LOGS_STATE_SUFFIX,
     json_lines="the log records of an incident as OTLP-JSON",
     path="/v1/logs",
     protocol_variable=OTEL_EXPORTER_OTLP_LOGS_PROTOCOL,
@@ -73,3 +83,18 @@ LOGS: Final = Signal(
     json_module="opentelemetry.exporter.otlp.json.file._log_exporter",
     json_exporter="FileLogExporter",
 )
+PROFILES: Final = Signal(
+    item="profile",
+    of_incident="the profiles of incident",
+    state_suffix=PROFILES_STATE_SUFFIX,
+    json_lines="",
+    path="/v1development/profiles",
+    protocol_variable="",
+    modules={"http/protobuf": "otel_flight.delivery.receiver.profile_exporter"},
+    exporter="ProfileExporter",
+    json_module="",
+    json_exporter="",
+)
+"""This signal is in development: it goes by HTTP only, and has no file of OTLP-JSON."""
+OTHERS: Final = (LOGS, PROFILES)
+"""These go out after the spans, where a setting says where to."""

@@ -1,9 +1,9 @@
 """Incidents as files of one directory, which any number of processes may share.
 
-Beside `<name>.flight` stand `<name>.state` (how far its delivery is), `<name>.logs.state` (how far
-that of its log records is), `<name>.notify.json` (what is still to be told of it) and, where no
-endpoint is configured, `<name>.otlp.json`. A file that turned out to be damaged is
-`<name>.damaged`: nobody tries to deliver it again.
+Beside `<name>.flight` stand `<name>.state` (how far its delivery is), `<name>.logs.state` and
+`<name>.profiles.state` (how far that of its log records and its profiles is), `<name>.notify.json`
+(what is still to be told of it) and, where no endpoint is configured, `<name>.otlp.json`. A file
+that turned out to be damaged is `<name>.damaged`: nobody tries to deliver it again.
 """
 
 from __future__ import annotations
@@ -31,10 +31,13 @@ from otel_flight.own_files import (
 
 STATE_SUFFIX: Final = ".state"
 LOGS_STATE_SUFFIX: Final = ".logs.state"
+PROFILES_STATE_SUFFIX: Final = ".profiles.state"
+STATE_SUFFIXES: Final = (LOGS_STATE_SUFFIX, PROFILES_STATE_SUFFIX, STATE_SUFFIX)
+"""What ends with the last ends with one of the others, or is of the spans."""
 JSON_SUFFIX: Final = ".otlp.json"
 DAMAGED_SUFFIX: Final = ".damaged"
 NOTIFICATION_SUFFIX: Final = ".notify.json"
-_BESIDE: Final = (LOGS_STATE_SUFFIX, STATE_SUFFIX, JSON_SUFFIX, NOTIFICATION_SUFFIX)
+_BESIDE: Final = (*STATE_SUFFIXES, JSON_SUFFIX, NOTIFICATION_SUFFIX)
 _SUFFIXES: Final = (FLIGHT_SUFFIX, DAMAGED_SUFFIX, *_BESIDE)
 _PART_MAX_AGE_SECONDS: Final = 3600
 

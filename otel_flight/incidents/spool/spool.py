@@ -31,8 +31,8 @@ from otel_flight.incidents.incident import Incident
 from otel_flight.incidents.spool.delivery_state import DeliveryState, read_state, write_state
 from otel_flight.incidents.spool.directory import (
     JSON_SUFFIX,
-    LOGS_STATE_SUFFIX,
     STATE_SUFFIX,
+    STATE_SUFFIXES,
     SpoolEntry,
     claimed,
 )
@@ -41,7 +41,6 @@ from otel_flight.incidents.spool.place import SpoolPlace
 
 _MOST_UNSAVED: Final = 1024
 """At most so many states that could not be written are remembered."""
-_ALL_SUFFIXES: Final = frozenset({STATE_SUFFIX, LOGS_STATE_SUFFIX})
 
 
 class Spool:
@@ -100,10 +99,10 @@ class Spool:
         """How many undelivered incidents this object has evicted."""
         return self._place.directory.evicted_undelivered
 
-    def of_logs(self) -> Spool:
-        """Return the same spool, with how far the delivery of the log records is for its states."""
+    def of(self, state_suffix: str) -> Spool:
+        """Return the same spool, with how far the delivery of one signal is for its states."""
         spool = copy.copy(self)
-        spool._state_suffix = LOGS_STATE_SUFFIX
+        spool._state_suffix = state_suffix
         return spool
 
     def prepare(self) -> None:
@@ -276,7 +275,7 @@ class Spool:
 
     def _forget_settled(self) -> None:
         for kept in self._shelf.all():
-            if kept.settled >= _ALL_SUFFIXES:
+            if kept.settled.issuperset(STATE_SUFFIXES):
                 self._shelf.remove(kept)
 
 

@@ -44,6 +44,26 @@ except ImportError:
     LightSpanBase = None
 
 
+_SHARED: Final = ("_attributes", "_events", "_links", "_lock")
+"""A copy of a span has the same objects here."""
+_KEPT_IN_C: Final = (
+    "_shape",
+    "_name",
+    "_context",
+    "_parent",
+    "_kind",
+    "_resource",
+    "_instrumentation_scope",
+    "_own",
+    "_status",
+    "_start_time",
+    "_end_time",
+    "_record_exception",
+    "_set_status_on_exception",
+)
+"""A span in C keeps these fields in no dict."""
+
+
 class CompiledTypes(NamedTuple):
     """The kinds of spans and of tracers whose life is in C."""
 
@@ -60,6 +80,9 @@ def _compiled_types() -> CompiledTypes | None:
     class CompiledSpan(LightSpanBase, LightSpan):  # type: ignore[misc]
         """A light span whose life is in C."""
 
+        def __copy__(self) -> LightSpan:
+            return _copy_of(self)
+
     class CompiledTracer(LightTracer):
         """A tracer that makes such spans."""
 
@@ -73,6 +96,19 @@ def _compiled_types() -> CompiledTypes | None:
     except TypeError:
         return None
     return CompiledTypes(CompiledSpan, CompiledTracer)
+
+
+def _copy_of(span: LightSpan) -> LightSpan:
+    """Return a span in Python that shares with one in C what spans of the SDK share when copied."""
+    copied = object.__new__(LightSpan)
+    for name in _SHARED:
+        getattr(span, name)  # it is made, if it was not there
+    vars(copied).update(vars(span))
+    for name in _KEPT_IN_C:
+        setattr(copied, name, getattr(span, name))
+    if span.is_recording():
+        vars(copied)["_is_open"] = True
+    return copied
 
 
 def _note_failure(recorder: RecordingSpanProcessor, place: str, error: Exception) -> None:

@@ -89,6 +89,7 @@ DEFAULTS = {
     "recover": (True, "RECOVER"),
     "rare_values": ((), "RARE_VALUES"),
     "logs_endpoint": (None, "LOGS_ENDPOINT"),
+    "profiles_endpoint": (None, "PROFILES_ENDPOINT"),
 }
 
 
@@ -434,6 +435,7 @@ class TestSources:
             "recover": "false",
             "rare_values": "tenant,http.route",
             "logs_endpoint": "http://collector:4317",
+            "profiles_endpoint": "http://collector:4318",
         }
         environment = {setting_named(name).variable: text for name, text in others.items()}
 

@@ -22,7 +22,10 @@ from otel_flight.words import size
 _Form = Callable[[Sequence[Incident]], bytes]
 _STACK_FORMS: Final[dict[str, _Form]] = {"speedscope": speedscope, "collapsed": collapsed}
 
-_MODULES: Final = {"perfetto": "perfetto_file", "otlp_profiles": "otlp_profiles"}
+_MODULES: Final = {
+    "perfetto": "otel_flight.cli.commands.export.perfetto_file",
+    "otlp_profiles": "otel_flight.delivery.profiles.otlp_profiles",
+}
 
 
 def write_file(entry: SpoolEntry, form: str, name: str, *, is_stdout_taken: bool) -> None:
@@ -56,7 +59,7 @@ def _form(name: str) -> _Form:
         return _STACK_FORMS[name]
     # Not imported at the top: Perfetto's package takes 0.1 s, and is an extra that few have.
     try:
-        module = import_module(f"otel_flight.cli.commands.export.{_MODULES[name]}")
+        module = import_module(_MODULES[name])
     except ImportError as error:
         if name == "perfetto":
             raise MissingExtra(name, "files for Perfetto") from error

@@ -10,7 +10,7 @@ from opentelemetry.trace import SpanKind
 
 from otel_flight.cli.commands.export.perfetto_packets import Packets, number_of
 from otel_flight.cli.commands.export.span_tracks import Placed, placed
-from otel_flight.cli.commands.export.stacks import frames_of, sampled_stacks
+from otel_flight.delivery.profiles.sampled_stacks import frames_of, sampled_stacks
 from otel_flight.incidents.incident import Incident
 from otel_flight.incidents.manifest import Explanation
 from otel_flight.incidents.window import WindowEvent, WindowSpan, without_outdated

@@ -18,7 +18,7 @@ from otel_flight.errors import DeliveryFailed, FlightError, NotAnIncident
 from otel_flight.guard import Guard
 from otel_flight.incidents.flight_file import read_incident
 from otel_flight.incidents.spool.delivery_state import DeliveryState
-from otel_flight.incidents.spool.directory import SpoolEntry
+from otel_flight.incidents.spool.directory import LOGS_STATE_SUFFIX, SpoolEntry
 from otel_flight.report.model.incident_words import reservations
 from otel_flight.words import count
 
@@ -75,7 +75,7 @@ def _send_one(
 ) -> None:
     spool = invocation.spool(entry.path.parent)
     if signal is LOGS:
-        spool = spool.of_logs()
+        spool = spool.of(LOGS_STATE_SUFFIX)
     state = DeliveryState() if again else spool.state_of(entry)
     if state.delivered and state.endpoint == target:
         it = "it" if signal is SPANS else f"its {signal.item}s"

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import msgspec
 
-from otel_flight.cli.commands.export.stacks import SampledStacks, frames_of, sampled_stacks
+from otel_flight.delivery.profiles.sampled_stacks import SampledStacks, frames_of, sampled_stacks
 from otel_flight.incidents.incident import Incident
 from otel_flight.records.ids import trace_text
 from otel_flight.records.records import Frame

@@ -385,7 +385,7 @@ def test_profiles_of_an_old_package_are_refused(
 ) -> None:
     """What is installed then knows no profiles, or others."""
     monkeypatch.setitem(sys.modules, "opentelemetry.proto.profiles.v1development", None)
-    name = "otel_flight.cli.commands.export.otlp_profiles"
+    name = "otel_flight.delivery.profiles.otlp_profiles"
     monkeypatch.delitem(sys.modules, name, raising=False)
 
     outcome = run("export", "last", "--otlp-profiles", str(sampled / "x"))

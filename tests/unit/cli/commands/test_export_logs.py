@@ -11,6 +11,7 @@ import pytest
 
 from otel_flight.assembly import Settings
 from otel_flight.deadline import Deadline
+from otel_flight.incidents.spool.directory import LOGS_STATE_SUFFIX
 from otel_flight.incidents.spool.spool import Spool
 from otel_flight.ring.layout import LANE_RUNTIME, LANE_SPANS
 from tests.support.command_line import run
@@ -89,7 +90,9 @@ def test_log_records_are_sent_where_the_setting_says(
     assert bodies(receiver) == records(range(5))
     signals = [request.signal for request in receiver.requests]
     assert signals == sorted(signals, reverse=True), "traces, then logs"
-    assert [spool.of_logs().state_of(entry).delivered for entry in spool.entries()] == [True] * 2
+    assert [spool.of(LOGS_STATE_SUFFIX).state_of(entry).delivered for entry in spool.entries()] == [
+        True
+    ] * 2
 
 
 def test_an_option_names_the_endpoint_as_well(spool: Spool, receiver: OtlpReceiver) -> None:
@@ -199,7 +202,9 @@ def test_a_file_of_their_own_holds_all_log_records(
         for record in scope["logRecords"]
     ]
     assert sorted(written) == sorted([*records(range(3)), *records(range(5))])
-    assert [spool.of_logs().state_of(entry).delivered for entry in spool.entries()] == [False] * 2
+    assert [spool.of(LOGS_STATE_SUFFIX).state_of(entry).delivered for entry in spool.entries()] == [
+        False
+    ] * 2
 
 
 def parsed(path: Path) -> list[dict[str, Any]]:

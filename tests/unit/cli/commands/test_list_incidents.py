@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from otel_flight.incidents.spool.delivery_state import DeliveryState
+from otel_flight.incidents.spool.directory import LOGS_STATE_SUFFIX
 from otel_flight.incidents.spool.spool import Spool
 from otel_flight.own_files import own_name
 from tests.support.command_line import FAILED_ID, SLOW_ID, fill_spool, run
@@ -83,7 +84,7 @@ def test_the_delivery_of_log_records_is_told_where_there_is_one(
     """By the file a service has left, or by a setting; otherwise nothing is said of them."""
     older = spool.entries()[0]
     spool.save_state(older, DeliveryState(delivered=True, endpoint="http://c:4317"))
-    spool.of_logs().save_state(older, DeliveryState(attempts=1, last_error="refused"))
+    spool.of(LOGS_STATE_SUFFIX).save_state(older, DeliveryState(attempts=1, last_error="refused"))
 
     lines = run("list").output.splitlines()
     found = run("list", "--json").json()

@@ -11,7 +11,7 @@ import pytest
 from otel_flight.delivery.otlp.derived_ids import derived_trace_id
 from otel_flight.incidents.flight_file import read_incident
 from otel_flight.incidents.spool.delivery_state import DeliveryState
-from otel_flight.incidents.spool.directory import SpoolEntry
+from otel_flight.incidents.spool.directory import LOGS_STATE_SUFFIX, SpoolEntry
 from otel_flight.incidents.spool.spool import Spool
 from tests.support.command_line import FAILED_ID, SLOW_ID, fill_spool, run
 from tests.support.incident_builder import START_NS, IncidentBuilder, place
@@ -84,7 +84,7 @@ def test_the_delivery_of_the_log_records_is_shown(
 ) -> None:
     """Beside that of the spans, which may stand otherwise."""
     monkeypatch.setenv("OTEL_FLIGHT_LOGS_ENDPOINT", "http://l:4318")
-    Spool(slow.path.parent, 1 << 30, 10).of_logs().save_state(slow, state)
+    Spool(slow.path.parent, 1 << 30, 10).of(LOGS_STATE_SUFFIX).save_state(slow, state)
 
     output = run("show", SLOW_ID).output
     found = run("show", SLOW_ID, "--json").json()
@@ -101,7 +101,7 @@ def test_log_records_without_an_endpoint_are_not_sent_and_that_is_shown(slow: Sp
     off = run("show", SLOW_ID).output
     off_for_scripts = run("show", SLOW_ID, "--json").json()["log_delivery"]
     tried = DeliveryState(attempts=1, endpoint="http://l:4318", last_error="refused")
-    Spool(slow.path.parent, 1 << 30, 10).of_logs().save_state(slow, tried)
+    Spool(slow.path.parent, 1 << 30, 10).of(LOGS_STATE_SUFFIX).save_state(slow, tried)
 
     output = run("show", SLOW_ID).output
 

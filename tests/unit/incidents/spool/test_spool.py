@@ -13,6 +13,7 @@ import pytest
 from otel_flight.errors import AmbiguousIncident, IncidentNotFound
 from otel_flight.incidents.incident import Incident
 from otel_flight.incidents.spool.delivery_state import DeliveryState
+from otel_flight.incidents.spool.directory import LOGS_STATE_SUFFIX, PROFILES_STATE_SUFFIX
 from otel_flight.incidents.spool.spool import Spool
 from otel_flight.testing import FakeClock
 from tests.support.incident_builder import IncidentBuilder
@@ -124,7 +125,7 @@ def test_log_records_have_a_state_of_their_own(tmp_path: Path, make: MakeInciden
     """Beside that of the spans, of the same incident; both go when it is evicted."""
     spool = Spool(tmp_path / "spool", 1 << 30, 1)
     entry = spool.add(make("20260101-000001-aaaaaa"))
-    logs = spool.of_logs()
+    logs = spool.of(LOGS_STATE_SUFFIX)
 
     spool.save_state(entry, DeliveryState(chunks=3))
     logs.save_state(entry, DeliveryState(delivered=True))
@@ -223,7 +224,7 @@ def test_files_are_closed_to_others_whatever_the_umask(tmp_path: Path, make: Mak
         spool = Spool(tmp_path / "state" / "spool", 1 << 30, 10)
         entry = spool.add(make("20260101-000001-aaaaaa"))
         spool.save_state(entry, DeliveryState(chunks=1))
-        spool.of_logs().save_state(entry, DeliveryState(chunks=1))
+        spool.of(LOGS_STATE_SUFFIX).save_state(entry, DeliveryState(chunks=1))
     finally:
         os.umask(before)
 
@@ -290,15 +291,17 @@ def test_what_cannot_be_written_is_in_memory(tmp_path: Path, make: MakeIncident)
 
 
 def test_a_delivered_incident_leaves_the_memory(tmp_path: Path, make: MakeIncident) -> None:
-    """Once both its spans and its log records are where they go, or go nowhere."""
+    """Once its spans, log records and profiles are where they go, or go nowhere."""
     (tmp_path / "spool").write_text("not a directory")
     spool = Spool(tmp_path / "spool", 1 << 30, 10)
-    logs = spool.of_logs()
+    logs = spool.of(LOGS_STATE_SUFFIX)
     entry = spool.add(make("20260101-000001-aaaaaa"))
 
     spool.save_state(entry, DeliveryState(delivered=True))
     assert logs.find(entry.incident_id).state == DeliveryState()
     logs.settle_in_memory()
+    assert spool.in_memory == 1
+    spool.of(PROFILES_STATE_SUFFIX).settle_in_memory()
 
     assert spool.in_memory == 0
     assert spool.entries() == logs.entries() == []
@@ -337,7 +340,7 @@ def test_progress_that_cannot_be_noted_is_remembered(tmp_path: Path, make: MakeI
     spool.save_state(entry, DeliveryState(chunks=3))
 
     assert spool.find(entry.incident_id).state.chunks == 3
-    assert spool.of_logs().find(entry.incident_id).state.chunks == 0
+    assert spool.of(LOGS_STATE_SUFFIX).find(entry.incident_id).state.chunks == 0
     state_path.rmdir()
     spool.save_state(entry, DeliveryState(chunks=4))
     assert Spool(tmp_path / "spool", 1 << 30, 10).entries()[0].state.chunks == 4

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import gc
 import logging
 import threading
@@ -115,6 +116,23 @@ def test_the_arguments_stay_the_programs_own(twins: Twins) -> None:
     given["a"] = 2
 
     assert span.attributes == {"a": 1}
+
+
+def test_a_copy_shares_what_a_copy_of_the_sdks_shares(twins: Twins) -> None:
+    """What is set on the span is seen in the copy; its name and end are its own."""
+    seen = []
+    for tracer in twins.tracers:
+        span: Any = tracer.start_span("a", attributes={"a": 1})
+        copied = copy.copy(span)
+        span.set_attribute("b", 2)
+        copied.update_name("c")
+        copied.end()
+        seen.append((span.name, copied.name, copied.attributes == span.attributes))
+        seen.append((span.is_recording(), copied.is_recording(), copied.context is span.context))
+        span.end()
+
+    assert seen[:2] == seen[2:]
+    assert seen[0] == ("a", "c", True)
 
 
 def test_a_childs_parent_is_its_context(twins: Twins) -> None:

@@ -10,6 +10,7 @@ from typing import Final
 from otel_flight.assembly import ASSEMBLY
 from otel_flight.incidents.evidence.evidence import LocalRoot
 from otel_flight.incidents.evidence.samples import Sample, spread
+from otel_flight.incidents.gil_yields import YieldGil, keep_gil
 from otel_flight.incidents.incident import Incident
 from otel_flight.incidents.window import WindowEvent
 from otel_flight.names import source_names
@@ -39,14 +40,22 @@ class SampledStacks:
         return self.root.name if self.root is not None else f"thread {self.thread_id}"
 
 
-def sampled_stacks(incident: Incident) -> list[SampledStacks]:
-    """Return the stack samples of one window: of the trigger's request first, then by time."""
-    evidence = ASSEMBLY.rulebook.evidence(incident)
+def sampled_stacks(
+    incident: Incident, *, first_record: int = 0, yield_gil: YieldGil = keep_gil
+) -> list[SampledStacks]:
+    """Return the stack samples of one window: of the trigger's request first, then by time.
+
+    Args:
+        incident: whose window it is.
+        first_record: samples before this record are left out.
+        yield_gil: called every few dozen records.
+    """
+    evidence = ASSEMBLY.rulebook.evidence(incident, yield_gil)
     roots = {(root.trace_id, root.span_id): root for root in evidence.roots}
     together: defaultdict[tuple[int, int, int], list[WindowEvent]] = defaultdict(list)
     for event in evidence.events(source_names.STACKS):
         record = event.record
-        if event.stack is not None:
+        if event.stack is not None and event.number >= first_record:
             thread_id = 0 if record.span_id else record.thread_id
             together[record.trace_id, record.span_id, thread_id].append(event)
     found = []

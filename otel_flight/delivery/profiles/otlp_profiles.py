@@ -7,14 +7,16 @@ from __future__ import annotations
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final
 
 from opentelemetry.proto.profiles.v1development import profiles_pb2 as messages
 
-from otel_flight.cli.commands.export.stacks import frames_of, sampled_stacks
+from otel_flight.delivery.profiles.chunks import SampledWindow
+from otel_flight.delivery.profiles.sampled_stacks import SampledStacks, frames_of, sampled_stacks
 from otel_flight.incidents.incident import Incident
 from otel_flight.names import attributes as names
+from otel_flight.names import sent_attributes
 from otel_flight.records.records import Frame
 
 _SCOPE: Final = "otel_flight"
@@ -26,29 +28,39 @@ if not hasattr(messages.ProfilesDictionary, "STACK_TABLE_FIELD_NUMBER"):
 
 
 def otlp_profiles(windows: Sequence[Incident]) -> bytes:
-    """Return the stack samples as a request of OTLP, with a profile for each process."""
+    """Return the stack samples of all windows of an incident, with a profile for each process."""
+    return request_of(
+        SampledWindow(number, each, sampled_stacks(each)) for number, each in enumerate(windows)
+    )
+
+
+def request_of(windows: Iterable[SampledWindow]) -> bytes:
+    """Return a request of OTLP, with a profile for each window."""
     data = messages.ProfilesData()
     tables = _Tables(data.dictionary)
-    for number, window in enumerate(windows):
+    for number, window, stacks in windows:
+        incident_id = window.manifest.incident_id
         of_resource = data.resource_profiles.add()
         for key, value in window.manifest.resource.items():
             _set(of_resource.resource.attributes.add(key=key).value, value)
         of_scope = of_resource.scope_profiles.add()
         of_scope.scope.name = _SCOPE
         profile = of_scope.profiles.add()
-        identity = f"{window.manifest.incident_id} {number}".encode()
+        identity = f"{incident_id} {number}".encode()
         profile.profile_id = hashlib.blake2b(identity, digest_size=16).digest()
-        _fill(profile, window, tables)
+        noted = tables.attribute(sent_attributes.INCIDENT_ID, incident_id)
+        profile.attribute_indices.append(noted)
+        _fill(profile, stacks, tables)
     return bytes(data.SerializeToString())
 
 
-def _fill(profile: Any, window: Incident, tables: _Tables) -> None:
+def _fill(profile: Any, stacks: Sequence[SampledStacks], tables: _Tables) -> None:
     """Add the samples of a window; those of one stack and request are one, with all its moments."""
     profile.sample_type.type_strindex = tables.text("wall")
     profile.sample_type.unit_strindex = tables.text("nanoseconds")
     together: defaultdict[_Key, list[tuple[int, int]]] = defaultdict(list)
-    for stacks in sampled_stacks(window):
-        for sample in stacks.samples:
+    for each in stacks:
+        for sample in each.samples:
             record = sample.event.record
             noted = {names.THREAD_ID: record.thread_id, names.WAIT_KIND: sample.wait_kind}
             key = (

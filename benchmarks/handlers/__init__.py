@@ -1,0 +1,1 @@
+"""Handlers as services have them, each reading three rows from a database in memory."""

@@ -1,0 +1,1 @@
+"""The stack samples of an incident as OTLP profiles."""
