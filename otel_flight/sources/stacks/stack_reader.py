@@ -18,7 +18,7 @@ from otel_flight.interpreter.frames import (
     suspended_stack,
 )
 from otel_flight.names import attributes as names
-from otel_flight.names.wait_kinds import CONNECTION_POOL, LOCK, THREAD_POOL
+from otel_flight.names.wait_kinds import CONNECTION_POOL, LOCK, NETWORK, THREAD_POOL
 from otel_flight.recording.open_spans import OpenRoot, OpenSpans, task_of
 from otel_flight.records.ids import span_text, trace_text
 from otel_flight.sources.locks.locks import frame_holding, owner_of, value_of
@@ -31,6 +31,7 @@ from otel_flight.sources.stacks.awaited_work import (
 )
 from otel_flight.sources.stacks.connection_users import has_connection
 from otel_flight.sources.stacks.culprits import described
+from otel_flight.sources.stacks.network_waits import network_wait, time_limit_of
 from otel_flight.sources.stacks.others import Others
 from otel_flight.sources.stacks.waits import (
     Wait,
@@ -89,7 +90,13 @@ class StackReader:
         if wait is None:
             call = call_of_thread(seen.stack)
             return {names.CALL: call} if call else {}
-        found: dict[str, Any] = {names.WAIT_KIND: wait.kind, names.WAIT_ON: wait.text}
+        if wait.kind == NETWORK:
+            text, limit = network_wait(seen.stack)
+        else:
+            text, limit = wait.text, time_limit_of(seen.stack)
+        found: dict[str, Any] = {names.WAIT_KIND: wait.kind, names.WAIT_ON: text}
+        if limit:
+            found[names.WAIT_LIMIT] = int(limit * 1e9)
         if wait.kind == LOCK:
             found |= self._holder(wait, seen)
         if wait.kind == CONNECTION_POOL and wait.object is not None:

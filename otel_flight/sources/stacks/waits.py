@@ -59,6 +59,8 @@ _KINDS: Final = tuple(
         (r"gevent/(?:hub|time)\.py:sleep$|eventlet/greenthread\.py:sleep$", SLEEP),
         (r"http/client\.py:\w+$", NETWORK),
         (r"multiprocessing/connection\.py:\w+$", NETWORK),
+        (r"anyio/_backends/_asyncio\.py:(?:receive|send)$", NETWORK),
+        (r"/(?:aiohttp|asyncpg|grpc|psycopg|pymongo)/(?:\w+/)*\w+\.py:\w+$", NETWORK),
         (r"/threading\.py:join$", THREAD),
         (r"/threading\.py:wait$", EVENT),
         (r"/threading\.py:acquire$", ""),

@@ -600,6 +600,7 @@ def test_a_connection_pool_without_a_free_connection_is_named(
     assert event.record.attributes == {
         names.WAIT_KIND: "connection pool",
         names.WAIT_ON: "urllib3 to 127.0.0.1",
+        names.WAIT_LIMIT: int(DEADLINE_SECONDS * 1e9),
     }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Final
 
 from otel_flight.incidents.evidence.evidence import Evidence
@@ -26,7 +27,7 @@ from otel_flight.names.wait_kinds import (
     THREAD_POOL,
 )
 from otel_flight.records.ids import span_text
-from otel_flight.words import quoted
+from otel_flight.words import quoted, short_duration
 
 _OF_OTHERS: Final = frozenset({CONNECTION_POOL, LOCK, SEMAPHORE, THREAD_POOL})
 """The rules on locks and pools speak of these, and of who has them."""
@@ -49,7 +50,7 @@ def find_own_wait(evidence: Evidence) -> Finding | None:
         rule=RULE.name,
         summary=(
             f"{quoted(own.span.name)} {_waited(own.part, own.words)} in {words_of_path(own.path)}"
-            f"{calls}"
+            f"{calls}{_limit_words(own.part)}"
         ),
         explained_share=own.share,
         evidence={
@@ -61,6 +62,13 @@ def find_own_wait(evidence: Evidence) -> Finding | None:
             **own.location,
         },
     )
+
+
+def _limit_words(part: Part) -> str:
+    """Say how long the wait was to last at most, where that is known and most samples have it."""
+    limits = Counter(each.event.record.attributes.get(names.WAIT_LIMIT, 0) for each in part.samples)
+    limit, _ = limits.most_common(1)[0]
+    return f"; its time limit was {short_duration(limit)}" if limit else ""
 
 
 def _waited(part: Part, how_long: str) -> str:
