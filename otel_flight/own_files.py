@@ -15,15 +15,26 @@ import stat
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from types import ModuleType
 from typing import BinaryIO, Final, Protocol
 
 from otel_flight.native import sleep
 
 PART_SUFFIX: Final = ".part"
 """A file has a name of its own with this end until it is whole."""
+_FAKE: Final = "the program has put another file system in its place"
 _TRIES: Final = 100
 _BETWEEN_TRIES_SECONDS: Final = 0.01
 """The lock of a directory is tried so often, and in between for so many seconds not."""
+
+
+def is_file_system_fake() -> bool:
+    """Return whether a test has put a file system of its own in the place of the machine's.
+
+    Nothing of ours belongs there. pyfakefs replaces `os` in each module, but not all that works
+    with descriptors: its numbers may be those of the program's real files.
+    """
+    return type(os) is not ModuleType
 
 
 class Unavailable(Protocol):
@@ -62,6 +73,8 @@ def open_directory(path: Path, error: Unavailable) -> int:
         path: the directory.
         error: raised when it is a symbolic link, not ours, open to others, or cannot be made.
     """
+    if is_file_system_fake():
+        raise error(path, _FAKE)
     try:
         _make(path)
         descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
@@ -139,6 +152,8 @@ def whole_file(path: Path, *, is_synced: bool = False) -> Iterator[BinaryIO]:
     Raises:
         OSError: it could not be written; nothing is left behind.
     """
+    if is_file_system_fake():
+        raise OSError(errno.EROFS, _FAKE)
     descriptor, temporary = tempfile.mkstemp(prefix=".", suffix=PART_SUFFIX, dir=path.parent)
     try:
         with os.fdopen(descriptor, "wb") as stream:

@@ -16,6 +16,7 @@ from typing import Final, Protocol
 from otel_flight.clock import monotonic_ns
 from otel_flight.guard import Guard
 from otel_flight.native import Thread, allocate_lock, sleep
+from otel_flight.own_files import is_file_system_fake
 from otel_flight.recording.ticker import THREAD_NAME
 from otel_flight.running.before_recording import is_green
 from otel_flight.running.lifecycle_lock import LifecycleLock
@@ -112,6 +113,9 @@ class Beginning:
             MemoryError: the process may not have what recording takes.
         """
         check_memory()
+        if is_file_system_fake():  # what is imported beside it goes with it, and knows no other
+            self._give_up(None)
+            return
         self._last = None
         self._going_on = going_on = allocate_lock()
         going_on.acquire()
@@ -206,7 +210,7 @@ class Beginning:
         with self._lifecycle.held() as is_held:
             if not self._is_waiting():
                 return False
-            if not is_held or is_green():
+            if not is_held or is_green() or is_file_system_fake():
                 self._give_up(None)
                 return False
             try:

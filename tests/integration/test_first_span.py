@@ -168,6 +168,42 @@ print(len(bytes(16 << 20)), "otel_flight.running.run" in sys.modules)
     assert re.search(rf"its {limit} leaves [23]\d\.\d MiB", output)
 
 
+@pytest.mark.parametrize("begun", [False, True])
+def test_a_fake_file_system_has_nothing_of_ours(tmp_path: Path, begun: bool) -> None:
+    """An incident within it is written when the real one is back, with its spans."""
+    pytest.importorskip("pyfakefs")
+    output = run(
+        INSTALLED
+        + f"""
+import time
+from pyfakefs.fake_filesystem_unittest import Patcher
+
+def work(): provider.get_tracer("t").start_span("work").end()
+
+def has_begun(): return ".ring" in open("/proc/self/maps").read()
+
+if {begun}:
+    work()
+    while not has_begun(): time.sleep(0.01)
+with Patcher() as patcher:
+    patcher.fs.create_file("/data/known.txt")
+    work()
+    if {begun}:
+        recorder.trigger("odd")
+        while recorder.statistics().incidents_unspooled == 0: time.sleep(0.01)
+    print(sorted(name for _, _, names in os.walk("/") for name in names))
+work()
+while not has_begun(): time.sleep(0.01)
+{begun} or recorder.trigger("odd")
+recorder.stop()
+"""
+    )
+
+    assert output.count("['known.txt']\n") == 1
+    assert incidents(tmp_path) == ["odd"]
+    assert "cannot write incidents" in output or not begun
+
+
 def test_a_span_is_not_open_for_longer_as_recording_begins_late(tmp_path: Path) -> None:
     """What has ended by then has taken what it took: it is not slow."""
     run(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO
 
@@ -145,3 +146,15 @@ def test_a_file_of_another_user_is_not_opened(
     monkeypatch.setattr(os, "geteuid", lambda: 4321)
     with pytest.raises(PermissionError, match="it belongs to user 1234"):
         open_file(tmp_path / "file")
+
+
+@pytest.mark.parametrize("use", [make, lambda path: whole_file(path / "file").__enter__()])
+def test_nothing_of_ours_goes_into_a_fake_file_system(use: Callable[[Path], object]) -> None:
+    """The program's tests see there what they have put there."""
+    patcher = pytest.importorskip("pyfakefs.fake_filesystem_unittest").Patcher()
+    with patcher:
+        place = patcher.fs.create_dir("/place").path
+        with pytest.raises(OSError, match="another file system in its place"):
+            use(Path(place))
+
+        assert os.listdir(place) == []  # noqa: PTH208  (it is the fake one)
