@@ -178,8 +178,9 @@ def test_the_manual_trigger_can_be_off() -> None:
         assert recorder.statistics().firings == {}
 
 
-def test_concurrent_triggers_share_one_incident(recorder: FlightRecorder) -> None:
+def test_concurrent_triggers_share_one_incident() -> None:
     """Everybody who fires while an incident is open gets its id."""
+    recorder = FlightRecorder(window_bytes="512KiB", tail_seconds=60, metrics=False)
     recorder.start()
     ids: list[str | None] = []
     barrier = threading.Barrier(8)
