@@ -110,6 +110,7 @@ def test_a_span_that_does_not_end_in_fake_time() -> None:
     """It is looked for by the recorder's clock, and before the incidents are returned."""
     clock = FakeClock()
     limits: dict[str, Any] = {"slow_root_seconds": None, "stuck_span_seconds": 30}
+    limits["gc_pause_trigger_seconds"] = None  # collections are real, and long on a busy machine
     with flight_recording(clock=clock, **limits) as recording:
         recording.tracer_provider.get_tracer("shop").start_span("poll")
         before = recording.incidents()
