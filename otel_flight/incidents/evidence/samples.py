@@ -24,7 +24,7 @@ _GAP_TIMES: Final = 1.5
 longer one only half a usual gap each."""
 _AGE_SHARE: Final = 0.05
 """A gap of this share of the request's age is usual, too: old ones are looked at less often."""
-_LONGEST_BRIDGE_NS: Final = 800_000_000
+_LONGEST_BRIDGE_NS: Final = 2_000_000_000
 """Samples that show the same cover a gap of up to this many nanoseconds between them, too."""
 
 
@@ -91,10 +91,11 @@ def spread(events: Sequence[WindowEvent], start_ns: int, end_ns: int) -> list[Sa
     usual = max(_SHORTEST_GAP_NS, int(median(gaps))) if gaps else 2 * _SHORTEST_GAP_NS
     found, before, assumed_before = [], usual // 2, 0
     for index, (event, moment) in enumerate(zip(events, moments, strict=True)):
-        after, next_before, assumed = usual // 2, 0, 0
+        age = moment - (start_ns or moments[0])
+        expected = max(usual, int(age * _AGE_SHARE) + usual // 2)
+        after, next_before, assumed = expected // 2, 0, 0
         if index < len(gaps):
-            gap, age = gaps[index], moment - (start_ns or moments[0])
-            expected = max(usual, int(age * _AGE_SHARE) + usual // 2)
+            gap = gaps[index]
             is_seen = gap <= expected * _GAP_TIMES
             if is_seen or (
                 gap <= _LONGEST_BRIDGE_NS and _shown(event) == _shown(events[index + 1])
@@ -102,7 +103,7 @@ def spread(events: Sequence[WindowEvent], start_ns: int, end_ns: int) -> list[Sa
                 after, next_before = gap // 2, gap - gap // 2
                 assumed = 0 if is_seen else (gap - expected) // 2
             else:
-                after = next_before = expected // 2
+                next_before = after
         start, end = max(start_ns, moment - before), min(end_ns, moment + after)
         found.append(Sample(event, start, end, assumed_before + assumed))
         before, assumed_before = next_before, assumed

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import concurrent.futures
+import gc
 from collections.abc import Iterable, Iterator, Sequence
 from types import FunctionType
 from typing import Any, Final, NamedTuple, TypeVar
@@ -19,6 +20,10 @@ _T = TypeVar("_T")
 MOST_TASKS: Final = 8
 """At most this many tasks are followed, each waiting for the next."""
 
+_MOST_FOREIGN: Final = 16
+"""At most this many coroutines of Cython are passed on the way to one that has frames."""
+_CYTHON: Final = "_cython_"
+"""Cython keeps its types in modules that begin so."""
 _TASKS_OF_GROUP: Final = (
     ("asyncio/taskgroups.py", "__aexit__", "self"),
     ("anyio/_backends/_asyncio.py", "__aexit__", "self"),
@@ -43,7 +48,7 @@ class Chain(NamedTuple):
 
     frames: Stack
     awaited: object
-    tasks: Sequence[asyncio.Task[Any]]
+    tasks: Sequence[object]
     note: str = ""
 
     @property
@@ -54,8 +59,8 @@ class Chain(NamedTuple):
         return next(_referred(self.awaited, concurrent.futures.Future), None)
 
 
-def chain_of(task: asyncio.Task[Any]) -> Chain:
-    """Return where a task waits. It must not be running."""
+def chain_of(task: object) -> Chain:
+    """Return where a task, or a coroutine, waits. It must not be running."""
     frames: list[Frame] = []
     tasks = [task]
     note = ""
@@ -69,12 +74,31 @@ def chain_of(task: asyncio.Task[Any]) -> Chain:
         tasks.append(inner)
 
 
-def _append_frames(task: asyncio.Task[Any], frames: list[Frame]) -> object:
-    """Append the frames of a task; return what it waits for."""
-    found, awaited = awaiting_stack(task.get_coro())
-    frames += found[: MOST_FRAMES - len(frames)]
+def _append_frames(task: object, frames: list[Frame]) -> object:
+    """Append the frames of a task or coroutine; return what it waits for."""
+    awaited: object = _behind_cython(task.get_coro() if isinstance(task, asyncio.Task) else task)
+    for _ in range(_MOST_FOREIGN):
+        found, awaited = awaiting_stack(awaited)
+        frames += found[: MOST_FRAMES - len(frames)]
+        inner = _behind_cython(awaited)
+        if inner is awaited:
+            break
+        awaited = inner
     waited_for: object = getattr(task, "_fut_waiter", None)
     return waited_for if waited_for is not None else awaited
+
+
+def _behind_cython(awaited: object) -> object:
+    """Return what a coroutine of Cython waits for in the end: they have no frames of their own."""
+    for _ in range(_MOST_FOREIGN):
+        kind = type(awaited)
+        if kind.__name__ == "coroutine_wrapper":
+            awaited = next(iter(gc.get_referents(awaited)), None)
+        elif kind.__name__ == "coroutine" and str(kind.__module__).startswith(_CYTHON):
+            awaited = getattr(awaited, "cr_await", None)
+        else:
+            break
+    return awaited
 
 
 def _task_within(awaited: object, frames: Stack) -> tuple[asyncio.Task[Any] | None, int]:

@@ -10,16 +10,19 @@ import threading
 from collections.abc import Sequence
 from concurrent.futures import Future
 from itertools import islice
+from types import CoroutineType
 from typing import Any, Final
 
 from otel_flight.interpreter.code.origin import is_application, is_standard
 from otel_flight.interpreter.concurrency.await_chain import values_within
-from otel_flight.interpreter.frames import Stack
+from otel_flight.interpreter.frames import Stack, value_in
 from otel_flight.interpreter.threads import ident_of
 from otel_flight.sources.stacks.waits import Wait
 
 MOST_FUTURES: Final = 64
 """At most this many futures of a set that is waited for are looked at."""
+_MOST_BELOW: Final = 8
+"""A function of asgiref is looked for among at most this many frames, the innermost ones."""
 
 
 def futures_awaited(wait: Wait) -> Sequence[Future[Any]]:
@@ -33,6 +36,16 @@ def task_behind(future: Future[Any]) -> asyncio.Task[Any] | None:
     """Return the task whose result a future takes over, as `run_coroutine_threadsafe` makes it."""
     callbacks = getattr(future, "_done_callbacks", ())
     return next(values_within(callbacks, asyncio.Task), None)
+
+
+def coroutine_awaited(stack: Stack) -> CoroutineType[Any, Any, Any] | None:
+    """Return the coroutine that a thread lets a loop run, as Django does with its views."""
+    for frame in stack[: -_MOST_BELOW - 1 : -1]:
+        file = frame.code.co_filename.replace("\\", "/")
+        if frame.code.co_name == "__call__" and file.endswith("asgiref/sync.py"):
+            found = value_in(frame, "awaitable")
+            return found if type(found) is CoroutineType else None
+    return None
 
 
 def thread_awaited(wait: Wait) -> int:

@@ -30,6 +30,11 @@ def described(places: Sequence[Place]) -> str:
     return f"{qualified_name(code)} ({short_file(code.co_filename)}:{line})"
 
 
+def described_from(places: Sequence[Place]) -> str:
+    """Return the outermost place and, where another one is to be named of those below, that one."""
+    return ", in ".join(dict.fromkeys(filter(None, (described(places[:1]), described(places)))))
+
+
 def culprit_attributes(places: Sequence[Place]) -> Mapping[str, str | int]:
     """Return the function to name as the semantic conventions have it."""
     found = culprit_of(places)

@@ -7,11 +7,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Final, NamedTuple
 
 from otel_flight.interpreter.concurrency.await_chain import Chain, chain_of
-from otel_flight.interpreter.concurrency.tasks import context_of, running_task
+from otel_flight.interpreter.concurrency.tasks import context_of, few_tasks, running_task
 from otel_flight.interpreter.current_ids import ids_in
 from otel_flight.interpreter.frames import Frame, Stack, places_in
 from otel_flight.recording.open_spans import OpenRoot, OpenSpans, task_of
-from otel_flight.sources.stacks.culprits import described
+from otel_flight.sources.stacks.culprits import described_from
 from otel_flight.sources.stacks.workers import Worker, Workers
 
 MOST_SEARCHED: Final = 64
@@ -66,7 +66,7 @@ class Others:
             for stack, thread_id, ids in self._stacks_and_ids():
                 frame = search(stack, thread_id)
                 if frame is not None and frame.key not in by_frame:
-                    place = described(places_in(stack[stack.index(frame) :]))
+                    place = described_from(places_in(stack[stack.index(frame) :]))
                     by_frame[frame.key] = Having(place, thread_id, ids, stack[-1].key)
             known = self._known_having[id(thing)] = list(by_frame.values())
         return [each for each in known if each.innermost != seen[-1].key]
@@ -81,6 +81,10 @@ class Others:
         for root, chain in self._waiting():
             if chain.frames:
                 yield chain.frames, root[1], _ids_of(root)
+        for task in few_tasks(MOST_SEARCHED):  # of no root, too: what a request began, or none did
+            if not task.done() and running_task(task.get_loop()) is not task:
+                thread_id = getattr(task.get_loop(), "_thread_id", None) or 0
+                yield chain_of(task).frames, thread_id, ids_in(context_of(task))
 
     def _waiting(self) -> Iterator[tuple[OpenRoot, Chain]]:
         """Yield the local roots whose tasks wait, and where they do."""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from itertools import dropwhile
+from types import CoroutineType
 from typing import Any, Final, NamedTuple
 
 from otel_flight.interpreter.concurrency.await_chain import chain_of
@@ -18,11 +20,12 @@ from otel_flight.interpreter.frames import (
     suspended_stack,
 )
 from otel_flight.names import attributes as names
-from otel_flight.names.wait_kinds import CONNECTION_POOL, LOCK, NETWORK, THREAD_POOL
+from otel_flight.names.wait_kinds import CONNECTION_POOL, EVENT, LOCK, NETWORK, THREAD_POOL
 from otel_flight.recording.open_spans import OpenRoot, OpenSpans, task_of
 from otel_flight.records.ids import span_text, trace_text
 from otel_flight.sources.locks.locks import frame_holding, owner_of, value_of
 from otel_flight.sources.stacks.awaited_work import (
+    coroutine_awaited,
     from_work_on,
     futures_awaited,
     task_behind,
@@ -133,8 +136,27 @@ class StackReader:
         if task is not None and not task.done():
             beside = self._of_task(task, getattr(task.get_loop(), "_thread_id", None) or 0)
             return beside and beside._replace(stack=[*up_to_application(seen.stack), *beside.stack])
+        coroutine = coroutine_awaited(seen.stack) if wait.kind == EVENT else None
+        if coroutine is not None:
+            return self._of_coroutine(seen, coroutine)
         joined = thread_awaited(wait)
         return _going_on(seen, from_work_on(self._stacks.get(joined, ())), joined)
+
+    def _of_coroutine(
+        self, seen: RootStack, work: CoroutineType[Any, Any, Any]
+    ) -> RootStack | None:
+        chain, outer = chain_of(work), up_to_application(seen.stack)
+        if not chain.frames:
+            return None
+        if not work.cr_running:
+            wait = wait_of_task(chain.frames, chain.awaited)
+            return RootStack([*outer, *chain.frames], seen.thread_id, wait)
+        first = chain.frames[0].key
+        for thread_id, stack in self._stacks.items():
+            inner = list(dropwhile(lambda frame: frame.key != first, stack))
+            if inner:
+                return RootStack([*outer, *inner], thread_id, wait_of_thread(inner))
+        return None
 
     def _of_greenlet(self, greenlet: Any, thread_id: int) -> RootStack | None:
         if is_running(greenlet):

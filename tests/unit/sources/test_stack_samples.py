@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -365,6 +366,42 @@ def test_a_reentrant_lock_says_itself_which_thread_holds_it(
             gate.may_go_on.set()
     assert "pass_through" in holder_in(event)
     assert event.record.attributes[names.HOLDER_THREAD_ID] == thread.ident
+
+
+@pytest.mark.skipif(sys.version_info >= (3, 14), reason="nobody sees such tasks")
+def test_a_task_of_no_request_has_a_lock(
+    rig: ServingRig, source: StackSamples, clock: FakeClock
+) -> None:
+    """Who has it is told by the function that has it, and by the one that it is in."""
+    is_waiting = threading.Event()
+
+    async def fetch_anew() -> None:
+        await asyncio.sleep(DEADLINE_SECONDS)
+
+    async def refresh(lock: asyncio.Lock) -> None:
+        async with lock:
+            await fetch_anew()
+
+    async def take(lock: asyncio.Lock) -> None:
+        asyncio.get_running_loop().call_soon(is_waiting.set)
+        async with lock:
+            pass
+
+    async def serve() -> None:
+        lock = asyncio.Lock()
+        holder = asyncio.ensure_future(refresh(lock))
+        await asyncio.sleep(0)
+        await asyncio.gather(request_of(rig, take(lock)), holder)
+
+    with LoopThread() as loop:
+        loop.submit(serve())
+        assert is_waiting.wait(DEADLINE_SECONDS)
+
+        (event,) = look(source, clock, rig)
+
+    outer, inner = holder_in(event).split(", in ")
+    assert "refresh" in outer
+    assert "fetch_anew" in inner
 
 
 def on_a_semaphore() -> tuple[Callable[[], object], Callable[[], object]]:

@@ -155,15 +155,15 @@ def test_a_span_is_below_the_one_that_was_open_then(builder: IncidentBuilder) ->
 def test_a_gap_is_not_covered(builder: IncidentBuilder) -> None:
     """Where no sample was taken, nothing is said."""
     load = place("load")
-    root = builder.request("GET /page", 0, 2_000)
-    for moment in (300, 400, 500, 1_500, 1_600):
+    root = builder.request("GET /page", 0, 4_000)
+    for moment in (300, 400, 500, 3_500, 3_600):
         sample(builder, root, moment, load)
 
-    spans = inferred(builder, root, closed_ms=3_000)
+    spans = inferred(builder, root, closed_ms=5_000)
 
     assert [(each.start_ns, each.end_ns) for each in spans] == [
         (at(250), at(550)),
-        (at(1_450), at(1_650)),
+        (at(3_450), at(3_715)),
     ]
 
 
