@@ -12,6 +12,7 @@ from otel_flight.interpreter.current_ids import ids_in
 from otel_flight.interpreter.frames import Frame, Stack, places_in
 from otel_flight.recording.open_spans import OpenRoot, OpenSpans, task_of
 from otel_flight.sources.stacks.culprits import described_from
+from otel_flight.sources.stacks.sharers import frame_sharing
 from otel_flight.sources.stacks.workers import Worker, Workers
 
 MOST_SEARCHED: Final = 64
@@ -70,6 +71,10 @@ class Others:
                     by_frame[frame.key] = Having(place, thread_id, ids, stack[-1].key)
             known = self._known_having[id(thing)] = list(by_frame.values())
         return [each for each in known if each.innermost != seen[-1].key]
+
+    def sharing(self, thing: object, seen: Stack) -> Sequence[Having]:
+        """Return who but the one seen has a queue, an event or a condition, as far as is known."""
+        return self.having(thing, lambda stack, _: frame_sharing(thing, stack), seen)
 
     def _stacks_and_ids(self) -> Iterator[tuple[Stack, int, tuple[int, int]]]:
         """Yield the stacks of all threads and of the tasks that wait, and whom they serve."""

@@ -20,7 +20,16 @@ from otel_flight.interpreter.frames import (
     suspended_stack,
 )
 from otel_flight.names import attributes as names
-from otel_flight.names.wait_kinds import CONNECTION_POOL, EVENT, LOCK, NETWORK, THREAD_POOL
+from otel_flight.names.wait_kinds import (
+    BARRIER,
+    CONDITION,
+    CONNECTION_POOL,
+    EVENT,
+    LOCK,
+    NETWORK,
+    QUEUE,
+    THREAD_POOL,
+)
 from otel_flight.recording.open_spans import OpenRoot, OpenSpans, task_of
 from otel_flight.records.ids import span_text, trace_text
 from otel_flight.sources.locks.locks import frame_holding, owner_of, value_of
@@ -47,6 +56,9 @@ from otel_flight.sources.stacks.workers import ANYIO_POOL
 
 MOST_FOLLOWED: Final = 4
 """At most this many threads are followed, each waiting for what the next one does."""
+MOST_SHARERS: Final = 3
+"""At most this many are named who have what somebody waits for."""
+_SHARED: Final = frozenset({BARRIER, CONDITION, EVENT, QUEUE})
 MOST_BUSY: Final = 16
 """At most this many threads of a pool are named."""
 
@@ -102,6 +114,10 @@ class StackReader:
             found[names.WAIT_LIMIT] = int(limit * 1e9)
         if wait.kind == LOCK:
             found |= self._holder(wait, seen)
+        if wait.kind in _SHARED and wait.object is not None:
+            sharers = self._others.sharing(wait.object, seen.stack)
+            places = [each.place for each in sharers[:MOST_SHARERS]]
+            found |= {names.WAIT_SHARERS: places} if places else {}
         if wait.kind == CONNECTION_POOL and wait.object is not None:
             found |= self._connection_users(wait.object, seen)
         if seen.pool:

@@ -12,6 +12,8 @@ from otel_flight.interpreter.code.origin import is_application
 from otel_flight.interpreter.frames import Frame, Stack, value_in
 from otel_flight.interpreter.own_frames import is_ours
 from otel_flight.names.wait_kinds import (
+    BARRIER,
+    CONDITION,
     CONNECTION_POOL,
     EVENT,
     FUTURE,
@@ -215,7 +217,7 @@ def _known(kind: str, frame: Frame) -> Wait:
 
 
 def _kind_of(name: str) -> str:
-    for kind in (SEMAPHORE, "condition", EVENT, "barrier"):
+    for kind in (SEMAPHORE, CONDITION, EVENT, BARRIER):
         if kind in name.lower():
             return kind
     return LOCK

@@ -32,6 +32,7 @@ from otel_flight.words import quoted, short_duration
 _OF_OTHERS: Final = frozenset({CONNECTION_POOL, LOCK, SEMAPHORE, THREAD_POOL})
 """The rules on locks and pools speak of these, and of who has them."""
 
+_MOST_SHARERS: Final = 2
 _SAID_BY_KIND: Final = frozenset({EVENT, FUTURE, QUEUE, SLEEP, TASK, THREAD})
 """The function by which one of these is waited for says nothing more."""
 
@@ -50,7 +51,7 @@ def find_own_wait(evidence: Evidence) -> Finding | None:
         rule=RULE.name,
         summary=(
             f"{quoted(own.span.name)} {_waited(own.part, own.words)} in {words_of_path(own.path)}"
-            f"{calls}{_limit_words(own.part)}"
+            f"{calls}{_limit_words(own.part)}{_sharers_words(own.part)}"
         ),
         explained_share=own.share,
         evidence={
@@ -69,6 +70,14 @@ def _limit_words(part: Part) -> str:
     limits = Counter(each.event.record.attributes.get(names.WAIT_LIMIT, 0) for each in part.samples)
     limit, _ = limits.most_common(1)[0]
     return f"; its time limit was {short_duration(limit)}" if limit else ""
+
+
+def _sharers_words(part: Part) -> str:
+    """Say where those were who have what was waited for, in as many samples as possible."""
+    lists = [each.event.record.attributes.get(names.WAIT_SHARERS, ()) for each in part.samples]
+    seen = Counter(place for places in lists for place in places)
+    places = [quoted(place, 200) for place, _ in seen.most_common(_MOST_SHARERS)]
+    return f"; meanwhile who has it, too, was in {' and '.join(places)}" if places else ""
 
 
 def _waited(part: Part, how_long: str) -> str:

@@ -94,6 +94,28 @@ def test_the_librarys_function_is_named_that_was_called(builder: IncidentBuilder
     )
 
 
+def test_the_time_limit_and_who_shares_it_are_told(builder: IncidentBuilder) -> None:
+    """As far as the samples have them."""
+    slow = builder.request("POST /sign-up", 0, 1_000)
+    for moment in range(100, 1_000, 100):
+        attributes = {
+            names.WAIT_KIND: "queue",
+            names.WAIT_ON: "Queue",
+            names.WAIT_LIMIT: 2_000_000_000,
+            names.WAIT_SHARERS: ["send (shop/mail.py:7)"],
+        }
+        builder.event(
+            "stacks", "waiting", moment, span=slow, attributes=attributes, places=[place("sign_up")]
+        )
+
+    (finding,) = found(builder, slow)
+
+    assert finding.summary.endswith(
+        "for a queue (`Queue`) in `sign_up (shop/app.py:1)`; its time limit was 2s; meanwhile who "
+        "has it, too, was in `send (shop/mail.py:7)`"
+    )
+
+
 @pytest.mark.parametrize(
     ("kind", "words"),
     [
