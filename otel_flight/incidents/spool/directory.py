@@ -220,7 +220,7 @@ class SpoolDirectory:
     def _files(self, *suffixes: str) -> list[Path]:
         try:
             return [path for path in self.path.iterdir() if path.name.endswith(suffixes)]
-        except (FileNotFoundError, NotADirectoryError):
+        except (FileNotFoundError, NotADirectoryError, PermissionError):
             return []
 
 

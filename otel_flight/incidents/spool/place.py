@@ -62,7 +62,9 @@ class SpoolPlace:
         max_incidents: int,
         clock: Clock = SYSTEM_CLOCK,
     ) -> None:
-        self._candidates = [SpoolDirectory(each, max_bytes, max_incidents) for each in candidates]
+        self._limits = (max_bytes, max_incidents)
+        self._candidates = [SpoolDirectory(each, *self._limits) for each in candidates]
+        self._own_name = own_name()
         self._clock = clock
         self._backoff = Backoff()
         self._retry_ns = 0
@@ -109,6 +111,7 @@ class SpoolPlace:
                 self._choose()
             path = self.directory.add(name, write)
         except OSError as error:
+            self._is_placed = False
             self._failed(getattr(error, "why", "") or error.strerror or str(error))
             raise
         self._succeeded()
@@ -120,7 +123,13 @@ class SpoolPlace:
 
     def _choose(self) -> None:
         refusals: list[SpoolUnavailable] = []
-        for directory in self._candidates:
+        self._misplaced = ""
+        candidates = self._candidates
+        if own_name() != self._own_name:  # as a server that was started by root becomes another one
+            candidates = [each for each in candidates if each.path.parent.name != self._own_name]
+            fallbacks = (each / "spool" for each in temporary_directories())
+            candidates += (SpoolDirectory(each, *self._limits) for each in fallbacks)
+        for directory in candidates:
             try:
                 directory.check()
             except SpoolUnavailable as error:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import tempfile
 from pathlib import Path
 from typing import BinaryIO
 
@@ -139,6 +140,51 @@ def test_nothing_but_memory_is_said_once(tmp_path: Path, caplog: pytest.LogCaptu
         place.write("x.flight", put)
     assert place.problem == ""
     assert "again, after 6 failed attempts" in caplog.messages[-1]
+
+
+def test_a_directory_that_can_be_used_no_more_is_left_for_the_next_one(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """As by a program that records as root, and then becomes another user."""
+    clock = FakeClock()
+    first, second = tmp_path / "first", tmp_path / "second"
+    place = SpoolPlace([first, second], 1 << 30, 10, clock)
+    assert place.write("x.flight", put).parent == first
+    first.chmod(0o777)
+
+    with pytest.raises(SpoolUnavailable, match="others may write to it"):
+        place.write("y.flight", put)
+    clock.advance(120)
+    written = [place.write("y.flight", put), place.write("z.flight", put)]
+
+    assert {path.parent for path in written} == {second}
+    assert len(warnings_in(caplog)) == 1
+    assert str(second) in place.problem
+
+
+@is_root
+def test_a_program_that_becomes_another_user_has_a_directory_of_that_user(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """As a server does that root starts: what it could use until then is root's."""
+    with tempfile.TemporaryDirectory() as open_to_all:
+        Path(open_to_all).chmod(0o777)
+        monkeypatch.setattr("tempfile.tempdir", open_to_all)
+        clock = FakeClock()
+        home = Path(open_to_all) / "home"
+        place = SpoolPlace([home, *spool_directories(None)[1:]], 1 << 30, 10, clock)
+        place.prepare()
+        os.seteuid(12345)
+        try:
+            with pytest.raises(SpoolUnavailable):
+                place.write("x.flight", put)
+            clock.advance(120)
+            written = place.write("x.flight", put)
+        finally:
+            os.seteuid(0)
+
+        assert written.parent == Path(open_to_all) / "otel-flight-12345" / "spool"
+        assert [path.name for path in home.iterdir()] == []
 
 
 def test_a_disk_that_is_full_is_not_tried_all_the_time(tmp_path: Path) -> None:
