@@ -20,6 +20,7 @@ NAMES = (
     variants.HEAVY,
     variants.DEQUE,
     variants.BATCH,
+    variants.BOTH,
 )
 _BUDGETS = {
     ("throughput", variants.INSTALLED): Budget(limit=1.6, is_floor=True),

@@ -28,11 +28,12 @@ IN_PYTHON = "otel-flight, installed, light spans in Python"
 HEAVY = "otel-flight, spans of the SDK"
 DEQUE = "deque of spans"
 BATCH = "batch processor"
+BOTH = "batch processor and otel-flight"
 
 DEQUE_SPANS = 50_000
 WINDOW_BYTES = 16 * 1024 * 1024
 _FLUSH_BATCH = 512
-_NEED_RECORDER = frozenset({OURS, INSTALLED, IN_PYTHON, HEAVY})
+_NEED_RECORDER = frozenset({OURS, INSTALLED, IN_PYTHON, HEAVY, BOTH})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -212,10 +213,24 @@ class _PythonFlight(_InstalledFlight):
 
 
 class _HeavyFlight(_InstalledFlight):
-    """The installed one, with every span one of the SDK's: as where somebody else looks at them."""
+    """The installed one, where somebody else looks at all spans, which are the SDK's then."""
 
-    def _settings(self) -> dict[str, Any]:
-        return super()._settings() | {"light_spans": "off"}
+    def attach(self, provider: TracerProvider) -> None:
+        provider.add_span_processor(_EmptyProcessor())
+        super().attach(provider)
+
+
+class _BatchAndFlight(_InstalledFlight):
+    """The installed one beside a processor that exports everything."""
+
+    def attach(self, provider: TracerProvider) -> None:
+        self._batch = _Batch(self.surroundings)
+        self._batch.attach(provider)
+        super().attach(provider)
+
+    def close(self) -> None:
+        super().close()
+        self._batch.close()
 
 
 VARIANTS: dict[str, type[Variant]] = {
@@ -227,6 +242,7 @@ VARIANTS: dict[str, type[Variant]] = {
     HEAVY: _HeavyFlight,
     DEQUE: _SpanDeque,
     BATCH: _Batch,
+    BOTH: _BatchAndFlight,
 }
 
 

@@ -11,7 +11,14 @@ from benchmarks.handlers.probe import COUNTED
 from benchmarks.paired_ratios import bootstrap, undisturbed_difference, undisturbed_ratio
 
 HANDLERS = ("django_orm", "fastapi_sqlalchemy", "celery_task")
-NAMES = (variants.BARE, variants.INSTALLED, variants.IN_PYTHON, variants.HEAVY)
+NAMES = (
+    variants.BARE,
+    variants.INSTALLED,
+    variants.IN_PYTHON,
+    variants.HEAVY,
+    variants.BATCH,
+    variants.BOTH,
+)
 _FULL = 3, 40, 50
 _SMOKE = 1, 2, 2
 

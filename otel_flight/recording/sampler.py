@@ -29,8 +29,8 @@ class FlightSampler(Sampler):
     What is exported and what is propagated stay exactly as they were: the sampled flag is never
     changed. Put it outermost: `FlightSampler(ParentBased(TraceIdRatioBased(0.01)))`.
 
-    Recording costs: a service that drops 99 % of its spans builds real ones now, and measured 0.72
-    times its throughput without the wrapper. The price is the SDK's, not the recorder's.
+    Recording costs, where spans are the SDK's and not light ones: a service that drops 99 % of them
+    builds real ones now, and measured 0.6 times its throughput without the wrapper.
 
     Args:
         root: the sampler that decides; called exactly as this one is.
@@ -38,10 +38,7 @@ class FlightSampler(Sampler):
     Attributes:
         forced: the newest forced span of each thread, by its ident, until someone takes it; None:
             nobody does.
-        lets_drop: whether a dropped span stays dropped, because it is recorded without the SDK.
     """
-
-    lets_drop = False
 
     def __init__(self, root: Sampler) -> None:
         self.root = root
@@ -64,8 +61,6 @@ class FlightSampler(Sampler):
             trace_id = arguments[1] if len(arguments) > 1 else named["trace_id"]
             is_silent = rules is not None and rules.dropped(arguments, named)
             forced[get_ident()] = trace_id, is_silent
-        if self.lets_drop:
-            return result
         kept = {**(given or {}), **result.attributes} if result.attributes else given
         return SamplingResult(Decision.RECORD_ONLY, kept, result.trace_state)
 

@@ -158,9 +158,9 @@ class CoreSettings(SettingsGroup):
         "LIGHT_SPANS", "auto", kinds.choice("auto", "python", "off")
     )
     """Whether `install()` lets tracers make spans of our own, which cost a fraction of the SDK's,
-    where nobody else looks at them: all where there is no other span processor, those that the
-    sampler drops where the others are the SDK's own exporting ones. `off`: all are the SDK's, and
-    so is what makes them the current ones. `python`: none of it is done in C."""
+    where nobody else looks at them before they end: where there are no other span processors than
+    the SDK's own exporting ones, which get theirs as ever. `off`: all are the SDK's, and so is what
+    makes them the current ones. `python`: none of it is done in C."""
 
     compiled: bool = _setting("COMPILED", True, kinds.flag())
     """Whether the hot path in C is used, where it is installed and knows the SDK. It records the

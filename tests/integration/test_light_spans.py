@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -113,7 +115,7 @@ def are_light(tracer: Tracer, parent: Any = None) -> list[bool]:
         pytest.param(TraceIdRatioBased(0), [], True, id="ratio"),
         pytest.param(ParentBased(ALWAYS_OFF), [], True, id="parent-based-off"),
         pytest.param(Ratio(1), [], True, id="own-sampler"),
-        pytest.param(None, [simple], False, id="sampled-and-exported"),
+        pytest.param(None, [simple], True, id="sampled-and-exported"),
         pytest.param(ParentBased(ALWAYS_OFF), [simple], True, id="unsampled-and-exported"),
         pytest.param(ALWAYS_OFF, [simple], True, id="always-off-and-exported"),
         pytest.param(Ratio(0), [simple], True, id="own-sampler-drops"),
@@ -131,13 +133,78 @@ def are_light(tracer: Tracer, parent: Any = None) -> list[bool]:
 def test_what_nobody_else_looks_at_is_light(
     sampler: Sampler | None, processors: list[Callable[[], SpanProcessor]], expected: bool
 ) -> None:
-    """All spans, without another processor; unsampled ones beside the SDK's exporting ones."""
+    """All spans, where there are no other processors than those of the SDK that export."""
     made = [make() for make in processors]
     tracer, recorder, provider = installed(sampler, *made)
 
     assert are_light(tracer) == [expected] * 3
     assert {span.name for span in recorder.snapshot().window.spans()} >= {"a", "b", "c"}
     provider.shutdown()
+
+
+def test_what_is_exported_is_what_the_sdk_exports() -> None:
+    """The sampled ones, once each, as spans of exactly the SDK's kind, with all that is in them."""
+    told = []
+    for is_installed in (False, True):
+        exporter = InMemorySpanExporter()
+        provider = TracerProvider(sampler=TraceIdRatioBased(0.5), shutdown_on_exit=False)
+        provider.add_span_processor(BatchSpanProcessor(exporter))
+        if is_installed:
+            otel_flight.install(tracer_provider=provider, **QUIET).start()
+        tracer = provider.get_tracer("test")
+        random.seed(1)
+        for number in range(50):
+            with (
+                suppress(ValueError),
+                tracer.start_as_current_span("root", attributes={"n": number}),
+                tracer.start_as_current_span("child") as child,
+            ):
+                assert isinstance(child, LightSpan) == is_installed
+                child.set_attribute("list", ["a"])
+                child.add_event("event", {"key": number})
+                raise ValueError("why")
+        provider.force_flush()
+        spans = exporter.get_finished_spans()
+        assert {type(span) for span in spans} == {ReadableSpan}
+        told.append(
+            [
+                (
+                    span.name,
+                    span.context,
+                    span.parent,
+                    span.attributes,
+                    span.status.description,
+                    [(event.name, set(event.attributes or ())) for event in span.events],
+                )
+                for span in spans
+            ]
+        )
+        provider.shutdown()
+
+    assert 0 < len(told[0]) < 100
+    assert told[0] == told[1]
+
+
+@pytest.mark.parametrize("light_spans", ["auto", "python"])
+def test_what_an_exporting_processor_raises_is_the_programs(
+    light_spans: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As with spans of the SDK; the span is recorded all the same."""
+    provider = TracerProvider(shutdown_on_exit=False)
+    provider.add_span_processor(simple())
+    recorder = otel_flight.install(tracer_provider=provider, light_spans=light_spans, **QUIET)
+    recorder.start()
+    span = provider.get_tracer("test").start_span("a")
+    assert isinstance(span, LightSpan)
+
+    def on_end(*_: object) -> None:
+        raise KeyError("not today")
+
+    monkeypatch.setattr(SimpleSpanProcessor, "on_end", on_end)
+
+    with pytest.raises(KeyError, match="not today"):
+        span.end()
+    assert [each.name for each in recorder.snapshot().window.spans()] == ["a"]
 
 
 def test_a_concurrent_pipeline_has_spans_of_the_sdk() -> None:
@@ -190,7 +257,7 @@ def test_a_remote_parent_decides(flag: int, processors: list[Callable[[], SpanPr
 
     found = are_light(tracer, trace.set_span_in_context(NonRecordingSpan(remote)))
 
-    assert found == [not processors or not flag] * 3
+    assert found == [True] * 3
     spans = {span.name: span.record for span in recorder.snapshot().window.spans()}
     assert {span.trace_id for span in spans.values()} == {7}
     assert spans["a"].parent_span_id == 8

@@ -48,8 +48,9 @@ def test_stack_samples_are_what_speedscope_reads(
     with IncidentBuilder(own_environment) as builder:
         root = builder.open("GET /report", 0, kind=SpanKind.SERVER)
         stack = [place("main", "/app/main.py", 3), place("render", "/app/shop.py", 30)]
-        for moment in (300, 350, 400, 900):
-            builder.event("stacks", "running", moment, thread_id=7, span=root, places=stack)
+        later = [place("main", "/app/main.py", 3), place("send", "/app/shop.py", 50)]
+        for moment, places in ((300, stack), (350, stack), (400, stack), (900, later)):
+            builder.event("stacks", "running", moment, thread_id=7, span=root, places=places)
         lock = {"flight_recorder.wait.kind": "lock"}
         builder.event("stacks", "waiting", 700, thread_id=9, attributes=lock, places=stack)
         builder.end(root, 1600)

@@ -20,9 +20,10 @@ from opentelemetry.sdk.trace.sampling import (
 from opentelemetry.trace import Link, NonRecordingSpan, SpanContext, SpanKind, TraceFlags
 from opentelemetry.trace.span import TraceState
 
+from otel_flight.recording.light.differences import differences
 from otel_flight.recording.light.light_span import LightSpan
 from otel_flight.recording.light.light_tracer import LightTracer
-from otel_flight.recording.light.self_test import Twins, differences
+from otel_flight.recording.light.self_test import Twins
 from tests.support.light_kinds import LIGHT_TRACERS
 
 SAMPLERS: list[Sampler] = [
@@ -117,7 +118,7 @@ def test_both_say_the_same(
     lives: list[tuple[dict[str, Any], list[Deed], int]],
 ) -> None:
     """Spans below each other, with any arguments and anything done to them, differ in nothing."""
-    twins = Twins(sampler, limits, made)
+    twins = Twins(sampler, limits, made, is_exported=True)
     ended: tuple[list[Any], list[Any]] = [], []
 
     for tracer, spans in zip(twins.tracers, ended, strict=True):
@@ -136,3 +137,4 @@ def test_both_say_the_same(
     for one, other in zip(*ended, strict=True):
         assert isinstance(other, LightSpan)
         assert list(differences(one, other)) == []
+    assert list(twins.export_differences()) == []

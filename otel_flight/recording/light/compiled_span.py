@@ -21,16 +21,17 @@ from otel_flight.interpreter.concurrency.tasks import current_task_reference, ru
 from otel_flight.interpreter.sdk.internals import CONTEXT_VARIABLE, unset_status
 from otel_flight.recording.encoding.compiled import IS_AVAILABLE, SPAN_WRITER
 from otel_flight.recording.light.compiled_scope import HAS_SCOPES, START_AS_CURRENT_SPAN
+from otel_flight.recording.light.exported import export
 from otel_flight.recording.light.light_span import (
     NO_ATTRIBUTES,
     LightSpan,
-    SpanShape,
     close_attributes,
     give_odd,
     warn_of_end,
 )
 from otel_flight.recording.light.light_tracer import LightTracer
-from otel_flight.recording.light.switch import ALL, FLAGS, NO_CONFIG, NONE, LightSwitch
+from otel_flight.recording.light.shape import SpanShape
+from otel_flight.recording.light.switch import FLAGS, NO_CONFIG, LightSwitch
 from otel_flight.recording.span_processor import RecordingSpanProcessor
 
 try:
@@ -145,14 +146,13 @@ def _configure(made: type[LightSpan]) -> None:
         writer_type=SPAN_WRITER,
         switch_type=LightSwitch,
         shape_type=SpanShape,
-        mode_none=NONE,
-        mode_all=ALL,
         sdk_tracer_type=sdk_tracer,
         sdk_span_type=sdk_trace._Span,
         sdk_start_span=sdk_tracer.start_span,
         python_start_span=LightTracer.start_span,
         give_odd=give_odd,
         close_attributes=close_attributes,
+        export=export,
         warn_of_end=warn_of_end,
         note_failure=_note_failure,
         running_loop=running_loop,

@@ -12,11 +12,12 @@ from typing import Any, Final
 
 from opentelemetry.attributes import BoundedAttributes
 from opentelemetry.sdk import trace as sdk_trace
-from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from opentelemetry.trace import Status, StatusCode
 
 from otel_flight.interpreter.sdk import internals as sdk_internals
 from otel_flight.native import allocate_lock
+from otel_flight.recording.light.exported import export
+from otel_flight.recording.light.shape import SpanShape
 
 _sdk: Final[Any] = sdk_trace
 """Its clock is asked where it is: a test that sets it means our spans as well."""
@@ -24,49 +25,6 @@ _PLAIN: Final = frozenset({bool, float, int, str})
 """Values of exactly these types are kept by the SDK as they are given, unless they are too long."""
 _are_plain: Final = _PLAIN.issuperset
 _are_strings: Final = frozenset({str}).issuperset
-
-
-class SpanShape:
-    """What all spans of one tracer have in common, as long as nothing about it changes.
-
-    Attributes:
-        recorder: a `RecordingSpanProcessor` whose methods the next two are; None: it is none.
-        started: takes a span that has started.
-        ended: takes a span that has ended.
-        most: how many attributes a span has at most; -1: none is kept as given, as values are cut.
-    """
-
-    __slots__ = (
-        "ended",
-        "info",
-        "limits",
-        "most",
-        "pipeline",
-        "recorder",
-        "resource",
-        "sampler",
-        "scope",
-        "started",
-    )
-
-    def __init__(
-        self,
-        tracer: sdk_trace.Tracer,
-        started: Callable[[Any], None],
-        ended: Callable[[Any], None],
-    ) -> None:
-        self.limits: Any = tracer._span_limits
-        self.sampler = tracer.sampler
-        self.resource = tracer.resource
-        self.pipeline = tracer.span_processor
-        self.info: Any = tracer.instrumentation_info
-        self.scope: InstrumentationScope = tracer._instrumentation_scope
-        self.recorder: object = None
-        self.started = started
-        self.ended = ended
-        most = self.limits.max_span_attributes
-        is_cut = self.limits.max_span_attribute_length is not None
-        self.most: int = -1 if is_cut else 1 << 62 if most is None else most
 
 
 class LightSpan(sdk_trace.Span):
@@ -155,7 +113,12 @@ class LightSpan(sdk_trace.Span):
         self._end_time = _sdk.time_ns() if end_time is None else end_time
         if self._own is None:
             close_attributes(self)
-        self._shape.ended(self)
+        shape, context = self._shape, self._context
+        try:
+            if shape.exporting and context is not None and context[3] & 1:
+                export(self)
+        finally:
+            shape.ended(self)
 
     def __repr__(self) -> str:
         return f'_Span(name="{self._name}", context={self._context})'
@@ -214,7 +177,7 @@ def give_odd(span: Any, attributes: Any, links: Any) -> None:
     """Give a span what only the SDK's own containers take; None for what there is not."""
     if attributes:
         span._own = None
-        span._attributes = _bounded(span, attributes)
+        span._attributes = span._shape.bounded(attributes)
     if links:
         _attributes_of(span)
         span._links = span._new_links(links)
@@ -230,22 +193,12 @@ def warn_of_end() -> None:
     sdk_trace.logger.warning("Calling end() on an ended span.")
 
 
-def _bounded(span: LightSpan, attributes: Any) -> Any:
-    limits = span._shape.limits
-    return BoundedAttributes(
-        limits.max_span_attributes,
-        attributes,
-        immutable=False,
-        max_value_len=limits.max_span_attribute_length,
-    )
-
-
 def _attributes_of(span: LightSpan) -> Any:
     """Return the attributes as the SDK has them; the dict stays, for whoever writes into it now."""
     own = span._own
     if own is None:
         return span._attributes
-    made = _bounded(span, None)
+    made = span._shape.bounded(None)
     made._dict = own
     made._immutable = span._end_time is not None
     attributes = span.__dict__.setdefault("_attributes", made)

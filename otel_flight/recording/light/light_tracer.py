@@ -1,4 +1,4 @@
-"""Tracers that make light spans where nobody but us looks at them, and spans of the SDK elsewhere.
+"""Tracers that make light spans where nobody looks at them before they end; elsewhere the SDK's.
 
 A tracer of the SDK becomes one by its class, and the SDK's again by its class: nothing refers to it
 that did not before. Ids, flags, trace state and samplers are used as the SDK uses them.
@@ -10,21 +10,13 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from opentelemetry.sdk.trace import Tracer
-from opentelemetry.trace import NonRecordingSpan, SpanContext, SpanKind, get_current_span
+from opentelemetry.trace import SpanContext, SpanKind, get_current_span
 from opentelemetry.trace.propagation import _SPAN_KEY
 
 from otel_flight.interpreter.sdk.internals import CONTEXT_VARIABLE
 from otel_flight.recording.light.current_span import StartedSpan
 from otel_flight.recording.light.light_span import LightSpan, begin_span
-from otel_flight.recording.light.switch import (
-    ALL,
-    FLAGS,
-    INHERITED,
-    NO_CONFIG,
-    NONE,
-    UNSAMPLED,
-    LightSwitch,
-)
+from otel_flight.recording.light.switch import FLAGS, INHERITED, NO_CONFIG, LightSwitch
 
 _INTERNAL: Final = SpanKind.INTERNAL
 _make_tuple: Final = tuple.__new__
@@ -39,7 +31,7 @@ class LightTracer(Tracer):
     _begin_span: Callable[..., Any] = staticmethod(begin_span)
     _tracer_config: Any = NO_CONFIG
 
-    def start_span(  # noqa: PLR0912, PLR0917, C901
+    def start_span(  # noqa: PLR0917
         self,
         name: str,
         context: Any = None,
@@ -61,38 +53,35 @@ class LightTracer(Tracer):
             and switch.config is self._tracer_config
             and switch.is_enabled is switch.config.is_enabled
         ):
-            mode = switch.mode
+            is_light = switch.is_light
         else:
-            mode = switch.refresh(self)
+            is_light = switch.refresh(self)
         own: Any = None
         parent: Any = None
-        if mode is not NONE:
-            if Tracer.start_span is not _SDK_START_SPAN or not (
-                attributes is None or isinstance(attributes, Mapping)
-            ):
-                mode = NONE
+        if (
+            is_light
+            and Tracer.start_span is _SDK_START_SPAN
+            and (attributes is None or isinstance(attributes, Mapping))
+        ):
+            around = _current() if context is None else context
+            current = around.get(_SPAN_KEY)
+            if type(current) is LightSpan:
+                parent = current._context
             else:
-                around = _current() if context is None else context
-                current = around.get(_SPAN_KEY)
-                if type(current) is LightSpan:
-                    parent = current._context
+                parent = get_current_span(context).get_span_context()
+            if type(parent) is SpanContext:
+                if switch.follows_parent and parent[5] and not parent[2]:
+                    span_id = self.id_generator.generate_span_id()
+                    flags = FLAGS[parent[3] & INHERITED]
+                    # Valid, as its trace id is.
+                    fields = parent[0], span_id, False, flags, parent[4], span_id > 0
+                    own = _make_tuple(SpanContext, fields)
                 else:
-                    parent = get_current_span(context).get_span_context()
-                if type(parent) is not SpanContext:
-                    mode = NONE
-                elif switch.follows_parent and parent[5] and not parent[2]:
-                    if mode is ALL or not parent[3] & 1:
-                        span_id = self.id_generator.generate_span_id()
-                        flags = FLAGS[parent[3] & INHERITED]
-                        # Valid, as its trace id is.
-                        fields = parent[0], span_id, False, flags, parent[4], span_id > 0
-                        own = _make_tuple(SpanContext, fields)
-                elif mode is ALL:
                     own, attributes = switch.decide(
                         self, context, parent, name, kind, attributes, links or ()
                     )
         if own is None:
-            made = Tracer.start_span(
+            return Tracer.start_span(
                 self,
                 name,
                 context,
@@ -103,10 +92,6 @@ class LightTracer(Tracer):
                 record_exception,
                 set_status_on_exception,
             )
-            if mode is not UNSAMPLED or type(made) is not NonRecordingSpan:
-                return made
-            own = made.get_span_context()
-            switch.note_forced(own)
         return self._begin_span(
             switch.shape,
             name,

@@ -7,14 +7,14 @@ own spans, and one warning says why.
 from __future__ import annotations
 
 import functools
-import json
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
 from opentelemetry import trace
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import ReadableSpan, SpanLimits, SpanProcessor, TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor, SpanExporter, SpanExportResult
 from opentelemetry.sdk.trace.id_generator import IdGenerator
 from opentelemetry.sdk.trace.sampling import ALWAYS_ON, ParentBased, Sampler
 from opentelemetry.trace import Link, NonRecordingSpan, SpanContext, SpanKind, TraceFlags
@@ -22,6 +22,7 @@ from opentelemetry.trace import Link, NonRecordingSpan, SpanContext, SpanKind, T
 from otel_flight.interpreter.sdk.internals import HAS_KNOWN_FIELDS
 from otel_flight.recording.encoding.fast_encoder import plain_writer, span_encoder
 from otel_flight.recording.encoding.scope_table import ScopeTable
+from otel_flight.recording.light.differences import differences
 from otel_flight.recording.light.lane_recorder import LaneRecorder
 from otel_flight.recording.light.light_span import LightSpan
 from otel_flight.recording.light.light_tracer import LightTracer, adopt
@@ -32,20 +33,6 @@ from otel_flight.ring.layout import MAX_RECORD_BYTES
 _SPREAD: Final = 0x9E3779B97F4A7C15
 """A factor that spreads numbers in a row over all of 64 bits, by which samplers decide."""
 _logger = logging.getLogger("otel_flight")
-_PROPERTIES: Final = (
-    "name",
-    "context",
-    "parent",
-    "kind",
-    "start_time",
-    "end_time",
-    "attributes",
-    "resource",
-    "instrumentation_scope",
-    "dropped_attributes",
-    "dropped_events",
-    "dropped_links",
-)
 
 
 class CountedIds(IdGenerator):
@@ -105,6 +92,7 @@ class Twins:
         sampler: of both.
         limits: of both; None: the SDK's own.
         made: the kind of the second one.
+        is_exported: whether a processor of the SDK's exports them besides.
 
     Attributes:
         recorders: what their spans go to.
@@ -115,14 +103,30 @@ class Twins:
         sampler: Sampler,
         limits: SpanLimits | None = None,
         made: type[LightTracer] = LightTracer,
+        *,
+        is_exported: bool = False,
     ) -> None:
         self.recorders = Recorder(), Recorder() if made is LightTracer else LaneRecorder()
-        self.tracers = tuple(self._tracer(recorder, sampler, limits) for recorder in self.recorders)
+        self._exporters = (_Kept(), _Kept()) if is_exported else (None, None)
+        made_with = sampler, limits
+        self.tracers = tuple(
+            map(self._tracer, self.recorders, self._exporters, (made_with, made_with))
+        )
         wrapper = FlightSampler(sampler)
         self.tracers[0].sampler = self.tracers[1].sampler = wrapper
         recorder: Any = self.recorders[1]
         recorder.tracer_type = made
         adopt(self.tracers[1], LightSwitch(recorder, wrapper))
+
+    def export_differences(self) -> Iterator[str]:
+        """Yield what differs between the spans that each gave to its exporter."""
+        kept: list[Any] = [each.spans for each in self._exporters if each is not None]
+        if [len(spans) for spans in kept] != [len(kept[0])] * 2:
+            yield "exported spans"
+        for one, other in zip(*kept, strict=False):
+            if type(one) is not type(other) or vars(one).keys() != vars(other).keys():
+                yield "kind of exported spans"
+            yield from differences(one, other)
 
     def have_recorded(self, spans: Sequence[Any]) -> bool:
         """Return whether the light spans that ended, in this order, were recorded as they are."""
@@ -132,7 +136,10 @@ class Twins:
         return recorder.ended == spans
 
     @staticmethod
-    def _tracer(recorder: Any, sampler: Sampler, limits: SpanLimits | None) -> Any:
+    def _tracer(
+        recorder: Any, exporter: _Kept | None, given: tuple[Sampler, SpanLimits | None]
+    ) -> Any:
+        sampler, limits = given
         provider = TracerProvider(
             sampler=sampler,
             resource=_RESOURCE,
@@ -141,39 +148,24 @@ class Twins:
             span_limits=limits,
         )
         recorder.pipeline = provider._active_span_processor
+        if exporter is not None:
+            provider.add_span_processor(SimpleSpanProcessor(exporter))
         provider.add_span_processor(recorder)
         return provider.get_tracer("probe", "1.0")
 
 
+class _Kept(SpanExporter):
+    """Keeps what it is given to export."""
+
+    def __init__(self) -> None:
+        self.spans: list[ReadableSpan] = []
+
+    def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
+        self.spans += spans
+        return SpanExportResult.SUCCESS
+
+
 _RESOURCE: Final = Resource({"service.name": "probe"})
-
-
-def differences(one: Any, other: Any) -> Iterator[str]:
-    """Yield the names of what differs between two ended spans, or in the records of them."""
-    for name in _PROPERTIES:
-        if getattr(one, name, None) != getattr(other, name, None):
-            yield name
-    yield from (part for part, of in _PARTS.items() if of(one) != of(other))
-    scopes = ScopeTable()
-    encoder = span_encoder(scopes, MAX_RECORD_BYTES)
-    if encoder.encode_end(one) != encoder.encode_end(other):
-        yield "record"
-
-
-def _json_of(span: Any) -> Any:
-    try:
-        return json.loads(span.to_json())
-    except TypeError as error:  # bytes are a value, but not in JSON
-        return str(error)
-
-
-_PARTS: Final[dict[str, Callable[[Any], Any]]] = {
-    "status": lambda span: (span.status.status_code, span.status.description),
-    "events": lambda span: [(each.name, each.attributes, each.timestamp) for each in span.events],
-    "links": lambda span: [(each.context, each.attributes) for each in span.links],
-    "to_json": _json_of,
-}
-"""Those properties whose values say of none but themselves that they are the same."""
 
 
 class _Lane:
@@ -231,7 +223,7 @@ def are_light_spans_right(made: type[LightTracer] = LightTracer) -> bool:
 
 def _found_differences(made: type[LightTracer]) -> list[str]:
     try:
-        twins = Twins(ParentBased(ALWAYS_ON), None, made)
+        twins = Twins(ParentBased(ALWAYS_ON), None, made, is_exported=True)
         pairs = list(zip(*map(_live, twins.tracers), strict=True))
         found: list[str] = []
         for one, other in pairs:
@@ -239,6 +231,7 @@ def _found_differences(made: type[LightTracer]) -> list[str]:
                 found.append("nothing was light")
             found += _differences_of_plain_record(other)
             found += differences(one, other)
+        found += twins.export_differences()
         if not twins.have_recorded([other for _, other in pairs]):
             found.append("records")
     except Exception as error:  # noqa: BLE001  # any surprise means: an SDK we do not know

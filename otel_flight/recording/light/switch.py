@@ -1,4 +1,4 @@
-"""Which spans of a tracer may be light ones: those that nobody but us looks at.
+"""Which tracers make light spans: those whose spans nobody but us looks at before they end.
 
 What this was decided by is compared by identity for each span; it is decided anew when anything of
 it has changed.
@@ -6,9 +6,8 @@ it has changed.
 
 from __future__ import annotations
 
-import copy
 from _thread import get_ident
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from types import MappingProxyType, SimpleNamespace
 from typing import Any, Final
 
@@ -19,16 +18,9 @@ from opentelemetry.sdk.trace import sampling
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SimpleSpanProcessor
 from opentelemetry.trace import SpanContext, TraceFlags
 
-from otel_flight.recording.light.light_span import SpanShape
+from otel_flight.recording.light.shape import SpanShape
 from otel_flight.recording.sampler import FlightSampler
 from otel_flight.recording.span_processor import RecordingSpanProcessor
-
-NONE: Final = "none"
-"""All spans are the SDK's."""
-UNSAMPLED: Final = "unsampled"
-"""The spans are light that nobody exports."""
-ALL: Final = "all"
-"""All spans are light: there is no other span processor."""
 
 NO_CONFIG: Final = SimpleNamespace(is_enabled=True)
 """It stands for the configuration of a tracer whose SDK has none."""
@@ -68,7 +60,8 @@ _SDK_METHODS: Final = _methods_of(sdk_trace._Span, _REPLACED)
 _EXPORTING: Final = {
     kind: _methods_of(kind, _METHODS) for kind in (BatchSpanProcessor, SimpleSpanProcessor)
 }
-"""The SDK's span processors that look at no span before it ends, and at no unsampled one then."""
+"""The SDK's span processors that look at no span before it ends, and at no unsampled one then: they
+are given a sampled one as the SDK gives it."""
 
 
 class LightSwitch:
@@ -79,7 +72,7 @@ class LightSwitch:
         sampler: ours, which has the provider's own in it.
 
     Attributes:
-        mode: `NONE`, `UNSAMPLED` or `ALL`.
+        is_light: whether its spans are light.
         shape: of the light spans.
         follows_parent: whether the sampler decides for a child as was decided for its parent.
         root_bound: a trace without a parent is sampled if the low half of its id is below this, and
@@ -87,14 +80,13 @@ class LightSwitch:
     """
 
     __slots__ = (
-        "_dropping",
         "_forcing",
         "config",
         "follows_parent",
         "generator",
         "is_enabled",
+        "is_light",
         "is_recording",
-        "mode",
         "of_config",
         "of_generator",
         "of_pipeline",
@@ -110,21 +102,17 @@ class LightSwitch:
 
     def __init__(self, recorder: RecordingSpanProcessor, sampler: FlightSampler) -> None:
         self.recorder = recorder
-        self.mode = NONE
+        self.is_light = False
         self.is_recording: bool | None = None
         self._forcing = sampler
-        self._dropping = copy.copy(sampler)
-        self._dropping.lets_drop = True
         self.follows_parent = _follows_parent(sampler.root, "local")
         is_known = self.follows_parent and _follows_parent(sampler.root, "remote")
         root: Any = sampler.root
         self.root_bound = _bound_of(root._root) if is_known else None
 
-    def refresh(self, tracer: Any) -> str:
-        """Decide anew for a tracer; return the mode."""
+    def refresh(self, tracer: Any) -> bool:
+        """Decide anew for a tracer; return whether its spans are light."""
         self.is_recording = self.recorder.is_recording
-        if tracer.sampler in (self._forcing, self._dropping):
-            tracer.sampler = self._forcing
         self.sampler: Any = tracer.sampler
         self.resource: Any = tracer.resource
         self.pipeline: Any = tracer.span_processor
@@ -137,26 +125,27 @@ class LightSwitch:
         self.of_pipeline = getattr(self.pipeline, "__dict__", None)
         self.of_config = getattr(self.config, "__dict__", None)
         self.of_generator = getattr(self.generator, "__dict__", None)
-        self.mode = NONE
-        mode = self._mode(tracer)
-        if mode is not NONE:
-            tracer.sampler = self.sampler = self._dropping
+        self.is_light = False
+        others = [each for each in self.processors or () if each is not self.recorder]
+        is_light = self._may_be_light(tracer, others)
+        if is_light:
             self.shape = SpanShape(tracer, self.recorder.on_start, self.recorder.on_light_end)
+            self.shape.exporting = tuple(others)
             if isinstance(self.recorder, RecordingSpanProcessor):
                 self.shape.recorder = self.recorder
-        self.mode = mode
+        self.is_light = is_light
         kind = self.recorder.tracer_type
         if kind is not None and self.is_recording and "_switch" in self.of_tracer:
             tracer.__class__ = kind
-        return mode
+        return is_light
 
     def release(self, tracer: Any) -> None:
         """Give a tracer the sampler back that it had."""
-        if tracer.sampler in (self._forcing, self._dropping):
+        if tracer.sampler is self._forcing:
             tracer.sampler = self._forcing.root
 
     def decide(self, tracer: Any, context: Any, parent: Any, *about: Any) -> tuple[Any, Any]:
-        """Ask the sampler about a span, as the SDK does, where all are light.
+        """Ask the sampler about a span, as the SDK does.
 
         Args:
             tracer: whose span it is.
@@ -198,23 +187,20 @@ class LightSwitch:
         if mark is not None and mark[1] and mark[0] == context[0]:
             self.recorder.silence(context[1])
 
-    def _mode(self, tracer: Any) -> str:
-        others = [each for each in self.processors or () if each is not self.recorder]
-        if (
-            not self.recorder.is_recording
-            or self.recorder.tracer_type is None
-            or self.sampler is not self._forcing
-            or not self.is_enabled
-            or type(self.pipeline) is not sdk_trace.SynchronousMultiSpanProcessor
-            or self.recorder.pipeline is not self.pipeline
-            or len(others) == len(self.processors)
-            or _has_metrics(tracer)
-            or _methods_of(sdk_trace._Span, _REPLACED) != _SDK_METHODS
-            or type(context_api._RUNTIME_CONTEXT) is not ContextVarsRuntimeContext
-            or not all(map(_looks_at_sampled_ends_only, others))
-        ):
-            return NONE
-        return UNSAMPLED if others else ALL
+    def _may_be_light(self, tracer: Any, others: Sequence[Any]) -> bool:
+        return (
+            self.recorder.is_recording
+            and self.recorder.tracer_type is not None
+            and self.sampler is self._forcing
+            and bool(self.is_enabled)
+            and type(self.pipeline) is sdk_trace.SynchronousMultiSpanProcessor
+            and self.recorder.pipeline is self.pipeline
+            and len(others) < len(self.processors)
+            and not _has_metrics(tracer)
+            and _methods_of(sdk_trace._Span, _REPLACED) == _SDK_METHODS
+            and type(context_api._RUNTIME_CONTEXT) is ContextVarsRuntimeContext
+            and all(map(_looks_at_sampled_ends_only, others))
+        )
 
 
 def _has_metrics(tracer: Any) -> bool:

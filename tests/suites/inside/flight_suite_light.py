@@ -15,9 +15,9 @@ from opentelemetry.sdk.trace import Tracer
 
 from otel_flight.recording.light.compiled_scope import USE_SPAN
 from otel_flight.recording.light.compiled_span import COMPILED
-from otel_flight.recording.light.light_span import SpanShape
 from otel_flight.recording.light.light_tracer import LightTracer
-from otel_flight.recording.light.switch import ALL, NONE, LightSwitch
+from otel_flight.recording.light.shape import SpanShape
+from otel_flight.recording.light.switch import LightSwitch
 from otel_flight.recording.sampler import FlightSampler
 
 counted = 0
@@ -55,15 +55,15 @@ class _Always(LightSwitch):
         self.follows_parent = False
         self.root_bound = None  # so that the sampler is asked, who may be another one by then
 
-    def refresh(self, tracer: Any) -> str:
+    def refresh(self, tracer: Any) -> bool:
         config = getattr(tracer, "_tracer_config", None)
         counter = getattr(tracer, "_tracer_metrics", None)
         if (config is not None and not config.is_enabled) or (
             counter is not None and type(counter).__name__ != "NoOpTracerMetrics"
         ):
-            return NONE
+            return False
         self.shape = SpanShape(tracer, self._pipeline.started, self._pipeline.ended)
-        return ALL
+        return True
 
     def decide(self, tracer: Any, context: Any, parent: Any, *about: Any) -> tuple[Any, Any]:
         self._pipeline.context = context

@@ -108,8 +108,7 @@ decide_root(PyObject *decided, Above *above, int has_known_ids)
 {
     PyObject *bound = PART(decided, in_switch.root_bound);
     uint64_t bound_high, bound_low, high, low;
-    if (!has_known_ids || !has_bound(decided) || !halves_of(bound, &bound_high, &bound_low)
-        || (PART(decided, in_switch.mode) != known.mode_all && (bound_high | bound_low) != 0)) {
+    if (!has_known_ids || !has_bound(decided) || !halves_of(bound, &bound_high, &bound_low)) {
         return 0;
     }
     above->trace_id = random_id(trace_id_bits);

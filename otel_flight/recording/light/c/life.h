@@ -105,6 +105,20 @@ begin_span(PyObject *Py_UNUSED(module), PyObject *const *given, Py_ssize_t count
     return begin(self, given[ATTRIBUTES], given[LINKS], given[START]);
 }
 
+/* Gives a span that ended to the SDK's processors that export it; returns whether none raised. */
+static int
+export_sampled(LightSpan *self)
+{
+    PyObject *exporting = PART(self->shape, in_shape.exporting);
+    if (exporting == NULL || !PyTuple_CheckExact(exporting) || PyTuple_GET_SIZE(exporting) == 0
+        || self->flags == NULL || !(PyLong_AsUnsignedLongMask(self->flags) & 1)) {
+        return 1;
+    }
+    PyObject *exported = PyObject_CallOneArg(known.export, (PyObject *)self);
+    Py_XDECREF(exported);
+    return exported != NULL;
+}
+
 static PyObject *
 Span_end(LightSpan *self, PyObject *const *arguments, Py_ssize_t count, PyObject *keywords)
 {
@@ -128,19 +142,29 @@ Span_end(LightSpan *self, PyObject *const *arguments, Py_ssize_t count, PyObject
         }
         Py_DECREF(closed);
     }
-    int recorded = record(self);
-    if (recorded < 0) {
-        return NULL;
+    /* What an exporter raises does not keep the span from being recorded. */
+    PyObject *type = NULL, *error = NULL, *traceback = NULL;
+    if (!export_sampled(self)) {
+        PyErr_Fetch(&type, &error, &traceback);
     }
+    int recorded = record(self);
     if (recorded == 0) {
         PyErr_Clear();
         PyObject *ended = Py_XNewRef(PART(self->shape, in_shape.ended));
         PyObject *result = ended == NULL ? NULL : PyObject_CallOneArg(ended, (PyObject *)self);
         Py_XDECREF(ended);
-        if (result == NULL) {
-            return NULL;
-        }
-        Py_DECREF(result);
+        Py_XDECREF(result);
+        recorded = result == NULL ? -1 : 1;
+    }
+    if (recorded < 0) {
+        Py_XDECREF(type);
+        Py_XDECREF(error);
+        Py_XDECREF(traceback);
+        return NULL;
+    }
+    if (type != NULL) {
+        PyErr_Restore(type, error, traceback);
+        return NULL;
     }
     Py_RETURN_NONE;
 }

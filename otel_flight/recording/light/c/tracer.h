@@ -55,8 +55,7 @@ start_ordinary(PyObject *decided, PyObject *const *given, int *is_theirs)
     if (!is_decided(decided)) {
         return NULL;
     }
-    PyObject *mode = PART(decided, in_switch.mode);
-    *is_theirs = mode == known.mode_none;
+    *is_theirs = PART(decided, in_switch.is_light) != Py_True;
     if (*is_theirs || !is_simple(given)) {
         return NULL;
     }
@@ -73,9 +72,6 @@ start_ordinary(PyObject *decided, PyObject *const *given, int *is_theirs)
         }
     } else if (above.is_remote ? !has_bound(decided)
                                : PART(decided, in_switch.follows_parent) != Py_True) {
-        goto done;
-    } else if (mode != known.mode_all && above.flags & 1) {
-        *is_theirs = 1;
         goto done;
     }
     span_id = new_span_id(decided, has_known_ids);
