@@ -18,9 +18,14 @@ from otel_flight.names import source_names
 from otel_flight.records.ids import span_text, trace_text
 from otel_flight.report.model.event_words import is_measurement
 
-_INCIDENT, _REQUESTS, _THREADS, _EVENTS, _NUMBERS = range(5)
-"""The tracks of a process stand in this order."""
-_WHY: Final = "why it took so long"
+_INCIDENT: Final = "Incident"
+_REQUESTS: Final = "Requests"
+_EVENTS: Final = "Runtime events"
+_THREADS: Final = "Threads"
+_VALUES: Final = "Values"
+"""The tracks of a process stand in this order: its page sorts them by name, and opens with those
+closed that have others below them."""
+_WHY: Final = f"{_INCIDENT}: why it took so long"
 _KINDS: Final = tuple(kind.name.lower() for kind in SpanKind)
 _Id = tuple[int, int]
 
@@ -73,32 +78,50 @@ class _Process:
 
     def add(self, spans: Sequence[Placed]) -> None:
         """Add all that its window holds."""
-        self._add_incident()
-        self._add_spans(spans)
+        request = self._request(spans)
+        self._add_incident(request)
+        self._add_spans(spans, request)
         self._add_explanations()
         self._add_samples()
         self._add_events()
 
-    def _group(self, name: str, rank: int) -> int:
-        return self._packets.track(name, self._process, rank=rank)
+    def _group(self, name: str) -> int:
+        return self._packets.track(name, self._process)
 
-    def _add_incident(self) -> None:
+    def _request(self, spans: Sequence[Placed]) -> WindowSpan | None:
+        """Return the request that fired; None when none did, or it is not in the window."""
+        cause = self._window.manifest.trigger
+        fired = (cause.trace, cause.span) if cause is not None else None
+        return next((each.root for each in spans if _id(each.span) == fired), None)
+
+    def _add_incident(self, request: WindowSpan | None) -> None:
+        """Add what fired, and what was found as slices as long as the request, to be read there."""
         manifest = self._window.manifest
-        track = self._group("Incident", _INCIDENT)
-        for cause in manifest.causes:
+        track = self._group(_INCIDENT)
+        moment = manifest.fired_ns
+        start_ns, end_ns = (request.start_ns, request.end_ns) if request else (moment, moment)
+        for finding in manifest.findings:
+            self._packets.begin(track, start_ns, finding.summary, "finding", finding.evidence)
+        left = len(manifest.findings)
+        for cause in sorted(manifest.causes, key=lambda each: each.time_ns):
+            while left and cause.time_ns > end_ns:
+                self._packets.end(track, end_ns)
+                left -= 1
             found = {"trace_id": cause.trace_id, "span_id": cause.span_id, **cause.attributes}
             self._packets.instant(track, cause.time_ns, cause.title, "trigger", found)
-        for finding in manifest.findings:
-            moment = manifest.fired_ns
-            self._packets.instant(track, moment, finding.summary, "finding", finding.evidence)
+        for _ in range(left):
+            self._packets.end(track, end_ns)
 
-    def _add_spans(self, spans: Sequence[Placed]) -> None:
-        requests = self._group("Requests", _REQUESTS)
+    def _add_spans(self, spans: Sequence[Placed], request: WindowSpan | None) -> None:
+        requests = self._group(_REQUESTS)
         open_spans: defaultdict[int, list[WindowSpan]] = defaultdict(list)
         for item in spans:
             root = item.root.record
             key = (root.trace_id, root.span_id, item.lane)
-            track = self._packets.track(root.name, requests, key)
+            if item.root is request:
+                track = self._packets.track(f"{_INCIDENT}: {root.name}", self._process, key)
+            else:
+                track = self._packets.track(root.name, requests, key)
             self._end(track, open_spans[track], item.depth)
             self._begin(track, item.span)
             open_spans[track].append(item.span)
@@ -141,9 +164,8 @@ class _Process:
         known = {each.id for each in found if each.id}
         for each in found:
             below[each.parent_span_id if each.parent_span_id in known else ""].append(each)
-        parent = self._group("Requests", _REQUESTS)
         for number, top in enumerate(below[""]):
-            track = self._packets.track(_WHY, parent, number)
+            track = self._packets.track(_WHY, self._process, number)
             waiting: list[Explanation | int] = [top]
             while waiting:
                 item = waiting.pop()
@@ -193,7 +215,7 @@ class _Process:
                 )
 
     def _count(self, event: WindowEvent) -> None:
-        numbers = self._group("Numbers", _NUMBERS)
+        numbers = self._group(_VALUES)
         for name, value in event.record.attributes.items():
             track = self._packets.counter_track(name, numbers)
             self._packets.count(track, event.start_ns, float(value))
@@ -201,8 +223,8 @@ class _Process:
     def _thread_track(self, thread_id: int, source: str, lane: int = 0) -> int:
         """Return a track of a source's events on a thread; of no thread, on that of the process."""
         if not thread_id:
-            return self._packets.track(source, self._group("Events", _EVENTS), lane)
-        thread = self._packets.track(f"thread {thread_id}", self._group("Threads", _THREADS))
+            return self._packets.track(source, self._group(_EVENTS), lane)
+        thread = self._packets.track(f"thread {thread_id}", self._group(_THREADS))
         return self._packets.track(source, thread, lane)
 
 

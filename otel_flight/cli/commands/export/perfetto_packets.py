@@ -13,7 +13,6 @@ from perfetto.protos.perfetto.trace.perfetto_trace_pb2 import (
     CounterDescriptor,
     DebugAnnotation,
     Trace,
-    TrackDescriptor,
     TrackEvent,
 )
 
@@ -49,23 +48,20 @@ class Packets:
         if descriptor is not None:
             descriptor.process.pid = min(pid, _INT32)
             descriptor.process.process_name = name
-            descriptor.child_ordering = TrackDescriptor.EXPLICIT
         return track
 
-    def track(self, name: str, parent: int, key: object = "", rank: int = 0) -> int:
+    def track(self, name: str, parent: int, key: object = "") -> int:
         """Add a track; return its number.
 
         Args:
             name: what it is called. Tracks of one parent and name are shown as one.
             parent: the number of the track above it.
             key: tells it from others of that name and parent.
-            rank: where it stands among its parent's.
         """
         track, descriptor = self._describe(name, parent, key)
         if descriptor is not None:
             descriptor.name = name
             descriptor.parent_uuid = parent
-            descriptor.sibling_order_rank = rank
         return track
 
     def counter_track(self, name: str, parent: int) -> int:

@@ -142,7 +142,7 @@ def test_a_perfetto_trace_is_well_formed(rich: Path, read: Callable[[Path], Any]
             assert open_slices[event.track_uuid] >= 0
     unfinished = sum(open_slices.values())
     assert unfinished == 1  # the span that was still open
-    assert {"Incident", "Requests", "Threads", "GET /report"} <= {
+    assert {"Incident", "Incident: GET /report", "Requests", "Threads"} <= {
         each.name for each in tracks.values()
     }
 
