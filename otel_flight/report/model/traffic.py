@@ -47,7 +47,11 @@ class Route:
         rate = len(self.roots) / self.seconds
         numbers = {"failed": failed / len(self.roots), "open": float(still_open > 0)}
         numbers |= {"rate": rate} if with_rate else {}
-        words = [f"{len(self.roots):,} ({rate:.2g}/s)"]
+        words = [
+            f"{len(self.roots):,} ({rate:,.0f}/s)"
+            if rate >= 10
+            else f"{len(self.roots):,} ({rate:.2g}/s)"
+        ]
         for name, share in (("p50", 0.5), ("p99", 0.99)) if ended else ():
             numbers[name] = ended[min(len(ended) - 1, int(share * len(ended)))]
             words.append(f"{name} {short_duration(numbers[name])}")
