@@ -29,7 +29,13 @@ from tests.faults import test_span_findings as spans
 from tests.faults import test_stopped_time as stopped_time
 from tests.faults import test_waiting as waiting
 from tests.faults.fault_run import PROGRAMS, Fault, run_with_fault
-from tests.faults.unforeseen.scenarios import BACK_OFF, LONG_SUM, ONE_FOR_ALL, ONE_TENANT
+from tests.faults.unforeseen.scenarios import (
+    BACK_OFF,
+    LARGE_EXPORT,
+    LONG_SUM,
+    ONE_FOR_ALL,
+    ONE_TENANT,
+)
 from tests.support.command_line import run
 from tests.support.limited_group import limited_group
 
@@ -107,6 +113,7 @@ EXAMPLES: Final[Mapping[str, Example]] = {
     "slow_child": Example(spans.LARGE_ARCHIVE),
     "self_time": Example(spans.COSTLY_HASH),
     "unlike_good_requests": Example(ONE_TENANT),
+    "unusual_amount": Example(LARGE_EXPORT),
     "others_suffered": Example(ONE_FOR_ALL),
     "ended_together": Example(spans.STOCK_LOCK),
     "unfinished": Example(spans.LOST_REPLY),

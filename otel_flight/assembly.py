@@ -31,6 +31,7 @@ from otel_flight.incidents.findings.circumstances.unfinished import RULE as UNFI
 from otel_flight.incidents.findings.circumstances.unlike_good_requests import (
     RULE as UNLIKE_GOOD_REQUESTS,
 )
+from otel_flight.incidents.findings.circumstances.unusual_amount import RULE as UNUSUAL_AMOUNT
 from otel_flight.incidents.findings.failures.cancelled_from_above import (
     RULE as CANCELLED_FROM_ABOVE,
 )
@@ -137,6 +138,7 @@ RULES: Final[tuple[Rule, ...]] = (
     SLOW_CHILD,
     SELF_TIME,
     UNLIKE_GOOD_REQUESTS,
+    UNUSUAL_AMOUNT,
     OTHERS_SUFFERED,
     ENDED_TOGETHER,
     UNFINISHED,

@@ -30,6 +30,10 @@ _LEAST_OF_GOOD: Final = 0.2
 """A difference is what this part of the bad requests has at least, of the good ones at most."""
 _TIMES: Final = 3
 """A bad request has this many times as many spans of a name, or they take so much longer."""
+_FEWEST_AMOUNTS: Final = 10
+"""With fewer good requests that have a number, nothing is said of how large it usually is."""
+_TIMES_USUAL: Final = 10
+"""A number is unusual that is this many times the largest of the good requests."""
 MISSING: Final = "did not make"
 """So goes the sentence on where bad requests lack a span that good ones have."""
 _OUTCOMES: Final = frozenset(
@@ -54,6 +58,8 @@ class _Request:
     attributes: dict[str, str] = field(default_factory=dict)
     spans: Counter[str] = field(default_factory=Counter)
     times_ns: Counter[str] = field(default_factory=Counter)
+    amounts: dict[tuple[str, str], float] = field(default_factory=dict)
+    """The numbers among the attributes, the largest of each, by the span's name and the key."""
 
 
 class Difference(NamedTuple):
@@ -74,6 +80,24 @@ class Difference(NamedTuple):
     chance: float
 
 
+class Amount(NamedTuple):
+    """A number that is far larger on the trigger's request than on good ones.
+
+    Attributes:
+        span: the name of the span that has it.
+        key: the attribute.
+        value: how much it is.
+        usual: the largest of the good ones.
+        good: how many good ones have it.
+    """
+
+    span: str
+    key: str
+    value: float
+    usual: float
+    good: int
+
+
 class Compared(NamedTuple):
     """All that were compared.
 
@@ -82,12 +106,14 @@ class Compared(NamedTuple):
         bad: how many bad ones there are.
         good: how many good ones.
         differences: the clearest first.
+        amounts: the most unusual first.
     """
 
     name: str
     bad: int
     good: int
     differences: Sequence[Difference]
+    amounts: Sequence[Amount] = ()
 
 
 def compare(evidence: Evidence) -> Compared | None:
@@ -114,7 +140,8 @@ def compare(evidence: Evidence) -> Compared | None:
         return None
     _gather(evidence, {**bad, **good}, name)
     found = _differences(list(bad.values()), list(good.values()))
-    return Compared(name, len(bad), len(good), found)
+    amounts = _amounts(bad.get(own.trace_id, _Request()), list(good.values()))
+    return Compared(name, len(bad), len(good), found, amounts)
 
 
 def _is_bad(root: LocalRoot, evidence: Evidence, longest_ns: int) -> bool:
@@ -133,6 +160,10 @@ def _gather(evidence: Evidence, requests: Mapping[int, _Request], name: str) -> 
     wanted = (span.record for span in evidence.spans() if span.record.trace_id in requests)
     for record in islice(wanted, MOST_SPANS):
         request = requests[record.trace_id]
+        for key, value in record.attributes.items():
+            if type(value) in (int, float) and key not in _OUTCOMES:
+                of_span = record.name, key
+                request.amounts[of_span] = max(value, request.amounts.get(of_span, value))
         if not record.is_local_root:
             request.spans[record.name] += 1
             request.times_ns[record.name] += record.end_ns - record.start_ns
@@ -196,6 +227,19 @@ def _of_amount(
         verb = f"made {sorted(more)[len(more) // 2]} times, not {most} at most,"
         chance = _chance(len(more), len(bad), 0, len(good))
         yield Difference(verb, name, len(more), 0, chance)
+
+
+def _amounts(bad: _Request, good: Sequence[_Request]) -> list[Amount]:
+    """Return the numbers that are many times larger than on any of the good requests.
+
+    Ids, ports and times are not: of a good many of them the largest is near what there can be.
+    """
+    found = []
+    for (span, key), value in bad.amounts.items():
+        others = [each.amounts[span, key] for each in good if (span, key) in each.amounts]
+        if len(others) >= _FEWEST_AMOUNTS and value >= max(*others, 1) * _TIMES_USUAL:
+            found.append(Amount(span, key, value, max(others), len(others)))
+    return sorted(found, key=lambda each: each.usual / each.value)
 
 
 def _is_clear(bad_with: int, bad: int, good_with: int, good: int) -> bool:

@@ -15,6 +15,8 @@ from otel_flight.names import attributes as names
 from otel_flight.records.records import Frame
 from otel_flight.words import quoted, short_duration
 
+_MODULE: Final = "<module>"
+"""Code that runs while its module is imported is in a function of this name."""
 _FEWEST_SAMPLES: Final = 2
 """What fewer samples show may have been over soon."""
 
@@ -80,7 +82,13 @@ def longest_of(
 
 
 def words_of_path(path: Sequence[Frame]) -> str:
-    """Return a function as it stands in a sentence, and who called it."""
+    """Return a function as it stands in a sentence, and who called it, or imports its module."""
     inner = quoted(described(path[-1]), 200)
     callers = [frame.function for frame in path[:-1] if frame.function != path[-1].function]
-    return f"{inner}, called by {quoted(callers[-1])}" if callers else inner
+    if not callers:
+        return inner
+    *further, caller = callers
+    if path[-1].function == _MODULE:
+        return f"{inner}, imported by {quoted(caller)}"
+    imported = f", imported by {quoted(further[-1])}" if caller == _MODULE and further else ""
+    return f"{inner}, called by {quoted(caller)}{imported}"

@@ -27,10 +27,16 @@ class Scenario:
         return f"{self.fault.program} {' '.join(self.fault.requests)}"
 
 
-def _threads(path: str, *named: str, before: Sequence[str] = (), quiet: str = "") -> Scenario:
+def _threads(
+    path: str,
+    *named: str,
+    before: Sequence[str] = (),
+    quiet: str = "",
+    program: str = "threads_at_work",
+) -> Scenario:
     return Scenario(
         Fault(
-            program="threads_at_work",
+            program=program,
             server="gunicorn",
             requests=(*before, path),
             trigger="slow_root",
@@ -72,6 +78,19 @@ ONE_FOR_ALL: Final = Fault(
     trigger="slow_root",
     environment={"OTEL_FLIGHT_SLOW_ROOT_ROUTES": "GET /settings=off"},
 )
+LARGE_EXPORT: Final = Fault(
+    program="threads_waiting",
+    server="gunicorn",
+    warm_up=("/ok", *("/export/80", "/export/95") * 8),
+    requests=("/export/4000000",),
+    trigger="slow_root",
+)
+
+
+def _waiting(path: str, *named: str) -> Scenario:
+    return _threads(path, *named, program="threads_waiting")
+
+
 SCENARIOS: Final = (
     _threads("/report", "burn", "render_rows"),
     Scenario(LONG_SUM, ("burn", "total_up")),
@@ -91,6 +110,18 @@ SCENARIOS: Final = (
     _threads("/audit", "SlowHandler.emit", "emit ("),
     _threads("/rates", "read_rates", before=("/rates", "/rates")),
     _threads("/quick", "match_badly"),
+    _waiting("/drawn", "draw_all"),
+    _waiting("/sketch", "draw_all"),
+    _waiting("/all", "draw_all"),
+    _waiting("/stock", "held by process"),
+    _waiting("/order", "database lock"),
+    _waiting("/audit", "pipe"),
+    _waiting("/mail", "send_mails"),
+    _waiting("/prices", "reload_prices"),
+    _waiting("/balance", "time limit"),
+    _waiting("/greeting", "TLS handshake"),
+    _waiting("/archive", "send_archive"),
+    Scenario(LARGE_EXPORT, ("render_orders",)),
     _loop("/poll", "poll_status"),
     _loop("/take", "count_stock", before=("/count",), quiet="GET /count=off"),
     _loop("/events", "next_event"),

@@ -22,7 +22,7 @@ def find_unlike_good_requests(evidence: Evidence) -> Finding | None:
     may have made: the probability of Fisher's exact test, times the number of things compared, is
     at most 5 %. What came of a request, such as its status, is no difference.
     """
-    compared = compare(evidence)
+    compared = evidence.once(compare)
     if compared is None or not compared.differences:
         return None
     first = compared.differences[0]

@@ -54,6 +54,23 @@ def find(builder: IncidentBuilder, cause: Cause, closed_ms: float = 5_000) -> Fi
     return find_lock_wait(evidence_of(builder.incident(cause, closed_ms=closed_ms)))
 
 
+def test_a_crowd_at_one_lock_is_counted(builder: IncidentBuilder) -> None:
+    """Others that wait for a lock of that name in the same function."""
+    slow = builder.request("GET /add", 50, 1_050)
+    waits(builder, slow, *range(300, 1_000, 100))
+    for _ in range(3):
+        waits(builder, builder.request("GET /add", 60, 1_500), 400, 500)
+    waits(builder, builder.request("GET /tick", 60, 1_500), 400, kind="semaphore")
+
+    finding = find(builder, builder.slow(slow, 1_050))
+
+    assert finding is not None
+    assert finding.summary.endswith(
+        "for the lock `self._lock` in `add (shop/app.py:20)`; 3 other requests waited there, too"
+    )
+    assert finding.evidence["other_requests"] == 3
+
+
 def test_the_lock_and_its_holder_are_named(builder: IncidentBuilder) -> None:
     """What was waited for, where, for how long, and what its holder did, for which request."""
     export = builder.request("GET /export", 0, 1_000)

@@ -46,6 +46,33 @@ def test_the_function_is_named_that_computes(builder: IncidentBuilder) -> None:
     assert finding.evidence["samples"] == 8
 
 
+def test_an_import_is_called_that(builder: IncidentBuilder) -> None:
+    """By the function that imports the module, also further in."""
+    slow = builder.request("GET /report", 0, 1_000)
+    module = compile("pass", "/srv/shop/plugin.py", "exec"), 1
+    for moment in range(100, 1_000, 100):
+        load = [place("load", file="/srv/shop/plugin.py")] if moment < 200 else []
+        sample(builder, slow, moment, place("view"), module, *load)
+
+    (finding,) = found(builder, slow)
+
+    assert finding.summary.endswith("in `<module> (shop/plugin.py:1)`, imported by `view`")
+
+
+def test_what_an_import_calls_is_told_with_it(builder: IncidentBuilder) -> None:
+    """A module may load what is large."""
+    slow = builder.request("GET /report", 0, 1_000)
+    module = compile("pass", "/srv/shop/plugin.py", "exec"), 1
+    for moment in range(100, 1_000, 100):
+        sample(builder, slow, moment, place("view"), module, place("load", line=4))
+
+    (finding,) = found(builder, slow)
+
+    assert finding.summary.endswith(
+        "in `load (shop/app.py:4)`, called by `<module>`, imported by `view`"
+    )
+
+
 def test_the_native_call_is_named(builder: IncidentBuilder) -> None:
     """As the program has it."""
     slow = builder.request("GET /report", 0, 1_000)
