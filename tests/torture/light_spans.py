@@ -2,8 +2,9 @@
 
     python -m tests.torture.light_spans [SECONDS] [auto|python]
 
-Each thread starts spans below its own alone, and looks whether they are; finalizers and signal
-handlers start and end spans of their own meanwhile. A forked child does the same and must end well.
+They are exported as well, on a thread of the SDK's, which reads all that is in them. Each thread
+starts spans below its own alone, and looks whether they are; finalizers and signal handlers start
+and end spans of their own meanwhile. A forked child does the same and must end well.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from typing import Any
 from opentelemetry import trace
 from opentelemetry.context import Context
 from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
 
 import otel_flight
 from otel_flight.recording.light.light_span import LightSpan
@@ -45,6 +47,15 @@ CAN_SEE_CURRENT = sys.version_info >= (3, 12)
 read it left the interpreter with freed memory: it crashed, whoever made the span."""
 NOWHERE = Context()
 failures: list[str] = []
+
+
+class Reader(SpanExporter):
+    """Reads what it is given to export."""
+
+    def export(self, spans: Any) -> SpanExportResult:
+        """Read them as JSON."""
+        failures.extend(f"exported: {span}" for span in spans if '"name"' not in span.to_json())
+        return SpanExportResult.SUCCESS
 
 
 class Finalized:
@@ -170,6 +181,7 @@ def main() -> None:
     """Do it for so many seconds, and say what was wrong."""
     seconds, wanted = (*sys.argv[1:], *("60", "auto")[len(sys.argv[1:]) :])
     provider = TracerProvider(shutdown_on_exit=False)
+    provider.add_span_processor(BatchSpanProcessor(Reader()))
     recorder = otel_flight.install(
         tracer_provider=provider,
         enabled=True,
@@ -199,6 +211,7 @@ def main() -> None:
     what = f"{rounds} rounds, {statistics.spans}, {type(tracer).__name__}, {statistics.errors}"
     sys.stdout.write("\n".join([what, *(failures[:20] or ["nothing was wrong"]), ""]))
     otel_flight.uninstall()
+    provider.shutdown()
     sys.exit(len(failures) > 0)
 
 
