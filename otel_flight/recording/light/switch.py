@@ -38,7 +38,8 @@ _PARENT_BASED: Final = frozenset(
     for kind in vars(sampling).values()
     if isinstance(kind, type) and issubclass(kind, sampling.ParentBased)
 )
-_METHODS: Final = ("on_start", "_on_ending", "on_end")
+_BEFORE_END: Final = ("on_start", "_on_ending")
+_METHODS: Final = (*_BEFORE_END, "on_end")
 _REPLACED: Final = (
     "__init__",
     "end",
@@ -56,9 +57,17 @@ def _methods_of(kind: type, names: Iterable[str]) -> tuple[object, ...]:
     return tuple(getattr(kind, name, None) for name in names)
 
 
+def _does_nothing(function: Any) -> bool:
+    """Return whether a function does nothing, or is none: there is no name in its code."""
+    code = getattr(function, "__code__", None)
+    return function is None or (code is not None and not code.co_names)
+
+
 _SDK_METHODS: Final = _methods_of(sdk_trace._Span, _REPLACED)
 _EXPORTING: Final = {
-    kind: _methods_of(kind, _METHODS) for kind in (BatchSpanProcessor, SimpleSpanProcessor)
+    kind: _methods_of(kind, _METHODS)
+    for kind in (BatchSpanProcessor, SimpleSpanProcessor)
+    if all(map(_does_nothing, _methods_of(kind, _BEFORE_END)))
 }
 """The SDK's span processors that look at no span before it ends, and at no unsampled one then: they
 are given a sampled one as the SDK gives it."""
