@@ -53,6 +53,8 @@ class FirstRaised(NamedTuple):
     place: str
     """`file.py:line in function`: the application's innermost frame that led to it, else its
     innermost frame; empty when there is none."""
+    is_own: bool = False
+    """Whether that frame is the application's."""
 
 
 def exception_words(kind: str, message: str) -> str:
@@ -79,12 +81,12 @@ def first_raised(exception: Raised) -> FirstRaised:
     frames = [frames_in(each) for each in tracebacks]
     if not frames[0]:
         return FirstRaised("", "")
-    own = (application_frame(each) for each in frames)
-    frame = next((each for each in own if each is not None), frames[0][-1])
+    own = next(filter(None, map(application_frame, frames)), None)
+    frame = own or frames[0][-1]
     place = f"{file_name(frame.file)}:{frame.line}"
     place += f" in {frame.function}" if frame.function else ""
     words = _words_at_end(tracebacks[0]) if len(tracebacks) > 1 else ""
-    return FirstRaised(words, one_line(place, _LONGEST_PLACE))
+    return FirstRaised(words, one_line(place, _LONGEST_PLACE), own is not None)
 
 
 def _words_at_end(traceback: str) -> str:

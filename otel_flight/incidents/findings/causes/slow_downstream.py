@@ -5,6 +5,7 @@ from __future__ import annotations
 from statistics import median
 from typing import Any, Final
 
+from otel_flight.incidents.evidence.callers import words_of_caller
 from otel_flight.incidents.evidence.evidence import Evidence
 from otel_flight.incidents.evidence.slowed_calls import SlowedCalls, slowed_calls
 from otel_flight.incidents.findings.rule import Kind, Rule
@@ -32,13 +33,17 @@ def find_slow_downstream(evidence: Evidence) -> Finding | None:
         return None
     return Finding(
         rule=RULE.name,
-        summary=_summary(slow, calls),
+        summary=_summary(slow, calls, words_of_caller(evidence, _longest(calls))),
         explained_share=share,
         evidence=_evidence(calls),
     )
 
 
-def _summary(slow: WindowSpan, calls: SlowedCalls) -> str:
+def _longest(calls: SlowedCalls) -> WindowSpan:
+    return max(calls.spans, key=lambda span: span.duration_ns)
+
+
+def _summary(slow: WindowSpan, calls: SlowedCalls, caller: str) -> str:
     what = quoted(calls.spans[0].name)
     if calls.destination:
         what += f" to {one_line(calls.destination, _LONGEST_NAME)}"
@@ -48,7 +53,7 @@ def _summary(slow: WindowSpan, calls: SlowedCalls) -> str:
     text = (
         f"{what} {verb} {short_duration(calls.taken_ns)} of the "
         f"{short_duration(slow.duration_ns)} of {quoted(slow.name)} "
-        f"({calls.taken_ns / slow.duration_ns:.0%}); the {calls.before} calls before took "
+        f"({calls.taken_ns / slow.duration_ns:.0%}){caller}; the {calls.before} calls before took "
         f"{short_duration(calls.usual_ns)} each"
     )
     if calls.others_ns:
@@ -57,7 +62,7 @@ def _summary(slow: WindowSpan, calls: SlowedCalls) -> str:
 
 
 def _evidence(calls: SlowedCalls) -> dict[str, Any]:
-    longest = max(calls.spans, key=lambda span: span.duration_ns)
+    longest = _longest(calls)
     return {
         keys.SPAN_ID: span_text(longest.record.span_id),
         keys.SPAN: longest.name,

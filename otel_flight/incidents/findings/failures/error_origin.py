@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Final
 
+from otel_flight.incidents.evidence.callers import words_of_caller
 from otel_flight.incidents.evidence.evidence import Evidence
 from otel_flight.incidents.evidence.group_members import Member, members_of
 from otel_flight.incidents.evidence.logged import error_logged_in, frames_of, logged_words
@@ -55,7 +56,7 @@ def find_error_origin(evidence: Evidence) -> Finding | None:
     is_slow = evidence.slow is not None and measured.duration_ns > 0
     return Finding(
         rule=RULE.name,
-        summary=_summary(origin, detail, above) + said,
+        summary=_summary(evidence, origin, detail, above) + said,
         explained_share=union_ns([origin], measured) / measured.duration_ns if is_slow else 0.0,
         evidence=_evidence(origin, above),
     )
@@ -126,7 +127,9 @@ def _stems_from(parent: WindowSpan, child: WindowSpan) -> bool:
     return is_same or f"{below.type}: {below.message}".strip(": ") in above.stacktrace
 
 
-def _summary(origin: WindowSpan, detail: str, above: Sequence[WindowSpan]) -> str:
+def _summary(
+    evidence: Evidence, origin: WindowSpan, detail: str, above: Sequence[WindowSpan]
+) -> str:
     text = f"{quoted(origin.name)} failed"
     if detail:
         text += f" with {detail}"
@@ -135,6 +138,8 @@ def _summary(origin: WindowSpan, detail: str, above: Sequence[WindowSpan]) -> st
         text += f", which began with {first.words}"
     if first.place:
         text += f" (at {first.place})"
+        # A client's span sees the frames of its library only.
+        text += "" if first.is_own else words_of_caller(evidence, origin)
     text += _members_words(members_of(raised(origin) or _NOTHING))
     if above:
         names = [quoted(span.name) for span in above]

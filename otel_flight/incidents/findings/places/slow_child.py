@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Final
 
+from otel_flight.incidents.evidence.callers import words_of_caller
 from otel_flight.incidents.evidence.evidence import Evidence
 from otel_flight.incidents.evidence.slowed_calls import slowed_calls
 from otel_flight.incidents.findings.rule import Kind, Rule
 from otel_flight.incidents.manifest import Finding
-from otel_flight.incidents.window import WindowSpan
+from otel_flight.incidents.window import KIND_CLIENT, WindowSpan
 from otel_flight.intervals import Interval, union_ns
 from otel_flight.names import evidence as keys
 from otel_flight.records.ids import span_text
@@ -40,6 +41,8 @@ def find_slow_child(evidence: Evidence) -> Finding | None:
         f"{quoted(culprit.name)} {verb} {short_duration(taken)} of the "
         f"{short_duration(slow.duration_ns)} of {quoted(slow.name)} ({share:.0%})"
     )
+    if culprit.record.kind == KIND_CLIENT:
+        text += words_of_caller(evidence, culprit)
     if children:
         text += f", {short_duration(outside)} of it outside its child spans"
     if usual is not None:

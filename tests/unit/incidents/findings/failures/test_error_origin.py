@@ -9,6 +9,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from opentelemetry.sdk.trace import Span
@@ -19,6 +20,7 @@ from otel_flight.incidents.manifest import Cause, Finding
 from otel_flight.names import event_names, log_attributes, source_names
 from tests.support.findings import evidence_of
 from tests.support.incident_builder import IncidentBuilder
+from tests.unit.incidents.explanations.test_inferred_spans import place, sample
 
 
 @pytest.fixture
@@ -108,6 +110,30 @@ def test_the_application_is_looked_for_in_what_came_of_a_librarys_error() -> Non
 
     assert found.words == "ConnectionRefusedError: refused"
     assert found.place == "shop.py:7 in ask_bank"
+
+
+def test_the_function_that_made_a_call_is_taken_from_the_samples(builder: IncidentBuilder) -> None:
+    """Where a client's span has only the frames of its library."""
+    root = builder.open("GET /item", 0)
+    call = builder.open("GET", 10, root)
+    error: Exception = ValueError()
+    library: dict[str, Any] = {}
+    exec(
+        compile("def send(): raise TimeoutError('late')", "/x/site-packages/a.py", "exec"), library
+    )
+    try:
+        library["send"]()
+    except TimeoutError as caught:
+        error = caught.with_traceback(caught.__traceback__ and caught.__traceback__.tb_next)
+    builder.end(call, 900, error=error)
+    builder.end(root, 1_000)
+    for moment in range(100, 900, 100):
+        sample(builder, root, moment, place("ask_stock", line=7))
+
+    finding = find(builder, builder.failed(call, 900))
+
+    assert finding is not None
+    assert "(at a.py:1 in send), called in `ask_stock (shop/app.py:7)`" in finding.summary
 
 
 def test_a_library_that_raises_the_same_again_is_not_repeated(builder: IncidentBuilder) -> None:

@@ -6,11 +6,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from opentelemetry.trace import SpanKind
 
 from otel_flight.incidents.findings.places.slow_child import find_slow_child
 from otel_flight.incidents.manifest import Cause, Finding
 from tests.support.findings import evidence_of
 from tests.support.incident_builder import IncidentBuilder
+from tests.unit.incidents.explanations.test_inferred_spans import place, sample
 
 
 @pytest.fixture
@@ -39,6 +41,24 @@ def test_the_deepest_dominant_span_is_named_with_its_share(builder: IncidentBuil
     assert finding is not None
     assert finding.summary == "`inventory` took 2.4s of the 2.6s of `GET /report` (92%)"
     assert finding.explained_share == pytest.approx(2400 / 2600)
+
+
+def test_who_made_a_call_is_named(builder: IncidentBuilder) -> None:
+    """It is the application's function, as the samples during the call show."""
+    root = builder.open("GET /report", 0, kind=SpanKind.SERVER)
+    builder.span("GET", 30, 2430, root, kind=SpanKind.CLIENT)
+    builder.end(root, 2600)
+    library = place("get", file="/x/site-packages/client/api.py")
+    for moment in range(300, 2400, 300):
+        sample(builder, root, moment, place("view"), place("fetch_rates", line=7), library)
+
+    finding = find(builder, builder.slow(root, 2600))
+
+    assert finding is not None
+    assert finding.summary == (
+        "`GET` took 2.4s of the 2.6s of `GET /report` (92%), called in `fetch_rates "
+        "(shop/app.py:7)`"
+    )
 
 
 def test_a_usual_duration_is_quoted(builder: IncidentBuilder) -> None:
