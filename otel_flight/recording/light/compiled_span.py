@@ -23,7 +23,6 @@ from otel_flight.recording.encoding.compiled import IS_AVAILABLE, SPAN_WRITER
 from otel_flight.recording.light.compiled_scope import HAS_SCOPES, START_AS_CURRENT_SPAN
 from otel_flight.recording.light.exported import export
 from otel_flight.recording.light.light_span import (
-    NO_ATTRIBUTES,
     LightSpan,
     close_attributes,
     give_odd,
@@ -74,8 +73,7 @@ class CompiledTypes(NamedTuple):
 
 def _compiled_types() -> CompiledTypes | None:
     """Return them; None where they cannot be used."""
-    keeps_dicts = NO_ATTRIBUTES is dict
-    if LightSpanBase is None or not (IS_AVAILABLE and HAS_SCOPES and keeps_dicts):
+    if LightSpanBase is None or not (IS_AVAILABLE and HAS_SCOPES):
         return None
 
     class CompiledSpan(LightSpanBase, LightSpan):  # type: ignore[misc]

@@ -199,7 +199,7 @@ def _attributes_of(span: LightSpan) -> Any:
     if own is None:
         return span._attributes
     made = span._shape.bounded(None)
-    made._dict = own
+    made._dict = own if type(own) is NO_ATTRIBUTES else NO_ATTRIBUTES(own)
     made._immutable = span._end_time is not None
     attributes = span.__dict__.setdefault("_attributes", made)
     span._own = None
@@ -218,7 +218,8 @@ def _links_of(span: Any) -> Any:
 
 _new: Final = object.__new__
 NO_ATTRIBUTES: Final[Any] = type(BoundedAttributes()._dict)
-"""The kind of dict in which this SDK keeps attributes."""
+"""The kind of dict in which this SDK keeps attributes, one of its own before 1.40. A span in C has a
+plain one: what is set just while another thread is the first to read attributes may be lost then."""
 _MADE_WHEN_ASKED: Final[Mapping[str, Callable[[Any], Any]]] = {
     "_attributes": _attributes_of,
     "_events": _events_of,
