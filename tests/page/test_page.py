@@ -52,6 +52,32 @@ def test_the_events_of_a_finding_are_marked(open_page: PageOpener, own_environme
     ) == [1_500_000_000]
 
 
+def test_labels_of_the_axis_differ(open_page: PageOpener, own_environment: Path) -> None:
+    """However far it is zoomed in, each has the digits that tell it from the next one."""
+    page = open_page(lock_page(own_environment))
+
+    def labels(step: float, *moments: float) -> list[str]:
+        return [page.driver.evaluate(f"axisLabel({at}, {step})") for at in moments]
+
+    assert labels(5e9, -20e9, 0, 5e9) == ["\N{MINUS SIGN}20 s", "trigger", "+5 s"]
+    assert labels(1e6, -22_498e6, -22_497e6) == ["\N{MINUS SIGN}22.498 s", "\N{MINUS SIGN}22.497 s"]
+    assert labels(2e8, -4e8, 8e8, 12e8) == ["\N{MINUS SIGN}400 ms", "+800 ms", "+1.2 s"]
+    assert labels(1, 1500, 999) == ["+1.500 µs", "+999 ns"]
+
+
+def test_a_finding_without_evidence_leads_to_the_request(
+    open_page: PageOpener, own_environment: Path
+) -> None:
+    """What names no span and no event is about the time of the request that fired."""
+    page = open_page(lock_page(own_environment))
+    page.driver.evaluate("page.view.look(...[0, 1e8].map((each) => page.view.axis[0] + each))")
+
+    page.driver.evaluate("page.findings.mark({ rule: 'x', spans: [], traces: [], events: [] })")
+
+    start, end = page.time_in_sight
+    assert start <= -2e9 < 0 <= end
+
+
 def test_search_finds_names_values_and_ids(open_page: PageOpener, own_environment: Path) -> None:
     """What is found is counted, and Enter goes from one to the next."""
     page = open_page(lock_page(own_environment))

@@ -78,7 +78,7 @@ class Findings {
     }
     view.evidence = evidence;
     view.tell("evidence");
-    this.goTo(evidence);
+    if (!this.goTo(evidence) && finding !== null) this.goToTrigger();
     if (finding !== null) say(`Shown: ${many(evidence.spans.size, "span")}, ${many(evidence.traces.size, "request")}, ${many(evidence.events.size + evidence.explanations.size, "event")}`);
   }
 
@@ -99,6 +99,14 @@ class Findings {
       view.select("span", found);
     } else if (pause) view.select("explanation", Number(pause.split(" ")[1]));
     else if (evidence.events.size) view.select("event", [...evidence.events][0]);
+    else return false;
+    return true;
+  }
+
+  // A finding that names nothing of the window is about the time of the request that fired.
+  goToTrigger() {
+    const { recording, view } = this, row = recording.rows.get(this.head.trigger[1]);
+    if (row !== undefined) view.show(recording.start[recording.top[row]], recording.end(recording.top[row]));
   }
 }
 
@@ -150,7 +158,7 @@ async function main() {
   const repaint = () => { readColours(); for (const each of parts) if (each.canvas) each.canvas.refresh(); };
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", repaint);
   repaint();
-  return { recording, view, requests, search };
+  return { recording, view, requests, search, findings };
 }
 
 main().then((page) => {

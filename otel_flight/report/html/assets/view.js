@@ -96,9 +96,16 @@ function drawGrid(pen, view, left, top, width, height, labels) {
     pen.fillRect(Math.round(x), top, 1, height - top);
     if (labels && x < width - 30) {
       pen.fillStyle = colours.soft;
-      pen.fillText(at === 0 ? "trigger" : offset(at), x + 4, 9);
+      pen.fillText(axisLabel(at, step), x + 4, 9);
     }
   }
+}
+
+// With as many digits as tell it from the label beside it.
+function axisLabel(at, step) {
+  if (Math.abs(at) < step / 2) return "trigger";
+  const [unit, size] = [["s", 1e9], ["ms", 1e6], ["µs", 1e3], ["ns", 1]].find(([, each]) => Math.abs(at) >= each) || ["ns", 1];
+  return `${at < 0 ? "−" : "+"}${(Math.abs(at) / size).toFixed(Math.max(0, -Math.floor(Math.log10(step / size) + 1e-9)))} ${unit}`;
 }
 
 function niceStep(least) {
