@@ -218,8 +218,8 @@ def _links_of(span: Any) -> Any:
 
 _new: Final = object.__new__
 NO_ATTRIBUTES: Final[Any] = type(BoundedAttributes()._dict)
-"""The kind of dict in which this SDK keeps attributes: one of its own before 1.40. A span in C has a
-plain one: what is set just while another thread first reads attributes may be lost then."""
+"""The kind of dict in which this SDK keeps attributes: an ordered one before 1.40. A span in C has
+a plain one: what is set just while another thread first reads attributes may be lost then."""
 _MADE_WHEN_ASKED: Final[Mapping[str, Callable[[Any], Any]]] = {
     "_attributes": _attributes_of,
     "_events": _events_of,
