@@ -20,8 +20,8 @@ from otel_flight.own_files import is_file_system_fake
 from otel_flight.recording.ticker import THREAD_NAME
 from otel_flight.running.before_recording import is_green
 from otel_flight.running.lifecycle_lock import LifecycleLock
-from otel_flight.running.memory_room import check_memory
 from otel_flight.running.read_ahead import modules_in_memory
+from otel_flight.running.requirements import check_requirements
 
 _PARTS: Final = (
     "ssl",
@@ -98,7 +98,8 @@ class Beginning:
             allocate_lock()
         )  # of the newest thread: held until the run has begun, or not
         self._last: Callable[[], None] | None = None
-        self._is_paused = self._has_left = False
+        self._left: Thread | None = None
+        self._is_paused = False
 
     @property
     def is_going_on(self) -> bool:
@@ -109,10 +110,10 @@ class Beginning:
         """Begin. Never waits.
 
         Raises:
-            RuntimeError: no thread can be started.
+            RuntimeError: no thread can be started, or this is not the interpreter for it.
             MemoryError: the process may not have what recording takes.
         """
-        check_memory()
+        check_requirements()
         if is_file_system_fake():  # what is imported beside it goes with it, and knows no other
             self._give_up(None)
             return
@@ -127,13 +128,19 @@ class Beginning:
             raise
 
     def wait(self, timeout_seconds: float) -> None:
-        """Wait until the run has begun, if that is going on; not on the thread itself."""
-        thread = self._thread
+        """Wait until the run has begun, if that is going on; not on the thread itself.
+
+        A thread that has begun none is gone then: it is a fatal error where a subinterpreter ends.
+        """
+        thread = self._thread or self._left
         if thread is None or thread.is_current():
             return
+        until_ns = monotonic_ns() + int(timeout_seconds * 1e9)
         going_on = self._going_on
         if going_on.acquire(True, timeout_seconds):
             going_on.release()
+        if self._left is thread:
+            thread.join(max(0, until_ns - monotonic_ns()) / 1e9)
 
     def pause(self) -> None:
         """Let the thread end before the process forks, unless it goes on as the ticker's by then.
@@ -143,9 +150,9 @@ class Beginning:
         thread = self._thread
         if thread is None or thread.is_current():
             return
-        self._is_paused, self._has_left = True, False
+        self._is_paused = True
         self.wait(_LONGEST_PAUSE_SECONDS)
-        if self._has_left:
+        if self._left is thread:
             thread.leave(_LONGEST_PAUSE_SECONDS)
 
     def resume(self) -> None:
@@ -170,7 +177,7 @@ class Beginning:
 
     def forked(self) -> None:
         """Forget the thread, in a forked child, which does not have it."""
-        self._thread = None
+        self._thread = self._left = None
         self._is_paused = False
         self._going_on = allocate_lock()
 
@@ -181,7 +188,7 @@ class Beginning:
                 if self._import_all():
                     run = self._begin(thread)
         finally:
-            self._has_left = run is None
+            self._left = thread if run is None else None
             self._stop(thread, going_on)
         if self._last is not None:
             self._last()

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, BinaryIO, Final
 
 from otel_flight.clock import Clock
 from otel_flight.guard import Guard
-from otel_flight.running.memory_room import check_memory
+from otel_flight.running.requirements import check_requirements
 from otel_flight.settings.asked import AskedSettings
 from otel_flight.settings.fields import CoreSettings
 from otel_flight.settings.sources import SettingsInForce, warn_once
@@ -123,12 +123,8 @@ class RunFactory:
         )
 
     def prepare(self) -> None:
-        """Import all that runs need, if there is room.
-
-        Raises:
-            MemoryError: there is not.
-        """
-        check_memory()
+        """Import all that runs need, if the process allows it; raises as `check_requirements`."""
+        check_requirements()
         self.load()
 
     def load(self) -> None:

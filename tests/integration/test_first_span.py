@@ -25,7 +25,7 @@ recorder = otel_flight.install(tracer_provider=provider, export="off", tail_seco
 STATE = """
 print({
     "run": "otel_flight.running.run" in sys.modules,
-    "heavy": sorted({"asyncio", "grpc", "requests", "ssl"} & sys.modules.keys()),
+    "heavy": sorted({"asyncio", "grpc", "msgspec", "requests", "ssl"} & sys.modules.keys()),
     "tasks": len(os.listdir("/proc/self/task")),
     "mapped": ".ring" in open("/proc/self/maps").read(),
     "handler": signal.getsignal(signal.SIGTERM) == signal.SIG_DFL,

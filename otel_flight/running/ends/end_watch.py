@@ -31,7 +31,7 @@ class EndWatch:
         ring = self._session.ring
         if ring is None:
             return
-        if ring is not self._noted_in and TERMINATION.note_in(ring):
+        if ring is not self._noted_in and TERMINATION.note_in(ring.backing.descriptor):
             self._noted_in = ring
         last_ns = TERMINATION.look()
         if last_ns:

@@ -31,7 +31,6 @@ from typing import Final
 from otel_flight.clock import monotonic_ns
 from otel_flight.native import allocate_lock
 from otel_flight.ring import layout
-from otel_flight.ring.ring import Ring
 from otel_flight.running.ends.quick_turns import take_quick_turns
 from otel_flight.settings.fields import CoreSettings
 
@@ -151,9 +150,12 @@ class Termination:
         if was_known and not self._known:
             self._uninstall()
 
-    def note_in(self, ring: Ring) -> bool:
-        """Let it be noted in a ring, at once, when SIGTERM comes; return whether that is so now."""
-        descriptor = ring.backing.descriptor
+    def note_in(self, descriptor: int | None) -> bool:
+        """Let it be noted in a ring, at once, when SIGTERM comes; return whether that is so now.
+
+        Args:
+            descriptor: of the ring's file; None: it has none.
+        """
         if _last_signal is None or descriptor is None or not self._known:
             return False
         magic = layout.MAGIC.to_bytes(layout.WORD, "little")
