@@ -52,6 +52,8 @@ CALL: Final = "flight_recorder.call"
 """It is the native function that the innermost function is in, as the program names it."""
 SAMPLES: Final = "flight_recorder.samples"
 """It says how many stack samples say so."""
+RIVAL: Final = "flight_recorder.rival"
+"""It says what the busiest of the other threads was doing, as `function (file:line)`."""
 ONGOING: Final = "flight_recorder.ongoing"
 """It is true on what had not ended. Another event of the same source, thread and start may tell the
 end."""

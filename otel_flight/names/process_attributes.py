@@ -57,6 +57,8 @@ PROCESS_CPU: Final = "flight_recorder.process.cpu_ns"
 RUN_QUEUE: Final = "flight_recorder.run_queue_ns"
 """It says how long the thread that was looked at was ready to run meanwhile and had no CPU; of a
 late ticker it tells of that itself."""
+GIL_WAIT: Final = "flight_recorder.gil_wait_ns"
+"""It says how long the thread that was looked at waited meanwhile for the GIL, which others had."""
 HOLDER_CPU: Final = "flight_recorder.holder.cpu_ns"
 """It is the CPU time of the thread that held the GIL."""
 CONTENDERS: Final = "flight_recorder.contenders"

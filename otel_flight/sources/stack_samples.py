@@ -26,6 +26,7 @@ from otel_flight.settings.declaration import SettingsGroup, setting_field
 from otel_flight.sources.base import SourceDescription, Surroundings, halves
 from otel_flight.sources.kernel.run_queue import RunQueues
 from otel_flight.sources.kernel.system_calls import blocked_in
+from otel_flight.sources.kernel.thread_clocks import ThreadClocks
 from otel_flight.sources.stacks.stack_reader import RootStack, StackReader
 
 OLDEST_ROOTS: Final = 2_000
@@ -46,6 +47,8 @@ _EARLY_BURST_NS: Final = 2_000_000_000
 _WAIT_SHARE: Final = 0.05
 """A root waits this share of its age between two samples."""
 
+_RIVAL_SHARE: Final = 0.25
+"""Another thread competes when it uses a CPU for at least this part of the time."""
 _Due = tuple[OpenRoot, int]
 """A local root to look at, and its age in nanoseconds."""
 
@@ -96,6 +99,10 @@ class StackSamples:
         # Earlier than now by as much as has not been used; later than now: too much was.
         self._early_paid_until_ns = 0
         self._run_queues = RunQueues(proc)
+        self._clocks = ThreadClocks()
+        self._looked_ns = 0
+        # The span ids of local roots that ran when they were last looked at.
+        self._ran: set[int] = set()
         self._proc = proc
         self.samples = 0
 
@@ -119,6 +126,7 @@ class StackSamples:
             return
         self._due_ns = {key: when for key, when in self._due_ns.items() if key in roots}
         self._run_queues.keep(roots)
+        self._ran &= roots.keys()
         # All are seen before anything releases the GIL, and others go on.
         for sample in self._samples(due, now_ns):
             self._record(sample, self._in_kernel(sample, now_ns))
@@ -149,6 +157,8 @@ class StackSamples:
 
     def _samples(self, due: Sequence[_Due], now_ns: int) -> Sequence[_Sample]:
         reader = StackReader(self._open_spans)
+        used, since_ns = self._clocks.look(), now_ns - self._looked_ns
+        self._looked_ns = now_ns
         newest_of_thread = {root[1]: root for root, _ in due if root[2] is None}
         samples = []
         for root, age_ns in due:
@@ -161,6 +171,8 @@ class StackSamples:
             seen = reader.read(root)
             if seen is not None:
                 attributes = reader.attributes(seen)
+                if seen.wait is None:
+                    attributes = {**attributes, **_rival(reader, used, seen.thread_id, since_ns)}
                 places = places_in(seen.stack)
                 moment_ns = self._clock.wall_ns()
                 samples.append(_Sample(root, age_ns, moment_ns, seen, attributes, places))
@@ -171,15 +183,19 @@ class StackSamples:
 
         That is what it stands still in, and what it got of the CPUs since it was last seen so.
         """
+        span_id = sample.root[0].get_span_context().span_id
+        ran = span_id in self._ran
+        self._ran.discard(span_id)
         if sample.seen.wait is not None or self._is_late(now_ns):
             return {}
-        span_id = sample.root[0].get_span_context().span_id
-        scheduling = self._run_queues.since_last(span_id, sample.seen.thread_id)
         thread = thread_with(sample.seen.thread_id)
         native_id = 0 if thread is None else native_id_of(thread)
         call = sample.attributes.get(names.CALL, "")
         blocked = blocked_in(native_id, call, self._proc) if native_id else None
+        ran &= blocked is None
+        scheduling = self._run_queues.since_last(span_id, sample.seen.thread_id, ran=ran)
         if blocked is None:
+            self._ran.add(span_id)
             return scheduling
         return {names.WAIT_KIND: blocked.kind, names.WAIT_ON: blocked.text, **scheduling}
 
@@ -205,6 +221,16 @@ class StackSamples:
         for each in (*self._early.pop(context.span_id, ()), (event, sample.places)):
             self.samples += 1
             self._events.record(*each)
+
+
+def _rival(
+    reader: StackReader, used: Mapping[int, int], thread_id: int, since_ns: int
+) -> Mapping[str, str]:
+    """Return what the thread was doing that used the CPU most of all others, if it was busy."""
+    others = ((cpu_ns, other) for other, cpu_ns in used.items() if other != thread_id)
+    cpu_ns, busiest = max(others, default=(0, 0))
+    place = reader.place_on(busiest) if cpu_ns >= max(1, since_ns * _RIVAL_SHARE) else ""
+    return {names.RIVAL: place} if place else {}
 
 
 def _build(settings: StackSettings, surroundings: Surroundings) -> StackSamples | None:

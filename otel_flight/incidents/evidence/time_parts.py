@@ -35,6 +35,8 @@ class Doing(Enum):
     WAITING = "waiting"
     QUEUED = "without a CPU"
     """Its thread was ready to run, and something else had the CPU."""
+    GIL = "waiting for the GIL"
+    """Its thread ran Python, or was about to, and other threads of the process did so meanwhile."""
     PAUSED = "stopped"
     """The process, its Python, or the event loop went on with something else."""
     ELSEWHERE = "in calls to others"
@@ -107,9 +109,11 @@ def time_parts(evidence: Evidence, span: WindowSpan) -> list[Part]:
         duration_ns = sum(
             part.duration_ns for _, part in _first_come([(None, sample)], span, taken)
         )
-        queued_ns = min(duration_ns, int(_attributes(sample).get(vitals.RUN_QUEUE, 0)))
-        found[Doing.QUEUED, "", ""] += queued_ns
-        found[_doing(sample)] += duration_ns - queued_ns
+        for doing, attribute in ((Doing.QUEUED, vitals.RUN_QUEUE), (Doing.GIL, vitals.GIL_WAIT)):
+            taken_ns = min(duration_ns, int(_attributes(sample).get(attribute, 0)))
+            found[doing, "", ""] += taken_ns
+            duration_ns -= taken_ns
+        found[_doing(sample)] += duration_ns
         samples[_doing(sample)].append(sample)
     taken[:] = union([*taken, *seen], span)
     take(((Doing.BELOW, each.name, ""), each) for each in below)

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Container, Mapping
 from typing import Final, NamedTuple
 
-from otel_flight.clock import process_time_ns
+from otel_flight.clock import monotonic_ns, process_time_ns
 from otel_flight.interpreter.threads import native_id_of, thread_with
 from otel_flight.names import process_attributes as names
 from otel_flight.sources.kernel.files import number_in, read_text
 
 OWN_THREAD: Final = "thread-self"
+_LEAST_OF_OTHERS: Final = 0.7
+"""While a thread waits for the GIL, others use the CPU for at least this part of the time."""
 _FEWEST_FIELDS: Final = 2
 """`schedstat` has at least two fields: nanoseconds on a CPU, and nanoseconds ready without one."""
 
@@ -24,6 +26,7 @@ class Scheduled(NamedTuple):
 
 class _Reading(NamedTuple):
     native_id: int
+    moment_ns: int
     scheduled: Scheduled
     process_cpu_ns: int
 
@@ -42,7 +45,7 @@ class RunQueues:
         self._proc = proc
         self._last: dict[int, _Reading] = {}
 
-    def since_last(self, span_id: int, thread_id: int) -> Mapping[str, int]:
+    def since_last(self, span_id: int, thread_id: int, *, ran: bool = False) -> Mapping[str, int]:
         """Return attributes of what a thread got and did not get since the last look.
 
         Empty at the first look, when another thread served the request then, and where the kernel
@@ -51,6 +54,8 @@ class RunQueues:
         Args:
             span_id: of the local root that the thread serves.
             thread_id: `threading.get_ident()` of it.
+            ran: whether it ran at both looks, as far as Python and the kernel tell: then, while it
+                did nothing and others used the CPU, it waited for the GIL.
         """
         before = self._last.pop(span_id, None)
         thread = thread_with(thread_id)
@@ -60,15 +65,18 @@ class RunQueues:
         scheduled = read_scheduled(self._proc, f"self/task/{native_id}")
         if scheduled is None:
             return {}
-        reading = self._last[span_id] = _Reading(native_id, scheduled, process_time_ns())
+        now_ns = monotonic_ns()
+        reading = self._last[span_id] = _Reading(native_id, now_ns, scheduled, process_time_ns())
         if before is None or before.native_id != native_id:
             return {}
         own_cpu_ns = scheduled.cpu_ns - before.scheduled.cpu_ns
-        process_cpu_ns = reading.process_cpu_ns - before.process_cpu_ns
-        return {
-            names.RUN_QUEUE: scheduled.queued_ns - before.scheduled.queued_ns,
-            names.PROCESS_CPU: max(0, process_cpu_ns - own_cpu_ns),
-        }
+        queued_ns = scheduled.queued_ns - before.scheduled.queued_ns
+        others_ns = max(0, reading.process_cpu_ns - before.process_cpu_ns - own_cpu_ns)
+        found = {names.RUN_QUEUE: queued_ns, names.PROCESS_CPU: others_ns}
+        idle_ns = now_ns - before.moment_ns - own_cpu_ns - queued_ns
+        if ran and 0 < idle_ns * _LEAST_OF_OTHERS <= others_ns:
+            found[names.GIL_WAIT] = idle_ns
+        return found
 
     def keep(self, span_ids: Container[int]) -> None:
         """Forget all local roots but these."""

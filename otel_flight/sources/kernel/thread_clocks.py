@@ -54,6 +54,16 @@ class ThreadClocks:
             clocks[native_id] = time_ns
         self._last = clocks
 
+    def look(self) -> dict[int, int]:
+        """Return what threads used since the last look, by thread id; note how they stand now."""
+        threads = {native_id_of(each): ident_of(each) for each in alive_threads()[:MOST_THREADS]}
+        before, self._last = self._last, _read({*threads} & {*_threads()})
+        return {
+            threads[native_id]: time_ns - before[native_id]
+            for native_id, time_ns in self._last.items()
+            if native_id in before
+        }
+
     def used(self) -> list[Used]:
         """Return what threads used since they were noted.
 

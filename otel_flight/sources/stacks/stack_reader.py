@@ -19,6 +19,7 @@ from otel_flight.interpreter.frames import (
     places_in,
     suspended_stack,
 )
+from otel_flight.interpreter.own_frames import is_ours
 from otel_flight.names import attributes as names
 from otel_flight.names.wait_kinds import (
     BARRIER,
@@ -123,6 +124,12 @@ class StackReader:
         if seen.pool:
             found |= self._busy(seen.pool)
         return found
+
+    def place_on(self, thread_id: int) -> str:
+        """Return what a thread does, in a few words; empty: it is not known, or ours."""
+        stack = self._stacks.get(thread_id, ())
+        ours = any(is_ours(frame.code.co_filename) for frame in stack)
+        return "" if ours else described(places_in(stack))
 
     def _of_thread(self, thread_id: int) -> RootStack | None:
         stack = self._stacks.get(thread_id, ())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any, Final, NamedTuple
 
@@ -21,6 +22,7 @@ from otel_flight.incidents.findings.rule import Kind, Rule
 from otel_flight.incidents.manifest import Finding
 from otel_flight.incidents.window import KIND_CLIENT, WindowEvent, WindowSpan
 from otel_flight.intervals import Interval, union
+from otel_flight.names import attributes as names
 from otel_flight.names import event_names, source_names, trigger_names
 from otel_flight.names import evidence as keys
 from otel_flight.names import process_attributes as vitals
@@ -39,17 +41,21 @@ class _Queued(NamedTuple):
     Attributes:
         waited_ns: how long they were ready to run, and had no CPU.
         own_cpu_ns: what other threads of the process used meanwhile.
+        gil_ns: how long they waited for the GIL.
+        rival: what another thread was doing that had it most; empty: not known.
     """
 
     waited_ns: int
     own_cpu_ns: int
+    gil_ns: int
+    rival: str
 
 
 def find_cpu_starved(evidence: Evidence) -> Finding | None:
     """Say what kept the CPU away, for how much of the request's time, and what had needed it.
 
-    Silent about less than a third of the time; time in calls to other services, which need no
-    CPU of ours, does not count.
+    So is waiting for the GIL where threads compete for it. Silent about less than a third of the
+    time; time in calls to other services, which need no CPU of ours, does not count.
     """
     request = slow_request(evidence)
     if request is None:
@@ -59,13 +65,15 @@ def find_cpu_starved(evidence: Evidence) -> Finding | None:
     pauses = pauses_of(evidence, request, event_names.DESCHEDULED)
     descheduled_ns = stopped_ns(pauses, request)
     queued = _queued(evidence, request)
-    taken = max(descheduled_ns, throttled_ns, queued.waited_ns)
+    taken = max(descheduled_ns, throttled_ns, queued.waited_ns, queued.gil_ns)
     share = min(1.0, taken / request.duration_ns)
     if share < LEAST_SHARE:
         return _of_trigger(evidence)
     # Who is throttled is also woken late, and ready all the time: the limit is the reason then.
     if throttled_ns >= taken / 2:
         reason = _reason_of_limit(throttled)
+    elif queued.gil_ns >= max(descheduled_ns, queued.waited_ns):
+        reason = _reason_of_gil(queued)
     elif descheduled_ns >= queued.waited_ns:
         reason = _reason_of_pauses(pauses, descheduled_ns)
     else:
@@ -81,6 +89,7 @@ def find_cpu_starved(evidence: Evidence) -> Finding | None:
             keys.THROTTLED_NS: round(throttled_ns),
             keys.DESCHEDULED_NS: descheduled_ns,
             keys.RUN_QUEUE_NS: queued.waited_ns,
+            keys.GIL_WAIT_NS: queued.gil_ns,
             **_limit_evidence(throttled),
             **_pressure_evidence(evidence, request),
         },
@@ -121,9 +130,12 @@ def _queued(evidence: Evidence, request: WindowSpan) -> _Queued:
     """Add up what the samples tell, each of the time since the one before."""
     root = evidence.trace.local_root(request)
     attributes = [sample.event.record.attributes for sample in samples_of(evidence, root)]
+    rivals = Counter(str(each[names.RIVAL]) for each in attributes if names.RIVAL in each)
     return _Queued(
         sum(each.get(vitals.RUN_QUEUE, 0) for each in attributes),
         sum(each.get(vitals.PROCESS_CPU, 0) for each in attributes),
+        sum(each.get(vitals.GIL_WAIT, 0) for each in attributes),
+        next((place for place, _ in rivals.most_common(1)), ""),
     )
 
 
@@ -149,6 +161,11 @@ def _reason_of_pauses(pauses: Sequence[Pause], taken_ns: int) -> str:
     if sum(known) >= taken_ns * _QUEUED_SHARE:
         return _OTHERS_HAD_IT
     return "the process was stopped (by a signal, a debugger, a freezer or a suspended machine)"
+
+
+def _reason_of_gil(queued: _Queued) -> str:
+    mostly = f", mostly {quoted(queued.rival, 200)}," if queued.rival else ""
+    return f"other threads of the process had the interpreter's lock (GIL){mostly}"
 
 
 def _reason_of_queue(queued: _Queued) -> str:

@@ -76,6 +76,28 @@ def test_processor_time_of_the_other_threads(tree: KernelTree) -> None:
     assert by_this[name] == 0
 
 
+def test_who_does_nothing_while_others_compute_waits_for_the_gil(
+    tree: KernelTree, other: threading.Thread
+) -> None:
+    """If it ran at both looks, as who sleeps does nothing, too; a busy one hides it."""
+    assert other.ident is not None
+    queues = RunQueues(str(tree.proc))
+    write(tree, other, 0, 0)
+    seen: dict[bool, int] = {True: 0, False: 0}
+    for number in range(400):
+        ran = number % 2 == 1
+        until_ns = time.thread_time_ns() + 2 * MS
+        while time.thread_time_ns() < until_ns:
+            pass
+        found = queues.since_last(SPAN_ID, other.ident, ran=ran)
+        seen[ran] += found.get("flight_recorder.gil_wait_ns", 0)
+        if seen[True]:
+            break
+
+    assert seen[True] >= 2 * MS
+    assert seen[False] == 0
+
+
 def test_a_request_that_went_to_another_thread(tree: KernelTree, other: threading.Thread) -> None:
     """The counters of two threads are not compared."""
     queues = RunQueues(str(tree.proc))

@@ -9,6 +9,8 @@ import pytest
 from opentelemetry.sdk.trace import Span
 from opentelemetry.trace import SpanKind
 
+from otel_flight.incidents.evidence.own_time import parts_of_slow
+from otel_flight.incidents.evidence.time_parts import Doing
 from otel_flight.incidents.findings.causes.cpu_starved import find_cpu_starved
 from otel_flight.incidents.manifest import Cause, Finding
 from tests.support.findings import evidence_of
@@ -212,3 +214,32 @@ def test_silent_about_another_time(builder: IncidentBuilder) -> None:
     stopped(builder, 6_100, 8_000)
 
     assert find(builder, builder.slow(slow, 6_000)) is None
+
+
+def test_a_thread_that_waited_for_the_gil(builder: IncidentBuilder) -> None:
+    """Who had it mostly is named, and what had needed it; it is a part of the time of its own."""
+    slow = builder.open("GET /report", 0)
+    for number in range(1, 11):
+        attributes = {
+            "flight_recorder.gil_wait_ns": 120 * MS,
+            "flight_recorder.run_queue_ns": 10 * MS,
+            "flight_recorder.rival": "crunch (shop/jobs.py:7)" if number > 3 else "tidy (a.py:1)",
+        }
+        places = [place("render", "/srv/shop/app.py", 7)]
+        builder.event(
+            "stacks", "running", number * 200 - 100, span=slow, attributes=attributes, places=places
+        )
+    builder.end(slow, 2_000)
+
+    incident = builder.incident(builder.slow(slow, 2_000), closed_ms=3_000)
+
+    finding = incident.manifest.findings[0]
+    assert finding.summary == (
+        "other threads of the process had the interpreter's lock (GIL), mostly `crunch "
+        "(shop/jobs.py:7)`, for 1.2s of the 2s of `GET /report` (60%); it ran `render "
+        "(shop/app.py:7)`"
+    )
+    assert finding.evidence["gil_wait_ns"] == 1_200 * MS
+    parts = {part.doing: part.duration_ns for part in evidence_of(incident).once(parts_of_slow)}
+    assert parts[Doing.GIL] == 1_200 * MS
+    assert parts[Doing.QUEUED] == 100 * MS
