@@ -18,6 +18,8 @@ WIDEST: Final = 140
 
 
 _NARROW: Final = 110
+_NARROWEST: Final = 8
+"""A column of a table keeps at least this many characters, if it has them."""
 
 
 class Page:
@@ -79,22 +81,28 @@ class Page:
     ) -> None:
         """Print rows in columns.
 
-        On a terminal, the column `flexible` gives way when they are too wide together; in a pipe
-        nothing is cut.
+        On a terminal, columns give way when they are too wide together: the column `flexible` down
+        to a third of it, then whichever but the first is the widest; in a pipe nothing is cut.
         """
         texts = [[Text(cell) if isinstance(cell, str) else cell for cell in row] for row in rows]
         widths = [
             max(cell_len(title), *(row[column].cell_len for row in texts), 0)
             for column, title in enumerate(header)
         ]
-        too_wide = sum(widths) + 2 * (len(widths) - 1) - self._console.width
-        if self._console.is_terminal and too_wide > 0:
-            widths[flexible] = max(8, widths[flexible] - too_wide)
+        if self._console.is_terminal:
+            self._narrow(widths, flexible)
         for row in [[Text(title, style="dim") for title in header], *texts]:
             cells = [_fit(cell, width) for cell, width in zip(row, widths, strict=True)]
             line = Text("  ").join(cells)
             line.rstrip()
             self._console.print(line, soft_wrap=True, highlight=False)
+
+    def _narrow(self, widths: list[int], flexible: int) -> None:
+        room = self._console.width - 2 * (len(widths) - 1)
+        least = max(_NARROWEST, self._console.width // 3)
+        widths[flexible] -= max(0, min(sum(widths) - room, widths[flexible] - least))
+        while sum(widths) > room and max(widths[1:], default=0) > _NARROWEST:
+            widths[widths.index(max(widths[1:]), 1)] -= 1
 
 
 def _fit(cell: Text, width: int) -> Text:
