@@ -229,7 +229,7 @@ class StackReader:
 
     def _connection_users(self, pool: object, seen: RootStack) -> Mapping[str, Any]:
         def used_in(stack: Stack, _: int) -> Frame | None:
-            return stack[0] if has_connection(stack, pool) else None
+            return up_to_application(stack)[-1] if has_connection(stack, pool) else None
 
         users = self._others.having(pool, used_in, seen.stack)[:MOST_BUSY]
         traces = [trace_text(each.ids[0]) for each in users]
