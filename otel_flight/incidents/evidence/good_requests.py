@@ -10,6 +10,9 @@ from math import comb
 from typing import Final, NamedTuple
 
 from otel_flight.incidents.evidence.evidence import Evidence, LocalRoot
+from otel_flight.incidents.evidence.places import application_frames
+from otel_flight.interpreter.code.origin import short_file
+from otel_flight.names import source_names
 from otel_flight.records.normal_names import normal_name
 
 FEWEST_GOOD: Final = 5
@@ -28,6 +31,8 @@ _MOST_BY_CHANCE: Final = 0.05
 _MOST_OF_BAD: Final = 0.8
 _LEAST_OF_GOOD: Final = 0.2
 """A difference is what this part of the bad requests has at least, of the good ones at most."""
+_LEAST_OF_SAMPLES: Final = 0.3
+"""A bad request is in a function for a good part of its time with this share of its samples."""
 _TIMES: Final = 3
 """A bad request has this many times as many spans of a name, or they take so much longer."""
 _FEWEST_AMOUNTS: Final = 10
@@ -36,6 +41,8 @@ _TIMES_USUAL: Final = 10
 """A number is unusual that is this many times the largest of the good requests."""
 MISSING: Final = "did not make"
 """So goes the sentence on where bad requests lack a span that good ones have."""
+SEEN: Final = "were seen in"
+"""So it goes on where their stack samples show a function that those of good ones do not."""
 _OUTCOMES: Final = frozenset(
     {
         "error.type",
@@ -53,24 +60,27 @@ _ADDRESSES: Final = ("http.", "url.")
 
 @dataclass
 class _Request:
-    """One request: its attributes, and by their names the spans below it."""
+    """One request: its attributes, by their names the spans below it, where samples saw it."""
 
     attributes: dict[str, str] = field(default_factory=dict)
     spans: Counter[str] = field(default_factory=Counter)
     times_ns: Counter[str] = field(default_factory=Counter)
     amounts: dict[tuple[str, str], float] = field(default_factory=dict)
     """The numbers among the attributes, the largest of each, by the span's name and the key."""
+    places: Counter[str] = field(default_factory=Counter)
+    samples: int = 0
 
 
 class Difference(NamedTuple):
     """What bad requests have, and good ones have not.
 
     Attributes:
-        verb: how the sentence goes on: `had`, `made`, or `MISSING`.
-        what: an attribute with its value, or a span's name.
+        verb: how the sentence goes on: `had`, `made`, `MISSING`, or `SEEN`.
+        what: an attribute with its value, a span's name, or a function.
         bad: how many of the bad requests.
         good: how many of the good ones.
         chance: how often chance alone makes such a difference, at most.
+        among: the bad and the good ones in which it was looked for; None: all.
     """
 
     verb: str
@@ -78,6 +88,7 @@ class Difference(NamedTuple):
     bad: int
     good: int
     chance: float
+    among: tuple[int, int] | None = None
 
 
 class Amount(NamedTuple):
@@ -174,9 +185,16 @@ def _gather(evidence: Evidence, requests: Mapping[int, _Request], name: str) -> 
                 if isinstance(value, str | int) and key not in _OUTCOMES
             }
 
+    for event in evidence.events(source_names.STACKS):
+        if event.record.trace_id in requests:
+            frames = application_frames(event.frames)
+            names = {f"{frame.function} ({short_file(frame.file)})" for frame in frames}
+            requests[event.record.trace_id].places.update(names)
+            requests[event.record.trace_id].samples += 1
+
 
 def _differences(bad: Sequence[_Request], good: Sequence[_Request]) -> list[Difference]:
-    found = [*_of_attributes(bad, good), *_of_spans(bad, good)]
+    found = [*_of_attributes(bad, good), *_of_spans(bad, good), *_of_places(bad, good)]
     keys = {key for request in (*bad, *good) for key in (*request.attributes, *request.spans)}
     counted = (each._replace(chance=each.chance * len(keys)) for each in found)
     clear = [each for each in counted if each.chance <= _MOST_BY_CHANCE]
@@ -240,6 +258,29 @@ def _amounts(bad: _Request, good: Sequence[_Request]) -> list[Amount]:
         if len(others) >= _FEWEST_AMOUNTS and value >= max(*others, 1) * _TIMES_USUAL:
             found.append(Amount(span, key, value, max(others), len(others)))
     return sorted(found, key=lambda each: each.usual / each.value)
+
+
+def _of_places(bad: Sequence[_Request], good: Sequence[_Request]) -> Iterable[Difference]:
+    """Compare where those were that were slow enough to be sampled; of good ones these are few.
+
+    The slower one is, the more it is seen in, if only for a moment: of a bad one the functions
+    count in which it was for a good part of the time.
+    """
+    seen_bad = [_mostly_in(request) for request in bad if request.samples]
+    seen_good = [request.places for request in good if request.samples]
+    among = len(seen_bad), len(seen_good)
+    places: set[str] = set().union(*seen_bad) if len(seen_good) >= FEWEST_GOOD else set()
+    for place in sorted(places):
+        of_bad = sum(place in each for each in seen_bad)
+        of_good = sum(place in each for each in seen_good)
+        if _is_clear(of_bad, among[0], of_good, among[1]):
+            chance = _chance(of_bad, among[0], of_good, among[1]) * len(places)
+            yield Difference(SEEN, place, of_bad, of_good, chance, among)
+
+
+def _mostly_in(request: _Request) -> set[str]:
+    least = request.samples * _LEAST_OF_SAMPLES
+    return {place for place, number in request.places.items() if number >= least}
 
 
 def _is_clear(bad_with: int, bad: int, good_with: int, good: int) -> bool:

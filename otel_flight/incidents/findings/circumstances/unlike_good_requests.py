@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from otel_flight.incidents.evidence.evidence import Evidence
-from otel_flight.incidents.evidence.good_requests import MISSING, Compared, Difference, compare
+from otel_flight.incidents.evidence.good_requests import MISSING, SEEN, Difference, compare
 from otel_flight.incidents.findings.rule import Kind, Rule
 from otel_flight.incidents.manifest import Finding
 from otel_flight.names import evidence as keys
@@ -16,8 +16,9 @@ _MOST_TOLD: Final = 3
 
 
 def find_unlike_good_requests(evidence: Evidence) -> Finding | None:
-    """Name an attribute's value, or a span, that separates them, with the counts on both sides.
+    """Name an attribute's value, a span, or a function that separates them, with the counts.
 
+    Functions are those in the stack samples of requests that were slow enough to have some.
     Silent with fewer than five good requests of the same name in the window, and about what chance
     may have made: the probability of Fisher's exact test, times the number of things compared, is
     at most 5 %. What came of a request, such as its status, is no difference.
@@ -26,12 +27,13 @@ def find_unlike_good_requests(evidence: Evidence) -> Finding | None:
     if compared is None or not compared.differences:
         return None
     first = compared.differences[0]
+    bad, good = first.among or (compared.bad, compared.good)
     kind = "failed" if evidence.is_of_failure else "slow"
     return Finding(
         rule=RULE.name,
         summary=(
-            f"{_of(first.bad, compared.bad)} {kind} {quoted(compared.name)} {first.verb} "
-            f"{quoted(first.what)}; {_of_good(first, compared)}"
+            f"{_of(first.bad, bad)} {kind} {quoted(compared.name)} {first.verb} "
+            f"{quoted(first.what)}; {_of_good(first, good)}"
         ),
         evidence={
             keys.BAD_REQUESTS: compared.bad,
@@ -55,12 +57,12 @@ def _of(number: int, total: int) -> str:
     return f"all {total}" if number == total else f"{number} of {total}"
 
 
-def _of_good(first: Difference, compared: Compared) -> str:
-    good = count(compared.good, "good one")
-    doing = compared.good - first.good if first.verb == MISSING else first.good
-    if doing == compared.good:
-        return f"all {good} did"
-    return f"{doing or 'none'} of {good} did"
+def _of_good(first: Difference, total: int) -> str:
+    verb, good = "did", count(total, "good one")
+    if first.verb == SEEN:
+        verb, good = "were", f"{good} that were sampled"
+    doing = total - first.good if first.verb == MISSING else first.good
+    return f"all {good} {verb}" if doing == total else f"{doing or 'none'} of {good} {verb}"
 
 
 RULE: Final = Rule(

@@ -16,7 +16,7 @@ from otel_flight.incidents.findings.circumstances.unlike_good_requests import (
 )
 from otel_flight.incidents.manifest import Finding
 from tests.support.findings import evidence_of
-from tests.support.incident_builder import IncidentBuilder
+from tests.support.incident_builder import IncidentBuilder, place
 
 Attributes = dict[str, Any]
 
@@ -206,3 +206,40 @@ def test_silent_about_a_snapshot(builder: IncidentBuilder) -> None:
     builder.request("GET /cart", 0, 10)
 
     assert find_unlike_good_requests(evidence_of(builder.incident(closed_ms=100))) is None
+
+
+def test_a_function_that_only_bad_ones_are_in(builder: IncidentBuilder) -> None:
+    """Among requests that take half a second, those of three seconds go another way."""
+    for number in range(14):
+        is_bad = number >= 10
+        begin_ms, length_ms = number * 4_000, 3_000 if is_bad else 500
+        span = builder.request("GET /cart", begin_ms, begin_ms + length_ms)
+        for moment in range(300, length_ms, 100):
+            places = [place("cart", "/srv/shop/app.py", 3)]
+            if is_bad:
+                function = "render" if moment > 2_700 else "rebuild"  # the others may be in, too
+                places.append(place(function, "/srv/shop/cart.py", 7))
+            builder.event("stacks", "running", begin_ms + moment, span=span, places=places)
+    incident = builder.incident(builder.slow(span, begin_ms + 3_000), closed_ms=60_000)
+
+    finding = find_unlike_good_requests(evidence_of(incident))
+
+    assert finding is not None
+    assert finding.summary == (
+        "all 4 slow `GET /cart` were seen in `rebuild (shop/cart.py)`; none of 10 good ones that "
+        "were sampled were"
+    )
+
+
+def test_fast_requests_have_no_samples_to_compare_with(builder: IncidentBuilder) -> None:
+    """That none of them was seen there says nothing."""
+    for number in range(14):
+        is_bad = number >= 10
+        begin_ms, length_ms = number * 4_000, 3_000 if is_bad else 50
+        span = builder.request("GET /cart", begin_ms, begin_ms + length_ms)
+        if is_bad:
+            places = [place("rebuild", "/srv/shop/cart.py", 7)]
+            builder.event("stacks", "running", begin_ms + 300, span=span, places=places)
+    incident = builder.incident(builder.slow(span, begin_ms + 3_000), closed_ms=60_000)
+
+    assert find_unlike_good_requests(evidence_of(incident)) is None
