@@ -13,7 +13,7 @@ from typing import Any, Final
 from opentelemetry.proto.profiles.v1development import profiles_pb2 as messages
 
 from otel_flight.delivery.profiles.chunks import SampledWindow
-from otel_flight.delivery.profiles.sampled_stacks import SampledStacks, frames_of, sampled_stacks
+from otel_flight.delivery.profiles.sampled_stacks import frames_of, sampled_stacks
 from otel_flight.incidents.incident import Incident
 from otel_flight.names import attributes as names
 from otel_flight.names import sent_attributes
@@ -38,7 +38,8 @@ def request_of(windows: Iterable[SampledWindow]) -> bytes:
     """Return a request of OTLP, with a profile for each window."""
     data = messages.ProfilesData()
     tables = _Tables(data.dictionary)
-    for number, window, stacks in windows:
+    for sampled in windows:
+        window = sampled.incident
         incident_id = window.manifest.incident_id
         of_resource = data.resource_profiles.add()
         for key, value in window.manifest.resource.items():
@@ -46,21 +47,22 @@ def request_of(windows: Iterable[SampledWindow]) -> bytes:
         of_scope = of_resource.scope_profiles.add()
         of_scope.scope.name = _SCOPE
         profile = of_scope.profiles.add()
-        identity = f"{incident_id} {number}".encode()
+        identity = f"{incident_id} {sampled.number}".encode()
         profile.profile_id = hashlib.blake2b(identity, digest_size=16).digest()
         noted = tables.attribute(sent_attributes.INCIDENT_ID, incident_id)
         profile.attribute_indices.append(noted)
-        _fill(profile, stacks, tables)
+        _fill(profile, sampled, tables)
     return bytes(data.SerializeToString())
 
 
-def _fill(profile: Any, stacks: Sequence[SampledStacks], tables: _Tables) -> None:
+def _fill(profile: Any, sampled: SampledWindow, tables: _Tables) -> None:
     """Add the samples of a window; those of one stack and request are one, with all its moments."""
     profile.sample_type.type_strindex = tables.text("wall")
     profile.sample_type.unit_strindex = tables.text("nanoseconds")
     together: defaultdict[_Key, list[tuple[int, int]]] = defaultdict(list)
-    for each in stacks:
-        for sample in each.samples:
+    for stacks in sampled.stacks:
+        for sample in stacks.samples:
+            sampled.yield_gil()
             record = sample.event.record
             noted = {names.THREAD_ID: record.thread_id, names.WAIT_KIND: sample.wait_kind}
             key = (
