@@ -51,3 +51,11 @@ def test_a_request_that_waits_has_its_own_stack(tmp_path: Path) -> None:
     (finding,) = manifest.findings
     assert finding.summary.startswith("`wait` slept for ")
     assert "in `wait (programs/blocked_hub.py:" in finding.summary
+
+
+def test_a_request_that_waits_for_a_lock_says_for_which(tmp_path: Path) -> None:
+    """A lock of gevent is one, and no event."""
+    (finding,) = incident_of("locked", tmp_path).manifest.findings
+
+    assert finding.rule == "lock_wait"
+    assert "for the lock `lock` in `locked (programs/blocked_hub.py:" in finding.summary

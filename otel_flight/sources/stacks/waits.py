@@ -66,7 +66,7 @@ _KINDS: Final = tuple(
         (r"/threading\.py:join$", THREAD),
         (r"/threading\.py:wait$", EVENT),
         (r"/threading\.py:acquire$", ""),
-        (r"/threading\.py:__enter__$", LOCK),
+        (r"/threading\.py:__enter__$|gevent/thread\.py:(?:acquire|__enter__)$", LOCK),
         (r"asyncio/tasks\.py:(?:_wait|wait_for|gather)$", TASK),
         (r"asyncio/taskgroups\.py:\w+$", TASK),
     )

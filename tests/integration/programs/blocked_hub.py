@@ -1,12 +1,13 @@
 """Requests in greenlets of gevent, and what holds one of them up.
 
 Argument: `blocked`: by the function of another one, which does not let the hub go on; `waiting`: by
-what it waits for itself. `slow` requests are those that make an incident.
+what it waits for itself; `locked`: by who has a lock.
 """
 
 from __future__ import annotations
 
 import sys
+import threading
 import time
 from importlib import import_module
 from typing import Any
@@ -49,6 +50,21 @@ def wait() -> None:
         time.sleep(0.8)
 
 
+lock = threading.Lock()
+
+
+def hold() -> None:
+    """Have the lock."""
+    with lock:
+        time.sleep(0.8)
+
+
+def locked() -> None:
+    """Serve a request that waits for a lock."""
+    with tracer.start_as_current_span("locked"), lock:
+        pass
+
+
 def quick() -> None:
     """Serve a request that is quick by itself."""
     with tracer.start_as_current_span("quick"):
@@ -57,7 +73,10 @@ def quick() -> None:
 
 for _ in range(5):
     gevent.spawn(quick).join()
-greenlets = [gevent.spawn(quick), gevent.spawn(report if sys.argv[1] == "blocked" else wait)]
+served = {"blocked": report, "waiting": wait, "locked": locked}[sys.argv[1]]
+if served is locked:
+    gevent.spawn(hold)
+greenlets = [gevent.spawn(quick), gevent.spawn(served)]
 while not all(each.dead for each in greenlets):
     gevent.spawn(quick).join()
 time.sleep(0.3)
