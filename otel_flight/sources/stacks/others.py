@@ -6,6 +6,7 @@ import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Final, NamedTuple
 
+from otel_flight.clock import monotonic_ns, thread_time_ns
 from otel_flight.interpreter.concurrency.await_chain import Chain, chain_of
 from otel_flight.interpreter.concurrency.tasks import context_of, few_tasks, running_task
 from otel_flight.interpreter.current_ids import ids_in
@@ -18,6 +19,12 @@ from otel_flight.sources.stacks.workers import Worker, Workers
 MOST_SEARCHED: Final = 64
 """The holder of a lock is looked for among at most this many threads, and as many open local
 roots."""
+
+SHARING_NS: Final = 1_000_000
+"""The others who have a thing are looked for during at most so many nanoseconds of CPU with one
+tick."""
+_TURN_NS: Final = 100_000_000
+"""The search begins with the next thread each time that so many nanoseconds have passed."""
 
 
 class Having(NamedTuple):
@@ -43,6 +50,7 @@ class Others:
         self._known_workers: Workers | None = None
         self._known_roots: Sequence[OpenRoot] | None = None
         self._known_having: dict[int, Sequence[Having]] = {}
+        self._known_sharing: dict[int, Sequence[tuple[int, str]]] = {}
 
     @property
     def workers(self) -> Workers:
@@ -72,9 +80,26 @@ class Others:
             known = self._known_having[id(thing)] = list(by_frame.values())
         return [each for each in known if each.innermost != seen[-1].key]
 
-    def sharing(self, thing: object, seen: Stack) -> Sequence[Having]:
-        """Return who but the one seen has a queue, an event or a condition, as far as is known."""
-        return self.having(thing, lambda stack, _: frame_sharing(thing, stack), seen)
+    def sharing(self, thing: object, seen: Stack) -> Sequence[str]:
+        """Return where those are who have a queue, an event or a condition, but for the one seen.
+
+        As many threads and tasks are looked at as a millisecond allows, at another moment others.
+        """
+        if id(thing) not in self._known_sharing:
+            used_ns = thread_time_ns()
+            stacks = [*self._stacks.values(), *(stack for stack, _, _ in self._of_tasks())]
+            first = monotonic_ns() // _TURN_NS % len(stacks) if stacks else 0
+            found: dict[int, tuple[int, str]] = {}
+            for stack in (*stacks[first:], *stacks[:first]):
+                if thread_time_ns() - used_ns > SHARING_NS:
+                    break
+                frame = frame_sharing(thing, stack)
+                if frame is not None:
+                    place = described_from(places_in(stack[stack.index(frame) :]))
+                    found.setdefault(frame.key, (stack[-1].key, place))
+            self._known_sharing[id(thing)] = list(found.values())
+        own = seen[-1].key
+        return [place for innermost, place in self._known_sharing[id(thing)] if innermost != own]
 
     def _stacks_and_ids(self) -> Iterator[tuple[Stack, int, tuple[int, int]]]:
         """Yield the stacks of all threads and of the tasks that wait, and whom they serve."""
@@ -83,6 +108,9 @@ class Others:
             root = by_thread.get(thread_id)
             ids = _ids_of(root) if root is not None else self._ids_of_thread(thread_id)
             yield stack, thread_id, ids
+        yield from self._of_tasks()
+
+    def _of_tasks(self) -> Iterator[tuple[Stack, int, tuple[int, int]]]:
         for root, chain in self._waiting():
             if chain.frames:
                 yield chain.frames, root[1], _ids_of(root)

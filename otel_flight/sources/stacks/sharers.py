@@ -7,7 +7,10 @@ of `self` that it uses. Who waits for it as well does not count. Runs no code of
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Sequence
 from itertools import islice
+from types import CodeType
 from typing import Final
 
 from otel_flight.interpreter.code.origin import is_application
@@ -23,27 +26,30 @@ MOST_NAMES: Final = 40
 _SELF: Final = "self"
 
 
-def frame_sharing(thing: object, stack: Stack, _: int = 0) -> Frame | None:
+def frame_sharing(thing: object, stack: Stack) -> Frame | None:
     """Return the innermost of the application's frames in a stack that has a thing, None if none.
 
     None as well where a method of the thing is at the end of the stack, or it waits for a thread.
     """
     searched = list(islice(reversed(stack), MOST_FRAMES))
-    within = [each for each in searched if not is_application(each.code.co_filename)]
-    if any(value is thing for value in values_in((each, _SELF) for each in within)):
-        return None
-    wait = wait_of_thread(stack)
-    if wait is not None and wait.kind == THREAD:
-        return None
-    return next((each for each in searched if each not in within and _has(each, thing)), None)
+    asked = [(frame, name) for frame in searched for name in _names_in(frame.code)]
+    for (frame, name), value in zip(asked, values_in(asked), strict=True):
+        is_own = is_application(frame.code.co_filename)
+        if value is thing and not is_own:  # one of its methods
+            return None
+        if value is thing or (is_own and name == _SELF and _has(value, frame.code, thing)):
+            wait = wait_of_thread(stack)
+            return None if wait is not None and wait.kind == THREAD else frame
+    return None
 
 
-def _has(frame: Frame, thing: object) -> bool:
-    code = frame.code
-    own = (*code.co_varnames, *code.co_cellvars, *code.co_freevars, *code.co_names)[:MOST_NAMES]
-    if any(value is thing for value in values_in((frame, name) for name in own)):
-        return True
-    if code.co_varnames[:1] != (_SELF,):
-        return False
-    (owner,) = values_in([(frame, _SELF)])
+@functools.lru_cache(4096)
+def _names_in(code: CodeType) -> Sequence[str]:
+    if not is_application(code.co_filename):
+        return [_SELF] if _SELF in code.co_varnames else []
+    own = (*code.co_varnames, *code.co_cellvars, *code.co_freevars, *code.co_names)
+    return list(dict.fromkeys(own))[:MOST_NAMES]
+
+
+def _has(owner: object, code: CodeType, thing: object) -> bool:
     return any(attribute_of(owner, name) is thing for name in code.co_names[:MOST_NAMES])

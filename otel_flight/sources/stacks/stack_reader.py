@@ -117,8 +117,7 @@ class StackReader:
             found |= self._holder(wait, seen)
         if wait.kind in _SHARED and wait.object is not None:
             sharers = self._others.sharing(wait.object, seen.stack)
-            places = [each.place for each in sharers[:MOST_SHARERS]]
-            found |= {names.WAIT_SHARERS: places} if places else {}
+            found |= {names.WAIT_SHARERS: list(sharers[:MOST_SHARERS])} if sharers else {}
         if wait.kind == CONNECTION_POOL and wait.object is not None:
             found |= self._connection_users(wait.object, seen)
         if seen.pool:

@@ -43,12 +43,43 @@ threading.Thread(target=answer_at_once, daemon=True).start()
 _peer: Final = (_silent if IS_FAULTY else _answering).getsockname()
 
 
-def other_program(source: str) -> None:
-    """Run another program for some time, once it says that it has begun."""
-    command = [sys.executable, "-c", source, str(_folder), str(_SECONDS)]
-    program = subprocess.Popen(command, stdout=subprocess.PIPE)
-    assert program.stdout is not None
-    program.stdout.readline()
+_OTHER: Final = """
+import fcntl, sqlite3, sys, time
+folder, seconds = sys.argv[1], float(sys.argv[2])
+base = sqlite3.connect(folder + "/base", isolation_level=None)
+base.execute("CREATE TABLE orders (item)")
+print("is there", flush=True)
+for line in sys.stdin:
+    if line.strip() == "lock":
+        with open(folder + "/lock", "w") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            print("has it", flush=True)
+            time.sleep(seconds)
+    else:
+        base.execute("BEGIN EXCLUSIVE")
+        print("has it", flush=True)
+        time.sleep(seconds)
+        base.execute("COMMIT")
+"""
+_other: Final = subprocess.Popen(
+    [sys.executable, "-I", "-c", _OTHER, str(_folder), str(_SECONDS)],
+    stdin=subprocess.PIPE,
+    stdout=subprocess.PIPE,
+    text=True,
+)
+"""It has the lock of a file, or of the database, for some time when it is asked to."""
+assert _other.stdin is not None
+assert _other.stdout is not None
+_other.stdout.readline()
+
+
+def let_other_have(what: str) -> None:
+    """Return when the other program has what is asked for."""
+    assert _other.stdin is not None
+    assert _other.stdout is not None
+    _other.stdin.write(f"{what}\n")
+    _other.stdin.flush()
+    _other.stdout.readline()
 
 
 def draw_all(seconds: float = _SECONDS) -> int:
@@ -82,15 +113,6 @@ def all_at_once() -> dict[str, int]:
     return {"drawn": 1}
 
 
-_FILE_LOCK: Final = """
-import fcntl, sys, time
-file = open(sys.argv[1] + "/lock", "w")
-fcntl.flock(file, fcntl.LOCK_EX)
-print("has it", flush=True)
-time.sleep(float(sys.argv[2]))
-"""
-
-
 def lock_stock() -> None:
     """Take the lock of the file of stock."""
     with (_folder / "lock").open("w") as file:
@@ -100,31 +122,21 @@ def lock_stock() -> None:
 @app.get("/stock")
 def stock() -> dict[str, str]:
     """Wait for a file lock that another program has."""
-    other_program(_FILE_LOCK)
+    let_other_have("lock")
     lock_stock()
     return {"stock": "locked"}
 
 
-_DATABASE_LOCK: Final = """
-import sqlite3, sys, time
-base = sqlite3.connect(sys.argv[1] + "/base", isolation_level=None)
-base.execute("CREATE TABLE IF NOT EXISTS orders (item)")
-base.execute("BEGIN EXCLUSIVE")
-print("has it", flush=True)
-time.sleep(float(sys.argv[2]))
-"""
-
-
 def insert_order() -> None:
     """Write an order."""
-    with sqlite3.connect(_folder / "base", timeout=5) as base:
-        base.execute("INSERT INTO orders VALUES (1)")
+    with sqlite3.connect(_folder / "base", timeout=5) as orders:
+        orders.execute("INSERT INTO orders VALUES (1)")
 
 
 @app.get("/order")
 def order() -> dict[str, str]:
     """Wait for a database that another program writes to."""
-    other_program(_DATABASE_LOCK)
+    let_other_have("database")
     insert_order()
     return {"order": "written"}
 
