@@ -17,6 +17,7 @@ from otel_flight.names.wait_kinds import (
     CONNECTION_POOL,
     EVENT,
     FUTURE,
+    IMPORT,
     LOCK,
     NETWORK,
     PROCESS,
@@ -63,6 +64,7 @@ _KINDS: Final = tuple(
         (r"multiprocessing/connection\.py:\w+$", NETWORK),
         (r"anyio/_backends/_asyncio\.py:(?:receive|send)$", NETWORK),
         (r"/(?:aiohttp|asyncpg|grpc|psycopg|pymongo)/(?:\w+/)*\w+\.py:\w+$", NETWORK),
+        (r"importlib\._bootstrap>:acquire$", IMPORT),
         (r"/threading\.py:join$", THREAD),
         (r"/threading\.py:wait$", EVENT),
         (r"/threading\.py:acquire$", ""),
@@ -210,6 +212,8 @@ def _known(kind: str, frame: Frame) -> Wait:
     if kind == FUTURE and function in _PENDING:
         return Wait(kind, f"{function}()", object=value_in(frame, _PENDING[function]))
     owner = value_in(frame, "self")
+    if kind == IMPORT:
+        return Wait(kind, str(attribute_of(owner, "name", "")))
     name = type(owner).__name__ if owner is not None else function
     if kind:
         return Wait(kind, name if owner is not None else f"{name}()", object=owner)

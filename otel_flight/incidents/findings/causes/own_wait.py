@@ -17,6 +17,7 @@ from otel_flight.names.wait_kinds import (
     CONNECTION_POOL,
     EVENT,
     FUTURE,
+    IMPORT,
     LOCK,
     NETWORK,
     QUEUE,
@@ -33,7 +34,7 @@ _OF_OTHERS: Final = frozenset({CONNECTION_POOL, LOCK, SEMAPHORE, THREAD_POOL})
 """The rules on locks and pools speak of these, and of who has them."""
 
 _MOST_SHARERS: Final = 2
-_SAID_BY_KIND: Final = frozenset({EVENT, FUTURE, QUEUE, SLEEP, TASK, THREAD})
+_SAID_BY_KIND: Final = frozenset({EVENT, FUTURE, IMPORT, QUEUE, SLEEP, TASK, THREAD})
 """The function by which one of these is waited for says nothing more."""
 
 

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import builtins
+import importlib
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed, wait
@@ -129,6 +132,33 @@ def test_who_joins_a_thread_is_seen_in_it(rig: ServingRig) -> None:
         gate.may_go_on.set()
     order = functions(seen)
     assert order[order.index("report") + 1] == "pass_through"
+
+
+def test_who_needs_what_another_thread_imports_waits_for_the_import(
+    rig: ServingRig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not for a lock of the interpreter's own."""
+    gate = Gate()
+    monkeypatch.setattr(builtins, "gate_of_test", gate, raising=False)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    (tmp_path / "slow_settings.py").write_text("gate_of_test.pass_through()\n", encoding="utf-8")
+
+    def view() -> None:
+        importlib.import_module("slow_settings")
+
+    first = threading.Thread(target=view)
+    first.start()
+    gate.wait_until_reached()
+    with serving(rig, view, "GET /view") as thread:
+        wait_until_at(thread, "acquire")
+
+        seen = seen_in(rig)
+
+        gate.may_go_on.set()
+    first.join(DEADLINE_SECONDS)
+    del sys.modules["slow_settings"]
+    assert seen.wait is not None
+    assert (seen.wait.kind, seen.wait.text) == ("import", "slow_settings")
 
 
 def test_a_future_that_nobody_works_on_is_only_waited_for(rig: ServingRig) -> None:
