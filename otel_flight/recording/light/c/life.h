@@ -111,7 +111,8 @@ export_sampled(LightSpan *self)
 {
     PyObject *exporting = PART(self->shape, in_shape.exporting);
     if (exporting == NULL || !PyTuple_CheckExact(exporting) || PyTuple_GET_SIZE(exporting) == 0
-        || self->flags == NULL || !(PyLong_AsUnsignedLongMask(self->flags) & 1)) {
+        || self->flags == NULL || !PyLong_Check(self->flags)
+        || !(PyLong_AsUnsignedLongMask(self->flags) & 1)) {
         return 1;
     }
     PyObject *exported = PyObject_CallOneArg(known.export, (PyObject *)self);
