@@ -109,7 +109,7 @@ def shared(tracer: Any, spans: list[Any], chance: random.Random) -> None:
     """Do to spans what other threads do to them at the same time."""
     if not spans or chance.random() < 0.2:
         spans.append(tracer.start_span("shared", attributes=PLAIN))
-    span = chance.choice(spans)
+    span = chance.choice(list(spans))
     span.set_attribute(chance.choice("abcdef"), 1)
     _ = span.attributes, span.events, span.get_span_context(), span.status
     if chance.random() < 0.1:
