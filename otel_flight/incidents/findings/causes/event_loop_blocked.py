@@ -6,8 +6,9 @@ from collections import defaultdict
 from typing import Any, Final
 
 from otel_flight.incidents.evidence.evidence import Evidence
+from otel_flight.incidents.evidence.own_time import words_of_path
 from otel_flight.incidents.evidence.pauses import Pause, find_pauses, is_collection
-from otel_flight.incidents.evidence.places import described, frame_in
+from otel_flight.incidents.evidence.places import application_frames, described, frame_in
 from otel_flight.incidents.findings.rule import Kind, Rule
 from otel_flight.incidents.manifest import Cause, Finding
 from otel_flight.incidents.window import WindowEvent, WindowSpan
@@ -100,7 +101,11 @@ def _place(stall: WindowEvent) -> str:
     attributes = stall.record.attributes
     call = attributes.get(names.CALL)
     inside = f", in {quoted(str(call))}" if call else ""
-    return f"{quoted(described(frame_in(attributes)), 200)}{inside}"
+    frame = frame_in(attributes)
+    path = [each for each in application_frames(stall.frames) if each.function != "<module>"]
+    is_innermost = bool(path) and (path[-1].function, path[-1].file) == (frame.function, frame.file)
+    where = words_of_path(path) if is_innermost else quoted(described(frame), 200)
+    return f"{where}{inside}"
 
 
 def _whose(evidence: Evidence, stall: WindowEvent, root: WindowSpan | None) -> str:

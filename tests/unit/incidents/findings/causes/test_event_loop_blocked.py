@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +12,10 @@ from opentelemetry.sdk.trace import Span
 
 from otel_flight.incidents.findings.causes.event_loop_blocked import find_event_loop_blocked
 from otel_flight.incidents.manifest import Cause, Finding
+from otel_flight.interpreter.code.places import Place
 from otel_flight.names import attributes as names
 from tests.support.findings import evidence_of
-from tests.support.incident_builder import IncidentBuilder
+from tests.support.incident_builder import IncidentBuilder, place
 
 COMPUTE = {names.FUNCTION: "compute", names.FILE: "/srv/shop/app.py", names.LINE: 12}
 
@@ -35,11 +36,18 @@ def stall(
     attributes: Mapping[str, Any] = COMPUTE,
     name: str = "event loop blocked",
     thread_id: int | None = None,
+    places: Sequence[Place] = (),
 ) -> None:
     """Record a stall of the loop that the builder's requests are served on."""
-    own = threading.get_ident() if thread_id is None else thread_id
     builder.event(
-        "event_loop", name, start_ms, end_ms, span=span, attributes=attributes, thread_id=own
+        "event_loop",
+        name,
+        start_ms,
+        end_ms,
+        span=span,
+        attributes=attributes,
+        thread_id=threading.get_ident() if thread_id is None else thread_id,
+        places=places,
     )
 
 
@@ -64,6 +72,26 @@ def test_the_function_is_named_with_the_other_request_it_ran_in(builder: Inciden
     assert finding.explained_share == pytest.approx(0.89)
     assert finding.evidence["code.file.path"] == "/srv/shop/app.py"
     assert finding.evidence["trace_id"] == f"{report.get_span_context().trace_id:032x}"
+
+
+def test_who_called_the_function_is_named(builder: IncidentBuilder) -> None:
+    """Many may call it; but what the program began with has called everything."""
+    slow = builder.request("GET /ok", 0, 2_000)
+    stall(
+        builder,
+        100,
+        1_900,
+        places=[
+            place("<module>", "/srv/shop/app.py", 99),
+            place("tidy_up", "/srv/shop/jobs.py", 7),
+            place("compute", "/srv/shop/app.py", 12),
+        ],
+    )
+
+    finding = find(builder, builder.slow(slow, 2_000))
+
+    assert finding is not None
+    assert finding.summary.endswith("by `compute (shop/app.py:12)`, called by `tidy_up`")
 
 
 def test_the_request_itself_may_be_to_blame(builder: IncidentBuilder) -> None:
