@@ -11,6 +11,7 @@ from typing import Final
 from otel_flight.incidents.evidence.evidence import Evidence
 from otel_flight.incidents.evidence.places import application_frames
 from otel_flight.incidents.window import WindowEvent, WindowSpan
+from otel_flight.intervals import Interval, Timed, union_ns
 from otel_flight.names import attributes as names
 from otel_flight.names import source_names
 from otel_flight.records.records import Frame
@@ -75,16 +76,21 @@ def samples_of(evidence: Evidence, root: WindowSpan) -> list[Sample]:
         and event.record.trace_id == record.trace_id
         and event.stack is not None
     ]
-    return spread(events, record.start_ns, record.end_ns)
+    blind = evidence.events_during(source_names.DESCHEDULING, root)
+    return spread(events, record.start_ns, record.end_ns, blind)
 
 
-def spread(events: Sequence[WindowEvent], start_ns: int, end_ns: int) -> list[Sample]:
+def spread(
+    events: Sequence[WindowEvent], start_ns: int, end_ns: int, blind: Sequence[Timed] = ()
+) -> list[Sample]:
     """Return samples of one request or thread, each with the time that it stands for.
 
     Args:
         events: the samples, by time.
         start_ns: when what they are of began; 0: not known.
         end_ns: when it ended.
+        blind: while nobody could look, for want of the GIL, say. Who could not look could not go on
+            either: what was waited for before and after may have been over long since.
     """
     moments = [event.start_ns for event in events]
     gaps = [later - earlier for earlier, later in pairwise(moments)]
@@ -98,7 +104,9 @@ def spread(events: Sequence[WindowEvent], start_ns: int, end_ns: int) -> list[Sa
             gap = gaps[index]
             is_seen = gap <= expected * _GAP_TIMES
             if is_seen or (
-                gap <= _LONGEST_BRIDGE_NS and _shown(event) == _shown(events[index + 1])
+                gap <= _LONGEST_BRIDGE_NS
+                and _shown(event) == _shown(events[index + 1])
+                and not _is_doubtful(event, Interval(moment, moment + gap), blind)
             ):
                 after, next_before = gap // 2, gap - gap // 2
                 assumed = 0 if is_seen else (gap - expected) // 2
@@ -108,6 +116,11 @@ def spread(events: Sequence[WindowEvent], start_ns: int, end_ns: int) -> list[Sa
         found.append(Sample(event, start, end, assumed_before + assumed))
         before, assumed_before = next_before, assumed
     return found
+
+
+def _is_doubtful(event: WindowEvent, gap: Interval, blind: Sequence[Timed]) -> bool:
+    is_waiting = names.WAIT_KIND in event.record.attributes
+    return is_waiting and union_ns(blind, gap) * 2 > gap.duration_ns
 
 
 def _shown(event: WindowEvent) -> object:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from itertools import dropwhile
+from itertools import dropwhile, islice
 from types import CoroutineType
 from typing import Any, Final, NamedTuple
 
@@ -167,18 +167,18 @@ class StackReader:
     def _of_coroutine(
         self, seen: RootStack, work: CoroutineType[Any, Any, Any]
     ) -> RootStack | None:
-        chain, outer = chain_of(work), up_to_application(seen.stack)
-        if not chain.frames:
-            return None
-        if not work.cr_running:
-            wait = wait_of_task(chain.frames, chain.awaited)
-            return RootStack([*outer, *chain.frames], seen.thread_id, wait)
-        first = chain.frames[0].key
-        for thread_id, stack in self._stacks.items():
-            inner = list(dropwhile(lambda frame: frame.key != first, stack))
-            if inner:
-                return RootStack([*outer, *inner], thread_id, wait_of_thread(inner))
-        return None
+        outer = up_to_application(seen.stack)
+        if work.cr_running:
+            beyond = (
+                RootStack([*outer, *inner], thread_id, wait_of_thread(inner))
+                for thread_id, stack in self._stacks.items()
+                if (inner := list(dropwhile(lambda frame: frame.code is not work.cr_code, stack)))
+            )
+            found = list(islice(beyond, 2))  # with two of them, it could be either
+            return found[0] if len(found) == 1 else None
+        chain = chain_of(work)
+        wait = wait_of_task(chain.frames, chain.awaited) if chain.frames else None
+        return wait and RootStack([*outer, *chain.frames], seen.thread_id, wait)
 
     def _of_greenlet(self, greenlet: Any, thread_id: int) -> RootStack | None:
         if is_running(greenlet):

@@ -181,6 +181,16 @@ def test_what_is_seen_again_went_on(builder: IncidentBuilder, gap_ms: int, unkno
     assert parts[0].assumed_ns == (400 * MS if not unknown_ms else 0)
 
 
+def test_what_nobody_could_look_at_may_have_been_over(builder: IncidentBuilder) -> None:
+    """Threads that compete for the GIL keep the one that looks from it, and the one that waited."""
+    slow = builder.request("GET /page", 0, 800)
+    for moment in (50, 150, 250, 750):
+        sample(builder, slow, moment, place("load"), wait="sleep")
+    builder.event("descheduling", "GIL contended", 300, 700)
+
+    assert dict(short_sums(parts_of(builder, slow)))[Doing.UNKNOWN] == 400
+
+
 def test_another_function_was_entered_nobody_knows_when(builder: IncidentBuilder) -> None:
     """What was going on between two samples that differ is unknown."""
     slow = builder.request("GET /page", 0, 800)

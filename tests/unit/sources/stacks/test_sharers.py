@@ -88,7 +88,7 @@ def test_a_thread_is_named_that_has_the_queue_in_a_variable(rig: ServingRig) -> 
         end.acquire()
         queue.put(1)
 
-    assert ".produce (" in of_queue(rig, queue, end, produce)
+    assert "produce (" in of_queue(rig, queue, end, produce)
 
 
 def test_a_thread_is_named_that_has_the_queue_in_an_object(rig: ServingRig) -> None:
@@ -105,7 +105,7 @@ def test_a_thread_is_named_that_has_the_queue_in_an_object(rig: ServingRig) -> N
 
     mailer = Mailer()
 
-    assert "Mailer.produce (" in of_queue(rig, mailer.jobs, end, mailer.produce)
+    assert "produce (" in of_queue(rig, mailer.jobs, end, mailer.produce)
 
 
 def test_a_thread_is_named_that_has_the_queue_in_a_module(rig: ServingRig) -> None:
@@ -116,7 +116,7 @@ def test_a_thread_is_named_that_has_the_queue_in_a_module(rig: ServingRig) -> No
         end.acquire()
         shared.put(1)
 
-    assert ".produce (" in of_queue(rig, shared, end, produce)
+    assert "produce (" in of_queue(rig, shared, end, produce)
 
 
 def test_a_thread_with_another_queue_is_not_named(rig: ServingRig) -> None:
@@ -184,4 +184,4 @@ def test_a_task_is_named_that_is_no_request(rig: ServingRig) -> None:
         serving_all.result(DEADLINE_SECONDS)
 
     (place,) = found[-1]
-    assert ".consume (" in place
+    assert "consume (" in place
