@@ -16,8 +16,7 @@ def open_shop() -> Engine:
     engine = sqlalchemy.create_engine(
         "sqlite://", poolclass=StaticPool, connect_args={"check_same_thread": False}
     )
-    # It names no version as new as that of the library, and works.
-    SQLAlchemyInstrumentor().instrument(engine=engine, skip_dep_check=True)
+    SQLAlchemyInstrumentor().instrument(engine=engine)
     with engine.begin() as connection:
         connection.exec_driver_sql("CREATE TABLE item (id INTEGER PRIMARY KEY, price INTEGER)")
         for number in range(ROWS):

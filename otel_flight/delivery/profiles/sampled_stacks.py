@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from otel_flight.assembly import ASSEMBLY
+from otel_flight.incidents.evidence.durations.samples import Sample, spread
 from otel_flight.incidents.evidence.evidence import LocalRoot
-from otel_flight.incidents.evidence.samples import Sample, spread
 from otel_flight.incidents.gil_yields import YieldGil, keep_gil
 from otel_flight.incidents.incident import Incident
 from otel_flight.incidents.window import WindowEvent

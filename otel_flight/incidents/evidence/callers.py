@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Final
 
+from otel_flight.incidents.evidence.durations.samples import samples_of
+from otel_flight.incidents.evidence.durations.time_parts import Doing, Part
 from otel_flight.incidents.evidence.evidence import Evidence
 from otel_flight.incidents.evidence.places import described
-from otel_flight.incidents.evidence.samples import samples_of
-from otel_flight.incidents.evidence.time_parts import Doing, Part
 from otel_flight.incidents.window import WindowSpan
 from otel_flight.words import quoted
 

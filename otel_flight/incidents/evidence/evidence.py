@@ -11,8 +11,8 @@ from typing import Any, Final, TypeVar
 
 import msgspec
 
-from otel_flight.incidents.evidence.past_spans import PastSpans
 from otel_flight.incidents.evidence.trace_spans import TraceSpans
+from otel_flight.incidents.evidence.usual.past_spans import PastSpans
 from otel_flight.incidents.gil_yields import YieldGil, keep_gil, with_yields
 from otel_flight.incidents.incident import Incident
 from otel_flight.incidents.manifest import Cause, Manifest

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from otel_flight.incidents.evidence.durations.pauses import Pause, find_pauses
 from otel_flight.incidents.evidence.evidence import Evidence
-from otel_flight.incidents.evidence.pauses import Pause, find_pauses
 from otel_flight.incidents.explanations.inferred_spans import infer_spans
 from otel_flight.incidents.manifest import Explanation
 from otel_flight.names import attributes as names

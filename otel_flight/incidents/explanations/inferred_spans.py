@@ -13,10 +13,10 @@ from dataclasses import dataclass, field, replace
 from itertools import groupby
 from typing import Any, Final
 
+from otel_flight.incidents.evidence.durations.pauses import find_pauses
+from otel_flight.incidents.evidence.durations.samples import MOST_SAMPLES, Sample, samples_of
 from otel_flight.incidents.evidence.evidence import Evidence
-from otel_flight.incidents.evidence.pauses import find_pauses
 from otel_flight.incidents.evidence.places import application_frames
-from otel_flight.incidents.evidence.samples import MOST_SAMPLES, Sample, samples_of
 from otel_flight.incidents.manifest import Explanation
 from otel_flight.incidents.window import WindowEvent, WindowSpan
 from otel_flight.names import attributes as names

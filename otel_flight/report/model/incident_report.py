@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from otel_flight.incidents.evidence.durations.own_time import parts_of_slow
+from otel_flight.incidents.evidence.durations.stopped_time import slow_request
 from otel_flight.incidents.evidence.evidence import Evidence, LocalRoot
-from otel_flight.incidents.evidence.own_time import parts_of_slow
-from otel_flight.incidents.evidence.stopped_time import slow_request
 from otel_flight.incidents.explanations.explanation import explain
 from otel_flight.incidents.findings.rulebook import Rulebook
 from otel_flight.incidents.incident import Incident

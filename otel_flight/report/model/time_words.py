@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
-from otel_flight.incidents.evidence.own_time import words_of_path
-from otel_flight.incidents.evidence.time_parts import Doing, Part
+from otel_flight.incidents.evidence.durations.own_time import words_of_path
+from otel_flight.incidents.evidence.durations.time_parts import Doing, Part
 from otel_flight.names.wait_kinds import SLEEP
 from otel_flight.words import count, quoted, short_duration
 

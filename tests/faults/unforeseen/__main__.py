@@ -15,8 +15,8 @@ from statistics import median
 from typing import Final, NamedTuple
 
 from otel_flight.assembly import ASSEMBLY
-from otel_flight.incidents.evidence.own_time import parts_of_slow
-from otel_flight.incidents.evidence.time_parts import Doing
+from otel_flight.incidents.evidence.durations.own_time import parts_of_slow
+from otel_flight.incidents.evidence.durations.time_parts import Doing
 from otel_flight.incidents.incident import Incident
 from tests.faults.fault_run import run_healthy, run_with_fault
 from tests.faults.unforeseen.scenarios import SCENARIOS, Scenario

@@ -21,7 +21,7 @@ from otel_flight.cli.commands.mcp.items import (
     times,
 )
 from otel_flight.guard import Guard
-from otel_flight.incidents.evidence.good_requests import compare
+from otel_flight.incidents.evidence.usual.good_requests import compare
 from otel_flight.incidents.flight_file import read_incident
 from otel_flight.incidents.incident import Incident
 from otel_flight.incidents.making.completion import examined

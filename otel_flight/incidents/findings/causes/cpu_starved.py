@@ -6,18 +6,18 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any, Final, NamedTuple
 
-from otel_flight.incidents.evidence.evidence import Evidence
-from otel_flight.incidents.evidence.own_time import parts_of_slow, words_of_path
-from otel_flight.incidents.evidence.pauses import Pause
-from otel_flight.incidents.evidence.samples import samples_of
-from otel_flight.incidents.evidence.stopped_time import (
+from otel_flight.incidents.evidence.durations.own_time import parts_of_slow, words_of_path
+from otel_flight.incidents.evidence.durations.pauses import Pause
+from otel_flight.incidents.evidence.durations.samples import samples_of
+from otel_flight.incidents.evidence.durations.stopped_time import (
     LEAST_SHARE,
     pauses_of,
     slow_request,
     stopped_ns,
 )
-from otel_flight.incidents.evidence.throttling import held_back_ns
-from otel_flight.incidents.evidence.time_parts import Doing
+from otel_flight.incidents.evidence.durations.throttling import held_back_ns
+from otel_flight.incidents.evidence.durations.time_parts import Doing
+from otel_flight.incidents.evidence.evidence import Evidence
 from otel_flight.incidents.findings.rule import Kind, Rule
 from otel_flight.incidents.manifest import Finding
 from otel_flight.incidents.window import KIND_CLIENT, WindowEvent, WindowSpan

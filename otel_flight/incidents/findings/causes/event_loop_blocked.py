@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import Any, Final
 
+from otel_flight.incidents.evidence.durations.own_time import words_of_path
+from otel_flight.incidents.evidence.durations.pauses import Pause, find_pauses, is_collection
 from otel_flight.incidents.evidence.evidence import Evidence
-from otel_flight.incidents.evidence.own_time import words_of_path
-from otel_flight.incidents.evidence.pauses import Pause, find_pauses, is_collection
 from otel_flight.incidents.evidence.places import application_frames, described, frame_in
 from otel_flight.incidents.findings.rule import Kind, Rule
 from otel_flight.incidents.manifest import Cause, Finding

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Final
 
-from otel_flight.incidents.evidence.evidence import Evidence
-from otel_flight.incidents.evidence.places import described
-from otel_flight.incidents.evidence.stopped_time import (
+from otel_flight.incidents.evidence.durations.stopped_time import (
     LEAST_SHARE,
     pauses_of,
     slow_request,
     stopped_ns,
 )
+from otel_flight.incidents.evidence.evidence import Evidence
+from otel_flight.incidents.evidence.places import described
 from otel_flight.incidents.findings.rule import Kind, Rule
 from otel_flight.incidents.manifest import Finding
 from otel_flight.incidents.window import WindowEvent

@@ -6,16 +6,16 @@ from collections import defaultdict
 from collections.abc import Sequence
 from typing import Any, Final
 
-from otel_flight.incidents.evidence.evidence import Evidence
-from otel_flight.incidents.evidence.pauses import Pause
-from otel_flight.incidents.evidence.places import application_frames, described, frame_in
-from otel_flight.incidents.evidence.stopped_time import (
+from otel_flight.incidents.evidence.durations.pauses import Pause
+from otel_flight.incidents.evidence.durations.stopped_time import (
     LEAST_SHARE,
     pauses_of,
     slow_request,
     stopped_ns,
 )
-from otel_flight.incidents.evidence.throttling import held_back_ns
+from otel_flight.incidents.evidence.durations.throttling import held_back_ns
+from otel_flight.incidents.evidence.evidence import Evidence
+from otel_flight.incidents.evidence.places import application_frames, described, frame_in
 from otel_flight.incidents.findings.rule import Kind, Rule
 from otel_flight.incidents.manifest import Finding
 from otel_flight.incidents.window import WindowEvent, WindowSpan

@@ -6,10 +6,10 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any, Final
 
+from otel_flight.incidents.evidence.durations.samples import Sample
+from otel_flight.incidents.evidence.durations.waits import LongestWait, longest_wait
 from otel_flight.incidents.evidence.evidence import Evidence
 from otel_flight.incidents.evidence.places import application_frames, place_of
-from otel_flight.incidents.evidence.samples import Sample
-from otel_flight.incidents.evidence.waits import LongestWait, longest_wait
 from otel_flight.incidents.findings.rule import Kind, Rule
 from otel_flight.incidents.manifest import Finding
 from otel_flight.incidents.window import WindowEvent

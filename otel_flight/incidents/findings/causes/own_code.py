@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Final
 
+from otel_flight.incidents.evidence.durations.library_calls import words_of_calls
+from otel_flight.incidents.evidence.durations.own_time import longest_of, words_of_path
+from otel_flight.incidents.evidence.durations.time_parts import Doing
 from otel_flight.incidents.evidence.evidence import Evidence
-from otel_flight.incidents.evidence.library_calls import words_of_calls
-from otel_flight.incidents.evidence.own_time import longest_of, words_of_path
-from otel_flight.incidents.evidence.time_parts import Doing
 from otel_flight.incidents.findings.rule import Kind, Rule
 from otel_flight.incidents.manifest import Finding
 from otel_flight.names import evidence as keys

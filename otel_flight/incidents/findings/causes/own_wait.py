@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from typing import Final
 
+from otel_flight.incidents.evidence.durations.library_calls import words_of_calls
+from otel_flight.incidents.evidence.durations.own_time import longest_of, words_of_path
+from otel_flight.incidents.evidence.durations.time_parts import Doing, Part
 from otel_flight.incidents.evidence.evidence import Evidence
-from otel_flight.incidents.evidence.library_calls import words_of_calls
-from otel_flight.incidents.evidence.own_time import longest_of, words_of_path
-from otel_flight.incidents.evidence.time_parts import Doing, Part
 from otel_flight.incidents.findings.rule import Kind, Rule
 from otel_flight.incidents.manifest import Finding
 from otel_flight.names import attributes as names

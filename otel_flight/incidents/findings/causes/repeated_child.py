@@ -6,9 +6,9 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from otel_flight.incidents.evidence.attempts import attempts_below
 from otel_flight.incidents.evidence.evidence import Evidence
-from otel_flight.incidents.evidence.slowed_calls import slowed_calls
+from otel_flight.incidents.evidence.failures.attempts import attempts_below
+from otel_flight.incidents.evidence.usual.slowed_calls import slowed_calls
 from otel_flight.incidents.findings.rule import Kind, Rule
 from otel_flight.incidents.manifest import Finding
 from otel_flight.incidents.window import WindowSpan

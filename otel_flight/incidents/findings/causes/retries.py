@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from otel_flight.incidents.evidence.attempts import Attempts, attempts_below, has_failed
 from otel_flight.incidents.evidence.evidence import Evidence
-from otel_flight.incidents.evidence.raised import failure_words
+from otel_flight.incidents.evidence.failures.attempts import Attempts, attempts_below, has_failed
+from otel_flight.incidents.evidence.failures.raised import failure_words
 from otel_flight.incidents.findings.rule import Kind, Rule
 from otel_flight.incidents.manifest import Finding
 from otel_flight.incidents.window import WindowSpan

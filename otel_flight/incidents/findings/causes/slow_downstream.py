@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from otel_flight.incidents.evidence.callers import words_of_caller
 from otel_flight.incidents.evidence.evidence import Evidence
-from otel_flight.incidents.evidence.slowed_calls import SlowedCalls, slowed_calls
+from otel_flight.incidents.evidence.usual.slowed_calls import SlowedCalls, slowed_calls
 from otel_flight.incidents.findings.rule import Kind, Rule
 from otel_flight.incidents.manifest import Finding
 from otel_flight.incidents.window import WindowSpan

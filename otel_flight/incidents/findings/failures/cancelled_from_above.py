@@ -12,15 +12,15 @@ from collections.abc import Iterator
 from typing import Any, Final, NamedTuple
 
 from otel_flight.incidents.evidence.evidence import Evidence
-from otel_flight.incidents.evidence.places import described, location
-from otel_flight.incidents.evidence.raised import (
+from otel_flight.incidents.evidence.failures.raised import (
     Raised,
     application_frame,
     frames_in,
     raised,
     tracebacks_of,
 )
-from otel_flight.incidents.evidence.unhandled import LONGEST_PLACE
+from otel_flight.incidents.evidence.failures.unhandled import LONGEST_PLACE
+from otel_flight.incidents.evidence.places import described, location
 from otel_flight.incidents.findings.rule import Kind, Rule
 from otel_flight.incidents.manifest import Finding
 from otel_flight.incidents.window import KIND_SERVER, WindowSpan

@@ -7,16 +7,16 @@ from typing import Any, Final
 
 from otel_flight.incidents.evidence.callers import words_of_caller
 from otel_flight.incidents.evidence.evidence import Evidence
-from otel_flight.incidents.evidence.group_members import Member, members_of
-from otel_flight.incidents.evidence.logged import error_logged_in, frames_of, logged_words
-from otel_flight.incidents.evidence.places import location
-from otel_flight.incidents.evidence.raised import (
+from otel_flight.incidents.evidence.failures.group_members import Member, members_of
+from otel_flight.incidents.evidence.failures.logged import error_logged_in, frames_of, logged_words
+from otel_flight.incidents.evidence.failures.raised import (
     LONGEST_MESSAGE,
     Raised,
     failure_words,
     first_raised,
     raised,
 )
+from otel_flight.incidents.evidence.places import location
 from otel_flight.incidents.findings.rule import Kind, Rule
 from otel_flight.incidents.manifest import Finding
 from otel_flight.incidents.window import WindowSpan

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from otel_flight.incidents.evidence.evidence import Evidence
-from otel_flight.incidents.evidence.logged import LONGEST_MESSAGE, frames_of, logged_words
+from otel_flight.incidents.evidence.failures.logged import LONGEST_MESSAGE, frames_of, logged_words
 from otel_flight.incidents.evidence.places import location, place_in
 from otel_flight.incidents.findings.rule import Kind, Rule
 from otel_flight.incidents.manifest import Finding

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any, Final
 
 from otel_flight.incidents.evidence.death import how_it_died
+from otel_flight.incidents.evidence.durations.samples import samples_of
 from otel_flight.incidents.evidence.evidence import Evidence
 from otel_flight.incidents.evidence.places import location, place_in, place_of
-from otel_flight.incidents.evidence.samples import samples_of
 from otel_flight.incidents.findings.rule import Kind, Rule
 from otel_flight.incidents.manifest import Finding
 from otel_flight.names import evidence as keys

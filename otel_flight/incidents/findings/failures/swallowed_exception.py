@@ -9,9 +9,9 @@ import re
 from typing import Final
 
 from otel_flight.incidents.evidence.evidence import Evidence
+from otel_flight.incidents.evidence.failures.raised import exception_words, raised
+from otel_flight.incidents.evidence.failures.unhandled import LONGEST_PLACE
 from otel_flight.incidents.evidence.places import described, frame_in, location
-from otel_flight.incidents.evidence.raised import exception_words, raised
-from otel_flight.incidents.evidence.unhandled import LONGEST_PLACE
 from otel_flight.incidents.findings.rule import Kind, Rule
 from otel_flight.incidents.manifest import Finding
 from otel_flight.incidents.window import WindowEvent, WindowSpan

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from otel_flight.incidents.evidence.evidence import Evidence
-from otel_flight.incidents.evidence.unhandled import (
+from otel_flight.incidents.evidence.failures.unhandled import (
     unhandled_events,
     unhandled_evidence,
     unhandled_words,

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from otel_flight.incidents.evidence.evidence import Evidence
-from otel_flight.incidents.evidence.unhandled import (
+from otel_flight.incidents.evidence.failures.unhandled import (
     unhandled_events,
     unhandled_evidence,
     unhandled_words,

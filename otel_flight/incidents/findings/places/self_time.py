@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Final
 
+from otel_flight.incidents.evidence.durations.own_time import longest_of
+from otel_flight.incidents.evidence.durations.time_parts import Doing
 from otel_flight.incidents.evidence.evidence import Evidence
-from otel_flight.incidents.evidence.own_time import longest_of
-from otel_flight.incidents.evidence.time_parts import Doing
 from otel_flight.incidents.evidence.trace_spans import working
 from otel_flight.incidents.findings.rule import Kind, Rule
 from otel_flight.incidents.manifest import Finding

@@ -9,7 +9,7 @@ import pytest
 from opentelemetry.sdk.trace import Span
 from opentelemetry.trace import SpanKind
 
-from otel_flight.incidents.evidence.time_parts import time_parts
+from otel_flight.incidents.evidence.durations.time_parts import time_parts
 from otel_flight.names import attributes as names
 from otel_flight.report.model.time_words import MOST_SHARES, Share, shares_of
 from tests.support.findings import evidence_of

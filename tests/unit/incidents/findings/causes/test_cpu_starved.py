@@ -9,8 +9,8 @@ import pytest
 from opentelemetry.sdk.trace import Span
 from opentelemetry.trace import SpanKind
 
-from otel_flight.incidents.evidence.own_time import parts_of_slow
-from otel_flight.incidents.evidence.time_parts import Doing
+from otel_flight.incidents.evidence.durations.own_time import parts_of_slow
+from otel_flight.incidents.evidence.durations.time_parts import Doing
 from otel_flight.incidents.findings.causes.cpu_starved import find_cpu_starved
 from otel_flight.incidents.manifest import Cause, Finding
 from tests.support.findings import evidence_of

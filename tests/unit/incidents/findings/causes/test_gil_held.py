@@ -11,7 +11,7 @@ import pytest
 from opentelemetry.sdk.trace import Span
 from opentelemetry.trace import SpanKind
 
-from otel_flight.incidents.evidence.pauses import find_pauses
+from otel_flight.incidents.evidence.durations.pauses import find_pauses
 from otel_flight.incidents.findings.causes.gil_held import find_gil_held
 from otel_flight.incidents.manifest import Cause, Finding
 from tests.support.findings import evidence_of

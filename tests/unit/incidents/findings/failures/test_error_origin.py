@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from opentelemetry.sdk.trace import Span
 
-from otel_flight.incidents.evidence.raised import Raised, first_raised
+from otel_flight.incidents.evidence.failures.raised import Raised, first_raised
 from otel_flight.incidents.findings.failures.error_origin import find_error_origin
 from otel_flight.incidents.manifest import Cause, Finding
 from otel_flight.names import event_names, log_attributes, source_names

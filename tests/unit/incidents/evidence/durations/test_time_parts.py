@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from opentelemetry.sdk.trace import Span
 from opentelemetry.trace import SpanKind
 
-from otel_flight.incidents.evidence.own_time import parts_of_slow
-from otel_flight.incidents.evidence.time_parts import Doing, Part, time_parts
+from otel_flight.incidents.evidence.durations.own_time import parts_of_slow
+from otel_flight.incidents.evidence.durations.time_parts import Doing, Part, time_parts
 from otel_flight.names import attributes as names
 from otel_flight.names import process_attributes as vitals
 from tests.support.findings import evidence_of

@@ -8,7 +8,7 @@ from statistics import median, quantiles
 from typing import Final, NamedTuple
 
 from otel_flight.incidents.evidence.evidence import Evidence
-from otel_flight.incidents.evidence.past_spans import destination, is_call
+from otel_flight.incidents.evidence.usual.past_spans import destination, is_call
 from otel_flight.incidents.window import WindowSpan
 from otel_flight.intervals import union_ns
 

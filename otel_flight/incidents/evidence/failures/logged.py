@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from otel_flight.incidents.evidence.evidence import Evidence
+from otel_flight.incidents.evidence.failures.unhandled import LONGEST_PLACE, unhandled_words
 from otel_flight.incidents.evidence.places import place_in
-from otel_flight.incidents.evidence.unhandled import LONGEST_PLACE, unhandled_words
 from otel_flight.incidents.window import WindowEvent, WindowSpan
 from otel_flight.names import exception_attributes, source_names
 from otel_flight.names import log_attributes as names

@@ -6,8 +6,8 @@ from collections import defaultdict
 from collections.abc import Set as AbstractSet
 from typing import Final, NamedTuple
 
+from otel_flight.incidents.evidence.durations.samples import Sample, samples_of
 from otel_flight.incidents.evidence.evidence import Evidence
-from otel_flight.incidents.evidence.samples import Sample, samples_of
 from otel_flight.incidents.window import WindowSpan
 from otel_flight.words import quoted, short_duration
 

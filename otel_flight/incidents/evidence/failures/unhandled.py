@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from otel_flight.incidents.evidence.evidence import Evidence
+from otel_flight.incidents.evidence.failures.raised import LONGEST_MESSAGE, exception_words
 from otel_flight.incidents.evidence.places import described, location, place_in, place_of
-from otel_flight.incidents.evidence.raised import LONGEST_MESSAGE, exception_words
 from otel_flight.incidents.window import WindowEvent
 from otel_flight.names import event_names, source_names
 from otel_flight.names import exception_attributes as names

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Final, NamedTuple
 
-from otel_flight.incidents.evidence.raised import (
+from otel_flight.incidents.evidence.failures.raised import (
     Raised,
     exception_words,
     first_raised,

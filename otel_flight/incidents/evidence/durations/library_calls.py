@@ -6,8 +6,8 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Final
 
+from otel_flight.incidents.evidence.durations.time_parts import Part
 from otel_flight.incidents.evidence.places import described
-from otel_flight.incidents.evidence.time_parts import Part
 from otel_flight.interpreter.code.origin import is_application
 from otel_flight.records.records import Frame
 from otel_flight.words import quoted

@@ -6,10 +6,10 @@ from collections.abc import Collection, Sequence
 from collections.abc import Set as AbstractSet
 from typing import Any, Final, NamedTuple
 
+from otel_flight.incidents.evidence.durations.stopped_time import LEAST_SHARE, slow_request
+from otel_flight.incidents.evidence.durations.time_parts import Doing, Part, time_parts
 from otel_flight.incidents.evidence.evidence import Evidence
 from otel_flight.incidents.evidence.places import described
-from otel_flight.incidents.evidence.stopped_time import LEAST_SHARE, slow_request
-from otel_flight.incidents.evidence.time_parts import Doing, Part, time_parts
 from otel_flight.incidents.window import WindowSpan
 from otel_flight.names import attributes as names
 from otel_flight.records.records import Frame

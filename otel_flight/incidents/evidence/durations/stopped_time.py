@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Final
 
+from otel_flight.incidents.evidence.durations.pauses import Pause, find_pauses
 from otel_flight.incidents.evidence.evidence import Evidence
-from otel_flight.incidents.evidence.pauses import Pause, find_pauses
 from otel_flight.incidents.window import KIND_CLIENT, WindowSpan
 from otel_flight.intervals import overlap_ns, union_ns
 

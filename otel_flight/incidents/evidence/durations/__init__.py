@@ -1,0 +1,1 @@
+"""What the time of a slow request went into."""

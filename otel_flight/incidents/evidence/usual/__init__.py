@@ -1,0 +1,1 @@
+"""What is usual: good requests of the same kind, and earlier calls of the same name."""
