@@ -85,7 +85,8 @@ def test_jaegers_links(jaeger: JaegerProcess, tmp_path: Path) -> None:
     assert "GET /broken" in _names(marked_by_jaeger(trigger, links["trigger"]))
     (trace,) = followed_in_jaeger(jaeger, links["incident"])
     opened = _names(marked_by_jaeger(trace, links["incident"]))
-    assert opened == {"incident: error span GET /broken", "GET /broken"}
+    # Events of its trace in the lanes of the runtime are opened as well, if there were any.
+    assert {"incident: error span GET /broken", "GET /broken"} <= opened
     everything = span_keys(followed_in_jaeger(jaeger, links["spans"]))
     own = span_keys([trace])
     assert everything - own == {key(item) for item in [*scenario.ended, *scenario.open]}
