@@ -269,10 +269,10 @@ class Run:
             ("termination", EndWatch(self.session, self.incidents, self._clock).look),
         ]
 
-    def _activity(self) -> object:
-        # Not the lane of runtime events: there are some in a process that does nothing, too.
-        seen = self.session.lanes[LANE_SPANS].counts().written_records + self.sources.samples()
-        return seen, len(self.session.open_spans.spans), self.incidents.has_open_incident
+    def _activity(self) -> object:  # events of the runtime are in a process without any, too
+        seen, opened = self.session.lanes[LANE_SPANS].counts(), len(self.session.open_spans.spans)
+        looked = self.sources.samples(opened)
+        return seen.written_records, looked, opened, self.incidents.has_open_incident
 
     def _open_ring(self) -> None:
         placed = self.session.open_ring(self._facts.at_start)

@@ -20,11 +20,15 @@ MOST_SEARCHED: Final = 64
 """The holder of a lock is looked for among at most this many threads, and as many open local
 roots."""
 
-SHARING_NS: Final = 1_000_000
-"""The others who have a thing are looked for during at most so many nanoseconds of CPU with one
-tick."""
+SHARING_NS: Final = 200_000
+"""The others who have what is waited for are looked for during at most so many nanoseconds of CPU
+with one tick, whatever all wait for."""
 _TURN_NS: Final = 100_000_000
 """The search begins with the next thread each time that so many nanoseconds have passed."""
+
+
+_Seen = tuple[Stack, int, tuple[int, int]]
+"""A stack, the thread it is on, and the trace and span that it serves."""
 
 
 class Having(NamedTuple):
@@ -51,6 +55,9 @@ class Others:
         self._known_roots: Sequence[OpenRoot] | None = None
         self._known_having: dict[int, Sequence[Having]] = {}
         self._known_sharing: dict[int, Sequence[tuple[int, str]]] = {}
+        self._sharing_left_ns = SHARING_NS
+        self._seen_tasks: list[_Seen] = []
+        self._unseen_tasks = self._find_tasks()
 
     @property
     def workers(self) -> Workers:
@@ -83,25 +90,36 @@ class Others:
     def sharing(self, thing: object, seen: Stack) -> Sequence[str]:
         """Return where those are who have a queue, an event or a condition, but for the one seen.
 
-        As many threads and tasks are looked at as a millisecond allows, at another moment others.
+        As many threads and tasks are looked at as there is time for, at another moment others.
         """
         if id(thing) not in self._known_sharing:
+            if self._sharing_left_ns <= 0:
+                return ()
             used_ns = thread_time_ns()
-            stacks = [*self._stacks.values(), *(stack for stack, _, _ in self._of_tasks())]
-            first = monotonic_ns() // _TURN_NS % len(stacks) if stacks else 0
             found: dict[int, tuple[int, str]] = {}
-            for stack in (*stacks[first:], *stacks[:first]):
-                if thread_time_ns() - used_ns > SHARING_NS:
+            for stack in self._in_turn():
+                if thread_time_ns() - used_ns > self._sharing_left_ns:
                     break
                 frame = frame_sharing(thing, stack)
                 if frame is not None:
                     place = described_from(places_in(stack[stack.index(frame) :]))
                     found.setdefault(frame.key, (stack[-1].key, place))
             self._known_sharing[id(thing)] = list(found.values())
+            self._sharing_left_ns -= thread_time_ns() - used_ns
         own = seen[-1].key
         return [place for innermost, place in self._known_sharing[id(thing)] if innermost != own]
 
-    def _stacks_and_ids(self) -> Iterator[tuple[Stack, int, tuple[int, int]]]:
+    def _in_turn(self) -> Iterator[Stack]:
+        """Yield the stacks of threads and of tasks that wait, now these first and now those."""
+        turn = monotonic_ns() // _TURN_NS
+        threads = list(self._stacks.values())
+        first = turn // 2 % len(threads) if threads else 0
+        of_tasks = (stack for stack, _, _ in self._of_tasks())
+        of_threads = (*threads[first:], *threads[:first])
+        yield from of_tasks if turn % 2 else of_threads
+        yield from of_threads if turn % 2 else of_tasks
+
+    def _stacks_and_ids(self) -> Iterator[_Seen]:
         """Yield the stacks of all threads and of the tasks that wait, and whom they serve."""
         by_thread = {each[1]: each for each in self._roots if each[2] is None}
         for thread_id, stack in itertools.islice(self._stacks.items(), MOST_SEARCHED):
@@ -110,7 +128,16 @@ class Others:
             yield stack, thread_id, ids
         yield from self._of_tasks()
 
-    def _of_tasks(self) -> Iterator[tuple[Stack, int, tuple[int, int]]]:
+    def _of_tasks(self) -> Iterator[_Seen]:
+        """Yield the tasks that wait; each is looked at once."""
+        for number in itertools.count():
+            if number == len(self._seen_tasks):
+                self._seen_tasks += itertools.islice(self._unseen_tasks, 1)
+                if number == len(self._seen_tasks):
+                    return
+            yield self._seen_tasks[number]
+
+    def _find_tasks(self) -> Iterator[_Seen]:
         for root, chain in self._waiting():
             if chain.frames:
                 yield chain.frames, root[1], _ids_of(root)
