@@ -51,9 +51,8 @@ class Source(Protocol):
         ...
 
 
-@runtime_checkable
 class Deferring(Protocol):
-    """A source whose callbacks leave something for the next tick."""
+    """A source whose callbacks leave something for the next tick: one that has this method."""
 
     def settle(self) -> None:
         """Record what is waiting; after `stop`, all of it. Reads no file and never waits.
@@ -151,9 +150,9 @@ class SourceSet(tuple[Source, ...]):
                 source.tick()
 
     def settle(self, guard: Guard) -> None:
-        """Let them record what is waiting. Asking `Deferring` would take 5 µs a source."""
+        """Let those of them that are `Deferring` record what is waiting."""
         for source in self:
-            settle = getattr(source, "settle", None)
+            settle = getattr(source, "settle", None)  # 5 µs less than asking the protocol
             if settle is not None:
                 with guard.swallow(source.name):
                     settle()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import random
+from types import GetSetDescriptorType
 from typing import Any, Final, NamedTuple
 
 from opentelemetry import context as context_api
@@ -46,22 +47,6 @@ except ImportError:
 
 _SHARED: Final = ("_attributes", "_events", "_links", "_lock")
 """A copy of a span has the same objects here."""
-_KEPT_IN_C: Final = (
-    "_shape",
-    "_name",
-    "_context",
-    "_parent",
-    "_kind",
-    "_resource",
-    "_instrumentation_scope",
-    "_own",
-    "_status",
-    "_start_time",
-    "_end_time",
-    "_record_exception",
-    "_set_status_on_exception",
-)
-"""A span in C keeps these fields in no dict."""
 
 
 class CompiledTypes(NamedTuple):
@@ -103,8 +88,9 @@ def _copy_of(span: LightSpan) -> LightSpan:
     for name in _SHARED:
         getattr(span, name)  # it is made, if it was not there
     vars(copied).update(vars(span))
-    for name in _KEPT_IN_C:
-        setattr(copied, name, getattr(span, name))
+    for name, field in vars(LightSpanBase).items():
+        if isinstance(field, GetSetDescriptorType) and name.startswith("_"):
+            setattr(copied, name, getattr(span, name))
     if span.is_recording():
         vars(copied)["_is_open"] = True
     return copied
