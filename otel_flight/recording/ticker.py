@@ -157,6 +157,8 @@ class Ticker:
             self._running.release()
 
     def _run(self, running: LockType) -> None:
+        self._waits.begin(0.0, self._guard)  # from here on the watchers see the first tick, too
+        self._waits.end(self._guard)
         self.tick()
         self._keep_ticking(running)
 

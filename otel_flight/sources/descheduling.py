@@ -65,7 +65,11 @@ class Descheduling:
         )
 
     def start(self) -> None:
-        """Watch the ticker."""
+        """Watch the ticker, and what it does before its first wait if this is its thread."""
+        self._queued_ns = self._run_queue_ns()
+        self._clocks.note()
+        self._before = Reading.now(self._clock)
+        self._checked_ns = self._before.monotonic_ns
         self._waits.watchers += (self,)
 
     def stop(self) -> None:
@@ -121,6 +125,8 @@ class Descheduling:
             stretch = stretch._replace(queued_ns=queued_ns - self._queued_ns)
             self._queued_ns = queued_ns
         name = stretch.verdict(interval_seconds)
+        if not name and stretch.may_be_stop(interval_seconds) and self._clocks.have_all_run():
+            name = event_names.DESCHEDULED
         if name:
             self._record(
                 stretch, event_names.GIL_CONTENDED if holder.is_contended else name, holder

@@ -17,6 +17,8 @@ _OWN_SWITCHES: Final = 2
 """A wait that is over in time makes at most this many voluntary switches."""
 _LONGEST_INTERVAL_SECONDS: Final = 0.02
 """The switches say nothing where `sys.setswitchinterval` is longer than so many seconds."""
+_OTHERS_CPU_IN_STOP: Final = 0.05
+"""Where the process was stopped, its other threads had a CPU for at most this part of the time."""
 _OF_THREAD: Final[int | None] = getattr(resource, "RUSAGE_THREAD", None)  # Linux
 
 
@@ -70,6 +72,18 @@ class Stretch(NamedTuple):
         """Whether the wall clock was: waits of Python 3.10 can go by it, and get longer then."""
         elapsed_ns = self.after.monotonic_ns - self.before.monotonic_ns
         return elapsed_ns - (self.after.wall_ns - self.before.wall_ns) > self.late_ns // 2
+
+    def may_be_stop(self, interval_seconds: float) -> bool:
+        """Return whether this was work in which the whole process may have been stopped.
+
+        So may the ticker alone have waited for a disk: see whether the others ran, too.
+        """
+        asking_ns = self._asking_ns(interval_seconds) or 0
+        return (
+            self.asked_ns is None
+            and asking_ns < self.late_ns / 2
+            and self.others_cpu_ns <= self.late_ns * _OTHERS_CPU_IN_STOP
+        )
 
     def verdict(self, interval_seconds: float) -> str:
         """Return why it took longer, empty when in doubt.

@@ -64,6 +64,14 @@ class ThreadClocks:
             if native_id in before
         }
 
+    def have_all_run(self) -> bool:
+        """Return whether every other thread has used CPU time since the last look or note.
+
+        So has each after a stop of the process, which wakes those that wait.
+        """
+        used = self.look()
+        return bool(used) and all(used.values())
+
     def used(self) -> list[Used]:
         """Return what threads used since they were noted.
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ctypes
+import json
+import subprocess
 import sys
 import threading
 import time
@@ -170,6 +172,72 @@ def test_threads_that_take_turns_hold_nothing(rig: SourceRig) -> None:
 
     assert {event.record.name for event in events} <= {"GIL contended", "process descheduled"}
     assert {event.record.thread_id for event in events} <= {0}
+
+
+STOPPED_AT_WORK = """
+import json, os, signal, subprocess, sys, threading, time
+from pathlib import Path
+
+from otel_flight.deadline import Deadline
+from otel_flight.recording.ticker import Ticker
+from otel_flight.sources.descheduling import Descheduling
+from tests.support.source_rig import SourceRig
+
+what, ticks_before = sys.argv[1], int(sys.argv[2])
+other = threading.Thread(target=threading.Event().wait, daemon=True)
+other.start()
+done = threading.Event()
+goes_on = f"read what && sleep 0.4 && kill -CONT {os.getpid()}"
+helper = subprocess.Popen(["/bin/sh", "-c", goes_on], stdin=subprocess.PIPE)
+
+def task():
+    if ticker.ticks != ticks_before:
+        return
+    if what == "stopped":
+        os.write(helper.stdin.fileno(), b"stopped\\n")
+        os.kill(os.getpid(), signal.SIGSTOP)
+        until = time.monotonic() + 0.2
+        while time.monotonic() < until:  # the kernel lets another thread take the signal
+            pass
+    else:
+        time.sleep(0.4)
+
+def tell():
+    if ticker.ticks > ticks_before:
+        done.set()
+
+with SourceRig(Path(sys.argv[3]), descheduled_seconds=0.05) as rig:
+    source = Descheduling(0.05, rig.surroundings)
+    source.start()
+    tasks = [("a", source.tick), ("b", task), ("c", tell)]
+    ticker = Ticker(0.02, tasks, rig.guard, object, rig.surroundings.waits)
+    ticker.start()
+    done.wait(20)
+    ticker.stop(Deadline.after(20))
+    helper.communicate()
+    print(json.dumps([[e.name, e.record.duration_ns, e.record.attributes] for e in rig.events()]))
+"""
+
+
+@ON_LINUX
+@pytest.mark.parametrize("ticks_before", [0, 3])
+def test_a_stop_within_the_tickers_work(tmp_path: Path, ticks_before: int) -> None:
+    """Also in the first tick; a disk that lets the ticker alone wait is another matter."""
+    found = {}
+    for what in ("stopped", "waits"):
+        arguments = [what, str(ticks_before), str(tmp_path / what)]
+        command = [sys.executable, "-c", STOPPED_AT_WORK, *arguments]
+        # In a session of its own: a shell would take it for suspended.
+        ended = subprocess.run(
+            command, capture_output=True, check=True, timeout=60, start_new_session=True
+        )
+        found[what] = json.loads(ended.stdout)
+
+    ((name, duration_ns, attributes),) = found["stopped"]
+    assert name == "process descheduled"
+    assert duration_ns >= 300 * MS
+    assert attributes["flight_recorder.run_queue_ns"] < duration_ns / 2
+    assert found["waits"] == []
 
 
 def test_a_wait_in_time_is_nothing(tmp_path: Path) -> None:
