@@ -294,6 +294,24 @@ def test_a_start_span_that_someone_patched_is_called(monkeypatch: pytest.MonkeyP
     assert seen == ["a", "b", "c"]
 
 
+def test_a_start_span_of_one_tracer_is_called() -> None:
+    """With its arguments by name, as the SDK gives them."""
+    tracer: Any = installed()[0]
+    seen: list[dict[str, Any]] = []
+    theirs = tracer.start_span
+
+    def start_span(**named: Any) -> Any:
+        seen.append(named)
+        return theirs(**named)
+
+    tracer.start_span = start_span
+    with tracer.start_as_current_span("a", attributes={"b": 1}) as span:
+        pass
+
+    assert [(each["name"], each["attributes"]) for each in seen] == [("a", {"b": 1})]
+    assert span.attributes == {"b": 1}
+
+
 def test_a_method_of_spans_that_someone_patched_is_called(monkeypatch: pytest.MonkeyPatch) -> None:
     """It was patched to see all spans of the SDK."""
     seen = []

@@ -356,7 +356,7 @@ static PyMemberDef Scope_members[] = {
 };
 
 static PyType_Slot Scope_slots[] = {
-    {Py_tp_doc, "See current_span.SpanScope and StartedSpan."},
+    {Py_tp_doc, "See current_span.SpanScope."},
     {Py_tp_dealloc, Scope_dealloc},
     {Py_tp_finalize, Scope_finalize},
     {Py_tp_traverse, Scope_traverse},

@@ -23,6 +23,18 @@ _Function = TypeVar("_Function", bound=Callable[..., Any])
 
 _RUNTIME_CONTEXT: Final = getattr(context_api, "_RUNTIME_CONTEXT", None)
 _Context: Final[Any] = context_api.Context
+_reset: Final[Any] = getattr(CONTEXT_VARIABLE, "reset", None)
+_ARGUMENTS: Final = (
+    "name",
+    "context",
+    "kind",
+    "attributes",
+    "links",
+    "start_time",
+    "record_exception",
+    "set_status_on_exception",
+)
+"""These are the arguments of `Tracer.start_span`, in its order."""
 _NEVER_ENTERED, _ENTERED, _LEFT = range(3)
 
 
@@ -65,24 +77,53 @@ class SpanScope:
     """Makes a span the current one for a `with` block, or for each call of a decorated function.
 
     Used once, as the API's is. One that is dropped inside its block ends as if it had been left.
+
+    Args:
+        span: which one; None: a tracer starts it when the block begins.
+        tracer: that one.
+        arguments: those of `Tracer.start_span`, in its order.
     """
 
-    __slots__ = ("_ends", "_records", "_sets_status", "_span", "_state", "_token")
+    __slots__ = (
+        "_arguments",
+        "_ends",
+        "_records",
+        "_sets_status",
+        "_span",
+        "_state",
+        "_token",
+        "_tracer",
+    )
 
-    def __init__(
-        self, span: Any, end_on_exit: bool, record_exception: bool, set_status_on_exception: bool
+    def __init__(  # noqa: PLR0917
+        self,
+        span: Any,
+        end_on_exit: bool,
+        record_exception: bool,
+        set_status_on_exception: bool,
+        tracer: Any = None,
+        arguments: tuple[Any, ...] = (),
     ) -> None:
         self._span = span
         self._ends = end_on_exit
         self._records = record_exception
         self._sets_status = set_status_on_exception
+        self._tracer = tracer
+        self._arguments = arguments
         self._state = _NEVER_ENTERED
 
     def __enter__(self) -> Any:
         if self._state is not _NEVER_ENTERED:
             raise RuntimeError("the context manager of a span is used once")
         self._state = _ENTERED
-        span = self._span = self._begin()
+        tracer = self._tracer
+        if tracer is None:
+            span = self._span
+        elif "start_span" not in tracer.__dict__:
+            span = self._span = tracer.start_span(*self._arguments)
+        else:  # somebody put another one there, who may look for arguments by their names
+            named = dict(zip(_ARGUMENTS, self._arguments, strict=True))
+            span = self._span = tracer.start_span(**named)
         if context_api._RUNTIME_CONTEXT is _RUNTIME_CONTEXT and CONTEXT_VARIABLE is not None:
             context = _Context(CONTEXT_VARIABLE.get())
             dict.__setitem__(context, _SPAN_KEY, span)
@@ -101,8 +142,15 @@ class SpanScope:
             return False
         self._state = _LEFT
         span = self._span
+        is_detached = False
         try:
-            context_api.detach(self._token)
+            try:
+                _reset(self._token)
+                is_detached = True
+            except Exception:  # noqa: BLE001, S110  (the API says what failed, in its own words)
+                pass
+            if not is_detached:
+                context_api.detach(self._token)
             if kind is not None:
                 failed(span, kind() if error is None else error, self._records, self._sets_status)
         finally:
@@ -110,12 +158,12 @@ class SpanScope:
                 span.end()
         return False
 
-    def _begin(self) -> Any:
-        return self._span
-
     def _again(self) -> SpanScope:
         """Return one like this, that was not used yet."""
-        return SpanScope(self._span, self._ends, self._records, self._sets_status)
+        span = self._span if self._tracer is None else None
+        return SpanScope(
+            span, self._ends, self._records, self._sets_status, self._tracer, self._arguments
+        )
 
     def __call__(self, function: _Function) -> _Function:
         """Return the function with this around each call; around a coroutine function's await."""
@@ -124,34 +172,6 @@ class SpanScope:
     def __del__(self) -> None:
         if self._state is _ENTERED:
             self.__exit__(GeneratorExit, GeneratorExit(), None)
-
-
-class StartedSpan(SpanScope):
-    """Starts a span when the `with` block begins, and makes it the current one."""
-
-    __slots__ = ("_arguments", "_tracer")
-
-    def __init__(self, tracer: Any, arguments: tuple[Any, ...], end_on_exit: bool) -> None:
-        # The arguments of `Tracer.start_span`, in its order.
-        super().__init__(None, end_on_exit, arguments[-2], arguments[-1])
-        self._tracer = tracer
-        self._arguments = arguments
-
-    def _begin(self) -> Any:
-        name, context, kind, attributes, links, start_time, records, sets_status = self._arguments
-        return self._tracer.start_span(
-            name=name,
-            context=context,
-            kind=kind,
-            attributes=attributes,
-            links=links,
-            start_time=start_time,
-            record_exception=records,
-            set_status_on_exception=sets_status,
-        )
-
-    def _again(self) -> SpanScope:
-        return StartedSpan(self._tracer, self._arguments, self._ends)
 
 
 def use_span(

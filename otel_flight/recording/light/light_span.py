@@ -59,14 +59,16 @@ class LightSpan(sdk_trace.Span):
             and type(value) in _PLAIN
             and type(key) is str
             and key
-            and (len(own) < self._shape.most or key in own)
             and self._end_time is None
         ):
             if key in own:  # it comes last then, as in the SDK's container
                 own.pop(key, None)
-            own[key] = value
-        else:
-            super().set_attribute(key, value)
+                own[key] = value
+                return
+            if len(own) < self._shape.most:
+                own[key] = value
+                return
+        super().set_attribute(key, value)
 
     def set_attributes(self, attributes: Mapping[str, Any]) -> None:
         """See `opentelemetry.trace.Span`."""

@@ -14,7 +14,7 @@ from opentelemetry.trace import SpanContext, SpanKind, get_current_span
 from opentelemetry.trace.propagation import _SPAN_KEY
 
 from otel_flight.interpreter.sdk.internals import CONTEXT_VARIABLE
-from otel_flight.recording.light.current_span import StartedSpan
+from otel_flight.recording.light.current_span import SpanScope
 from otel_flight.recording.light.light_span import LightSpan, begin_span
 from otel_flight.recording.light.switch import FLAGS, INHERITED, NO_CONFIG, LightSwitch
 
@@ -61,7 +61,7 @@ class LightTracer(Tracer):
         if (
             is_light
             and Tracer.start_span is _SDK_START_SPAN
-            and (attributes is None or isinstance(attributes, Mapping))
+            and (attributes is None or type(attributes) is dict or isinstance(attributes, Mapping))
         ):
             around = _current() if context is None else context
             current = around.get(_SPAN_KEY)
@@ -118,7 +118,11 @@ class LightTracer(Tracer):
         end_on_exit: bool = True,
     ) -> Any:
         """See `opentelemetry.trace.Tracer`."""
-        return StartedSpan(
+        return SpanScope(
+            None,
+            end_on_exit,
+            record_exception,
+            set_status_on_exception,
             self,
             (
                 name,
@@ -130,7 +134,6 @@ class LightTracer(Tracer):
                 record_exception,
                 set_status_on_exception,
             ),
-            end_on_exit,
         )
 
 

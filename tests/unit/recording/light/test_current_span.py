@@ -54,7 +54,9 @@ class Side:
             named.get("record_exception", True),
             named.get("set_status_on_exception", True),
         )
-        return current_span.StartedSpan(self.tracer, arguments, named.get("end_on_exit", True))
+        return current_span.SpanScope(
+            None, named.get("end_on_exit", True), *arguments[-2:], self.tracer, arguments
+        )
 
     def decorator(self, name: str) -> Callable[[Function], Function]:
         """Return what starts a span around each call of a function."""
