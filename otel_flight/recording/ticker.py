@@ -22,17 +22,25 @@ Task = tuple[str, Callable[[], None]]
 
 QUIET_TICKS: Final = 10
 """After this many ticks without any activity, the ticker slows down."""
-QUIET_FACTOR: Final = 5
+QUIET_FACTOR: Final = 8
 """When it has slowed down, the time between two ticks is this many times as long."""
 
 _LONGEST_TICK_SECONDS: Final = 60.0
 """After a fork, a tick that was going on before it is waited for at most so many seconds."""
 
 
+def _nothing() -> None:
+    """Do nothing: what most threads end with."""
+
+
+def _watch_nothing(rouse: Callable[[], None]) -> None:
+    """Do nothing: waits have their time."""
+
+
 class Ticker:
     """Run tasks in turn, every `tick_seconds`, on a daemon thread.
 
-    A process that does nothing is woken five times less often, until it does something again: a
+    A process that does nothing is woken eight times less often, until it does something again: a
     wake-up costs ten times what the tasks do. A task that fails is reported once and runs again at
     the next tick; the others do not notice.
 
@@ -42,21 +50,24 @@ class Ticker:
         guard: notes tasks that fail.
         activity: returns a value that changes when the process does something.
         waits: tells its watchers of the waits in between.
+        watch: called before a long wait with what ends it, when the process does something.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0917
         self,
         tick_seconds: float,
         tasks: Sequence[Task],
         guard: Guard,
         activity: Callable[[], object] = object,
         waits: TickWaits | None = None,
+        watch: Callable[[Callable[[], None]], None] = _watch_nothing,
     ) -> None:
         self._tick_seconds = tick_seconds
         self._tasks = tasks
         self._guard = guard
         self._activity = activity
         self._waits = TickWaits() if waits is None else waits
+        self._watch = watch
         self._seen: object = None
         self._quiet_ticks = 0
         # Held while the ticker should run. Waiting for a lock costs a fifth of waiting for an
@@ -64,7 +75,7 @@ class Ticker:
         self._running = allocate_lock()
         self._running.acquire()
         self._thread = Thread(partial(self._run, self._running), THREAD_NAME)
-        self._is_paused = self._is_stopped = False
+        self._is_paused = self._is_stopped = self._is_roused = False
         self._jobs: deque[tuple[int, Callable[[], None]]] = deque()  # with the tick they wait for
         self._last: Callable[[], None] = _nothing
         self._begun = 0
@@ -144,12 +155,23 @@ class Ticker:
         """Return how long to wait for the next tick, judged by what went on since the last call."""
         seen, self._seen = self._seen, self._activity()
         self._quiet_ticks = self._quiet_ticks + 1 if seen == self._seen else 0
-        is_quiet = self._quiet_ticks >= QUIET_TICKS
-        return self._tick_seconds * (QUIET_FACTOR if is_quiet else 1)
+        if self._quiet_ticks >= QUIET_TICKS:
+            self._watch(self.rouse)
+            if self._activity() == self._seen:
+                return self._tick_seconds * QUIET_FACTOR
+        return self._tick_seconds
 
     def after_tick(self, job: Callable[[], None]) -> None:
         """Run a job once, on the ticker's thread, after a tick that begins later. Any thread."""
         self._jobs.append((self._begun + 1, job))
+
+    def rouse(self) -> None:
+        """End a long wait: the next tick follows as in a process that does something.
+
+        Any thread; never waits. What has just begun is thus seen as soon as in a busy process.
+        """
+        self._is_roused = True
+        self.wake()
 
     def wake(self) -> None:
         """Let the next tick begin now. Any thread; never waits."""
@@ -169,7 +191,10 @@ class Ticker:
 
     def _keep_ticking(self, running: LockType) -> None:
         while not self._wait(running, self.next_wait_seconds()):
-            self.tick()
+            if self._is_roused:
+                self._is_roused = False
+            else:
+                self.tick()
         running.release()
         self._last()
 
@@ -195,7 +220,3 @@ class Ticker:
         self._guard.report()
         leave_no_trace()
         self.ticks += 1
-
-
-def _nothing() -> None:
-    """Do nothing: what most threads end with."""

@@ -18,7 +18,7 @@ from otel_flight.clock import Clock, monotonic_ns
 from otel_flight.deadline import Deadline
 from otel_flight.delivery.delivery import Delivery
 from otel_flight.delivery.pacing import Pacer
-from otel_flight.delivery.receiver.exporters import preload
+from otel_flight.delivery.receiver.exporters import preload_all
 from otel_flight.delivery.receiver.signals import OTHERS, SPANS
 from otel_flight.guard import Guard
 from otel_flight.incidents.making.completion import new_incident_id
@@ -27,6 +27,7 @@ from otel_flight.incidents.spool.place import spool_directories
 from otel_flight.incidents.spool.spool import Spool
 from otel_flight.native import Thread
 from otel_flight.notification.notifier import Notifier
+from otel_flight.recording.next_root import NextRoot
 from otel_flight.recording.session import RecordingSession
 from otel_flight.recording.span_processor import RecordingSpanProcessor
 from otel_flight.recording.tick_waits import TickWaits
@@ -71,8 +72,7 @@ class Run:
         replay_late: Callable[[], None],
     ) -> None:
         self.settings = settings
-        self._guard = guard
-        self._clock = clock
+        self._guard, self._clock = guard, clock
         self._replay_late = replay_late
         self.session = RecordingSession(settings)
         self.inbox = FiringInbox()
@@ -141,7 +141,10 @@ class Run:
             clock=clock,
             guard=guard,
         )
-        self._ticker = Ticker(settings.tick_seconds, self._tasks(), guard, self._activity, waits)
+        self._next = NextRoot(clock.monotonic_ns, guard)
+        self._ticker = Ticker(
+            settings.tick_seconds, self._tasks(), guard, self._activity, waits, self._next.calls
+        )
         self.closing = Closing(
             session=self.session,
             incidents=self.incidents,
@@ -178,15 +181,12 @@ class Run:
         """Whether there is, or may be, an incident that is not closed."""
         return len(self.inbox) > 0 or self.incidents.has_open_incident
 
-    @staticmethod
-    def import_exporters(settings: Settings) -> None:
-        """Import the exporters that will be needed; this module has imported all the rest."""
-        for signal in (SPANS, *OTHERS):
-            preload(signal, settings)
+    import_exporters = staticmethod(preload_all)  # this module has imported all the rest
 
     def show_to(self, *processors: RecordingSpanProcessor) -> None:
         """Let processors record into this run."""
         hooks = self.triggers.root_ended, self.triggers.span_ended
+        self._next.processors.update(processors)
         for each in processors:
             each.record_into(self.session, *hooks, now_ns=self._clock.monotonic_ns)
 

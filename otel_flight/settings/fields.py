@@ -43,7 +43,7 @@ class CoreSettings(SettingsGroup):
 
     tick_seconds: float = _setting("TICK", 0.1, kinds.duration(0.01, 10))
     """How often the background thread looks at open spans, outside requests and its own health;
-    five times less often in a process that does nothing."""
+    eight times less often in a process that does nothing."""
 
     redact: bool = _setting("REDACT", True, kinds.flag())
     """Whether secrets are taken out of what is recorded, before it is in memory or in a file: see

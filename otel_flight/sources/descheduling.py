@@ -38,7 +38,7 @@ class DeschedulingSettings(SettingsGroup):
 class Descheduling:
     """Record each time the ticker is late by `descheduled_seconds`.
 
-    Pauses shorter than the ticker's wait (0.1 s, 0.5 s in a quiet process) can be over before it is
+    Pauses shorter than the ticker's wait (0.1 s, 0.8 s in a quiet process) can be over before it is
     due, and are not seen; of longer ones the beginning is not.
 
     Attributes:

@@ -30,7 +30,7 @@ from otel_flight.sources.base import SourceDescription, Surroundings, halves
 MOST_THREADS: Final = 32
 """Of a process that hung and goes on, at most so many stacks are recorded."""
 _TICKS: Final = 10
-"""A process does not hang before so many ticks are missing: a quiet one has every fifth alone."""
+"""A process does not hang before so many ticks are missing: a quiet one has every eighth alone."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,9 +6,10 @@ program that suffers.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final, NamedTuple, Protocol
 
-from otel_flight.clock import ClockPair
+from otel_flight.clock import ClockPair, process_time_ns
 from otel_flight.names import event_names, source_names
 from otel_flight.names import process_attributes as names
 from otel_flight.records.records import RuntimeEvent
@@ -16,6 +17,7 @@ from otel_flight.settings.declaration import SettingsGroup
 from otel_flight.sources.base import SourceDescription, Surroundings
 from otel_flight.sources.kernel.control_group import find_control_group
 from otel_flight.sources.kernel.files import number_in, read_text
+from otel_flight.sources.kernel.pace import Pace
 
 RESOURCES: Final = {
     "cpu": event_names.CPU_PRESSURE,
@@ -36,14 +38,23 @@ class _Stalled(NamedTuple):
 class Pressure:
     """Record each second in which something waited for a resource for a tenth of the time.
 
+    Of a process that does nothing, five seconds are looked at as one.
+
     Args:
         surroundings: what a source is given.
         proc: where the process file system is mounted.
+        used_ns: reads the CPU time that the process has used.
     """
 
     name = source_names.PRESSURE
 
-    def __init__(self, surroundings: Surroundings, proc: str = "/proc") -> None:
+    def __init__(
+        self,
+        surroundings: Surroundings,
+        proc: str = "/proc",
+        used_ns: Callable[[], int] = process_time_ns,
+    ) -> None:
+        self._pace = Pace(_PERIOD_NS, surroundings.open_spans, used_ns)
         self._events = surroundings.events
         self._clock = surroundings.clock
         self._proc = proc
@@ -60,10 +71,10 @@ class Pressure:
     def tick(self) -> None:
         """Compare the totals with those of a second ago."""
         now_ns = self._clock.monotonic_ns()
+        if not self._pace.is_due(now_ns):
+            return
         if self._files is None:
             self._files = self._find_files()
-        elif now_ns - self._last_ns < _PERIOD_NS:
-            return
         last, start_ns = self._last, self._last_ns
         self._last, self._last_ns = {}, now_ns
         for resource, (file, scope) in self._files.items():

@@ -24,15 +24,12 @@ from otel_flight.sources.base import SourceDescription, Surroundings
 from otel_flight.sources.kernel.files import read_text
 from otel_flight.sources.kernel.memory_limit import MemoryLimit
 from otel_flight.sources.kernel.oom_kills import oom_counter, oom_kills
+from otel_flight.sources.kernel.pace import Pace
 
 _PAGE_BYTES: Final = os.sysconf("SC_PAGE_SIZE") if hasattr(os, "sysconf") else 4096
 _COUNT_FILES_EVERY: Final = 10
 """Open files are listed with every tenth event only, on kernels before 6.2, which tell their number
 in no other way."""
-_QUIET_FACTOR: Final = 5
-"""A process that does nothing is noted so many times less often."""
-_WORKING_SHARE: Final = 0.02
-"""A process that uses less than this share of a CPU, and serves no request, does nothing."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,15 +61,12 @@ class ProcessVitals:
         proc: str = "/proc",
         used_ns: Callable[[], int] = process_time_ns,
     ) -> None:
-        self._period_ns = int(seconds * 1e9)
+        self._pace = Pace(int(seconds * 1e9), surroundings.open_spans, used_ns)
         self._events = surroundings.events
         self._clock = surroundings.clock
         self._proc = proc
         self._memory_limit = MemoryLimit(proc)
         self._oom_counter = oom_counter(proc)
-        self._open_spans = surroundings.open_spans
-        self._used_ns = used_ns
-        self._recorded_ns = self._used_until_ns = 0
         self._events_made = 0
         self._open_files = 0
         self._last: tuple[int, float] | None = None
@@ -86,9 +80,8 @@ class ProcessVitals:
     def tick(self) -> None:
         """Record the vitals when it is time to."""
         now_ns = self._clock.monotonic_ns()
-        if self._events_made and not self._is_due(now_ns - self._recorded_ns):
+        if not self._pace.is_due(now_ns):
             return
-        self._recorded_ns, self._used_until_ns = now_ns, self._used_ns()
         wall_ns = self._clock.wall_ns()
         attributes = self._vitals(now_ns)
         self._events_made += 1
@@ -96,13 +89,6 @@ class ProcessVitals:
             self.name, event_names.PROCESS_VITALS, wall_ns, wall_ns, attributes=attributes
         )
         self._events.record(event)
-
-    def _is_due(self, elapsed_ns: int) -> bool:
-        if elapsed_ns < self._period_ns or elapsed_ns >= self._period_ns * _QUIET_FACTOR:
-            return elapsed_ns >= self._period_ns
-        if self._open_spans.roots:
-            return True
-        return self._used_ns() - self._used_until_ns > elapsed_ns * _WORKING_SHARE
 
     def _vitals(self, now_ns: int) -> dict[str, Any]:
         found: dict[str, Any] = {

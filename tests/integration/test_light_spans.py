@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import queue
 import random
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -32,6 +33,7 @@ from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags
 
 import otel_flight
 from otel_flight.recording.light.light_span import LightSpan
+from otel_flight.recording.ticker import QUIET_TICKS
 
 QUIET: dict[str, Any] = {"tail_seconds": 0, "export": "off", "cooldown_seconds": 0}
 
@@ -326,6 +328,36 @@ def test_a_method_of_spans_that_someone_patched_is_called(monkeypatch: pytest.Mo
 
     assert are_light(tracer) == [False] * 3
     assert seen == ["c", "b", "a"]
+
+
+@pytest.mark.parametrize("light", ["auto", "python", "off"])
+def test_a_root_ends_the_long_wait_of_a_quiet_process(light: str) -> None:
+    """What it does is looked at as soon as in a busy one."""
+    provider = TracerProvider(shutdown_on_exit=False)
+    options = {**QUIET, "tick_seconds": 10.0, "light_spans": light}
+    recorder = otel_flight.install(tracer_provider=provider, **options)
+    recorder.start()
+    run: Any = recorder._run
+    begun: queue.Queue[float] = queue.Queue()
+
+    class Watcher:
+        def wait_begins(self, seconds: float) -> None:
+            begun.put(seconds)
+
+        def wait_is_over(self) -> None: ...
+
+        def task_is_over(self) -> None: ...
+
+    run._ticker._waits.watchers += (Watcher(),)
+    run._ticker.wake()
+    while begun.get(timeout=20) < 20:
+        run._ticker._quiet_ticks = QUIET_TICKS
+        run._ticker.wake()
+    provider.get_tracer("test").start_span("root").end()
+
+    assert begun.get(timeout=20) == 10
+    assert recorder._run is run
+    recorder.stop()
 
 
 def test_a_stopped_recorder_makes_no_light_spans() -> None:

@@ -28,7 +28,7 @@ from otel_flight.delivery.receiver.pipeline_exporter import (
     endpoint_of,
     protocol_of,
 )
-from otel_flight.delivery.receiver.signals import PROFILES, SPANS, Protocol, Signal
+from otel_flight.delivery.receiver.signals import OTHERS, PROFILES, SPANS, Protocol, Signal
 from otel_flight.delivery.receiver.taps import session_of
 from otel_flight.delivery.wire.encoding_exporter import encoding_exporter
 from otel_flight.errors import DeliveryFailed, MissingExtra
@@ -102,6 +102,12 @@ def destination(
         return Destination("json")
     protocol = _protocol(signal, settings, endpoint)
     return Destination("otlp", protocol, shown_endpoint(endpoint or _DEFAULT_ENDPOINTS[protocol]))
+
+
+def preload_all(settings: CoreSettings) -> None:
+    """Import the exporters that will be needed, of all signals; see `preload`."""
+    for signal in (SPANS, *OTHERS):
+        preload(signal, settings)
 
 
 def preload(signal: Signal, settings: CoreSettings) -> None:

@@ -14,7 +14,7 @@ from otel_flight.ring.ring import boot_id
 from otel_flight.sources.kernel.oom_kills import oom_kills
 
 _LEAST_SILENCE_NS: Final = 1_500_000_000
-"""A quiet process ticks twice a second."""
+"""A quiet process ticks more than once a second."""
 
 
 def death_attributes(header: RingHeader, oom_kills_seen: int, died_ns: int) -> dict[str, Any]:

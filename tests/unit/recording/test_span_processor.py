@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from opentelemetry.trace import (
 from otel_flight.clock import monotonic_ns
 from otel_flight.guard import Guard
 from otel_flight.recording.first_spans import FirstSpans
+from otel_flight.recording.next_root import NextRoot
 from otel_flight.recording.open_spans import OpenRoot
 from otel_flight.recording.span_processor import RecordingSpanProcessor, unwatched
 from tests.support.hot_paths import HOT_PATHS
@@ -78,6 +80,23 @@ class TestRecording:
         root.end()
 
         assert table.spans == table.roots == {}
+
+    def test_the_next_root_calls_what_waits_for_it(self, rig: RecordingRig) -> None:
+        """Once, on its thread, however often that was asked for; and it is open like any other."""
+        called: list[int] = []
+        next_root = NextRoot(monotonic_ns, rig.guard)
+        next_root.processors.add(rig.processor)
+        for number in range(3):
+            next_root.calls(partial(called.append, number))
+        root = rig.tracer.start_span("root")
+        rig.tracer.start_span("child", under(root)).end()
+        other = rig.tracer.start_span("root")
+
+        assert called == [2]
+        opened = rig.session.open_spans.roots.values()
+        assert all(0 <= monotonic_ns() - each[3] < 60e9 for each in opened)
+        for span in (other, root):
+            span.end()
 
     def test_long_open_spans_are_recorded_by_the_ticker(self, rig: RecordingRig) -> None:
         """Each span open at two ticks is recorded once, with its attributes so far."""

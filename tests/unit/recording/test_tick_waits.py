@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import queue
 import threading
+from collections.abc import Callable
 
 from otel_flight.deadline import Deadline
 from otel_flight.guard import Guard
 from otel_flight.recording.tick_waits import TickWaits
-from otel_flight.recording.ticker import Ticker
+from otel_flight.recording.ticker import QUIET_FACTOR, QUIET_TICKS, Ticker
 
 
 class Watcher:
@@ -83,3 +85,53 @@ def test_a_watcher_that_fails_stops_nobody() -> None:
 
     assert calls[2:5] == ["task", "done", "waits 0.001"]
     assert {error.place for error in guard.errors()} == {"watch the ticker"}
+
+
+def test_a_long_wait_ends_when_the_process_does_something() -> None:
+    """Not with a tick: that comes as long after as in a process that is not quiet."""
+    calls: list[str] = []
+    activity = [0]
+    rouses: queue.Queue[Callable[[], None]] = queue.Queue()
+    waits_long, ticked = threading.Event(), threading.Event()
+
+    class LongWaits(Watcher):
+        def wait_begins(self, seconds: float) -> None:
+            super().wait_begins(seconds)
+            if seconds > 1:
+                waits_long.set()
+
+    def task() -> None:
+        calls.append("task")
+        if activity[0]:
+            ticked.set()
+
+    waits = TickWaits()
+    waits.watchers = (LongWaits(calls),)
+    ticker = Ticker(
+        0.25, [("task", task)], Guard(), lambda: activity[0], waits=waits, watch=rouses.put
+    )
+    ticker._quiet_ticks = QUIET_TICKS
+    ticker.start()
+    assert waits_long.wait(20)
+    activity[0] = 1
+    rouses.get(timeout=20)()
+    assert ticked.wait(20)
+    assert ticker.stop(Deadline.after(10))
+
+    long_wait = calls.index(f"waits {0.25 * QUIET_FACTOR}")
+    assert calls[long_wait + 1 : long_wait + 5] == ["awake", "waits 0.25", "awake", "task"]
+
+
+def test_what_begins_before_a_long_wait_makes_it_short() -> None:
+    """It may begin after the ticker has looked, and before it could be told."""
+    activity = [0]
+
+    def watch(rouse: Callable[[], None]) -> None:
+        activity[0] += 1
+
+    ticker = Ticker(0.1, [], Guard(), lambda: activity[0], watch=watch)
+
+    waits = [ticker.next_wait_seconds() for _ in range(QUIET_TICKS + 2)]
+
+    assert activity[0] > 0
+    assert waits == [0.1] * len(waits)

@@ -34,7 +34,7 @@ class Machine:
 
     def source(self) -> Pressure:
         """Return the source, after its first look."""
-        source = Pressure(self.rig.surroundings, str(self.tree.proc))
+        source = Pressure(self.rig.surroundings, str(self.tree.proc), self.clock.monotonic_ns)
         source.start()
         source.tick()
         return source
@@ -68,6 +68,20 @@ def test_a_second_under_pressure_is_recorded(machine: Machine) -> None:
         "flight_recorder.pressure.stalled_ns": 300 * MS,
         "flight_recorder.pressure.fully_stalled_ns": 200 * MS,
     }
+
+
+def test_a_process_that_does_nothing_looks_less_often(machine: Machine) -> None:
+    """At five seconds as at one; what was waited for before it went on belongs to them."""
+    source = Pressure(machine.rig.surroundings, str(machine.tree.proc), lambda: 0)
+    source.tick()
+    began = machine.clock.wall_ns()
+    for second in range(1, 12):
+        machine.write("proc/pressure/io", 5000 + 200 * second)
+        machine.clock.advance(1)
+        source.tick()
+
+    found = [(event.record.start_ns - began, event.duration_ns) for event in machine.rig.events()]
+    assert found == [(0, 5000 * MS), (5000 * MS, 5000 * MS)]
 
 
 def test_a_little_waiting_is_nothing(machine: Machine) -> None:
