@@ -30,11 +30,14 @@ def open_at_death(records: Iterable[WindowRecord], died_ns: int) -> OpenAtDeath:
         died_ns: when the process died, by the wall clock.
     """
     opened: dict[int, tuple[SpanStart, WindowRecord]] = {}
+    ended: set[int] = set()
     for found in records:
         record = found.record
         if isinstance(record, SpanStart):
-            opened[record.span_id] = record, found  # a later one has its attributes, too
+            if record.span_id not in ended:  # a start that is replayed may come after the end
+                opened[record.span_id] = record, found  # a later one has its attributes, too
         elif isinstance(record, Span):
+            ended.add(record.span_id)
             opened.pop(record.span_id, None)
     if not opened:
         return OpenAtDeath(None, [])
