@@ -25,6 +25,7 @@ class EndWatch:
         self._incidents = incidents
         self._clock = clock
         self._noted_in: Ring | None = None
+        self._is_unnoticed = False
 
     def look(self) -> None:
         """See whether SIGTERM came, whoever handles it."""
@@ -34,7 +35,8 @@ class EndWatch:
         if ring is not self._noted_in and TERMINATION.note_in(ring.backing.descriptor):
             self._noted_in = ring
         last_ns = TERMINATION.look()
-        if last_ns:
+        if last_ns or self._is_unnoticed:  # it may be noticed from now on
             ring.note_termination(last_ns)
+        self._is_unnoticed = last_ns == UNNOTICED
         if last_ns > UNNOTICED and self._clock.wall_ns() - last_ns < _MOMENTS_NS:
             self._incidents.close_now()
