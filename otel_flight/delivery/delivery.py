@@ -49,7 +49,7 @@ from otel_flight.native import Thread
 from otel_flight.quoting import without_secrets
 from otel_flight.settings.fields import CoreSettings
 
-LOOK_AGAIN_SECONDS: Final = 60.0
+LOOK_AGAIN_SECONDS: Final = 5.0
 """What another process was delivering is looked at again after this many seconds: it may have died
 over it."""
 
