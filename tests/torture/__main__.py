@@ -5,7 +5,8 @@ prints a table, and fails where something was lost or an end took too long.
 
 `crashes` instead kills a program a hundred times, or as often as the next word says, while it makes
 and delivers incidents, and counts what arrived. `kills` does the same to workers of gunicorn and of
-Celery, 200 times each or as often as the next word says, and looks for an incident of each.
+Celery, 200 times each or as often as the next word says, and looks for an incident of each;
+with `jaeger`, in a real one, too.
 """
 
 from __future__ import annotations
@@ -16,9 +17,11 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Final
 
+from tests.support.jaeger_process import JaegerProcess
 from tests.support.otlp_messages import Transport
 from tests.torture.crashes import crash
 from tests.torture.exits import STATES, WAYS, Case, run
@@ -37,7 +40,9 @@ def main(words: Sequence[str]) -> int:
     if "crashes" in words:
         return crash_by_each(int(next(filter(str.isdigit, words), _CRASHES)))
     if "kills" in words:
-        return kill_each(int(next(filter(str.isdigit, words), _KILLS)))
+        servers = [each for each in SERVERS if each in words] or list(SERVERS)
+        kills = int(next(filter(str.isdigit, words), _KILLS))
+        return kill_each(servers, kills, with_jaeger="jaeger" in words)
     asked = [
         [each for each in known if each in words] or list(known)
         for known in (PYTHONS, WAYS, THREADS, STATES)
@@ -64,12 +69,19 @@ def crash_by_each(cycles: int) -> int:
     return int(any(each.faults for each in found))
 
 
-def kill_each(kills: int) -> int:
-    """Kill so many workers of each server."""
-    found = [kill_workers(server, kills, say=say) for server in SERVERS]
-    for each in found:
-        say(f"{each}")
-    return int(any(each.faults for each in found))
+def kill_each(servers: Sequence[str], kills: int, *, with_jaeger: bool) -> int:
+    """Kill so many workers of each of these servers."""
+    faults = 0
+    for server in servers:
+        with ExitStack() as stack:
+            jaeger = None
+            if with_jaeger:
+                folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+                jaeger = stack.enter_context(JaegerProcess(folder))
+            found = kill_workers(server, kills, jaeger=jaeger, say=say)
+        say(f"{found}")
+        faults += len(found.faults)
+    return min(faults, 1)
 
 
 def show(python: str, case: Case) -> int:

@@ -23,7 +23,7 @@ THREADS = 4
 _BETWEEN_SECONDS = 0.001
 
 provider = TracerProvider(resource=Resource({"service.name": "killed"}))
-otel_flight.install(tracer_provider=provider)
+recorder = otel_flight.install(tracer_provider=provider)
 tracer = provider.get_tracer("victim")
 
 
@@ -34,7 +34,8 @@ def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> 
 
 
 def begin(**_: object) -> None:
-    """Begin to work, in a worker."""
+    """Begin to work, in a worker, once it records: until then spans are in its memory only."""
+    recorder.start()
     path = Path(os.environ["ENDED_DIRECTORY"]) / str(os.getpid())
     path.write_bytes(bytes(8 * THREADS))
     with path.open("r+b") as file:

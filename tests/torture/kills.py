@@ -16,8 +16,10 @@ from typing import Final
 
 from otel_flight.incidents.flight_file import read_incident
 from otel_flight.incidents.incident import Incident
-from otel_flight.records.records import Span
+from otel_flight.records.records import OpenSpan
+from tests.support.jaeger_process import JaegerProcess
 from tests.support.service_process import ServiceProcess, free_port
+from tests.torture.seen_in_jaeger import SeenInJaeger
 
 THREADS: Final = 4
 _ROOT: Final = Path(__file__).parents[2]
@@ -36,6 +38,8 @@ _MOST_DEAD: Final = 2
 """No more workers than these are dead and not recovered: a service keeps few rings of dead ones."""
 _LONGEST_LIFE_SECONDS: Final = 0.6
 _PATIENCE_SECONDS: Final = 60.0
+_LONGEST_SEEN_SECONDS: Final = 10.0
+"""In a Jaeger each incident is to be after so many seconds, at the latest."""
 
 
 @dataclass
@@ -49,6 +53,7 @@ class Kills:
         lost: how many of these are in no incident.
         incidents: how many there are.
         longest_seconds: after this time each incident was there, at the latest.
+        longest_seen_seconds: after this time each was in a Jaeger, if there is one.
     """
 
     server: str
@@ -57,6 +62,7 @@ class Kills:
     lost: int = 0
     incidents: int = 0
     longest_seconds: float = 0.0
+    longest_seen_seconds: float = 0.0
     faults: list[str] = field(default_factory=list)
 
 
@@ -68,13 +74,19 @@ class _Killed:
 
 
 def kill_workers(
-    server: str, kills: int, *, seed: int = 1, say: Callable[[str], object] = lambda line: None
+    server: str,
+    kills: int,
+    *,
+    jaeger: JaegerProcess | None = None,
+    seed: int = 1,
+    say: Callable[[str], object] = lambda line: None,
 ) -> Kills:
     """Kill so many workers of a server at any moment, and look for an incident of each.
 
     Args:
         server: one of `SERVERS`.
         kills: how many.
+        jaeger: what the incidents are delivered to; None: to nobody.
         seed: of the moments.
         say: is told now and then how far it is.
     """
@@ -83,35 +95,52 @@ def kill_workers(
         folder = Path(directory)
         (folder / "ended").mkdir()
         (folder / "gunicorn.conf.py").write_text(_CONFIGURATION)
-        environment = {
-            "PYTHONPATH": str(_ROOT),
-            "ENDED_DIRECTORY": str(folder / "ended"),
-            "GUNICORN_CMD_ARGS": f"--bind 127.0.0.1:{free_port()}",
-            "OTEL_FLIGHT_RING_DIRECTORY": str(folder / "ring"),
-            "OTEL_FLIGHT_SPOOL_DIRECTORY": str(folder / "spool"),
-            "OTEL_FLIGHT_SPOOL_INCIDENTS": "100000",
-            "OTEL_FLIGHT_SPOOL_BYTES": "8GiB",
-            "OTEL_FLIGHT_INCIDENTS_PER_HOUR": "3600",
-            "OTEL_FLIGHT_COOLDOWN": "0",
-            "OTEL_FLIGHT_EXPORT": "off",
-            "OTEL_FLIGHT_INCIDENT_LOG": "off",
-            "OTEL_FLIGHT_WINDOW_BYTES": "4MiB",
-        }
+        seen = None if jaeger is None else SeenInJaeger(jaeger, folder / "spool")
         killed: dict[int, _Killed] = {}
-        with ServiceProcess(
-            ["-m", *SERVERS[server]], environment=environment, working_directory=folder
-        ) as process:
+        with (
+            seen or contextlib.nullcontext(),
+            ServiceProcess(
+                ["-m", *SERVERS[server]],
+                environment=_environment(folder, jaeger),
+                working_directory=folder,
+            ) as process,
+        ):
             while len(killed) < kills:
-                _wait_for_recovery(process, folder, killed, _MOST_DEAD)
+                _wait_for_recovery(process, folder, killed, _MOST_DEAD if seen is None else 0)
+                if seen is not None:  # whoever delivers is not to be killed over it
+                    process.wait_for(seen.has_all, "not delivered", _PATIENCE_SECONDS)
                 pid = source.choice(_workers(process, folder, killed))
                 killed[pid] = _kill(pid, folder, source)
                 if len(killed) % 20 == 0:
                     say(f"{server}: killed {len(killed)}, {len(_files(folder))} incidents")
             _wait_for_recovery(process, folder, killed, 0)
+            if seen is not None:
+                process.wait_for(seen.has_all, "not delivered", _PATIENCE_SECONDS)
             # It is not asked to end: Celery waits for ever for a lock that a killed worker held.
         found = Kills(server, kills)
         _judge(found, killed, _files(folder))
+        if seen is not None:
+            _judge_seen(found, killed, seen)
         return found
+
+
+def _environment(folder: Path, jaeger: JaegerProcess | None) -> dict[str, str]:
+    return {
+        "PYTHONPATH": str(_ROOT),
+        "ENDED_DIRECTORY": str(folder / "ended"),
+        "GUNICORN_CMD_ARGS": f"--bind 127.0.0.1:{free_port()}",
+        "OTEL_FLIGHT_RING_DIRECTORY": str(folder / "ring"),
+        "OTEL_FLIGHT_SPOOL_DIRECTORY": str(folder / "spool"),
+        "OTEL_FLIGHT_SPOOL_INCIDENTS": "100000",
+        "OTEL_FLIGHT_SPOOL_BYTES": "8GiB",
+        "OTEL_FLIGHT_INCIDENTS_PER_HOUR": "3600",
+        "OTEL_FLIGHT_COOLDOWN": "0",
+        "OTEL_FLIGHT_EXPORT": "off" if jaeger is None else "otlp",
+        "OTEL_FLIGHT_ENDPOINT": "" if jaeger is None else jaeger.address("http"),
+        "OTEL_FLIGHT_PROTOCOL": "http/protobuf",
+        "OTEL_FLIGHT_INCIDENT_LOG": "off",
+        "OTEL_FLIGHT_WINDOW_BYTES": "4MiB",
+    }
 
 
 def _wait_for_recovery(
@@ -181,9 +210,10 @@ def _judge(found: Kills, killed: Mapping[int, _Killed], files: Sequence[Path]) -
             seconds = (path.stat().st_mtime_ns - killed[pid].at_ns) / 1e9
             found.longest_seconds = max(found.longest_seconds, seconds)
         for incident in (whole, *whole.others):
-            numbers.setdefault(int(incident.manifest.process["pid"]), set()).update(
-                _spans(incident)
-            )
+            pid = int(incident.manifest.process["pid"])
+            numbers.setdefault(pid, set()).update(_spans(incident))
+            if open_too := _ended_and_open(incident):
+                found.faults.append(f"{open_too} spans of process {pid} ended and are open")
     for pid, one in killed.items():
         if deaths[pid] != 1:
             found.faults.append(f"{deaths[pid]} incidents of process {pid}")
@@ -200,5 +230,20 @@ def _judge(found: Kills, killed: Mapping[int, _Killed], files: Sequence[Path]) -
 def _spans(incident: Incident) -> Iterator[tuple[int, int]]:
     """Yield thread and number of each span that had ended."""
     for record in (span.record for span in incident.window.spans()):
-        if isinstance(record, Span):
+        if not isinstance(record, OpenSpan):
             yield int(record.attributes["thread"]), int(record.attributes["number"])
+
+
+def _ended_and_open(incident: Incident) -> int:
+    unfinished = {span.record.span_id for span in incident.window.unfinished()}
+    ended = (span.record.span_id for span in incident.window.spans() if not span.is_open)
+    return len(unfinished.intersection(ended))
+
+
+def _judge_seen(found: Kills, killed: Mapping[int, _Killed], seen: SeenInJaeger) -> None:
+    for pid, at_ns in seen.moments_ns.items():
+        if pid in killed:
+            seconds = (at_ns - killed[pid].at_ns) / 1e9
+            found.longest_seen_seconds = max(found.longest_seen_seconds, seconds)
+    if found.longest_seen_seconds > _LONGEST_SEEN_SECONDS:
+        found.faults.append(f"seen after {found.longest_seen_seconds:.1f} s")
