@@ -4,18 +4,21 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
+from itertools import takewhile
 from typing import Any, Final
 
 from opentelemetry.trace import SpanKind
 
 from otel_flight.cli.commands.export.perfetto_packets import Packets, number_of
 from otel_flight.cli.commands.export.span_tracks import Placed, placed
-from otel_flight.delivery.profiles.sampled_stacks import frames_of, sampled_stacks
+from otel_flight.delivery.profiles.sampled_stacks import SampledStacks, frames_of, sampled_stacks
+from otel_flight.incidents.evidence.places import described
 from otel_flight.incidents.incident import Incident
 from otel_flight.incidents.manifest import Explanation
 from otel_flight.incidents.window import WindowEvent, WindowSpan, without_outdated
 from otel_flight.names import source_names
 from otel_flight.records.ids import span_text, trace_text
+from otel_flight.records.records import Frame
 from otel_flight.report.model.event_words import is_measurement
 
 _INCIDENT: Final = "Incident"
@@ -176,18 +179,35 @@ class _Process:
                 waiting += [item.end_ns, *reversed(below[item.id] if item.id else ())]
 
     def _add_samples(self) -> None:
-        for stacks in sampled_stacks(self._window):
-            for sample in stacks.samples:
-                record = sample.event.record
-                self._packets.instant(
-                    self._thread_track(record.thread_id, source_names.STACKS),
-                    sample.event.start_ns,
-                    f"{record.name} {stacks.name}",
-                    source_names.STACKS,
-                    _attributes(sample.event),
-                    frames=list(frames_of(sample)),
-                    weight=sample.duration_ns,
+        """Add what each request was seen doing: a slice for each frame, below that of its caller.
+
+        Stacks that belong to single events would be shorter, but older versions of the page do not
+        know them and complain.
+        """
+        for number, stacks in enumerate(sampled_stacks(self._window)):
+            samples = self._thread_track(stacks.thread_id, source_names.STACKS)
+            self._add_stacks(self._packets.track(stacks.name, samples, number), stacks)
+
+    def _add_stacks(self, track: int, stacks: SampledStacks) -> None:
+        open_frames: Sequence[Frame] = ()
+        reached_ns = 0
+        for sample in stacks.samples:
+            frames = tuple(frames_of(sample))
+            pairs = zip(open_frames, frames, strict=False)
+            same = takewhile(lambda pair: pair[0] == pair[1], pairs)
+            kept = sum(1 for _ in same) if sample.start_ns == reached_ns else 0
+            for _ in open_frames[kept:]:
+                self._packets.end(track, reached_ns)
+            for frame in frames[kept:]:
+                found = {"file": frame.file, "line": frame.line} if frame.file else {}
+                if frame is frames[-1]:
+                    found |= _attributes(sample.event)
+                self._packets.begin(
+                    track, sample.start_ns, frame.function, source_names.STACKS, found
                 )
+            open_frames, reached_ns = frames, sample.end_ns
+        for _ in open_frames:
+            self._packets.end(track, reached_ns)
 
     def _add_events(self) -> None:
         events = without_outdated(self._window.window.events())
@@ -210,8 +230,7 @@ class _Process:
                     event.start_ns,
                     event.name,
                     record.source,
-                    _attributes(event),
-                    frames=event.frames,
+                    {**_attributes(event), **_stack_of(event)},
                 )
 
     def _count(self, event: WindowEvent) -> None:
@@ -242,6 +261,11 @@ def _attributes(event: WindowEvent) -> dict[str, Any]:
     record = event.record
     ids = {"trace_id": trace_text(record.trace_id), "span_id": span_text(record.span_id)}
     return {**{key: text for key, text in ids.items() if text}, **record.attributes}
+
+
+def _stack_of(event: WindowEvent) -> dict[str, Any]:
+    lines = [described(each) if each.file else each.function for each in event.frames]
+    return {"stack": lines} if lines else {}
 
 
 def _id(span: WindowSpan) -> _Id:

@@ -16,8 +16,6 @@ from perfetto.protos.perfetto.trace.perfetto_trace_pb2 import (
     TrackEvent,
 )
 
-from otel_flight.records.records import Frame
-
 _SEQUENCE: Final = 1
 _MOST_INT: Final = (1 << 63) - 1
 _INT32: Final = (1 << 31) - 1
@@ -114,9 +112,6 @@ class Packets:
         name: str,
         category: str,
         attributes: Mapping[str, Any],
-        *,
-        frames: Sequence[Frame] = (),
-        weight: float = 0,
     ) -> None:
         """Add a moment.
 
@@ -126,18 +121,8 @@ class Packets:
             name: what it is called.
             category: what kind of thing it is.
             attributes: what is known of it.
-            frames: the stack that goes with it, outermost frame first.
-            weight: how much time the stack stands for, in nanoseconds.
         """
-        event = self._event(track, time_ns, TrackEvent.TYPE_INSTANT)
-        self._fill(event, name, category, attributes)
-        for frame in frames:
-            line = frame.line if 0 < frame.line <= _INT32 else None
-            event.callstack.frames.add(
-                function_name=frame.function, source_file=frame.file or None, line_number=line
-            )
-        if frames and weight:
-            event.callstack_weight = weight
+        self._fill(self._event(track, time_ns, TrackEvent.TYPE_INSTANT), name, category, attributes)
 
     def count(self, track: int, time_ns: int, value: float) -> None:
         """Add a value of a counter."""

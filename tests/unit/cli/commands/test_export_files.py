@@ -182,22 +182,31 @@ def test_flows_lead_to_children_on_other_tracks_and_from_links(
     assert noted["trace_id"].string_value == trace_text(root.get_span_context().trace_id)
 
 
-def test_samples_have_their_stacks_in_perfetto(sampled: Path, read: Callable[[Path], Any]) -> None:
-    """A sample has the time it stands for, so that flame graphs of a selection are right."""
+def test_samples_are_frames_below_frames_in_perfetto(
+    sampled: Path, read: Callable[[Path], Any]
+) -> None:
+    """What follows each other and is the same is one slice, as long as its samples stand for."""
     file = sampled / "incident.pftrace"
 
     assert run("export", "last", "--perfetto", str(file)).exit_code == 0
 
-    events = [packet.track_event for packet in read(file).packet]
-    samples = [event for event in events if list(event.categories) == ["stacks"]]
-    assert [event.callstack_weight for event in samples] == [1e8, 1e8, 1e8, 4e7]
-    waiting = samples[2].callstack.frames
-    assert [frame.function_name for frame in waiting] == [
-        "main",
-        "render",
-        "waiting: lock shop.cache",
+    open_slices: defaultdict[int, list[tuple[str, int]]] = defaultdict(list)
+    found = []
+    for packet in read(file).packet:
+        event = packet.track_event
+        if event.type == event.TYPE_SLICE_BEGIN and list(event.categories) == ["stacks"]:
+            open_slices[event.track_uuid].append((event.name, packet.timestamp))
+        elif event.type == event.TYPE_SLICE_END and open_slices[event.track_uuid]:
+            depth = len(open_slices[event.track_uuid])
+            name, start_ns = open_slices[event.track_uuid].pop()
+            found.append((depth, name, (packet.timestamp - start_ns) / 1e6))
+    assert not any(open_slices.values())
+    assert sorted(found) == [
+        (1, "main", 40),
+        (1, "main", 300),
+        (2, "render", 300),
+        (3, "waiting: lock shop.cache", 100),
     ]
-    assert (waiting[1].source_file, waiting[1].line_number) == ("/app/shop.py", 30)
 
 
 def test_numbers_are_counters_in_perfetto(
