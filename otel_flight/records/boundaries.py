@@ -98,7 +98,7 @@ def find_records(
         record = decode(payload[start:end]) if end is not None else None
         if end is not None and record is not None:
             found.append(FoundRecord(number, start, end, record))
-            start, number, is_lost = end, number + 1, False
+            start, number, is_lost = _own_end(payload, found[-1], decode), number + 1, False
             continue
         following = search.next_head(start + 1)
         if following is None:
@@ -108,6 +108,25 @@ def find_records(
         number += not is_lost
         start, is_lost, after_gap = following, True, len(found)
     return found if after_gap is None else _renumbered(found, after_gap, count - number)
+
+
+def _own_end(payload: bytes, found: FoundRecord, decode: Callable[[bytes], Record | None]) -> int:
+    """Return where a record ends, before any that it has taken in.
+
+    No record has another one in it; where one seems to, with the next one behind that, a length is
+    damaged.
+    """
+    data = payload[found.start : found.end]
+    search = _Search(data)
+    start = search.next_head(1)
+    while start is not None:
+        end = search.record_end(start)
+        if end is not None and decode(data[start:end]) is not None:
+            behind = found.start + end
+            if behind == len(payload) or _RECORD_HEAD.match(payload, behind):
+                return found.start + start
+        start = search.next_head(start + 1)
+    return found.end
 
 
 def _renumbered(found: list[FoundRecord], after_gap: int, missing: int) -> list[FoundRecord]:

@@ -98,7 +98,8 @@ def _requirements(suites: Sequence[Suite]) -> list[str]:
 def _fingerprint() -> str:
     """Return a hash over what a wheel is made of."""
     digest = hashlib.sha256()
-    files = [*REPOSITORY.glob("otel_flight/**/*.py"), *REPOSITORY.glob("otel_flight/**/*.c")]
+    suffixes = ("py", "c", "h")
+    files = [each for suffix in suffixes for each in REPOSITORY.glob(f"otel_flight/**/*.{suffix}")]
     for path in [REPOSITORY / "pyproject.toml", REPOSITORY / "hatch_build.py", *sorted(files)]:
         if path.name != "_version.py":
             digest.update(str(path.relative_to(REPOSITORY)).encode() + path.read_bytes())

@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from otel_flight.clock import monotonic_ns
@@ -96,6 +96,21 @@ def test_bytes_made_to_keep_the_search_busy_do_not() -> None:
     assert seconds < 5  # a hundredth of that; but not the hours that trying all of them takes
 
 
+@pytest.mark.parametrize("fields", [17, 18, 30, 41])
+def test_a_record_that_takes_in_others_is_read_with_them(fields: int) -> None:
+    """Its number of fields is wrong, so that the records behind it seem to be more fields of it."""
+    pieces = [span(number) for number in range(40)]
+    assert pieces[4][:3] == b"\xdc\x00\x10"
+    pieces[4] = bytes([0xDC, 0, fields]) + pieces[4][3:]
+
+    decoded = decode_records(b"".join(pieces), 40)
+
+    assert numbers_of(decoded) == [f"span {number}" for number in range(40)]
+    assert list(decoded.numbers) == list(range(40))
+
+
+@example(damage=[(80, b"\x12", 1)])  # one that says it has two fields more than it has
+@example(damage=[(1743, b"", 2)])  # a time became a list, which takes in what is behind it
 @given(
     damage=st.lists(st.tuples(st.integers(0), st.binary(max_size=6), st.integers(0, 6)), max_size=3)
 )
@@ -109,7 +124,8 @@ def test_damage_costs_no_more_than_what_it_meets(damage: list[tuple[int, bytes, 
         pieces[index] = pieces[index][:at] + put + pieces[index][at + left_out :]
         met.add(index)
 
-    decoded = decode_records(b"".join(pieces), 40)
+    # With room for records that the damage makes: each byte that is put in may begin one.
+    decoded = decode_records(b"".join(pieces), 60)
 
     untouched = {f"span {n}" for n in range(40) if not met & {n, n - 1}}
     assert untouched <= set(numbers_of(decoded))
