@@ -6,6 +6,9 @@ is taken again before the waiting thread has woken up). So the work is cut into 
 millisecond, and between two of them this thread really sleeps, just long enough for another one to
 wake. A token bucket of CPU time sees to the share; what is owed to it is slept off at longer
 intervals, as each long sleep leaves cold caches behind, and many of them double the work.
+
+Where others want the CPU, too, the kernel takes it away in the middle of a piece, and the GIL stays
+taken. So the time in the queue for a CPU counts like time on it: the share is one of what there is.
 """
 
 from __future__ import annotations
@@ -16,6 +19,7 @@ from typing import Final
 from otel_flight.clock import SYSTEM_CLOCK, Clock, thread_time_ns
 from otel_flight.deadline import Deadline, OutOfTime
 from otel_flight.native import sleep
+from otel_flight.sources.kernel.run_queue import read_scheduled
 
 LONGEST_PIECE_NS: Final = 400_000
 """A piece of work lasts this many nanoseconds, then other threads may have the GIL."""
@@ -23,10 +27,19 @@ SHORTEST_SLEEP_SECONDS: Final = 50e-6
 """A sleep lasts at least this many seconds, which a waiting thread takes to wake up."""
 LEAST_DEBT_NS: Final = 10_000_000
 """A debt to the bucket is slept off once it is this many nanoseconds."""
+_LATE_NS: Final = 500_000
+"""After a piece that took so many nanoseconds longer than it should, the kernel is asked whether it
+waited for a CPU, or for something else."""
 _LONGEST_SLEEP_SECONDS: Final = 0.5
 """A sleep lasts at most this many seconds; the rest of the debt is for the next one."""
 _BUCKET_NS: Final = 20_000_000
 """The bucket saves up at most this many nanoseconds while this thread waits for an answer."""
+
+
+def run_queue_ns() -> int:
+    """Return how long this thread was ready to run and had no CPU; 0: the kernel does not tell."""
+    scheduled = read_scheduled("/proc")
+    return 0 if scheduled is None else scheduled.queued_ns
 
 
 class Pacer:
@@ -39,6 +52,7 @@ class Pacer:
         share: of one CPU, above 0; 1 is all of it, with short sleeps to let others run.
         clock: to measure pieces of work by.
         thread_time_ns: tells the CPU time of the calling thread.
+        run_queue_ns: tells how long that thread was ready to run and had no CPU.
         sleep: waits so many seconds.
     """
 
@@ -48,11 +62,13 @@ class Pacer:
         *,
         clock: Clock = SYSTEM_CLOCK,
         thread_time_ns: Callable[[], int] = thread_time_ns,
+        run_queue_ns: Callable[[], int] = run_queue_ns,
         sleep: Callable[[float], object] = sleep,
     ) -> None:
         self._share = share
         self._monotonic_ns = clock.monotonic_ns
         self._thread_time_ns = thread_time_ns
+        self._run_queue_ns = run_queue_ns
         self._sleep = sleep
         self._deadline: Deadline | None = None
         self.begin()
@@ -61,7 +77,8 @@ class Pacer:
         """Forget what was used and saved up so far; now on this thread."""
         self._yield_at_ns = self._monotonic_ns() + LONGEST_PIECE_NS
         self._started_ns = self._monotonic_ns()
-        self._used_from_ns = self._thread_time_ns()
+        self._queued_ns = self._run_queue_ns()
+        self._used_from_ns = self._thread_time_ns() + self._queued_ns
 
     def hurry(self, deadline: Deadline) -> None:
         """Yield nothing from now on, and nothing is to be done after that. Any thread."""
@@ -89,7 +106,9 @@ class Pacer:
         if self._deadline is not None:
             self._yield_at_ns = now_ns + LONGEST_PIECE_NS
             return
-        used_ns = self._thread_time_ns() - self._used_from_ns
+        if now_ns - self._yield_at_ns > _LATE_NS:
+            self._queued_ns = self._run_queue_ns()
+        used_ns = self._thread_time_ns() + self._queued_ns - self._used_from_ns
         owed_ns = used_ns / self._share - (now_ns - self._started_ns)
         if owed_ns < -_BUCKET_NS:
             self._started_ns -= int(owed_ns + _BUCKET_NS)

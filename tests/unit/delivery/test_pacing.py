@@ -23,12 +23,13 @@ class Work:
 
     def __init__(self, share: float) -> None:
         self.clock = FakeClock()
-        self.used_ns = 0
+        self.used_ns = self.queued_ns = 0
         self.sleeps: list[float] = []
         self.pacer = Pacer(
             share,
             clock=self.clock,
             thread_time_ns=lambda: self.used_ns,
+            run_queue_ns=lambda: self.queued_ns,
             sleep=self._sleep,
         )
 
@@ -46,6 +47,11 @@ class Work:
     def wait(self, seconds: float) -> None:
         """Let time pass without work, as while a backend answers."""
         self.clock.advance(seconds)
+
+    def queue(self, seconds: float) -> None:
+        """Be ready to run for so long, while other processes have the CPU."""
+        self.clock.advance(seconds)
+        self.queued_ns += int(seconds * 1e9)
 
     @property
     def elapsed_seconds(self) -> float:
@@ -93,6 +99,18 @@ def test_waiting_for_answers_counts_as_rest() -> None:
         work.wait(0.002)
 
     assert max(work.sleeps) == SHORTEST_SLEEP_SECONDS
+
+
+def test_the_share_is_one_of_what_others_leave() -> None:
+    """Where the CPU is taken away in the middle of the work, the GIL stays taken: it rests more."""
+    work = Work(share=0.5)
+
+    for _ in range(100):
+        work.do(0.0002)
+        work.queue(0.004)
+        work.do(0.0002)
+
+    assert sum(work.sleeps) == pytest.approx(work.used_ns / 1e9 + 0.4, rel=0.1)
 
 
 def test_a_long_wait_does_not_pay_for_a_long_burst() -> None:
