@@ -20,12 +20,12 @@ from benchmarks import (
     flush_stall,
     idle,
     instructions,
-    learned_latency,
     memory,
     other_tracers,
     page,
     pipeline,
     queryable,
+    root_cost,
     sampled,
     service,
     sources,
@@ -37,9 +37,11 @@ from benchmarks import (
 from benchmarks.backends import BackendsMissingError
 from benchmarks.figures import TABLE_HEADER, Result, as_json, table_rows
 from benchmarks.handlers import benchmark as handlers
+from benchmarks.latency import benchmark as latency
 
 BENCHMARKS: dict[str, Callable[..., Result]] = {
     "span_cost": span_cost.run,
+    "root_cost": root_cost.run,
     "threads": threads.run,
     "instructions": instructions.run,
     "service": service.run,
@@ -54,7 +56,8 @@ BENCHMARKS: dict[str, Callable[..., Result]] = {
     "pipeline": pipeline.run,
     "sources": sources.run,
     "stacks": stacks.run,
-    "learned_latency": learned_latency.run,
+    "learned_latency": latency.run_made,
+    "recorded_latency": latency.run_recorded,
     "page": page.run,
 }
 

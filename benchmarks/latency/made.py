@@ -1,9 +1,4 @@
-"""How often limits fire that are learned, and how often one that is fixed, on series of requests.
-
-The series are made, from seeds: what is normal in them is known, and so is what is not. Counted is
-what the limit says to each request; how many incidents a gate with a cooldown that doubles makes of
-it stands beside that.
-"""
+"""Series of requests made from seeds: what is normal in them is known, and what is not."""
 
 from __future__ import annotations
 
@@ -11,32 +6,10 @@ import math
 import random
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import NamedTuple
 
-from benchmarks.figures import Figure, Result
-from otel_flight.assembly import Settings
-from otel_flight.testing import FakeClock
-from otel_flight.triggers.latency.learned import LearnedLimits
-from otel_flight.triggers.roots.route_limits import WARM_UP_NS, RouteLimits
+from benchmarks.latency.requests import Request
 
-_ROUTE = "GET /"
 _DAY_SECONDS = 86400.0
-_COOLDOWN_SECONDS, _LONGEST_COOLDOWN_SECONDS = 60.0, 3600.0
-_SMOKE_REQUESTS = 2000
-
-
-class Request(NamedTuple):
-    """A request of a series.
-
-    Attributes:
-        at: when it ended, in seconds.
-        seconds: how long it took.
-        is_slow: whether something was wrong with it.
-    """
-
-    at: float
-    seconds: float
-    is_slow: bool = False
 
 
 _Draw = Callable[[random.Random, float, float], tuple[float, bool]]
@@ -133,63 +106,3 @@ SERIES = (
     Series("degraded: 0.9 s, a minute of each 2 h", 600_000, 20, _degraded),
     Series("one in 20,000 takes 600 ms", 400_000, 20, _now_and_then),
 )
-
-
-@dataclass
-class _Watched:
-    """What one kind of limit says to a series."""
-
-    false: int = 0
-    missed: int = 0
-    slow: int = 0
-    incidents: int = 0
-    _not_before: float = 0.0
-    _cooldown: float = _COOLDOWN_SECONDS
-
-    def see(self, request: Request, limit_ns: int) -> None:
-        has_fired = request.seconds * 1e9 > limit_ns
-        self.slow += request.is_slow
-        self.missed += request.is_slow and not has_fired
-        self.false += has_fired and not request.is_slow
-        if has_fired and request.at >= self._not_before:
-            is_quiet = request.at > self._not_before + self._cooldown
-            longer = min(_LONGEST_COOLDOWN_SECONDS, self._cooldown * 2)
-            self._cooldown = _COOLDOWN_SECONDS if is_quiet else longer
-            self._not_before = request.at + self._cooldown
-            self.incidents += 1
-
-
-def run(*, smoke: bool) -> Result:
-    """Let both kinds of limit watch all series."""
-    figures: list[Figure] = []
-    for series in SERIES:
-        seen = min(series.requests, _SMOKE_REQUESTS) if smoke else series.requests
-        for name, watched in zip(("learned", "fixed, 1 s"), _watch(series, seen), strict=True):
-            counts = {
-                "false fires in a million": watched.false / seen * 1e6,
-                "slow ones": watched.slow,
-                "of them missed": watched.missed,
-                "incidents": watched.incidents,
-            }
-            variant = f"{series.name}; {name}"
-            figures += [
-                Figure(quantity=quantity, variant=variant, value=value, unit="")
-                for quantity, value in counts.items()
-            ]
-    return Result(benchmark="learned_latency", figures=figures)
-
-
-def _watch(series: Series, most: int) -> tuple[_Watched, _Watched]:
-    clock = FakeClock()
-    limits = LearnedLimits(clock)
-    routes = RouteLimits(Settings(), limits)
-    learned, fixed = _Watched(), _Watched()
-    before = 0.0
-    for _, request in zip(range(most), series, strict=False):
-        clock.advance(request.at - before)
-        before = request.at
-        learned.see(request, routes.limit_ns(_ROUTE))
-        fixed.see(request, WARM_UP_NS)
-        limits.note((_ROUTE, int(request.seconds * 1e9)))
-        limits.learn()
-    return learned, fixed
