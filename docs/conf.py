@@ -27,3 +27,5 @@ autodoc_preserve_defaults = True
 
 html_theme = "furo"
 html_title = "otel-flight"
+html_static_path = ["_static"]
+html_css_files = ["pages.css"]

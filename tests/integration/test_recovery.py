@@ -213,6 +213,7 @@ def test_the_command_does_it_without_a_process(tmp_path: Path, own_environment: 
     assert recovered["service"] == "shop"
     (file,) = recovered["incidents"]
     assert read_incident(Path(file)).manifest.title == "process died GET /report"
+    assert "process died GET /report" in run("show", "last", "--html", "-").output
     assert dead_rings([own_environment]) == []
     assert "no dead process" in run("recover").output
     assert "died" not in run("list").output.split("process died")[0]

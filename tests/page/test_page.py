@@ -291,3 +291,25 @@ def test_text_can_be_copied(open_page: PageOpener, own_environment: Path) -> Non
     assert page.driver.evaluate("window.copied").startswith("# Incident ")
     page.driver.locator("#details button", has_text="Copy as text").click()
     assert page.driver.evaluate("window.copied").startswith("Span\nGET /report\ntook: 2 s")
+
+
+def test_the_flame_graph_is_of_what_is_chosen(open_page: PageOpener, own_environment: Path) -> None:
+    """By what is looked at, thread, and what ran or waited; measurements are curves beside it."""
+    page = open_page(lock_page(own_environment))
+    chosen = page.driver.locator("#stacks select")
+    note = page.driver.locator("#stacks [role=status]")
+    assert note.inner_text().startswith("18 samples")
+    assert "acquire" in page.texts("#stacks .functions .recorded.code")[0]
+
+    chosen.nth(2).select_option("running")
+    assert note.inner_text() == "No sample fits this choice."
+    chosen.nth(2).select_option("waiting")
+    chosen.nth(1).select_option("7")
+    assert note.inner_text().startswith("18 samples")
+    page.driver.locator(".row", has_text="GET /report").first.click()
+    chosen.nth(0).select_option("span")
+    assert note.inner_text().startswith("18 samples")
+
+    charts = page.driver.locator("#charts canvas").first.get_attribute("aria-label")
+    assert charts is not None
+    assert "memory from 100 MiB to 100 MiB" in charts

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import webbrowser
 from pathlib import Path
-from typing import Final
 
 import click
-import msgspec
 
 from otel_flight.cli.base import (
     Invocation,
@@ -16,21 +14,14 @@ from otel_flight.cli.base import (
     pass_invocation,
     print_json,
 )
+from otel_flight.cli.incident_document import incident_document
 from otel_flight.cli.incident_reports import incident_of, links_to, report_of
-from otel_flight.incidents.spool.directory import SpoolEntry
-from otel_flight.incidents.window import WindowEvent
 from otel_flight.own_files import whole_file
-from otel_flight.records.ids import span_text, trace_text
 from otel_flight.report.html.page import html_page
 from otel_flight.report.markdown.markdown import USUAL_TOKENS, markdown
-from otel_flight.report.model.backend_links import BackendLinks
-from otel_flight.report.model.incident_report import IncidentReport
 from otel_flight.report.model.timeline import UNLIMITED
 from otel_flight.report.terminal.page import Page
 from otel_flight.report.terminal.terminal import print_report
-
-_JSON_VERSION: Final = 1
-"""The version of what `--json` prints: the next one when something is taken out or changed."""
 
 
 @click.command()
@@ -135,7 +126,7 @@ def show(
     if page is not None or is_opened:
         _write_page(html_page(report, found, links), page or f"{entry.path.stem}.html", is_opened)
     elif as_json:
-        print_json(_as_json(entry, report, links))
+        print_json(incident_document(entry, report, links))
     elif form == "markdown":
         click.echo(markdown(report, links, tokens), nl=False)
     else:
@@ -153,48 +144,3 @@ def _write_page(page: bytes, file: str, is_opened: bool) -> None:
     click.echo(path)
     if is_opened and not webbrowser.open(path.as_uri()):
         raise click.ClickException(f"no browser can be started here: open {path}")
-
-
-def _as_json(entry: SpoolEntry, report: IncidentReport, links: BackendLinks) -> dict[str, object]:
-    return {
-        "version": _JSON_VERSION,
-        "id": entry.incident_id,
-        "path": str(entry.path),
-        "manifest": report.manifest,
-        "findings": list(report.findings),
-        "time": [share._asdict() for share in report.time_shares],
-        "explanations": list(report.explanations),
-        "timeline": report.timeline,
-        "events": [_event_as_json(event) for event in report.events],
-        "open_requests": [
-            {
-                **msgspec.structs.asdict(root),
-                "trace_id": trace_text(root.trace_id),
-                "span_id": span_text(root.span_id),
-            }
-            for root in report.open_roots
-        ],
-        "delivery": report.state,
-        "log_delivery": report.log_state,
-        "large_traces": list(report.large_traces),
-        "links": links,
-        "otlp_json": str(report.json_copy) if report.json_copy is not None else None,
-    }
-
-
-def _event_as_json(event: WindowEvent) -> dict[str, object]:
-    record = event.record
-    return {
-        "source": record.source,
-        "name": record.name,
-        "start_ns": record.start_ns,
-        "end_ns": record.end_ns,
-        "thread_id": record.thread_id,
-        "trace_id": trace_text(record.trace_id),
-        "span_id": span_text(record.span_id),
-        "attributes": record.attributes,
-        "stack": [
-            {"function": frame.function, "file": frame.file, "line": frame.line}
-            for frame in event.frames
-        ],
-    }
