@@ -78,16 +78,20 @@ def hold_waiting() -> None:
 def test_a_thread_that_holds_the_interpreter_is_named(rig: SourceRig) -> None:
     """With the function that did, its thread and its stack; that another one waits is no matter."""
     watched = Watched(rig)
-    thread = threading.Thread(target=hold_computing)
-    thread.start()
-    thread.join(30)
-    watched.after_ticks(2)
+    held: list[WindowEvent] = []
+    for _ in range(10):  # on a busy machine the whole process may have no CPU meanwhile
+        thread = threading.Thread(target=hold_computing)
+        thread.start()
+        thread.join(30)
+        watched.after_ticks(2)
+        held = [each for each in rig.events() if each.record.thread_id == thread.ident]
+        if held:
+            break
+    watched.stop()
 
-    event = watched.stop()[0]
-
+    event = max(held, key=lambda each: each.record.duration_ns)
     assert event.record.source == "descheduling"
     assert event.record.name == "GIL held"
-    assert event.record.thread_id == thread.ident
     assert event.record.duration_ns >= 100 * MS
     attributes = event.record.attributes
     assert attributes["code.function.name"] == "hold_computing"
