@@ -50,6 +50,7 @@ class Redactor:
     ) -> None:
         self._names = SecretNames((*DEFAULT_PATTERNS, *patterns), allowed)
         self._decided: dict[str, bool] = {}
+        self._plain_names: set[str] = set()
         self._harmless: dict[str, None] = {}
         parts = self._names.parts()
         words = telltales.words_of(parts or ())
@@ -71,14 +72,15 @@ class Redactor:
         """
         if self.compiled is not None:
             return self.suspects(data)
-        if not self._is_known(name):
+        harmless = self._harmless
+        if name not in harmless and not self._is_known(name):
             return True
-        for key, value in tuple(attributes.items()):
-            if self._decided.get(key, True) and self._is_name(key):
-                return True
+        if not self._plain_names.issuperset(attributes) and self._has_name(attributes):
+            return True
+        for value in tuple(attributes.values()):
             kind = type(value)
             if kind is str:
-                if value not in self._harmless and not self._is_known(value):
+                if value not in harmless and not self._is_known(value):
                     return True
             elif kind not in _NUMBERS:
                 return self.suspects(data)
@@ -165,6 +167,16 @@ class Redactor:
             known = self._names.is_secret(name)
             self._remember(self._decided, name, known)
         return known
+
+    def _has_name(self, names: Iterable[str]) -> bool:
+        """Return whether one of these is the name of a secret; if none is, they are known then."""
+        found = tuple(names)
+        if any(map(self._is_name, found)):
+            return True
+        if len(self._plain_names) + len(found) > _MOST_REMEMBERED:
+            self._plain_names.clear()
+        self._plain_names.update(name for name in found if len(name) <= _LONGEST_REMEMBERED)
+        return False
 
     def _bytes(self, value: bytes) -> bytes:
         text = value.decode("utf-8", "surrogateescape")

@@ -153,10 +153,11 @@ def plain_writer(encoder: SpanEncoder, lane: LaneWriter) -> WriteSpan:
         end_time: Any,
         attributes: Any,
     ) -> bool:
-        trace_id, span_id, _, flags, trace_state, _ = context
-        if trace_state is not DEFAULT_TRACE_STATE:
+        # By index: what is no tuple itself, but of a type that is one, takes long to unpack.
+        if context[4] is not DEFAULT_TRACE_STATE:
             return False
-        flags &= 255
+        trace_id = context[0]
+        flags = context[3] & 255
         parent_id = 0
         if parent is not None:
             parent_id = parent[1]
@@ -171,7 +172,7 @@ def plain_writer(encoder: SpanEncoder, lane: LaneWriter) -> WriteSpan:
                     1,
                     trace_id >> 64,
                     trace_id & _LOW_64,
-                    span_id,
+                    context[1],
                     parent_id,
                     flags,
                     entry[0],

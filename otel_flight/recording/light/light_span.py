@@ -27,6 +27,25 @@ _are_plain: Final = _PLAIN.issuperset
 _are_strings: Final = frozenset({str}).issuperset
 
 
+class _MadeWhenAsked:
+    """A private field of a span that nobody has asked for yet.
+
+    Not by `__getattr__`: a class that has one pays for it with every field that is read.
+    """
+
+    __slots__ = ("_make", "_name")
+
+    def __init__(self, name: str, make: Callable[[Any], Any]) -> None:
+        self._name = name
+        self._make = make
+
+    def __get__(self, span: Any, owner: type) -> Any:
+        if span is None:  # the class has no such field
+            raise AttributeError(self._name)
+        # Of two threads that ask at once, both get what the first one made.
+        return span.__dict__.setdefault(self._name, self._make(span))
+
+
 class LightSpan(sdk_trace.Span):
     """A span that is recording, until it ends. Any thread; made by `begin_span`."""
 
@@ -37,15 +56,9 @@ class LightSpan(sdk_trace.Span):
     _set_status_on_exception = True
     _trace_config = None
     _record_end_metrics = None
+    _is_open: bool
     _own: dict[str, Any] | None
     _shape: SpanShape
-
-    def __getattr__(self, name: str) -> Any:
-        make = _MADE_WHEN_ASKED.get(name)
-        if make is None:
-            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
-        # Of two threads that ask at once, both get what the first one made.
-        return self.__dict__.setdefault(name, make(self))
 
     def get_span_context(self) -> Any:
         """See `opentelemetry.trace.Span`."""
@@ -115,9 +128,9 @@ class LightSpan(sdk_trace.Span):
         self._end_time = _sdk.time_ns() if end_time is None else end_time
         if self._own is None:
             close_attributes(self)
-        shape, context = self._shape, self._context
+        shape = self._shape
         try:
-            if shape.exporting and context is not None and context[3] & 1:
+            if shape.exporting and self._context is not None and self._context[3] & 1:
                 export(self)
         finally:
             shape.ended(self)
@@ -222,14 +235,14 @@ _new: Final = object.__new__
 NO_ATTRIBUTES: Final[Any] = type(BoundedAttributes()._dict)
 """The kind of dict in which this SDK keeps attributes: an ordered one before 1.40. A span in C has
 a plain one: what is set just while another thread first reads attributes may be lost then."""
-_MADE_WHEN_ASKED: Final[Mapping[str, Callable[[Any], Any]]] = {
-    "_attributes": _attributes_of,
-    "_events": _events_of,
-    "_links": _links_of,
-    "_lock": lambda _: allocate_lock(),
-    "_limits": lambda span: span._shape.limits,
-    "_sampler": lambda span: span._shape.sampler,
-    "_span_processor": lambda span: span._shape.pipeline,
-    "_instrumentation_info": lambda span: span._shape.info,
-}
-"""These make the private fields of a span that nobody has asked for yet."""
+for _name, _make in (
+    ("_attributes", _attributes_of),
+    ("_events", _events_of),
+    ("_links", _links_of),
+    ("_lock", lambda _: allocate_lock()),
+    ("_limits", lambda span: span._shape.limits),
+    ("_sampler", lambda span: span._shape.sampler),
+    ("_span_processor", lambda span: span._shape.pipeline),
+    ("_instrumentation_info", lambda span: span._shape.info),
+):
+    setattr(LightSpan, _name, _MadeWhenAsked(_name, _make))
