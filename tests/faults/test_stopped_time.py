@@ -33,7 +33,11 @@ STOPPED: Final = Fault(
     program="stopped", server="gunicorn", requests=("/work",), trigger="slow_root"
 )
 TIGHT_LIMIT: Final = Fault(
-    program="tight_limit", server="gunicorn", requests=("/report",), trigger="slow_root"
+    program="tight_limit",
+    server="gunicorn",
+    requests=("/report",),
+    trigger="slow_root",
+    environment={"OTEL_FLIGHT_SLOW_ROOT": "350ms"},  # with its fault it takes 400 at least
 )
 THROTTLED: Final = replace(
     TIGHT_LIMIT,
@@ -47,7 +51,7 @@ BUSY_NEIGHBOURS: Final = Fault(
     requests=("/report",),
     trigger="slow_root",
     environment={
-        "OTEL_FLIGHT_SLOW_ROOT": "600ms",
+        "OTEL_FLIGHT_SLOW_ROOT": "900ms",
         "OTEL_FLIGHT_SLOW_ROOT_ROUTES": "GET /ok=off",
     },
 )
