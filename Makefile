@@ -44,7 +44,7 @@ test-backends: $(VENV)/.dev-installed ## Run the tests against the real backends
 
 test-page: $(VENV)/.dev-installed ## Test the page of an incident in a real browser (needs Chromium)
 	$(INSTALL) --editable '.[dev,page]'
-	npm install --silent --no-audit --no-fund --prefix build/axe axe-core@4 || echo "Without npm nothing is said about accessibility."
+	npm install --silent --no-audit --no-fund --fetch-retries 1 --fetch-timeout 20000 --prefix build/axe axe-core@4 || echo "Without npm nothing is said about accessibility."
 	$(BIN)/python -m pytest tests/page $(ARGS)
 
 suites: $(VENV)/.dev-installed ## Run other projects' tests with the recorder and without, and compare (hours)

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from otel_flight.guard import NotedError
-from otel_flight.names.sent_attributes import KIND, KIND_INCIDENT
+from otel_flight.names.sent_attributes import INCIDENT_ID, KIND, KIND_INCIDENT
 from otel_flight.running import self_metrics
 from otel_flight.running.statistics import Statistics
 
@@ -18,6 +18,11 @@ yaml = pytest.importorskip("yaml")
 
 DASHBOARD = Path(__file__).parents[2] / "docs" / "how-to" / "grafana-dashboard.json"
 ALERTS = DASHBOARD.with_name("alert-rules.yaml")
+SOURCES = DASHBOARD.with_name("grafana-datasources.yaml")
+NOTIFICATION = (
+    "WARNING otel-flight kept incident 20261129-101500-4f21 of shop: slow local root GET /."
+)
+"""As tests/unit/notification/test_notifier.py wants it."""
 OF_TEMPO = "tempo_discarded_spans_total"
 """Its own metric; tests/integration/test_backends_large_trace.py asks the real one for it."""
 OF_PROMETHEUS = {"job", "instance"}
@@ -176,3 +181,18 @@ def test_alerts_ask_for_values_that_there_are(alert: dict[str, Any]) -> None:
     }
 
     assert set(re.findall(r'(\w+)="(\w+)"', alert["expr"])) <= seen
+
+
+def test_a_line_in_the_log_leads_to_its_incident() -> None:
+    """The link finds the id in what the recorder says, and asks for attributes that are sent."""
+    sources = yaml.safe_load(SOURCES.read_text(encoding="utf-8"))["datasources"]
+    (loki,) = (each for each in sources if each["type"] == "loki")
+    link = loki["jsonData"]["derivedFields"][0]
+
+    found = re.search(link["matcherRegex"], NOTIFICATION)
+
+    assert found is not None
+    query = link["url"].replace("$${__value.raw}", found[1])
+    assert query == (
+        f'{{ span.{KIND} = "{KIND_INCIDENT}" && span.{INCIDENT_ID} = "20261129-101500-4f21" }}'
+    )
