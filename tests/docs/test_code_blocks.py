@@ -81,6 +81,8 @@ def environment_of(home: Path, programs: Path | None) -> dict[str, str]:
         "NO_COLOR": "1",
         # A page waits three seconds for the two that an incident stays open; here it is in less.
         "OTEL_FLIGHT_TAIL": "500ms",
+        # What a page shows is there however slow this machine is.
+        "OTEL_FLIGHT_SHUTDOWN_TIMEOUT": "30s",
     }
 
 
