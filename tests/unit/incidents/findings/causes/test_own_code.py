@@ -143,6 +143,18 @@ def test_the_time_limit_and_who_shares_it_are_told(builder: IncidentBuilder) -> 
     )
 
 
+def test_a_sleep_between_attempts_is_called_that(builder: IncidentBuilder) -> None:
+    """By the package whose decorator sleeps: of the function that failed there is no frame then."""
+    slow = builder.request("GET /report", 0, 1_000)
+    nap = place("sleep", file="/x/site-packages/tenacity/nap.py")
+    for moment in range(200, 1_000, 100):
+        sample(builder, slow, moment, place("ask"), nap, wait="sleep")
+
+    (finding,) = found(builder, slow)
+
+    assert finding.summary.endswith("in `ask (shop/app.py:1)`, before `tenacity` tries again")
+
+
 @pytest.mark.parametrize(
     ("kind", "words"),
     [
