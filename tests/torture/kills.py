@@ -201,6 +201,7 @@ def _pid_of(ring: Path) -> int:
 def _judge(found: Kills, killed: Mapping[int, _Killed], files: Sequence[Path]) -> None:
     deaths: Counter[int] = Counter()
     numbers: dict[int, set[tuple[int, int]]] = {pid: set() for pid in killed}
+    overwritten = set()
     for path in files:
         whole = read_incident(path)
         found.incidents += 1
@@ -212,19 +213,30 @@ def _judge(found: Kills, killed: Mapping[int, _Killed], files: Sequence[Path]) -
         for incident in (whole, *whole.others):
             pid = int(incident.manifest.process["pid"])
             numbers.setdefault(pid, set()).update(_spans(incident))
+            if incident.manifest.losses.evicted:
+                overwritten.add(pid)
             if open_too := _ended_and_open(incident):
                 found.faults.append(f"{open_too} spans of process {pid} ended and are open")
     for pid, one in killed.items():
         if deaths[pid] != 1:
             found.faults.append(f"{deaths[pid]} incidents of process {pid}")
-        for thread, last in enumerate(one.ended):
-            expected = {(thread, number) for number in range(1, last + 1)}
-            found.spans += len(expected)
-            found.lost += len(expected - numbers[pid])
+        expected = set(_expected(one.ended, numbers[pid], is_whole=pid not in overwritten))
+        found.spans += len(expected)
+        found.lost += len(expected - numbers[pid])
     if others := set(deaths) - set(killed):
         found.faults.append(f"incidents of {len(others)} that nobody killed")
     if found.lost:
         found.faults.append(f"{found.lost} spans lost")
+
+
+def _expected(
+    ended: Sequence[int], there: Container[tuple[int, int]], *, is_whole: bool
+) -> Iterator[tuple[int, int]]:
+    """Yield what is to be there: all, or all from the oldest on if the window was overwritten."""
+    for thread, last in enumerate(ended):
+        numbers = range(1, last + 1)
+        oldest = 1 if is_whole else next((each for each in numbers if (thread, each) in there), 1)
+        yield from ((thread, number) for number in numbers[oldest - 1 :])
 
 
 def _spans(incident: Incident) -> Iterator[tuple[int, int]]:
