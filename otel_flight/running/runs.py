@@ -248,11 +248,11 @@ class Runs:
                 run.sources.thread_failed(arguments)
 
     def _main_ended(self) -> None:
-        """Import what an incident of the first spans is sent with, while that is possible."""
+        """Import what an incident is sent with, while that is possible: a thread may be at it."""
         if self._beginning.is_going_on:
             self._beginning.wait(self._core.shutdown_seconds)
-            if self.current is not None and self.current.has_fired:
-                self.factory.load()
+        if (run := self._run_here()) and run.has_fired:
+            self.factory.load()
 
     def _end_soon(self) -> Join | None:
         if self._join is None:

@@ -99,9 +99,12 @@ def test_uvicorn_keeps_its_last_incident(tmp_path: Path, own_environment: Path) 
 def test_an_incident_of_the_last_moment_is_delivered(tmp_path: Path) -> None:
     """With an endpoint it is not only kept: it arrives before the program has ended."""
     with OtlpReceiver() as receiver:
-        environment = {"OTEL_FLIGHT_ENDPOINT": receiver.grpc_endpoint}
+        environment = {
+            "OTEL_FLIGHT_ENDPOINT": receiver.grpc_endpoint,
+            "OTEL_FLIGHT_SHUTDOWN_TIMEOUT": "30s",  # the machine may be busy
+        }
         with ServiceProcess([SCRIPT, "return"], environment=environment) as process:
-            assert process.wait() == 0, process.output()
+            assert process.wait(50) == 0, process.output()
         names = [item.span.name for item in receiver.spans()]
 
     assert "failing" in names
@@ -194,3 +197,39 @@ def test_an_exception_nobody_handled_is_kept_and_printed_once(
     (cause,) = read_incident(entry.path).manifest.causes
     assert cause.title == "unhandled exception KeyError"
     assert list(own_environment.iterdir()) == []
+
+
+LATE_IMPORT = """
+import sys, threading, time
+
+class Late:
+    def find_spec(self, name, path=None, target=None):
+        if name == "grpc" and threading.current_thread() is not threading.main_thread():
+            importing.set()
+            time.sleep(1)  # meanwhile the main thread ends
+
+importing = threading.Event()
+sys.meta_path.insert(0, Late())
+from opentelemetry.sdk.trace import TracerProvider
+import otel_flight
+
+provider = TracerProvider()
+recorder = otel_flight.install(tracer_provider=provider)
+provider.get_tracer("program").start_span("first").end()
+assert importing.wait(20)
+recorder.trigger("last words")
+"""
+
+
+def test_what_is_sent_with_is_imported_before_the_interpreter_ends() -> None:
+    """Also where a thread of ours is at it then: afterwards, gRPC cannot be imported any more."""
+    with OtlpReceiver() as receiver:
+        environment = {
+            "OTEL_FLIGHT_ENDPOINT": receiver.grpc_endpoint,
+            "OTEL_FLIGHT_PROTOCOL": "grpc",
+            "OTEL_FLIGHT_SHUTDOWN_TIMEOUT": "30s",
+        }
+        with ServiceProcess(["-c", LATE_IMPORT], environment=environment) as process:
+            assert process.wait(50) == 0, process.output()
+            assert "could not deliver" not in process.output()
+        assert list(receiver.spans())
