@@ -26,6 +26,7 @@ from otel_flight.ring.file import is_owner_alive
 
 _POLL_SECONDS: Final = 0.05
 """The rings are looked at for answers this often, in seconds."""
+_LAST_NUMBER: Final = (1 << 64) - 1
 _LONGEST: Final = layout.REQUEST_BYTES - 2
 """A request may have this many bytes of JSON; a longer one is refused."""
 NO_ANSWER: Final = "no answer"
@@ -171,7 +172,8 @@ class RingRequest:
             return
         start = layout.REQUEST_OFFSET
         self._view[start : start + len(self._payload)] = self._payload
-        words[layout.W_REQUEST] = self._number = last + 1
+        # Of a damaged ring it may be the last number that there is.
+        words[layout.W_REQUEST] = self._number = last % _LAST_NUMBER + 1
 
     def _read_answer(self) -> Reply:
         start = layout.ANSWER_OFFSET

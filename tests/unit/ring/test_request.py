@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from otel_flight.errors import NotARing
+from otel_flight.ring import layout
 from otel_flight.ring.request import (
     GONE,
     NO_ANSWER,
@@ -60,6 +61,19 @@ def test_the_owner_gets_the_request_and_the_requester_the_answer(
         owner.ring_path, request_to.pid, "opened", "20260101-100000-3f9a1c"
     )
     assert owner.ring.take_request() is None
+
+
+def test_numbers_of_requests_begin_again(owner: IncidentBuilder, request_to: RingRequest) -> None:
+    """A ring that was damaged may have any number."""
+    last = b"\xff" * layout.WORD
+    with owner.ring_path.open("r+b") as ring:
+        for word in (layout.W_REQUEST, layout.W_ANSWERED):
+            ring.seek(word * layout.WORD)
+            ring.write(last)
+
+    assert request_to.advance() is None
+
+    assert owner.ring.take_request() is not None
 
 
 def test_a_refusal_has_no_incident(owner: IncidentBuilder, request_to: RingRequest) -> None:
