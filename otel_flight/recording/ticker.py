@@ -191,9 +191,8 @@ class Ticker:
 
     def _keep_ticking(self, running: LockType) -> None:
         while not self._wait(running, self.next_wait_seconds()):
-            if self._is_roused:
-                self._is_roused = False
-            else:
+            is_roused, self._is_roused = self._is_roused, False
+            if self._jobs or not is_roused:  # who left a job has woken it, too
                 self.tick()
         running.release()
         self._last()

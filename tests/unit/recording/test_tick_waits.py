@@ -110,7 +110,7 @@ def test_a_long_wait_ends_when_the_process_does_something() -> None:
     ticker = Ticker(
         0.25, [("task", task)], Guard(), lambda: activity[0], waits=waits, watch=rouses.put
     )
-    ticker._quiet_ticks = QUIET_TICKS
+    ticker._quiet_ticks, ticker._seen = QUIET_TICKS, 0
     ticker.start()
     assert waits_long.wait(20)
     activity[0] = 1
@@ -135,3 +135,19 @@ def test_what_begins_before_a_long_wait_makes_it_short() -> None:
 
     assert activity[0] > 0
     assert waits == [0.1] * len(waits)
+
+
+def test_a_job_does_not_wait_for_what_else_ended_a_long_wait() -> None:
+    """A span that starts, and a flush right after it, wake the ticker at once."""
+    rouses: queue.Queue[Callable[[], None]] = queue.Queue()
+    done = threading.Event()
+    ticker = Ticker(600, [], Guard(), lambda: 0, watch=rouses.put)
+    ticker._quiet_ticks, ticker._seen = QUIET_TICKS, 0
+    ticker.start()
+    rouse = rouses.get(timeout=20)
+    ticker.after_tick(done.set)
+    ticker.wake()
+    rouse()
+
+    assert done.wait(20)
+    assert ticker.stop(Deadline.after(10))
