@@ -11,8 +11,12 @@
  * Only functions that are safe in a signal handler are called in one; what it reads and writes is
  * of sig_atomic_t, an aligned word, or is not changed while it may run. */
 
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE /* dladdr */
+#endif
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
+#include <dlfcn.h>
 #include <errno.h>
 #include <signal.h>
 #include <stdint.h>
@@ -200,7 +204,11 @@ is_of_python(int number, const struct sigaction *action)
             return 1;
         }
     }
-    return 0;
+    /* What a shell starts in the background ignores SIGINT: no other signal has a handler then. */
+    Dl_info of_handler, of_interpreter;
+    return dladdr((void *)(uintptr_t)action->sa_handler, &of_handler) != 0
+        && dladdr((void *)(uintptr_t)&PyOS_setsig, &of_interpreter) != 0
+        && of_handler.dli_fbase == of_interpreter.dli_fbase;
 }
 
 static PyObject *

@@ -92,6 +92,17 @@ def test_one_that_is_killed_has_died(tmp_path: Path) -> None:
     assert titles(tmp_path) == [["process died"]]
 
 
+def test_one_that_is_killed_and_ignores_other_signals_has_died(tmp_path: Path) -> None:
+    """What a shell starts in the background ignores SIGINT."""
+    program = f"import signal\nsignal.signal(signal.SIGINT, signal.SIG_IGN)\n{PROGRAM}"
+    with ServiceProcess(["-c", program, "restores", "handler before", "compiled"]) as process:
+        process.wait_for_output("ready")
+        process.send_signal(signal.SIGKILL)
+        assert process.wait() == -signal.SIGKILL
+
+    assert titles(tmp_path) == [["process died"]]
+
+
 def test_one_that_had_no_time_to_finish_has_not_died(tmp_path: Path) -> None:
     """It leaves its ring, as one does that is killed, but it has ended."""
     environment = {"OTEL_FLIGHT_SHUTDOWN_TIMEOUT": "1ms"}
