@@ -11,11 +11,8 @@
  * Only functions that are safe in a signal handler are called in one; what it reads and writes is
  * of sig_atomic_t, an aligned word, or is not changed while it may run. */
 
-#ifndef _GNU_SOURCE
-#define _GNU_SOURCE /* dladdr */
-#endif
 #define PY_SSIZE_T_CLEAN
-#include <Python.h>
+#include <Python.h> /* first: it asks for dladdr and the like */
 #include <dlfcn.h>
 #include <errno.h>
 #include <signal.h>
