@@ -125,8 +125,6 @@ class Descheduling:
             stretch = stretch._replace(queued_ns=queued_ns - self._queued_ns)
             self._queued_ns = queued_ns
         name = stretch.verdict(interval_seconds)
-        if name == event_names.GIL_HELD and stretch.may_be_disk and not holder.thread_id:
-            name = ""
         if not name and stretch.may_be_stop(interval_seconds) and self._clocks.have_all_run():
             name = event_names.DESCHEDULED
         if name:

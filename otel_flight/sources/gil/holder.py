@@ -24,9 +24,6 @@ _BUSY_SHARE: Final = 0.25
 a busy machine they do not have it all the while."""
 _IDLE_SHARE: Final = 0.1
 """A holder that itself waited for something used at most this share of the time."""
-_ALONE_SHARE: Final = 0.9
-"""A thread that used at least this share of the CPU time of all threads is the holder unless it was
-idle: on a very busy machine it may have had a CPU for no more than that."""
 _CONTENDER_SHARE: Final = 0.1
 
 
@@ -96,12 +93,10 @@ def choose(used: Sequence[Used], late_ns: int, cpu_ns: int) -> int:
     if cpu_ns < late_ns * _IDLE_SHARE:
         return used[0].thread_id if len(used) == 1 else 0
     most = max(used, key=lambda each: each.cpu_ns, default=None)
-    if most is None:
+    if most is None or most.cpu_ns < late_ns * _BUSY_SHARE:
         return 0
     together_ns = max(cpu_ns, sum(each.cpu_ns for each in used))
-    is_busy = most.cpu_ns >= late_ns * _BUSY_SHARE
-    least_share = _HOLDER_SHARE if is_busy else _ALONE_SHARE
-    return most.thread_id if most.cpu_ns >= together_ns * least_share else 0
+    return most.thread_id if most.cpu_ns >= together_ns * _HOLDER_SHARE else 0
 
 
 def _request_on(thread_id: int, open_spans: OpenSpans) -> tuple[int, int]:

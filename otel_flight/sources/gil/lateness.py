@@ -19,11 +19,6 @@ _LONGEST_INTERVAL_SECONDS: Final = 0.02
 """The switches say nothing where `sys.setswitchinterval` is longer than so many seconds."""
 _OTHERS_CPU_IN_STOP: Final = 0.05
 """Where the process was stopped, its other threads had a CPU for at most this part of the time."""
-_OTHERS_CPU_IN_WORK: Final = 0.6
-"""Where the ticker's work was held up by others, these had a CPU for at least this part of the
-time."""
-_ONE_IN_WORK: Final = 0.1
-"""One thread that alone held it up had a CPU for at least this part: less on a busy machine."""
 _OF_THREAD: Final[int | None] = getattr(resource, "RUSAGE_THREAD", None)  # Linux
 
 
@@ -90,12 +85,6 @@ class Stretch(NamedTuple):
             and self.others_cpu_ns <= self.late_ns * _OTHERS_CPU_IN_STOP
         )
 
-    @property
-    def may_be_disk(self) -> bool:
-        """Whether this was work that may have waited for a disk, unless one thread alone ran."""
-        is_work = self.asked_ns is None
-        return is_work and self.others_cpu_ns < self.late_ns * _OTHERS_CPU_IN_WORK
-
     def verdict(self, interval_seconds: float) -> str:
         """Return why it took longer, empty when in doubt.
 
@@ -121,7 +110,7 @@ class Stretch(NamedTuple):
         """Work may also wait for a disk, with switches of its own: here others must have run."""
         asking_ns = self._asking_ns(interval_seconds)
         if asking_ns is not None and asking_ns >= self.late_ns / 2:
-            return event_names.GIL_HELD if self.others_cpu_ns >= self.late_ns * _ONE_IN_WORK else ""
+            return event_names.GIL_HELD if self.others_cpu_ns >= self.late_ns * 0.6 else ""
         return event_names.DESCHEDULED if (self.queued_ns or 0) >= self.late_ns / 2 else ""
 
     def _asking_ns(self, interval_seconds: float) -> int | None:

@@ -12,11 +12,9 @@ from otel_flight.interpreter.threads import alive_threads, ident_of, native_id_o
 MOST_THREADS: Final = 64
 """At most this many threads' clocks are read at a time (0.4 µs each); of more, these come round in
 turn."""
-_APART_NS: Final = (50_000, 500_000)
+_APART_NS: Final = 50_000
 """Two readings of a clock, so many nanoseconds apart, tell whether its thread is running: then it
-ran for at least half of that, as one that waits for the GIL wakes now and then to ask for it. If it
-seems so, the second time tells: who has just released the GIL runs on until it asks for it again,
-on a busy machine some hundred microseconds later."""
+ran for at least half of that, as one that waits for the GIL wakes now and then to ask for it."""
 _PER_THREAD_CLOCK: Final = 6  # CPUCLOCK_PERTHREAD_MASK | CPUCLOCK_SCHED
 
 
@@ -77,21 +75,24 @@ class ThreadClocks:
     def used(self) -> list[Used]:
         """Return what threads used since they were noted.
 
-        Takes 50 µs, half a millisecond more if one seems to be running. To be called by a thread
-        that holds the GIL and has not released it since it got it: who is running all the same was
-        not holding it before.
+        Takes 50 µs. To be called by a thread that holds the GIL and has not released it
+        since it got it: who is running all the same was not holding it before.
         """
         threads = {native_id_of(thread): ident_of(thread) for thread in alive_threads()}
         # Of all noted, one that is not among them has begun since, with its clock at zero.
         known = {*_threads()} if self._is_complete else {*self._last} & {*threads}
         first = _read(known)
-        running = {*first}
-        for apart_ns in _APART_NS:
-            if running:
-                running = _running(running, apart_ns)
+        until = monotonic_ns() + _APART_NS
+        while monotonic_ns() < until:
+            pass
+        second = _read({*first})
         return [
-            Used(threads[each], time_ns - self._last.get(each, 0), each in running)
-            for each, time_ns in first.items()
+            Used(
+                threads[native_id],
+                time_ns - self._last.get(native_id, 0),
+                second.get(native_id, time_ns) - time_ns >= _APART_NS // 2,
+            )
+            for native_id, time_ns in first.items()
         ]
 
 
@@ -99,15 +100,6 @@ def _threads() -> list[int]:
     own = threading.get_native_id()
     found = [native_id_of(thread) for thread in alive_threads()]
     return [native_id for native_id in found if native_id not in (0, own)]
-
-
-def _running(native_ids: set[int], apart_ns: int) -> set[int]:
-    first = _read(native_ids)
-    until = monotonic_ns() + apart_ns
-    while monotonic_ns() < until:
-        pass
-    second = _read({*first})
-    return {each for each in second if second[each] - first[each] >= apart_ns // 2}
 
 
 def _read(native_ids: set[int]) -> dict[int, int]:

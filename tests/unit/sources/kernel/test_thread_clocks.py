@@ -146,24 +146,6 @@ def test_who_runs_without_the_interpreter_is_marked() -> None:
     assert is_seen
 
 
-def test_who_has_just_released_the_interpreter_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
-    """It runs on until it asks for it again, also on a machine where that takes a moment."""
-    thread = Thread()
-    clocks = ThreadClocks()
-    readings = iter([0, 0, 60_000, 60_000, 60_000])
-    monkeypatch.setattr(
-        thread_clocks,
-        "_clock",
-        lambda native_id: next(readings) if native_id == thread.thread.native_id else 0,
-    )
-
-    used = used_by(clocks, thread)
-
-    assert used is not None
-    assert not used.is_running
-    thread.end()
-
-
 def test_of_many_threads_some_are_read_in_turn(monkeypatch: pytest.MonkeyPatch) -> None:
     """Each note costs the same however many threads there are; after some all are known."""
     monkeypatch.setattr(thread_clocks, "MOST_THREADS", 3)
