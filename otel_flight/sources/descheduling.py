@@ -116,7 +116,9 @@ class Descheduling:
             return
         interval_seconds = sys.getswitchinterval()
         holder = Holder()
-        if stretch.verdict(interval_seconds) == event_names.GIL_HELD:
+        # The first tick reads many files, and may wait for its turn with the GIL after each.
+        is_first = not self._asked_ns
+        if not is_first and stretch.verdict(interval_seconds) == event_names.GIL_HELD:
             # Before anything else: nobody has moved on yet.
             late_ns, cpu_ns = stretch.late_ns, stretch.others_cpu_ns
             holder = find_holder(self._clocks, self._open_spans, late_ns, cpu_ns)
@@ -125,6 +127,8 @@ class Descheduling:
             stretch = stretch._replace(queued_ns=queued_ns - self._queued_ns)
             self._queued_ns = queued_ns
         name = stretch.verdict(interval_seconds)
+        if is_first and name == event_names.GIL_HELD:
+            name = ""
         if not name and stretch.may_be_stop(interval_seconds) and self._clocks.have_all_run():
             name = event_names.DESCHEDULED
         if name:

@@ -245,6 +245,32 @@ def test_a_stop_within_the_tickers_work(tmp_path: Path, ticks_before: int) -> No
     assert found["waits"] == []
 
 
+@ON_LINUX
+def test_turns_in_the_first_tick_are_no_hold(rig: SourceRig) -> None:
+    """It reads many files, and gets the GIL back after 5 ms each time."""
+    is_over = threading.Event()
+    ticks = [0]
+
+    def spin() -> None:
+        while not is_over.is_set():
+            sum(range(100))
+
+    def task() -> None:
+        ticks[0] += 1
+        for _ in range(60 if ticks[0] == 1 else 0):
+            time.sleep(0)
+
+    thread = threading.Thread(target=spin)
+    thread.start()
+    try:
+        watched = Watched(rig, task)
+    finally:
+        is_over.set()
+        thread.join(20)
+
+    assert "GIL held" not in {event.record.name for event in watched.stop()}
+
+
 def test_a_wait_in_time_is_nothing(tmp_path: Path) -> None:
     """Also just below the limit."""
     clock = FakeClock()
