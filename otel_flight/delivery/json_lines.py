@@ -14,7 +14,6 @@ from typing import Final, NamedTuple
 
 import msgspec
 
-from otel_flight.assembly import ASSEMBLY
 from otel_flight.delivery.log_chunks import LogChunks
 from otel_flight.delivery.other_windows import all_windows
 from otel_flight.delivery.pacing import Pacer
@@ -25,7 +24,6 @@ from otel_flight.delivery.span_chunks import MOST_SPANS, SpanChunks
 from otel_flight.errors import DeliveryFailed, MissingExtra
 from otel_flight.guard import Guard
 from otel_flight.incidents.incident import Incident
-from otel_flight.incidents.making.completion import examined
 from otel_flight.incidents.spool.directory import SpoolEntry
 from otel_flight.incidents.spool.spool import Spool
 from otel_flight.own_files import whole_file
@@ -67,7 +65,6 @@ def json_lines(
         MissingExtra: the official exporter is not installed.
         DeliveryFailed: it could not put a line together.
     """
-    incident = examined(incident, ASSEMBLY.rulebook, guard, pacer.yield_in_time)
     buffer = StringIO()
     exporter = build_json_exporter(signal, buffer)
     chunks = (

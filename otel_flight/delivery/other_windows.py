@@ -14,12 +14,13 @@ from otel_flight.incidents.making.completion import examined
 def all_windows(incident: Incident, guard: Guard, pacer: Pacer) -> Iterator[Incident]:
     """Yield the windows of an incident, each as an incident, one in memory at a time.
 
-    Those that fired are examined, so that what explains their traces is there.
+    The incident is examined, if its process had no time for that, and those of the others that
+    fired, so that what explains their traces is there.
 
     Raises:
         OutOfTime: this process ends.
     """
-    yield incident
+    yield examined(incident, ASSEMBLY.rulebook, guard, pacer.yield_in_time)
     for other in incident.others:
         has_fired = bool(other.manifest.causes)
         yield examined(other, ASSEMBLY.rulebook, guard, pacer.yield_in_time) if has_fired else other
