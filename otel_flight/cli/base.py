@@ -16,6 +16,8 @@ import msgspec
 from rich.console import Console
 
 from otel_flight.assembly import Settings
+from otel_flight.cli.left_behind import RING_SUFFIXES, LeftBehind, is_left_behind
+from otel_flight.cli.rings import find_rings
 from otel_flight.cli.spools import SpoolPlaces, given_places, usual_places
 from otel_flight.delivery.receiver.exporters import destination
 from otel_flight.delivery.receiver.signals import LOGS
@@ -26,16 +28,16 @@ from otel_flight.errors import (
     IncidentNotFound,
     InvalidSetting,
     MissingExtra,
-    NotARing,
     ServiceNotFound,
     UnknownSetting,
 )
+from otel_flight.incidents.flight_file import read_incident, read_manifest
+from otel_flight.incidents.incident import Incident
+from otel_flight.incidents.manifest import Manifest
 from otel_flight.incidents.spool.delivery_state import DeliveryState
 from otel_flight.incidents.spool.directory import LOGS_STATE_SUFFIX, SpoolEntry
 from otel_flight.incidents.spool.spool import Spool, find_entry
-from otel_flight.ring.facts import SERVICE
-from otel_flight.ring.file import RING_SUFFIX, ring_directories
-from otel_flight.ring.reader import RingHeader, RingReader
+from otel_flight.ring.file import ring_directories
 from otel_flight.settings.sources import SettingsInForce, find_settings
 
 _VARIABLES_USED: Final = tuple(
@@ -191,6 +193,30 @@ class Invocation:
         ]
         return sorted(found, key=lambda entry: entry.incident_id)
 
+    @cached_property
+    def left_behind(self) -> LeftBehind:
+        """What dead processes have left that nobody has recovered yet."""
+        return LeftBehind(self.ring_directories, self.settings.window_seconds)
+
+    def all_entries(self) -> list[SpoolEntry]:
+        """Return `entries`, and the incidents in rings of dead processes, oldest first."""
+        known = {entry.incident_id: entry for entry in self.left_behind.entries()}
+        known.update((entry.incident_id, entry) for entry in self.entries())
+        return sorted(known.values(), key=lambda entry: entry.incident_id)
+
+    def manifest(self, entry: SpoolEntry) -> Manifest:
+        """Return the manifest of an incident.
+
+        Raises:
+            NotAnIncident: it cannot be read.
+        """
+        is_left = is_left_behind(entry)
+        return self.left_behind.manifest(entry) if is_left else read_manifest(entry.path)
+
+    def read(self, entry: SpoolEntry) -> Incident:
+        """Return an incident, as `manifest` does."""
+        return self.left_behind.read(entry) if is_left_behind(entry) else read_incident(entry.path)
+
     def log_state(self, entry: SpoolEntry) -> DeliveryState | None:
         """Return how far the delivery of an incident's log records is; None when that is off.
 
@@ -208,17 +234,21 @@ class Invocation:
     def find_incident(self, name: str) -> SpoolEntry:
         """Return the incident that `name` means: a path, `last`, an id or the beginning of one.
 
+        A path may be that of a dead process's ring, which may also have what an id means.
+
         Raises:
             IncidentNotFound: there is none.
             AmbiguousIncident: the beginning fits several.
         """
         path = Path(name)
+        if path.suffix in RING_SUFFIXES and path.is_file():
+            return find_entry(self.left_behind.entries_of(path), "", path)
         if path.suffix == ".flight" or path.is_file():
             for entry in self.spool(path.parent).entries(with_damaged=True):
                 if entry.path.name == path.name:
                     return entry
             raise IncidentNotFound(name, path.parent)
-        entries = self.entries()
+        entries = self.all_entries()
         if name == "last" and entries:
             return entries[-1]
         return find_entry(entries, name, self.spool_directory)
@@ -255,36 +285,3 @@ def print_json(value: Any) -> None:
     """Print a value as JSON: structs, dataclasses, and what they hold."""
     text = msgspec.json.format(msgspec.json.encode(value, enc_hook=str), indent=2)
     click.echo(text.decode())
-
-
-@dataclass(frozen=True)
-class RingListing:
-    """A ring that was found."""
-
-    path: Path
-    header: RingHeader
-    is_alive: bool
-
-    @property
-    def service(self) -> str:
-        """The service that writes it, as far as its process knew."""
-        return str(self.header.facts.get(SERVICE, ""))
-
-    @property
-    def state(self) -> str:
-        """`live`, `closed` or `dead`."""
-        if self.is_alive:
-            return "live"
-        return "closed" if self.header.is_clean else "dead"
-
-
-def find_rings(directories: Sequence[Path]) -> list[RingListing]:
-    """Return all readable rings in the directories, the newest last."""
-    found = []
-    for path in (path for directory in directories for path in directory.glob(f"*{RING_SUFFIX}")):
-        try:
-            with RingReader(path) as reader:
-                found.append(RingListing(path, reader.image.header(), reader.is_owner_alive()))
-        except NotARing:  # ended since it was listed, being made just now, or not ours
-            continue
-    return sorted(found, key=lambda ring: ring.header.created_wall_ns)

@@ -12,7 +12,6 @@ from otel_flight.delivery.incident_trace.large_traces import large_traces
 from otel_flight.delivery.incident_trace.span_index import SpanIndex
 from otel_flight.delivery.otlp.derived_ids import derived_trace_id
 from otel_flight.guard import Guard
-from otel_flight.incidents.flight_file import read_incident
 from otel_flight.incidents.incident import Incident
 from otel_flight.incidents.making.completion import examined
 from otel_flight.incidents.spool.directory import SpoolEntry
@@ -22,15 +21,16 @@ from otel_flight.report.model.incident_report import IncidentReport, build_repor
 from otel_flight.report.model.incident_words import LargeTraceSize
 
 
-def incident_of(entry: SpoolEntry, process: int | None) -> Incident:
+def incident_of(invocation: Invocation, entry: SpoolEntry, process: int | None) -> Incident:
     """Return an incident, or the part of it that one of its processes has recorded.
 
     Args:
+        invocation: knows where incidents are.
         entry: where it is.
         process: the process id; None is the first.
     """
     known = []
-    incident = read_incident(entry.path)
+    incident = invocation.read(entry)
     for each in chain([incident], incident.others):
         pid = each.manifest.process.get("pid")
         if process in {None, pid}:
@@ -78,7 +78,7 @@ def report_of(
 
 def whole_report_of(invocation: Invocation, entry: SpoolEntry) -> IncidentReport:
     """Return the report of an incident to compare it by: its timeline is of no interest."""
-    incident = incident_of(entry, None)
+    incident = incident_of(invocation, entry, None)
     return report_of(invocation, entry, incident, rows=0, requests=0, events=0)
 
 

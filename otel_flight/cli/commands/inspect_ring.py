@@ -13,13 +13,12 @@ from rich.text import Text
 
 from otel_flight.cli.base import (
     Invocation,
-    RingListing,
     directory_options,
-    find_rings,
     json_option,
     pass_invocation,
     print_json,
 )
+from otel_flight.cli.rings import RingListing, find_rings
 from otel_flight.clock import wall_ns
 from otel_flight.errors import NotARing
 from otel_flight.names.span_attributes import SERVICE_NAME

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import click
@@ -16,14 +16,13 @@ from otel_flight.cli.base import (
     pass_invocation,
     print_json,
 )
+from otel_flight.cli.left_behind import is_left_behind
 from otel_flight.errors import NotAnIncident
-from otel_flight.incidents.flight_file import read_manifest
 from otel_flight.incidents.manifest import Manifest
 from otel_flight.incidents.spool.delivery_state import DeliveryState
 from otel_flight.incidents.spool.directory import SpoolEntry
 from otel_flight.report.model.incident_words import is_whole, short_delivery_words
 from otel_flight.report.terminal.page import Page
-from otel_flight.ring.dead_rings import dead_rings
 from otel_flight.words import count, one_line
 
 
@@ -34,10 +33,12 @@ from otel_flight.words import count, one_line
 @pass_invocation
 def list_incidents(invocation: Invocation, limit: int | None, as_json: bool) -> None:
     """List the incidents in the spool, newest first, and say what is wrong with it."""
-    entries = invocation.entries()[::-1][:limit]
+    entries = invocation.all_entries()[::-1][:limit]
     invocation.warn(invocation.spool_places.problems)
-    invocation.warn(_dead_words(invocation))
-    found = [(entry, _manifest(entry), invocation.log_state(entry)) for entry in entries]
+    invocation.warn(_dead_words(entries))
+    found = [
+        (entry, _manifest(invocation, entry), invocation.log_state(entry)) for entry in entries
+    ]
     if as_json:
         print_json([_as_json(*each) for each in found])
         return
@@ -49,24 +50,24 @@ def list_incidents(invocation: Invocation, limit: int | None, as_json: bool) -> 
         [_row(*each) for each in found],
         flexible=1,
     )
-    elsewhere = Counter(entry.path.parent for entry in entries)
+    elsewhere = Counter(each.path.parent for each in entries if not is_left_behind(each))
     for directory, entries_there in elsewhere.items():
         if len(elsewhere) > 1:
             click.echo(f"{count(entries_there, 'incident')} in {directory}")
 
 
-def _dead_words(invocation: Invocation) -> Iterator[str]:
-    dead = dead_rings(invocation.ring_directories)
+def _dead_words(entries: Sequence[SpoolEntry]) -> Iterator[str]:
+    dead = len({entry.path for entry in entries if is_left_behind(entry)})
     if dead:
         yield (
-            f"{count(len(dead), 'process', 'processes')} died, and nobody has looked at what "
-            f"is left of {'it' if len(dead) == 1 else 'them'}: see `otel-flight recover`"
+            f"{count(dead, 'process', 'processes')} died, and nobody has recovered what is left of "
+            f"{'it' if dead == 1 else 'them'}: see `otel-flight recover`"
         )
 
 
-def _manifest(entry: SpoolEntry) -> Manifest | NotAnIncident:
+def _manifest(invocation: Invocation, entry: SpoolEntry) -> Manifest | NotAnIncident:
     try:
-        return read_manifest(entry.path)
+        return invocation.manifest(entry)
     except NotAnIncident as error:
         return error
 
@@ -77,12 +78,13 @@ def _row(
     if isinstance(manifest, NotAnIncident):
         what = Text(f"unreadable: {one_line(manifest.why, 60)}", style="red")
         return [entry.incident_id, what, "", "", _set_aside(entry)]
+    is_left = is_left_behind(entry)
     return [
         Text(entry.incident_id, style="bold"),
         one_line(manifest.title, 120) + _processes(manifest) + _refused(manifest),
         one_line(manifest.service_name, 40),
         "–" if manifest.is_unexamined else str(manifest.spans),
-        _deliveries(entry.state, log_state),
+        "not recovered" if is_left else _deliveries(entry.state, log_state),
     ]
 
 
@@ -120,6 +122,7 @@ def _as_json(
         "path": str(entry.path),
         "bytes": entry.bytes,
         "is_damaged": entry.is_damaged,
+        "is_recovered": not is_left_behind(entry),
         "delivery": entry.state,
         "log_delivery": log_state,
     }

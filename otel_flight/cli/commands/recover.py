@@ -10,12 +10,12 @@ import click
 from otel_flight.assembly import ASSEMBLY
 from otel_flight.cli.base import (
     Invocation,
-    RingListing,
     directory_options,
     json_option,
     pass_invocation,
     print_json,
 )
+from otel_flight.cli.rings import RingListing
 from otel_flight.errors import NotARing
 from otel_flight.guard import Guard
 from otel_flight.incidents.recovery.recoverer import Recoverer

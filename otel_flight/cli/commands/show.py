@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import webbrowser
 from pathlib import Path
+from typing import Final
 
 import click
 
@@ -16,12 +17,15 @@ from otel_flight.cli.base import (
 )
 from otel_flight.cli.incident_document import incident_document
 from otel_flight.cli.incident_reports import incident_of, links_to, report_of
+from otel_flight.cli.left_behind import is_left_behind
 from otel_flight.own_files import whole_file
 from otel_flight.report.html.page import html_page
 from otel_flight.report.markdown.markdown import USUAL_TOKENS, markdown
 from otel_flight.report.model.timeline import UNLIMITED
 from otel_flight.report.terminal.page import Page
 from otel_flight.report.terminal.terminal import print_report
+
+_NOT_RECOVERED: Final = "it is in a dead process's ring only: `otel-flight recover` keeps it"
 
 
 @click.command()
@@ -105,13 +109,16 @@ def show(
 ) -> None:
     """Show an incident: cause, findings, timeline, events, losses.
 
-    ID is an incident's id or the beginning of it, `last`, or the path of a .flight file.
+    ID is an incident's id or the beginning of it, `last`, or the path of a .flight file, or of a
+    dead process's ring.
     """
     as_json |= form == "json"
     given = {"jaeger_url": jaeger_url, "grafana_url": grafana_url}
     invocation.overrides.update({name: url for name, url in given.items() if url})
     entry = invocation.find_incident(incident)
-    found = incident_of(entry, process)
+    if is_left_behind(entry):
+        invocation.warn([_NOT_RECOVERED])
+    found = incident_of(invocation, entry, process)
     is_whole = is_all or as_json
     report = report_of(
         invocation,

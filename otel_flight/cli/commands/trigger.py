@@ -11,11 +11,11 @@ from otel_flight.cli.base import (
     ExitCode,
     Invocation,
     directory_options,
-    find_rings,
     json_option,
     pass_invocation,
     print_json,
 )
+from otel_flight.cli.rings import find_rings
 from otel_flight.errors import ServiceNotFound
 from otel_flight.ring.request import GONE, NO_ANSWER, Reply, ask_for_incidents
 from otel_flight.settings.quantities import parse_duration

@@ -63,8 +63,9 @@ def export(
     The backend is the configured OTLP endpoint, unless --endpoint names another. Log records are
     sent besides, as OTLP logs, where an endpoint for them is configured or named.
 
-    ID is an incident's id or the beginning of it, `last`, or the path of a .flight file. What was
-    delivered to this endpoint already is not sent again, because backends keep both copies.
+    ID is an incident's id or the beginning of it, `last`, or the path of a .flight file; a dead
+    process's ring can be written to files. What was delivered to this endpoint already is not sent
+    again, because backends keep both copies.
     """
     if bool(incidents) == is_all:
         raise click.UsageError("give the ids of incidents, or --all")
@@ -94,10 +95,10 @@ def export(
             option = next(iter(written)).replace("_", "-")
             raise click.UsageError(f"a file of --{option} holds one incident: name it")
         for form, name in written.items():
-            write_file(entries[0], form, name, is_stdout_taken=is_stdout_taken)
+            write_file(invocation, entries[0], form, name, is_stdout_taken=is_stdout_taken)
     if named:
         return max(
-            write_json_file(entries, signal, name, is_stdout_taken=is_stdout_taken)
+            write_json_file(invocation, entries, signal, name, is_stdout_taken=is_stdout_taken)
             for signal, name in named.items()
         )
     if written:

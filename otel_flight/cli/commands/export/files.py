@@ -10,10 +10,10 @@ from typing import Final, cast
 import click
 
 from otel_flight.assembly import ASSEMBLY
+from otel_flight.cli.base import Invocation
 from otel_flight.cli.commands.export.stack_files import collapsed, speedscope
 from otel_flight.errors import MissingExtra
 from otel_flight.guard import Guard
-from otel_flight.incidents.flight_file import read_incident
 from otel_flight.incidents.incident import Incident
 from otel_flight.incidents.making.completion import examined
 from otel_flight.incidents.spool.directory import SpoolEntry
@@ -28,10 +28,13 @@ _MODULES: Final = {
 }
 
 
-def write_file(entry: SpoolEntry, form: str, name: str, *, is_stdout_taken: bool) -> None:
+def write_file(
+    invocation: Invocation, entry: SpoolEntry, form: str, name: str, *, is_stdout_taken: bool
+) -> None:
     """Write an incident, with all its windows, to a file.
 
     Args:
+        invocation: knows where it is.
         entry: the incident.
         form: the name of the option that asks for it.
         name: of the file, which is overwritten; `-` is stdout.
@@ -44,7 +47,7 @@ def write_file(entry: SpoolEntry, form: str, name: str, *, is_stdout_taken: bool
     """
     write = _form(form)
     guard = Guard()
-    whole = read_incident(entry.path)
+    whole = invocation.read(entry)
     windows = [examined(each, ASSEMBLY.rulebook, guard) for each in (whole, *whole.others)]
     data = write(windows)
     if name == "-":

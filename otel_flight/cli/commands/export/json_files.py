@@ -12,25 +12,30 @@ from typing import IO
 
 import click
 
-from otel_flight.cli.base import ExitCode
+from otel_flight.cli.base import ExitCode, Invocation
 from otel_flight.delivery.json_lines import json_lines
 from otel_flight.delivery.pacing import Pacer
 from otel_flight.delivery.receiver.signals import Signal
 from otel_flight.errors import NotAnIncident
 from otel_flight.guard import Guard
-from otel_flight.incidents.flight_file import read_incident
 from otel_flight.incidents.spool.directory import SpoolEntry
 from otel_flight.words import count
 
 
 def write_json_file(
-    entries: Sequence[SpoolEntry], signal: Signal, name: str, *, is_stdout_taken: bool
+    invocation: Invocation,
+    entries: Sequence[SpoolEntry],
+    signal: Signal,
+    name: str,
+    *,
+    is_stdout_taken: bool,
 ) -> ExitCode:
     """Write one signal of every incident to a file, or to stdout for `-`.
 
     Says on stderr which ones cannot be read, and goes on with the others.
 
     Args:
+        invocation: knows where they are.
         entries: the incidents.
         signal: what of them.
         name: of the file; it is overwritten.
@@ -45,21 +50,23 @@ def write_json_file(
         OSError: the file cannot be written.
     """
     if name == "-":
-        read, _ = _write(entries, signal, sys.stdout)
+        read, _ = _write(invocation, entries, signal, sys.stdout)
     else:
         with Path(name).open("w", encoding="utf-8") as stream:
-            read, written = _write(entries, signal, stream)
+            read, written = _write(invocation, entries, signal, stream)
         items = f"{count(written, signal.item)} of {count(read, 'incident')}"
         click.echo(f"{items} written to {name}", err=is_stdout_taken)
     return ExitCode.OK if read == len(entries) else ExitCode.FAILED
 
 
-def _write(entries: Sequence[SpoolEntry], signal: Signal, stream: IO[str]) -> tuple[int, int]:
+def _write(
+    invocation: Invocation, entries: Sequence[SpoolEntry], signal: Signal, stream: IO[str]
+) -> tuple[int, int]:
     """Write lines; return of how many incidents, and how much is in them."""
     read = written = 0
     for entry in entries:
         try:
-            incident = read_incident(entry.path)
+            incident = invocation.read(entry)
         except NotAnIncident as error:
             click.echo(f"otel-flight: {error}", err=True)
             continue

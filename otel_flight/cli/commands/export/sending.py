@@ -9,6 +9,7 @@ from typing import Final
 import click
 
 from otel_flight.cli.base import ExitCode, Invocation
+from otel_flight.cli.left_behind import is_left_behind
 from otel_flight.delivery.pacing import Pacer
 from otel_flight.delivery.receiver.attempt import Exporter
 from otel_flight.delivery.receiver.exporters import build_exporter, destination
@@ -41,6 +42,8 @@ def send_incidents(
     Returns:
         Whether all of it arrived, as an exit code.
     """
+    if any(map(is_left_behind, entries)):
+        raise click.ClickException("a dead process's ring is not sent: `otel-flight recover` first")
     target = destination(signal, invocation.settings).endpoint
     exporter = build_exporter(signal, invocation.settings)
     failed = failed_in_a_row = 0

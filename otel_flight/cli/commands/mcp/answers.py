@@ -22,7 +22,6 @@ from otel_flight.cli.commands.mcp.items import (
 )
 from otel_flight.guard import Guard
 from otel_flight.incidents.evidence.usual.good_requests import compare
-from otel_flight.incidents.flight_file import read_incident
 from otel_flight.incidents.incident import Incident
 from otel_flight.incidents.making.completion import examined
 from otel_flight.incidents.window import WindowEvent
@@ -46,8 +45,9 @@ class Answers:
 
     def list_incidents(self, limit: int = 20) -> str:
         """List the incidents there are, newest first: id, when, what, service, first finding."""
-        entries = Invocation(dict(self._overrides)).entries()[::-1]
-        return answer((summary_of(entry.incident_id, entry.path) for entry in entries), limit)
+        invocation = Invocation(dict(self._overrides))
+        entries = invocation.all_entries()[::-1]
+        return answer((summary_of(invocation, entry) for entry in entries), limit)
 
     def explain(
         self, incident: str = "last", *, tokens: int = USUAL_TOKENS, process: int = 0
@@ -221,7 +221,7 @@ class Answers:
     def _window(self, name: str, process: int) -> Incident:
         """Return the window of one process of an incident; of the first one for 0."""
         invocation = Invocation(dict(self._overrides))
-        whole = read_incident(invocation.find_incident(name).path)
+        whole = invocation.read(invocation.find_incident(name))
         for each in chain([whole], whole.others):
             if process in {0, each.manifest.process.get("pid")}:
                 return examined(each, ASSEMBLY.rulebook, Guard())

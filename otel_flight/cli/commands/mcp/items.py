@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from itertools import islice
-from pathlib import Path
 from typing import Any, Final
 
 import msgspec
 
+from otel_flight.cli.base import Invocation
 from otel_flight.errors import NotAnIncident
-from otel_flight.incidents.flight_file import read_manifest
+from otel_flight.incidents.spool.directory import SpoolEntry
 from otel_flight.incidents.window import WindowEvent, WindowSpan
 from otel_flight.records.ids import span_text, trace_text
 from otel_flight.report.markdown.markdown import fenced
@@ -49,14 +49,14 @@ def _short(value: Any) -> Any:
     return value
 
 
-def summary_of(incident_id: str, path: Path) -> dict[str, Any]:
+def summary_of(invocation: Invocation, entry: SpoolEntry) -> dict[str, Any]:
     """Return what a list says of an incident."""
     try:
-        manifest = read_manifest(path)
+        manifest = invocation.manifest(entry)
     except NotAnIncident as error:
-        return {"id": incident_id, "unreadable": error.why}
+        return {"id": entry.incident_id, "unreadable": error.why}
     return {
-        "id": incident_id,
+        "id": entry.incident_id,
         "opened": moment(manifest.opened_ns),
         "title": manifest.title,
         "service": manifest.service_name,

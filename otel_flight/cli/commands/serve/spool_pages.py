@@ -10,8 +10,8 @@ import msgspec
 from otel_flight.cli.base import Invocation
 from otel_flight.cli.commands.serve.server import HTML, JSON, Answer
 from otel_flight.cli.incident_reports import incident_of, links_to, report_of, whole_report_of
+from otel_flight.cli.left_behind import is_left_behind
 from otel_flight.errors import IncidentNotFound, NotAnIncident
-from otel_flight.incidents.flight_file import read_manifest
 from otel_flight.incidents.spool.directory import SpoolEntry
 from otel_flight.report.html.comparison_page import comparison_page
 from otel_flight.report.html.page import html_page
@@ -53,7 +53,7 @@ class SpoolPages:
         return None
 
     def _entry(self, incident_id: str) -> SpoolEntry:
-        entries = self._invocation.entries()
+        entries = self._invocation.all_entries()
         entry = next((each for each in entries if each.incident_id == incident_id), None)
         if entry is None:
             raise IncidentNotFound(incident_id, self._invocation.spool_directory)
@@ -66,25 +66,27 @@ class SpoolPages:
 
     def _page(self, incident_id: str) -> Answer:
         entry = self._entry(incident_id)
-        incident = incident_of(entry, None)
+        incident = incident_of(self._invocation, entry, None)
         report = report_of(self._invocation, entry, incident, rows=40, requests=8, events=10)
         return Answer(HTML, html_page(report, incident, links_to(self._invocation, report)))
 
     def _rows(self) -> list[dict[str, Any]]:
-        return [_row(entry) for entry in self._invocation.entries()[::-1][:_MOST]]
+        return [
+            _row(self._invocation, entry) for entry in self._invocation.all_entries()[::-1][:_MOST]
+        ]
 
 
-def _row(entry: SpoolEntry) -> dict[str, Any]:
+def _row(invocation: Invocation, entry: SpoolEntry) -> dict[str, Any]:
     known = {
         "id": entry.incident_id,
         "opened": "",
         "service": "",
         "spans": "",
         "finding": "",
-        "delivery": short_delivery_words(entry.state),
+        "delivery": _delivery(entry),
     }
     try:
-        manifest = read_manifest(entry.path)
+        manifest = invocation.manifest(entry)
     except NotAnIncident as error:
         return {
             **known,
@@ -102,6 +104,10 @@ def _row(entry: SpoolEntry) -> dict[str, Any]:
         "finding": one_line(findings[0].summary, 400) if findings else "",
         "page": _page_of(entry),
     }
+
+
+def _delivery(entry: SpoolEntry) -> str:
+    return "not recovered" if is_left_behind(entry) else short_delivery_words(entry.state)
 
 
 def _page_of(entry: SpoolEntry) -> str:
