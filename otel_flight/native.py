@@ -1,7 +1,7 @@
-"""Threads, locks and sleep of the operating system, whatever was monkey-patched, and whenever.
+"""Threads, locks, sleep and files of the operating system, whatever was patched, and whenever.
 
-gevent and eventlet put greenlets in the place of threads, by changing modules that are imported. A
-copy of the interpreter's own modules has the originals, before that and after.
+gevent and eventlet put greenlets in the place of threads, and tests mocks in that of anything, by
+changing modules that are imported. A copy of the interpreter's own modules has the originals.
 """
 
 from __future__ import annotations
@@ -34,10 +34,16 @@ def _original(name: str) -> Any:
 
 _thread: Final = _original("_thread")
 time: Final = _original("time")
+posix: Final = _original("posix")
+"""The calls of `os` for descriptors: a test that puts others in their place gets none of ours, and
+what its `os.open` returns is no file of ours to close."""
 
 allocate_lock: Final[Callable[[], LockType]] = _thread.allocate_lock
 allocate_reentrant_lock: Final[Callable[[], Any]] = _thread.RLock
 get_ident: Final[Callable[[], int]] = _thread.get_ident
+getpid: Final[Callable[[], int]] = posix.getpid
+getppid: Final[Callable[[], int]] = posix.getppid
+geteuid: Final[Callable[[], int]] = posix.geteuid
 sleep: Final[Callable[[float], None]] = time.sleep
 
 _IS_JOINABLE: Final = hasattr(_thread, "start_joinable_thread")
@@ -95,7 +101,7 @@ class Thread:
                 self._handle = _thread.start_joinable_thread(self._run, daemon=True)
             else:
                 _thread.start_new_thread(self._run, ())
-            self.pid = os.getpid()
+            self.pid = getpid()
 
     def join(self, timeout_seconds: float) -> bool:
         """Wait for its end, which a thread cannot do for itself; return whether it came.
@@ -103,7 +109,7 @@ class Thread:
         It is gone then for the interpreter, too: what is left of a thread that has done its work is
         a fatal error where a subinterpreter ends.
         """
-        if self.pid != os.getpid():  # it was not started, or before this process was forked
+        if self.pid != getpid():  # it was not started, or before this process was forked
             return True
         until = time.monotonic() + timeout_seconds
         if not _wait(self._begun, timeout_seconds):
@@ -135,7 +141,7 @@ class Thread:
             self._ended = _thread._set_sentinel()
             self._ended.acquire()
         self.ident, self.native_id = get_ident(), _thread.get_native_id()
-        self.pid = os.getpid()  # also here: its target may ask whether it is one of ours
+        self.pid = getpid()  # also here: its target may ask whether it is one of ours
         _running[self.ident] = self
         self._begun.release()
         try:
@@ -205,7 +211,7 @@ class Condition:
 
 def running() -> list[Thread]:
     """Return the threads of ours that run in this process."""
-    pid = os.getpid()
+    pid = getpid()
     return [each for each in list(_running.values()) if each.pid == pid]
 
 
@@ -220,13 +226,13 @@ def is_refused_at_end(error: Exception) -> bool:
 def is_own_thread() -> bool:
     """Return whether the calling thread is one of ours."""
     thread = _running.get(get_ident())
-    return thread is not None and thread.pid == os.getpid()
+    return thread is not None and thread.pid == getpid()
 
 
 def is_main_thread() -> bool:
     """Return whether the calling thread is the one in which Python runs signal handlers."""
     if _IS_LINUX:
-        return bool(_thread.get_native_id() == os.getpid())
+        return bool(_thread.get_native_id() == getpid())
     return get_ident() == _main_ident
 
 

@@ -18,7 +18,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import BinaryIO, Final, Protocol
 
-from otel_flight.native import sleep
+from otel_flight.native import geteuid, posix, sleep
 
 PART_SUFFIX: Final = ".part"
 """A file has a name of its own with this end until it is whole."""
@@ -47,7 +47,7 @@ class Unavailable(Protocol):
 
 def own_name() -> str:
     """Return what a directory of ours is called where others have theirs beside it."""
-    return f"otel-flight-{os.geteuid()}"
+    return f"otel-flight-{geteuid()}"
 
 
 def with_own_below(named: Path) -> list[Path]:
@@ -77,13 +77,15 @@ def open_directory(path: Path, error: Unavailable) -> int:
         raise error(path, _FAKE)
     try:
         _make(path)
-        descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        descriptor: int = posix.open(
+            path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+        )
     except OSError as raised:
         raise error(path, raised.strerror or str(raised)) from raised
     except ValueError as raised:  # a name with a zero byte
         raise error(path, str(raised)) from raised
-    if problem := _problem_of(os.fstat(descriptor)):
-        os.close(descriptor)
+    if problem := _problem_of(posix.fstat(descriptor)):
+        posix.close(descriptor)
         raise error(path, problem)
     return descriptor
 
@@ -96,13 +98,13 @@ def open_file(path: Path | str, flags: int = os.O_RDONLY) -> int:
     Raises:
         OSError: it cannot be opened, is a link or no regular file, or belongs to someone else.
     """
-    descriptor = os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-    status = os.fstat(descriptor)
+    descriptor: int = posix.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    status = posix.fstat(descriptor)
     problem = "" if stat.S_ISREG(status.st_mode) else "it is not a regular file"
-    if os.geteuid() not in (status.st_uid, 0):
+    if geteuid() not in (status.st_uid, 0):
         problem = f"it belongs to user {status.st_uid}"
     if problem:
-        os.close(descriptor)
+        posix.close(descriptor)
         raise PermissionError(errno.EACCES, problem, os.fspath(path))
     return descriptor
 
@@ -134,9 +136,9 @@ def write_test(directory: Path) -> None:
     Raises:
         OSError: that is not possible: the file system is full or read-only, say.
     """
-    descriptor, name = tempfile.mkstemp(prefix=".", suffix=PART_SUFFIX, dir=directory)
-    os.close(descriptor)
-    Path(name).unlink()
+    descriptor, name = _unnamed_file(directory)
+    posix.close(descriptor)
+    posix.unlink(name)
 
 
 @contextlib.contextmanager
@@ -154,17 +156,25 @@ def whole_file(path: Path, *, is_synced: bool = False) -> Iterator[BinaryIO]:
     """
     if is_file_system_fake():
         raise OSError(errno.EROFS, _FAKE)
-    descriptor, temporary = tempfile.mkstemp(prefix=".", suffix=PART_SUFFIX, dir=path.parent)
+    descriptor, temporary = _unnamed_file(path.parent)
     try:
         with os.fdopen(descriptor, "wb") as stream:
             yield stream
             stream.flush()
             if is_synced:
-                os.fsync(stream.fileno())
-        Path(temporary).replace(path)
+                posix.fsync(stream.fileno())
+        posix.replace(temporary, path)
     except BaseException:
-        Path(temporary).unlink(missing_ok=True)
+        with contextlib.suppress(FileNotFoundError):
+            posix.unlink(temporary)
         raise
+
+
+def _unnamed_file(directory: Path) -> tuple[int, str]:
+    """Return descriptor and path of a new file, whose name nobody can guess."""
+    name = str(directory / f".{posix.urandom(8).hex()}{PART_SUFFIX}")
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+    return posix.open(name, flags, 0o600), name
 
 
 def lock_directory(descriptor: int) -> bool:
@@ -199,7 +209,7 @@ def _make(path: Path) -> None:
 
 
 def _problem_of(status: os.stat_result) -> str:
-    if status.st_uid != os.geteuid():
+    if status.st_uid != geteuid():
         return f"it belongs to user {status.st_uid}"
     if stat.S_IMODE(status.st_mode) & 0o022:
         return f"others may write to it (mode {stat.S_IMODE(status.st_mode):04o})"

@@ -29,6 +29,7 @@ from otel_flight.incidents.archive import BoundedArchive
 from otel_flight.incidents.incident import Incident
 from otel_flight.incidents.manifest import MANIFEST_VERSION, Manifest, SegmentEntry
 from otel_flight.incidents.window import Window, WindowSegment
+from otel_flight.native import posix
 from otel_flight.own_files import whole_file
 from otel_flight.ring.layout import LANE_NAMES, LANE_SPANS, LANES, PAYLOAD_BYTES
 from otel_flight.ring.reader import Segment
@@ -184,11 +185,11 @@ class _OtherWindows:
 @contextlib.contextmanager
 def _opened(path: Path) -> Iterator[BinaryIO]:
     try:
-        stream = os.fdopen(os.open(path, _OPEN_FLAGS), "rb")
+        stream = os.fdopen(posix.open(path, _OPEN_FLAGS), "rb")
     except (OSError, ValueError) as error:  # a name with a zero byte
         raise NotAnIncident(path, getattr(error, "strerror", None) or str(error)) from error
     with stream:
-        if not stat.S_ISREG(os.fstat(stream.fileno()).st_mode):
+        if not stat.S_ISREG(posix.fstat(stream.fileno()).st_mode):
             raise NotAnIncident(path, "it is not a regular file")
         yield stream
 

@@ -9,7 +9,6 @@ before Python 3.13 nothing can read a local variable without writing into what o
 from __future__ import annotations
 
 import gc
-import os
 import sys
 from collections import deque
 from collections.abc import Iterator, Sequence
@@ -22,7 +21,7 @@ from weakref import ref
 
 import msgspec
 
-from otel_flight.native import get_ident
+from otel_flight.native import get_ident, getpid
 
 _CAN_READ_LOCALS: Final = sys.version_info >= (3, 13)
 _ONCE: Final = ((),)
@@ -77,7 +76,7 @@ _MAY_HAVE_OWN_GIL: Final = sys.version_info >= (3, 12)
 _list_interpreters: Final[Any] = getattr(_interpreters(), "list_all", None)
 
 
-_pid = os.getpid()
+_pid = getpid()
 """The process as far as Python knows: a server that has Python inside may fork without telling it,
 and then, from Python 3.11 on, threads are listed whose memory is used again."""
 
@@ -85,7 +84,7 @@ and then, from Python 3.11 on, threads are listed whose memory is used again."""
 def forked() -> None:
     """Note that Python knows of the process that it is in."""
     global _pid
-    _pid = os.getpid()
+    _pid = getpid()
 
 
 def can_look() -> bool:
@@ -93,7 +92,7 @@ def can_look() -> bool:
 
     There is no other interpreter, and no list of the threads of another process.
     """
-    if sys.version_info >= (3, 11) and _pid != os.getpid():
+    if sys.version_info >= (3, 11) and _pid != getpid():
         return False
     if not _MAY_HAVE_OWN_GIL or _list_interpreters is None:
         return True

@@ -6,12 +6,12 @@ thread any more, and the ticker would take it ten times a second.
 
 from __future__ import annotations
 
-import os
 import sys
 import threading
 from typing import Final
 
 from otel_flight import native
+from otel_flight.native import getpid
 
 HAS_GIL: Final[bool] = getattr(sys, "_is_gil_enabled", lambda: True)()
 """It tells whether threads run Python code in turns. Without that, what one thread reads of another
@@ -31,7 +31,7 @@ def alive_threads() -> list[AnyThread]:
     main = threading.main_thread()
     if main.ident == native.main_ident():
         return found
-    return [each for each in found if each is main or native_id_of(each) not in (0, os.getpid())]
+    return [each for each in found if each is main or native_id_of(each) not in (0, getpid())]
 
 
 def thread_with(thread_id: int) -> AnyThread | None:
@@ -44,7 +44,7 @@ def thread_with(thread_id: int) -> AnyThread | None:
 def native_id_of(thread: AnyThread) -> int:
     """Return the number that the kernel gave a thread; 0: it has none, as it is a greenlet."""
     if thread is threading.main_thread() and sys.platform == "linux":
-        return os.getpid()
+        return getpid()
     return getattr(thread, "native_id", None) or 0
 
 

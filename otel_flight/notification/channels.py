@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from otel_flight.deadline import Deadline
-from otel_flight.native import sleep
+from otel_flight.native import posix, sleep
 from otel_flight.notification.not_sent import NotSent
 
 COMMAND_PREFIX: Final = "exec:"
@@ -53,9 +53,9 @@ def _run(words: list[str], body: bytes, variables: Mapping[str, str], deadline: 
     Not by `subprocess`: the child would inherit the signals that our thread blocks. What of the
     application's descriptors can be inherited is closed in it.
     """
-    reading, writing = os.pipe()
+    reading, writing = posix.pipe()
     try:
-        os.write(writing, body[:_MOST_PIPED_BYTES])
+        posix.write(writing, body[:_MOST_PIPED_BYTES])
         actions = [
             (os.POSIX_SPAWN_DUP2, reading, 0),
             (os.POSIX_SPAWN_OPEN, 1, os.devnull, os.O_WRONLY, 0),
@@ -74,8 +74,8 @@ def _run(words: list[str], body: bytes, variables: Mapping[str, str], deadline: 
     except OSError as error:
         raise NotSent(f"it cannot be run: {error.strerror}") from error
     finally:
-        os.close(reading)
-        os.close(writing)
+        posix.close(reading)
+        posix.close(writing)
     code = _wait(pid, deadline)
     if code:
         raise NotSent(f"it ended with {code}" if code > 0 else f"signal {-code} ended it")
@@ -101,7 +101,7 @@ def _wait(pid: int, deadline: Deadline) -> int:
 
 def _inheritable() -> list[int]:
     with contextlib.suppress(OSError):
-        numbers = [int(name) for name in os.listdir("/proc/self/fd")]  # noqa: PTH208
+        numbers = [int(name) for name in posix.listdir("/proc/self/fd")]
         return [each for each in numbers if each >= _FIRST_OTHER and _is_inheritable(each)]
     return []
 

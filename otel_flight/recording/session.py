@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import secrets
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any
 from otel_flight.clock import monotonic_ns, wall_ns
 from otel_flight.deadline import NOW, Deadline
 from otel_flight.interpreter.concurrency.tasks import current_task_reference
+from otel_flight.native import getpid
 from otel_flight.recording.encoding.compiled import IS_AVAILABLE, SpanWriters, span_writers
 from otel_flight.recording.encoding.fast_encoder import plain_writer, span_encoder
 from otel_flight.recording.encoding.scope_table import ScopeTable
@@ -43,7 +43,7 @@ class RecordingSession:
 
     def __init__(self, settings: CoreSettings) -> None:
         self._settings = settings
-        self.pid = os.getpid()
+        self.pid = getpid()
         self.redactor = redactor_for(settings)
         self.scopes = ScopeTable(self.redactor)
         self.lanes = (

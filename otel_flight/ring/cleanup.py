@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-import os
 from pathlib import Path
 from typing import Final
 
 from otel_flight.clock import wall_ns
 from otel_flight.errors import NotARing, RingUnavailable
+from otel_flight.native import posix
 from otel_flight.own_files import open_directory, open_file
 from otel_flight.ring.dead_rings import CLAIMED_SUFFIX, dead_rings
 from otel_flight.ring.file import RING_SUFFIX, is_owner_alive
@@ -43,7 +43,7 @@ def remove_expired_rings(directory: Path, before_ns: int) -> int:
     the last sign of life in it: the file's own does not change when it is written.
     """
     with contextlib.suppress(RingUnavailable):
-        os.close(open_directory(directory, RingUnavailable))
+        posix.close(open_directory(directory, RingUnavailable))
         expired = [path for path in dead_rings([directory]) if _last_sign_ns(path) < before_ns]
         for path in expired:
             path.unlink(missing_ok=True)
@@ -80,10 +80,12 @@ def _is_unfinished(path: Path) -> bool:
     with contextlib.suppress(OSError):
         descriptor = open_file(path)
         try:
-            is_old = wall_ns() / 1e9 - os.fstat(descriptor).st_mtime > _MAKING_SECONDS
-            return is_old and not any(os.read(descriptor, WORD)) and not is_owner_alive(descriptor)
+            is_old = wall_ns() / 1e9 - posix.fstat(descriptor).st_mtime > _MAKING_SECONDS
+            return (
+                is_old and not any(posix.read(descriptor, WORD)) and not is_owner_alive(descriptor)
+            )
         finally:
-            os.close(descriptor)
+            posix.close(descriptor)
     return False
 
 

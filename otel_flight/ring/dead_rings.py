@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from otel_flight.errors import NotARing
+from otel_flight.native import posix
 from otel_flight.own_files import open_file
 from otel_flight.ring.facts import PID_NAMESPACE
 from otel_flight.ring.file import RING_SUFFIX, is_owner_alive
@@ -36,7 +37,7 @@ def dead_rings(directories: Iterable[Path]) -> list[Path]:
     """Return the rings whose process is dead, or died over finishing one. 20 µs for each ring."""
     found = []
     for directory in directories:
-        with contextlib.suppress(OSError), os.scandir(directory) as entries:
+        with contextlib.suppress(OSError), posix.scandir(directory) as entries:
             found += [
                 Path(entry.path)
                 for entry in entries
@@ -78,11 +79,11 @@ def _is_free(path: str) -> bool:
     except OSError:
         return False
     try:
-        return any(os.read(descriptor, WORD)) and not is_owner_alive(descriptor)
+        return any(posix.read(descriptor, WORD)) and not is_owner_alive(descriptor)
     except OSError:  # a file system without locks: nobody can tell
         return False
     finally:
-        os.close(descriptor)
+        posix.close(descriptor)
 
 
 def is_replaced(header: RingHeader) -> bool:

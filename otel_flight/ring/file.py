@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Final
 
 from otel_flight.errors import RingUnavailable
+from otel_flight.native import posix
 from otel_flight.own_files import (
     open_directory,
     open_file,
@@ -55,7 +56,7 @@ class Backing:
         """Unmap, drop the lock, and remove the file when asked to."""
         if unlink and self.path is not None:
             with contextlib.suppress(OSError):  # the directory is read-only by now, or gone
-                self.path.unlink()
+                posix.unlink(self.path)
         if self.inner_descriptor is not None and self._is_taken(self.inner_descriptor):
             _never_unmapped.append(self.memory)
         else:
@@ -63,7 +64,7 @@ class Backing:
                 self.memory.close()
         if self.descriptor is not None and not self._is_taken(self.descriptor):
             with contextlib.suppress(OSError):  # closed by someone
-                os.close(self.descriptor)
+                posix.close(self.descriptor)
 
     def _is_taken(self, descriptor: int) -> bool:
         """Return whether a number of ours is now another file's."""
@@ -88,20 +89,20 @@ def create_backing(directory: Path, name: str, size_bytes: int) -> Backing:
     directory_descriptor = open_directory(directory, RingUnavailable)
     flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
     try:
-        descriptor = raised_descriptor(os.open(name, flags, 0o600, dir_fd=directory_descriptor))
+        descriptor = raised_descriptor(posix.open(name, flags, 0o600, dir_fd=directory_descriptor))
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             _allocate(descriptor, size_bytes)
             identity = identity_of(descriptor)
             memory = _map(descriptor, size_bytes)
         except BaseException:
-            os.close(descriptor)
-            os.unlink(name, dir_fd=directory_descriptor)
+            posix.close(descriptor)
+            posix.unlink(name, dir_fd=directory_descriptor)
             raise
     except OSError as error:
         raise RingUnavailable(directory / name, error.strerror or str(error)) from error
     finally:
-        os.close(directory_descriptor)
+        posix.close(directory_descriptor)
     inner = _other_descriptor_of(identity, descriptor)
     return Backing(memory, directory / name, descriptor, inner, identity)
 
@@ -115,7 +116,7 @@ def _map(descriptor: int, size_bytes: int) -> mmap.mmap:
 def _other_descriptor_of(identity: tuple[int, int], known: int) -> int | None:
     """Return by which other number this process has a file open; None when it has not."""
     with contextlib.suppress(OSError):
-        for name in os.listdir("/dev/fd"):  # noqa: PTH208
+        for name in posix.listdir("/dev/fd"):
             with contextlib.suppress(OSError):
                 if int(name) != known and identity_of(int(name)) == identity:
                     return int(name)
@@ -133,26 +134,26 @@ def raised_descriptor(descriptor: int) -> int:
         raised = fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, least)
     except OSError:  # the process has no more descriptors: this one must do
         return descriptor
-    os.close(descriptor)
+    posix.close(descriptor)
     return raised
 
 
 def identity_of(descriptor: int) -> tuple[int, int]:
     """Return device and inode of an open file."""
-    status = os.fstat(descriptor)
+    status = posix.fstat(descriptor)
     return status.st_dev, status.st_ino
 
 
 def _allocate(descriptor: int, size_bytes: int) -> None:
     """Give a new file all its pages, zeroed, so that a store into them can never fail later."""
-    posix_fallocate = getattr(os, "posix_fallocate", None)
+    posix_fallocate = getattr(posix, "posix_fallocate", None)
     if posix_fallocate is not None:
         posix_fallocate(descriptor, 0, size_bytes)
         return
     zeros = bytes(min(size_bytes, 1 << 20))  # macOS has no such call
     written = 0
     while written < size_bytes:
-        written += os.write(descriptor, zeros[: size_bytes - written])
+        written += posix.write(descriptor, zeros[: size_bytes - written])
 
 
 def anonymous_backing(size_bytes: int) -> Backing:
@@ -171,7 +172,7 @@ def is_named_owner_alive(path: Path) -> bool:
     except OSError:  # a file system without locks: nobody can tell
         return True
     finally:
-        os.close(descriptor)
+        posix.close(descriptor)
 
 
 def is_owner_alive(descriptor: int) -> bool:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from otel_flight.errors import RingUnavailable
+from otel_flight.native import posix
 from otel_flight.own_files import lock_directory, open_directory
 from otel_flight.ring.cleanup import remove_old_dead_rings
 from otel_flight.ring.file import (
@@ -120,7 +121,7 @@ def _alone_in(directory: Path) -> Iterator[None]:
             raise RingUnavailable(directory, "another process is making a ring in it")
         yield
     finally:
-        os.close(descriptor)
+        posix.close(descriptor)
 
 
 def _room_in(directory: Path, size_bytes: int) -> int:
@@ -157,7 +158,7 @@ def _measure(directory: Path) -> tuple[int, int]:
     ours_bytes = 0
     try:
         status = os.statvfs(directory)
-        for name in os.listdir(directory):  # noqa: PTH208
+        for name in posix.listdir(directory):
             if name.endswith(RING_SUFFIX):
                 with contextlib.suppress(FileNotFoundError):  # removed just now
                     ours_bytes += (directory / name).stat().st_size

@@ -5,7 +5,6 @@ from __future__ import annotations
 import fcntl
 import json
 import mmap
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +13,7 @@ from typing import Any
 import msgspec
 
 from otel_flight.errors import NotARing
+from otel_flight.native import posix
 from otel_flight.own_files import open_file
 from otel_flight.ring import layout
 from otel_flight.ring.file import is_owner_alive
@@ -199,12 +199,12 @@ class RingReader:
         try:
             self._memory = self._map()
         except BaseException:
-            os.close(self._descriptor)
+            posix.close(self._descriptor)
             raise
         self.image = RingImage(self._memory)
 
     def _map(self) -> mmap.mmap:
-        size = os.fstat(self._descriptor).st_size
+        size = posix.fstat(self._descriptor).st_size
         if size < layout.HEADER_BYTES + layout.SEGMENT_BYTES or size % layout.WORD:
             raise NotARing(self.path, f"{size} bytes are too few")
         try:
@@ -232,7 +232,7 @@ class RingReader:
     def is_named(self, path: Path) -> bool:
         """Return whether a path still leads to this file."""
         try:
-            status, named = os.fstat(self._descriptor), path.lstat()
+            status, named = posix.fstat(self._descriptor), path.lstat()
         except OSError:
             return False
         return (status.st_dev, status.st_ino) == (named.st_dev, named.st_ino)
@@ -241,7 +241,7 @@ class RingReader:
         """Unmap and close the file."""
         self.image.release()
         self._memory.close()
-        os.close(self._descriptor)
+        posix.close(self._descriptor)
 
     def __enter__(self) -> RingReader:
         return self

@@ -20,6 +20,7 @@ from typing import Any, Final
 
 from otel_flight.clock import monotonic_ns, wall_ns
 from otel_flight.errors import NotARing
+from otel_flight.native import posix
 from otel_flight.own_files import open_file
 from otel_flight.ring import layout
 from otel_flight.ring.file import is_owner_alive
@@ -124,7 +125,7 @@ class RingRequest:
         try:
             self._memory = mmap.mmap(self._descriptor, layout.HEADER_BYTES)
         except (OSError, ValueError) as error:
-            os.close(self._descriptor)
+            posix.close(self._descriptor)
             raise NotARing(path, str(error)) from error
         self._view = memoryview(self._memory)
         self._words = self._view.cast("Q")
@@ -150,7 +151,7 @@ class RingRequest:
         self._words.release()
         self._view.release()
         self._memory.close()
-        os.close(self._descriptor)
+        posix.close(self._descriptor)
 
     def _lock(self) -> None:
         try:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import socket
 import sys
 from collections.abc import Mapping
@@ -15,6 +14,7 @@ from opentelemetry.sdk.version import __version__ as sdk_version
 
 from otel_flight.clock import monotonic_ns, wall_ns
 from otel_flight.deadline import NOW, Deadline
+from otel_flight.native import getpid
 from otel_flight.records.definitions import encode_bounded
 from otel_flight.ring import layout
 from otel_flight.ring.facts import PID_NAMESPACE
@@ -68,7 +68,7 @@ class Ring:
         words = self._words
         words[layout.W_VERSION] = layout.FORMAT_VERSION
         words[layout.W_FILE_SIZE] = len(self.backing.memory)
-        words[layout.W_PID] = os.getpid()
+        words[layout.W_PID] = getpid()
         words[layout.W_CREATED_WALL] = words[layout.W_HEARTBEAT_WALL] = wall_ns()
         words[layout.W_CREATED_MONOTONIC] = words[layout.W_HEARTBEAT_MONOTONIC] = monotonic_ns()
         self.write_facts(facts)

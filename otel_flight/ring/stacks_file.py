@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from otel_flight.errors import RingUnavailable
+from otel_flight.native import posix
 from otel_flight.own_files import open_file
 from otel_flight.ring.file import identity_of, raised_descriptor
 
@@ -43,15 +44,15 @@ def read_stacks(path: Path) -> WrittenStacks:
         try:
             return _read(descriptor)
         finally:
-            os.close(descriptor)
+            posix.close(descriptor)
     return _NOTHING
 
 
 def _read(descriptor: int) -> WrittenStacks:
-    status = os.fstat(descriptor)
+    status = posix.fstat(descriptor)
     if not status.st_size:
         return _NOTHING
-    text = os.pread(descriptor, _MOST_BYTES, 0).decode("ascii", "backslashreplace")
+    text = posix.pread(descriptor, _MOST_BYTES, 0).decode("ascii", "backslashreplace")
     return WrittenStacks(text, status.st_mtime_ns)
 
 
@@ -69,7 +70,7 @@ class StacksFile:
     def __init__(self, path: Path) -> None:
         flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_APPEND
         try:
-            self.descriptor = raised_descriptor(os.open(path, flags, 0o600))
+            self.descriptor = raised_descriptor(posix.open(path, flags, 0o600))
             self._identity = identity_of(self.descriptor)
         except OSError as error:
             raise RingUnavailable(path, error.strerror or str(error)) from error
@@ -82,7 +83,7 @@ class StacksFile:
             None: the descriptor is another file's by now, as daemons close what they do not know.
         """
         try:
-            status = os.fstat(self.descriptor)
+            status = posix.fstat(self.descriptor)
         except OSError:
             return None
         if (status.st_dev, status.st_ino) != self._identity:
@@ -97,7 +98,7 @@ class StacksFile:
         """Close it, and remove it when asked to."""
         with contextlib.suppress(OSError):
             if identity_of(self.descriptor) == self._identity:
-                os.close(self.descriptor)
+                posix.close(self.descriptor)
         if unlink:
             with contextlib.suppress(OSError):
-                self.path.unlink()
+                posix.unlink(self.path)

@@ -10,13 +10,12 @@ from __future__ import annotations
 # hook was registered after the tracer provider's, so before an exporter's import could do that.
 import concurrent.futures.thread  # noqa: F401
 import logging
-import os
 from threading import ExceptHookArgs
 from typing import TYPE_CHECKING, Final
 
 from otel_flight.deadline import Deadline
 from otel_flight.guard import Guard
-from otel_flight.native import Thread, is_main_thread, is_refused_at_end
+from otel_flight.native import Thread, getpid, is_main_thread, is_refused_at_end
 from otel_flight.recording.first_spans import FirstSpans
 from otel_flight.recording.span_processor import RecordingSpanProcessor
 from otel_flight.running.before_recording import (
@@ -65,7 +64,7 @@ class Runs:
         self._lifecycle = LifecycleLock()
         self._processors = ConnectedProcessors()
         self._is_waiting = self._is_beginning = self._is_letting_go = False
-        self._pid = os.getpid()
+        self._pid = getpid()
         self.first_spans = FirstSpans(self._begin_soon, factory.clock.monotonic_ns)
         self._beginning = Beginning(
             self._lifecycle, lambda: self._is_waiting, self.begun, self._give_up, guard
@@ -147,7 +146,7 @@ class Runs:
             keep_interrupt()
             run, self.current = self.current, None
             self._stop_waiting()  # whoever begins a run just now finds it not wanted
-            if run is not None and run.session.pid != os.getpid():
+            if run is not None and run.session.pid != getpid():
                 run.abandon()
                 return
             if run is not None:
@@ -279,13 +278,13 @@ class Runs:
     def _run_here(self) -> Run | None:
         """Return the run of this process; after a fork without Python's hooks there is none."""
         run = self.current
-        return run if run is not None and run.session.pid == os.getpid() else None
+        return run if run is not None and run.session.pid == getpid() else None
 
     def _forked(self) -> None:
         """Let go of the parent's run, once; the child's begins with its first span, if any."""
-        if self._pid == os.getpid():  # a span of a finalizer, or of a hook before ours, came first
+        if self._pid == getpid():  # a span of a finalizer, or of a hook before ours, came first
             return
-        self._pid, self._is_letting_go = os.getpid(), True
+        self._pid, self._is_letting_go = getpid(), True
         self._lifecycle.forked()
         self._beginning.forked()
         run, self.current = self.current, None

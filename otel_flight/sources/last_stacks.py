@@ -7,7 +7,6 @@ process finds them there; a process that goes on records them with its next tick
 from __future__ import annotations
 
 import faulthandler
-import os
 import weakref
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,6 +19,7 @@ from otel_flight.interpreter.own_frames import is_ours
 from otel_flight.interpreter.written_stacks import WrittenThread, parse_stacks
 from otel_flight.names import attributes as names
 from otel_flight.names import event_names, source_names
+from otel_flight.native import getpid
 from otel_flight.recording.open_spans import OpenRoot
 from otel_flight.records.records import RuntimeEvent
 from otel_flight.ring.stacks_file import StacksFile, WrittenStacks, stacks_path
@@ -76,7 +76,7 @@ class LastStacks:
         self._ring_path = surroundings.ring_path
         self._least_seconds = surroundings.settings.tick_seconds * _TICKS
         self._clock = surroundings.clock
-        self._pid = os.getpid()
+        self._pid = getpid()
         self._file: StacksFile | None = None
         self._is_begun = self._is_stopped = False
         self._signal = 0
@@ -97,7 +97,7 @@ class LastStacks:
             hang_watch.disable_crash_stacks()
         file, self._file = self._file, None
         if file is not None:
-            file.close(unlink=os.getpid() == self._pid)
+            file.close(unlink=getpid() == self._pid)
 
     def tick(self) -> None:
         """Say that all is well; 2 µs on a quiet machine."""

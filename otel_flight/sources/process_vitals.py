@@ -17,6 +17,7 @@ from otel_flight.clock import process_time_ns
 from otel_flight.interpreter.concurrency.tasks import count_tasks
 from otel_flight.names import event_names, source_names
 from otel_flight.names import process_attributes as names
+from otel_flight.native import posix
 from otel_flight.records.records import RuntimeEvent
 from otel_flight.settings import kinds
 from otel_flight.settings.declaration import SettingsGroup, setting_field
@@ -113,7 +114,7 @@ class ProcessVitals:
         return found
 
     def _cpu(self, now_ns: int) -> dict[str, float]:
-        times = os.times()
+        times = posix.times()
         used = times.user + times.system
         last, self._last = self._last, (now_ns, used)
         found = {names.CPU_TIME: round(used, 3)}
@@ -125,9 +126,9 @@ class ProcessVitals:
     def _count_open_files(self) -> int:
         directory = f"{self._proc}/self/fd"
         try:
-            count = os.stat(directory).st_size  # noqa: PTH116
+            count = posix.stat(directory).st_size
             if not count and self._events_made % _COUNT_FILES_EVERY == 0:
-                count = len(os.listdir(directory)) - 1  # noqa: PTH208
+                count = len(posix.listdir(directory)) - 1
         except OSError:
             return 0
         if count:

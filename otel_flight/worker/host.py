@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import sys
 from hashlib import blake2b
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Final
 
 from otel_flight.clock import wall_ns
 from otel_flight.incidents.making.sent_unfinished import FILE_SUFFIX
+from otel_flight.native import getppid
 from otel_flight.ring.dead_rings import started_ticks
 from otel_flight.ring.file import is_named_owner_alive
 from otel_flight.ring.ring import boot_id
@@ -86,7 +86,7 @@ def _forking_parent() -> int:
 
     Such a parent runs the same program: this process was forked, or spawned by multiprocessing.
     """
-    parent = os.getppid()
+    parent = getppid()
     processes = sys.modules.get("multiprocessing.process")
     if processes is not None and processes.parent_process() is not None:
         return parent

@@ -6,7 +6,6 @@ it knows no incident.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from typing import Final, Protocol
 
@@ -15,7 +14,7 @@ from otel_flight.delivery.delivery import LOOK_AGAIN_SECONDS, CheckIn
 from otel_flight.delivery.pacing import Pacer
 from otel_flight.delivery.receiver.attempt import suppressed_instrumentation
 from otel_flight.guard import Guard
-from otel_flight.native import Condition, Thread, leave_no_trace
+from otel_flight.native import Condition, Thread, getpid, leave_no_trace
 from otel_flight.worker.job_queue import PATIENCE_SECONDS, Job, JobQueue
 
 THREAD_NAME: Final = "otel-flight-flusher"
@@ -60,7 +59,7 @@ class Worker:
         guard: Guard,
         pacer: Pacer,
     ) -> None:
-        self._pid = os.getpid()
+        self._pid = getpid()
         self._deliveries = deliveries
         self._guard = guard
         self._pacer = pacer
@@ -174,7 +173,7 @@ class Worker:
             )
 
     def _is_inherited(self) -> bool:
-        return os.getpid() != self._pid
+        return getpid() != self._pid
 
     def _ensure_thread(self) -> None:
         with self._changed:

@@ -143,7 +143,7 @@ def test_a_file_of_another_user_is_not_opened(
     os.chown(tmp_path / "file", 1234, 1234)
 
     os.close(open_file(tmp_path / "file"))
-    monkeypatch.setattr(os, "geteuid", lambda: 4321)
+    monkeypatch.setattr("otel_flight.own_files.geteuid", lambda: 4321)
     with pytest.raises(PermissionError, match="it belongs to user 1234"):
         open_file(tmp_path / "file")
 

@@ -26,6 +26,7 @@ from otel_flight.incidents.making.sent_unfinished import SentUnfinished
 from otel_flight.incidents.manifest import MOST_PROCESSES, Manifest, ProcessEntry
 from otel_flight.incidents.ring_window import ring_incident
 from otel_flight.names.sent_attributes import PROCESS_ID
+from otel_flight.native import posix
 from otel_flight.own_files import open_file
 from otel_flight.ring.facts import PIPELINE, SERVICE, SPOOL
 from otel_flight.ring.layout import L_TAKEN, LANES, WORD, lane_word
@@ -183,9 +184,9 @@ def _write_marks(path: Path, marks: bytes) -> bool:
         try:
             for lane in LANES:
                 mark = marks[lane * WORD : (lane + 1) * WORD]
-                os.pwrite(descriptor, mark, lane_word(lane, L_TAKEN) * WORD)
+                posix.pwrite(descriptor, mark, lane_word(lane, L_TAKEN) * WORD)
         finally:
-            os.close(descriptor)
+            posix.close(descriptor)
     except OSError:
         return False
     return True

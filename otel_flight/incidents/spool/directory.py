@@ -19,6 +19,7 @@ from typing import BinaryIO, Final
 from otel_flight.errors import SpoolUnavailable
 from otel_flight.incidents.flight_file import FLIGHT_SUFFIX
 from otel_flight.incidents.spool.delivery_state import DeliveryState, read_state
+from otel_flight.native import posix
 from otel_flight.own_files import (
     PART_SUFFIX,
     lock_directory,
@@ -89,8 +90,8 @@ class SpoolDirectory:
             SpoolUnavailable: they cannot.
         """
         if self.path.parent.name == own_name():  # in a place that others may write to
-            os.close(open_directory(self.path.parent, SpoolUnavailable))
-        os.close(open_directory(self.path, SpoolUnavailable))
+            posix.close(open_directory(self.path.parent, SpoolUnavailable))
+        posix.close(open_directory(self.path, SpoolUnavailable))
         try:
             write_test(self.path)
         except OSError as error:
@@ -112,7 +113,7 @@ class SpoolDirectory:
             with whole_file(path, is_synced=True) as stream:
                 write(stream)
         finally:
-            os.close(descriptor)
+            posix.close(descriptor)
         self.make_room(keep=path)
         return path
 
@@ -132,7 +133,7 @@ class SpoolDirectory:
             lock_directory(descriptor)
             self._make_room(keep)
         finally:
-            os.close(descriptor)
+            posix.close(descriptor)
 
     def entries(self, state_suffix: str, *, with_damaged: bool = False) -> list[SpoolEntry]:
         """Return what is in the directory, oldest first.
@@ -159,7 +160,7 @@ class SpoolDirectory:
         """Let an incident that cannot be read hold up nobody; return what it is called now."""
         path = entry.path.with_suffix(DAMAGED_SUFFIX)
         with contextlib.suppress(OSError):  # evicted by another process, or set aside
-            entry.path.replace(path)
+            posix.replace(entry.path, path)
         return path
 
     def remove_older(self, before_ns: int) -> int:
@@ -179,7 +180,7 @@ class SpoolDirectory:
                 if _modified(path) * 1e9 < before_ns and not self._is_beside_incident(path):
                     _remove(path)
         finally:
-            os.close(descriptor)
+            posix.close(descriptor)
         return self.evicted_undelivered - evicted
 
     def _is_beside_incident(self, path: Path) -> bool:
@@ -242,7 +243,7 @@ def claimed(path: Path) -> Iterator[bool]:
             is_ours = True
         yield is_ours
     finally:
-        os.close(descriptor)
+        posix.close(descriptor)
 
 
 def _entry(path: Path, status: os.stat_result, state_suffix: str) -> SpoolEntry:

@@ -170,8 +170,12 @@ class SpanScope:
         return decorated(self, function)
 
     def __del__(self) -> None:
-        if self._state is _ENTERED:
-            self.__exit__(GeneratorExit, GeneratorExit(), None)
+        # What interrupts its beginning leaves it without a span, or with one that is not current.
+        if self._state is _ENTERED and self._span is not None:
+            if hasattr(self, "_token"):
+                self.__exit__(GeneratorExit, GeneratorExit(), None)
+            elif self._ends:
+                self._span.end()
 
 
 def use_span(

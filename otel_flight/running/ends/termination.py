@@ -29,7 +29,7 @@ from types import FrameType
 from typing import Final
 
 from otel_flight.clock import monotonic_ns
-from otel_flight.native import allocate_lock
+from otel_flight.native import allocate_lock, getpid, posix
 from otel_flight.ring import layout
 from otel_flight.running.ends.quick_turns import take_quick_turns
 from otel_flight.settings.fields import CoreSettings
@@ -98,7 +98,7 @@ class Termination:
 
     def __init__(self) -> None:
         self._handler = _DefaultAction(self._came)
-        self._pid = os.getpid()
+        self._pid = getpid()
         self._known: tuple[Unfinished, ...] = ()  # those of recorders that wait for a span, too
         self._unfinished: tuple[Unfinished, ...] = ()
         self._is_ending = allocate_lock()  # taken by who begins to end all
@@ -118,7 +118,7 @@ class Termination:
         Python takes handlers in the main thread only; in another one only the function in front is
         installed. Not in the first process of a container, which SIGTERM does not kill.
         """
-        if os.getpid() == _INIT or not self._is_free():
+        if getpid() == _INIT or not self._is_free():
             return
         with contextlib.suppress(ValueError):
             signal.signal(_SIGTERM, self._handler)
@@ -129,7 +129,7 @@ class Termination:
         """Let SIGTERM wait for something to be finished. Idempotent."""
         if not unfinished.settings.handle_sigterm:
             return
-        if self._pid != os.getpid():  # forked without Python's fork hooks
+        if self._pid != getpid():  # forked without Python's fork hooks
             self.forked()
         self._install()
         self._known = (*self._without(unfinished), unfinished)
@@ -177,7 +177,7 @@ class Termination:
     def _is_noticed(self) -> bool:
         """Stand in front of what handles SIGTERM by now; return whether none goes unnoticed."""
         handler = signal.getsignal(_SIGTERM)
-        if handler is signal.SIG_IGN or (handler is signal.SIG_DFL and os.getpid() == _INIT):
+        if handler is signal.SIG_IGN or (handler is signal.SIG_DFL and getpid() == _INIT):
             return True  # it does not end the process
         if not self._known:
             return False
@@ -190,7 +190,7 @@ class Termination:
 
     def forked(self) -> None:
         """Remove the handler in a forked child, which has nothing to finish."""
-        self._pid = os.getpid()
+        self._pid = getpid()
         self._known = self._unfinished = ()
         self._is_ending = allocate_lock()
         self._uninstall()
@@ -245,7 +245,7 @@ class Termination:
             return
         with contextlib.suppress(ValueError):  # another thread; the main one does it
             signal.signal(number, signal.SIG_DFL)
-            os.kill(os.getpid(), number)
+            posix.kill(getpid(), number)
 
 
 TERMINATION: Final = Termination()

@@ -10,6 +10,8 @@ import contextlib
 import os
 from typing import Final
 
+from otel_flight.native import posix
+
 _CHUNK_BYTES: Final = 65536
 _MOST_CHUNKS: Final = 64
 
@@ -17,19 +19,19 @@ _MOST_CHUNKS: Final = 64
 def read_text(path: str) -> str:
     """Return what a file says; empty when it is not there or may not be read. Never raises."""
     try:
-        descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_CLOEXEC", 0))
+        descriptor = posix.open(path, os.O_RDONLY | getattr(os, "O_CLOEXEC", 0))
     except (OSError, ValueError):
         return ""
     try:
         chunks: list[bytes] = []
-        while len(chunks) < _MOST_CHUNKS and (chunk := os.read(descriptor, _CHUNK_BYTES)):
+        while len(chunks) < _MOST_CHUNKS and (chunk := posix.read(descriptor, _CHUNK_BYTES)):
             chunks.append(chunk)
         return b"".join(chunks).decode("utf-8", "replace")
     except OSError:  # pressure files of a kernel that was told not to measure it
         return ""
     finally:
         with contextlib.suppress(OSError):  # a daemon that closes whatever it does not know
-            os.close(descriptor)
+            posix.close(descriptor)
 
 
 def read_number(path: str) -> int | None:

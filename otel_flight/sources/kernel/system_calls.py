@@ -13,6 +13,7 @@ import re
 from typing import Final, NamedTuple
 
 from otel_flight.names import wait_kinds
+from otel_flight.native import getpid
 from otel_flight.sources.kernel.files import read_text
 
 _MACHINES: Final = {"x86_64": 0, "aarch64": 1}
@@ -120,7 +121,7 @@ def _held_by(holders: set[int], proc: str) -> str:
     """Say which process has a lock, if it is one; of other containers the kernel shows none."""
     if len(holders) != 1 or (pid := holders.pop()) <= 0:
         return ""
-    if pid == os.getpid():
+    if pid == getpid():
         return ", held by this process itself"
     name = read_text(f"{proc}/{pid}/comm").strip()
     return f", held by process {pid}{f' ({name})' if name else ''}"

@@ -7,14 +7,13 @@ next incident tells how many there were.
 from __future__ import annotations
 
 import contextlib
-import os
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from otel_flight.clock import Clock
-from otel_flight.native import allocate_lock
+from otel_flight.native import allocate_lock, getpid
 from otel_flight.settings.fields import CoreSettings
 from otel_flight.triggers.gate.firing import Firing
 from otel_flight.triggers.gate.refusals import Refusals
@@ -190,7 +189,7 @@ class Gate:
         open_id = self._open_id
         if open_id is None and state.opened is not None and now < state.opened.until_ns:
             open_id = state.opened.incident_id
-            state.opened.join(firing, os.getpid())
+            state.opened.join(firing, getpid())
         if open_id is not None:
             state.cooldowns.tell(firing, open_id, now)
             state.budget.joined(open_id, firing.severity)
@@ -201,7 +200,7 @@ class Gate:
             return Verdict(refusal, None)
         self._open_id = self._new_id()
         until_ns = now + int(self._settings.tail_seconds * 1e9) + _LATE_NS
-        state.opened = OpenAnywhere(self._open_id, os.getpid(), until_ns)
+        state.opened = OpenAnywhere(self._open_id, getpid(), until_ns)
         state.cooldowns.tell(firing, self._open_id, now)
         state.budget.charge(self._open_id, firing.severity)
         return Verdict(OPENED, self._open_id, state.refusals.take())

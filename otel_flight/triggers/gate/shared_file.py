@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Final
 
 from otel_flight.clock import monotonic_ns
-from otel_flight.native import sleep
+from otel_flight.native import posix, sleep
 
 _SUM_BYTES: Final = 4
 _MOST_BYTES: Final = 4 << 20
@@ -35,14 +35,14 @@ class HeldFile:
 
     def read(self) -> bytes:
         """Return what was written last; empty: nothing whole was."""
-        data = os.pread(self._descriptor, _MOST_BYTES, 0)
+        data = posix.pread(self._descriptor, _MOST_BYTES, 0)
         content = data[_SUM_BYTES:]
         return content if data[:_SUM_BYTES] == _sum(content) else b""
 
     def write(self, content: bytes) -> None:
         """Replace what is there."""
-        os.pwrite(self._descriptor, _sum(content) + content, 0)
-        os.ftruncate(self._descriptor, _SUM_BYTES + len(content))
+        posix.pwrite(self._descriptor, _sum(content) + content, 0)
+        posix.ftruncate(self._descriptor, _SUM_BYTES + len(content))
 
 
 class SharedFile:
@@ -81,27 +81,27 @@ class SharedFile:
                 if is_held:
                     fcntl.flock(descriptor, fcntl.LOCK_UN)
         finally:
-            os.close(descriptor)
+            posix.close(descriptor)
 
     def _lock(self, until_ns: int) -> tuple[int, bool]:
         """Return a descriptor of the file, and whether it is locked."""
         while True:
-            descriptor = os.open(self.path, _FLAGS, 0o600)
+            descriptor = posix.open(self.path, _FLAGS, 0o600)
             try:
                 is_held = _lock(descriptor, until_ns)
                 if not is_held or self._leads_to(descriptor):
                     return descriptor, is_held
             except BaseException:
-                os.close(descriptor)
+                posix.close(descriptor)
                 raise
-            os.close(descriptor)  # another process has removed it meanwhile
+            posix.close(descriptor)  # another process has removed it meanwhile
 
     def _leads_to(self, descriptor: int) -> bool:
         try:
             named = self.path.lstat()
         except FileNotFoundError:
             return False
-        return os.path.samestat(named, os.fstat(descriptor))
+        return os.path.samestat(named, posix.fstat(descriptor))
 
 
 def _lock(descriptor: int, until_ns: int) -> bool:

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from otel_flight.errors import RingUnavailable
+from otel_flight.native import posix
 from otel_flight.own_files import open_directory
 from otel_flight.ring import file
 from otel_flight.ring.file import (
@@ -201,7 +202,7 @@ def test_pages_are_allocated_also_where_there_is_no_call_for_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """There is none on macOS, where zeros are written instead."""
-    monkeypatch.delattr(os, "posix_fallocate")
+    monkeypatch.delattr(posix, "posix_fallocate")
 
     backing = create_backing(tmp_path / "ring", "1.ring", 3 * SIZE + 4096)
 

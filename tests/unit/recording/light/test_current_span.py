@@ -193,6 +193,17 @@ def _decorates_async_generators(side: Side) -> object:
     return asyncio.run(main())
 
 
+def _does_not_start(side: Side) -> object:
+    vars(side.tracer)["id_generator"] = None
+    try:
+        with side.start("a"):
+            pass
+    except AttributeError:
+        gc.collect()  # a finalizer that fails makes this test fail
+        return trace.get_current_span() is trace.INVALID_SPAN
+    return None
+
+
 def _is_dropped_inside(side: Side) -> object:
     scope = side.start("a")
     scope.__enter__()
@@ -254,6 +265,7 @@ LIVES = [
     _decorates_coroutines,
     _decorates_generators,
     _decorates_async_generators,
+    _does_not_start,
     _is_dropped_inside,
     _is_dropped_before,
     _is_left_twice,
