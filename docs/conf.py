@@ -29,3 +29,4 @@ html_theme = "furo"
 html_title = "otel-flight"
 html_static_path = ["_static"]
 html_css_files = ["pages.css"]
+html_js_files = [("tables.js", {"defer": "defer"})]
