@@ -25,6 +25,7 @@ __all__ = [
     "InvalidQuantity",
     "InvalidSetting",
     "MissingExtra",
+    "NewerIncident",
     "NotARing",
     "NotAnIncident",
     "RecorderStopped",
@@ -148,9 +149,14 @@ class NotAnIncident(_FileError, ValueError):
     """A file that should be an incident is something else, or damaged."""
 
     def __str__(self) -> str:
-        return (
-            f"{self.path} is not a readable incident: {self.why}; name a .flight file from a spool"
-        )
+        return f"{self.path} is not a readable incident: {self.why}; name a .flight file of a spool"
+
+
+class NewerIncident(NotAnIncident):
+    """An incident in a version of the format that this package does not know yet."""
+
+    def __str__(self) -> str:
+        return f"{self.path} was written by a newer otel-flight: {self.why}; update this one"
 
 
 class DamagedIncident(NotAnIncident):

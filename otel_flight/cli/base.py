@@ -248,7 +248,7 @@ class Invocation:
                 if entry.path.name == path.name:
                     return entry
             raise IncidentNotFound(name, path.parent)
-        entries = self.all_entries()
+        entries = self.all_entries() if name else []
         if name == "last" and entries:
             return entries[-1]
         return find_entry(entries, name, self.spool_directory)

@@ -24,7 +24,7 @@ from typing import BinaryIO, Final
 
 import msgspec
 
-from otel_flight.errors import DamagedIncident, FlightError, NotAnIncident
+from otel_flight.errors import DamagedIncident, FlightError, NewerIncident, NotAnIncident
 from otel_flight.incidents.archive import BoundedArchive
 from otel_flight.incidents.incident import Incident
 from otel_flight.incidents.manifest import MANIFEST_VERSION, Manifest, SegmentEntry
@@ -246,7 +246,7 @@ def _manifest(archive: BoundedArchive, path: Path, folder: str = "") -> Manifest
     data = archive.read(folder + _MANIFEST, _MOST_MANIFEST_BYTES)
     version = msgspec.json.decode(data, type=_Version).format_version
     if version > MANIFEST_VERSION:
-        raise NotAnIncident(path, f"format version {version} is newer than this reader")
+        raise NewerIncident(path, f"version {version} of the format, {MANIFEST_VERSION} is known")
     return msgspec.json.decode(data, type=Manifest)
 
 

@@ -18,6 +18,7 @@ from otel_flight.errors import (
     InvalidQuantity,
     InvalidSetting,
     MissingExtra,
+    NewerIncident,
     NotAnIncident,
     NotARing,
     RecorderStopped,
@@ -65,12 +66,19 @@ SENTENCES: list[tuple[FlightError, str]] = [
         ),
     ),
     (
+        NewerIncident("/tmp/a", "version 9 of the format, 1 is known"),
+        (
+            "/tmp/a was written by a newer otel-flight: version 9 of the format, 1 is known; "
+            "update this one"
+        ),
+    ),
+    (
         NotAnIncident("/tmp/a", "it is empty"),
-        "/tmp/a is not a readable incident: it is empty; name a .flight file from a spool",
+        "/tmp/a is not a readable incident: it is empty; name a .flight file of a spool",
     ),
     (
         DamagedIncident("/tmp/a", "it ends too soon"),
-        ("/tmp/a is not a readable incident: it ends too soon; name a .flight file from a spool"),
+        ("/tmp/a is not a readable incident: it ends too soon; name a .flight file of a spool"),
     ),
     (
         SpoolUnavailable("/var/spool", "it belongs to user 7"),

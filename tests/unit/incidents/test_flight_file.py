@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from otel_flight.errors import NotAnIncident
+from otel_flight.errors import NewerIncident, NotAnIncident
 from otel_flight.incidents.flight_file import (
     read_incident,
     read_manifest,
@@ -127,7 +127,7 @@ def test_a_newer_format_is_named(incident: Incident, tmp_path: Path) -> None:
     path = tmp_path / "d.flight"
     write_file(Incident(newer, incident.window), path)
 
-    with pytest.raises(NotAnIncident, match="version 99 is newer"):
+    with pytest.raises(NewerIncident, match="a newer otel-flight: version 99 of"):
         read_manifest(path)
 
 

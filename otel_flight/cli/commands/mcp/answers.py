@@ -205,8 +205,8 @@ class Answers:
             if source in {"", each}
             for event in evidence.events(each)
         ]
-        first_ns = fired_ns + int(start_ms * _NS_PER_MS)
-        last_ns = fired_ns + int(end_ms * _NS_PER_MS)
+        # As they are: neither infinity nor what is no number can be made an integer.
+        first_ns, last_ns = fired_ns + start_ms * _NS_PER_MS, fired_ns + end_ms * _NS_PER_MS
         within = [item for item in items if item[0] <= last_ns and item[1] >= first_ns]
         within.sort(key=lambda item: item[0])
         return answer((item[2] for item in within), limit)

@@ -39,6 +39,11 @@ def test_last_is_the_newest(slow: SpoolEntry) -> None:
     assert run("show", "last").output.startswith(f"Incident {FAILED_ID}")
 
 
+def test_an_empty_name_is_no_incident(slow: SpoolEntry) -> None:
+    """A script's variable that is not set would show any."""
+    assert run("show", "").exit_code == 3
+
+
 def test_a_file_outside_a_spool_has_no_delivery(slow: SpoolEntry, tmp_path: Path) -> None:
     """A file that was copied from elsewhere is shown, and nothing is said of its delivery."""
     elsewhere = tmp_path / "from-production.flight"
