@@ -110,15 +110,16 @@ class Descheduling:
         if self._before is not None and now_ns - checked_ns >= self._limit_ns:
             before, self._before = self._before, Reading.now(self._clock)
             self._judge(Stretch(before, self._before, None))
+        elif not self._asked_ns:  # each task of the first tick for itself: they do most by far
+            self._clocks.note()
+            self._before = Reading.now(self._clock)
 
     def _judge(self, stretch: Stretch) -> None:
         if stretch.late_ns < self._limit_ns or stretch.is_clock_set_back:
             return
         interval_seconds = sys.getswitchinterval()
         holder = Holder()
-        # The first tick reads many files, and may wait for its turn with the GIL after each.
-        is_first = not self._asked_ns
-        if not is_first and stretch.verdict(interval_seconds) == event_names.GIL_HELD:
+        if stretch.verdict(interval_seconds) == event_names.GIL_HELD:
             # Before anything else: nobody has moved on yet.
             late_ns, cpu_ns = stretch.late_ns, stretch.others_cpu_ns
             holder = find_holder(self._clocks, self._open_spans, late_ns, cpu_ns)
@@ -127,8 +128,6 @@ class Descheduling:
             stretch = stretch._replace(queued_ns=queued_ns - self._queued_ns)
             self._queued_ns = queued_ns
         name = stretch.verdict(interval_seconds)
-        if is_first and name == event_names.GIL_HELD:
-            name = ""
         if not name and stretch.may_be_stop(interval_seconds) and self._clocks.have_all_run():
             name = event_names.DESCHEDULED
         if name:

@@ -17,6 +17,12 @@ _OWN_SWITCHES: Final = 2
 """A wait that is over in time makes at most this many voluntary switches."""
 _LONGEST_INTERVAL_SECONDS: Final = 0.02
 """The switches say nothing where `sys.setswitchinterval` is longer than so many seconds."""
+_MOST_IN_HOLD: Final = 1.3
+"""While one thread holds the GIL, this one asks for it once every so often, which gives at most so
+many times the time that it took; while others take turns with it, some more each time it gets it:
+in the end two to five times, beside a thread that computes all the while."""
+_OTHERS_CPU_IN_HOLD: Final = 0.25
+"""Who held up the ticker's work by the GIL had a CPU for at least this part of the time."""
 _OTHERS_CPU_IN_STOP: Final = 0.05
 """Where the process was stopped, its other threads had a CPU for at most this part of the time."""
 _OF_THREAD: Final[int | None] = getattr(resource, "RUSAGE_THREAD", None)  # Linux
@@ -107,10 +113,15 @@ class Stretch(NamedTuple):
         )
 
     def _verdict_of_work(self, interval_seconds: float) -> str:
-        """Work may also wait for a disk, with switches of its own: here others must have run."""
+        """Work may also wait for a disk, with switches of its own: here others must have run.
+
+        Or it waits for its turn with the GIL, whenever it has given it up to read a file.
+        """
         asking_ns = self._asking_ns(interval_seconds)
         if asking_ns is not None and asking_ns >= self.late_ns / 2:
-            return event_names.GIL_HELD if self.others_cpu_ns >= self.late_ns * 0.6 else ""
+            is_one_hold = asking_ns <= self.late_ns * _MOST_IN_HOLD
+            have_others_run = self.others_cpu_ns >= self.late_ns * _OTHERS_CPU_IN_HOLD
+            return event_names.GIL_HELD if is_one_hold and have_others_run else ""
         return event_names.DESCHEDULED if (self.queued_ns or 0) >= self.late_ns / 2 else ""
 
     def _asking_ns(self, interval_seconds: float) -> int | None:

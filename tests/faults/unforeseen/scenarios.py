@@ -106,7 +106,7 @@ SCENARIOS: Final = (
     _threads("/approve", "wait_for_approval"),
     _threads("/backup", "lock_file"),
     _threads("/order", "write_order"),
-    _threads("/dump", "encode"),
+    _threads("/dump", "encode", "dump ("),
     _threads("/audit", "SlowHandler.emit", "emit ("),
     _threads("/rates", "read_rates", before=("/rates", "/rates")),
     _threads("/quick", "match_badly"),

@@ -271,6 +271,29 @@ def test_turns_in_the_first_tick_are_no_hold(rig: SourceRig) -> None:
     assert "GIL held" not in {event.record.name for event in watched.stop()}
 
 
+@ON_LINUX
+def test_a_hold_in_the_first_tick_is_named(rig: SourceRig) -> None:
+    """So is who holds up a request right after the start of the process."""
+    ticks = [0]
+
+    def task() -> None:
+        ticks[0] += 1
+        if ticks[0] == 1:
+            threading.Thread(target=hold_computing).start()
+            time.sleep(0.001)
+
+    def held() -> list[WindowEvent]:
+        return [each for each in rig.events() if each.record.name == "GIL held"]
+
+    for _ in range(10):  # on a busy machine the thread may have hardly any CPU meanwhile
+        ticks[0] = 0
+        Watched(rig, task).stop()
+        if held():
+            break
+
+    assert held()[0].record.attributes["code.function.name"] == "hold_computing"
+
+
 def test_a_wait_in_time_is_nothing(tmp_path: Path) -> None:
     """Also just below the limit."""
     clock = FakeClock()

@@ -88,6 +88,16 @@ def test_a_wait_that_was_too_long(wait: Stretch, verdict: str) -> None:
             id="another-thread-computes",
         ),
         pytest.param(
+            stretch(asked_ms=None, took_ms=600, others_cpu_ms=250, switches=115),
+            event_names.GIL_HELD,
+            id="another-thread-computes-on-a-busy-machine",
+        ),
+        pytest.param(
+            stretch(asked_ms=None, took_ms=600, others_cpu_ms=590, switches=200),
+            "",
+            id="another-thread-takes-its-turns",
+        ),
+        pytest.param(
             stretch(asked_ms=None, took_ms=600, switches=110), "", id="it-may-wait-for-a-disk"
         ),
         pytest.param(
