@@ -8,7 +8,7 @@ from itertools import dropwhile, islice
 from types import CoroutineType
 from typing import Any, Final, NamedTuple
 
-from otel_flight.interpreter.concurrency.await_chain import chain_of
+from otel_flight.interpreter.concurrency.await_chain import Chain, chain_of
 from otel_flight.interpreter.concurrency.greenlets import GreenletReference, is_running
 from otel_flight.interpreter.concurrency.loops import is_outside_steps
 from otel_flight.interpreter.concurrency.tasks import running_task
@@ -46,6 +46,7 @@ from otel_flight.sources.stacks.connection_users import has_connection
 from otel_flight.sources.stacks.culprits import described
 from otel_flight.sources.stacks.network_waits import network_wait, time_limit_of
 from otel_flight.sources.stacks.others import Others
+from otel_flight.sources.stacks.time_limits import TimeLimit, nearest_limit
 from otel_flight.sources.stacks.waits import (
     Wait,
     call_of_thread,
@@ -71,12 +72,15 @@ class RootStack(NamedTuple):
         stack: outermost frame first.
         thread_id: that it runs or waits on; of the loop for a task that waits.
         wait: what it waits for; None: it runs.
+        pool: the thread pool that has no thread for it.
+        limit: which ends it if it takes too long.
     """
 
     stack: Stack
     thread_id: int
     wait: Wait | None
     pool: str = ""
+    limit: TimeLimit | None = None
 
 
 class StackReader:
@@ -113,6 +117,9 @@ class StackReader:
         found: dict[str, Any] = {names.WAIT_KIND: wait.kind, names.WAIT_ON: text}
         if limit:
             found[names.WAIT_LIMIT] = int(limit * 1e9)
+        if seen.limit is not None:
+            found[names.LIMIT_PLACE] = described(places_in([seen.limit.frame]))
+            found[names.LIMIT_LEFT] = seen.limit.left_ns
         if wait.kind == LOCK:
             found |= self._holder(wait, seen)
         if wait.kind in _SHARED and wait.object is not None:
@@ -196,6 +203,10 @@ class StackReader:
             return RootStack(self._stacks.get(thread_id, ()), thread_id, None)
         if not chain.frames:
             return None
+        limit = nearest_limit(chain.tasks, chain.frames)
+        return self._of_chain(chain, thread_id)._replace(limit=limit)
+
+    def _of_chain(self, chain: Chain, thread_id: int) -> RootStack:
         work = chain.work
         worker = self._others.workers.doing(work) or self._others.workers.doing(chain.awaited)
         if worker is not None:

@@ -46,10 +46,16 @@ def _threads(
     )
 
 
-def _loop(path: str, *named: str, before: Sequence[str] = (), quiet: str = "") -> Scenario:
+def _loop(
+    path: str,
+    *named: str,
+    before: Sequence[str] = (),
+    quiet: str = "",
+    program: str = "loop_at_work",
+) -> Scenario:
     return Scenario(
         Fault(
-            program="loop_at_work",
+            program=program,
             requests=(*before, path),
             trigger="slow_root",
             environment={"OTEL_FLIGHT_SLOW_ROOT_ROUTES": quiet} if quiet else {},
@@ -89,6 +95,14 @@ LARGE_EXPORT: Final = Fault(
 
 def _waiting(path: str, *named: str) -> Scenario:
     return _threads(path, *named, program="threads_waiting")
+
+
+def _trouble(path: str, *named: str) -> Scenario:
+    return _threads(path, *named, program="threads_in_trouble")
+
+
+def _on_loop(path: str, *named: str) -> Scenario:
+    return _loop(path, *named, program="loop_in_trouble")
 
 
 SCENARIOS: Final = (
@@ -134,4 +148,25 @@ SCENARIOS: Final = (
     Scenario(ONE_FOR_ALL, ("read_settings",)),
     _loop("/proxy", "read_upstream"),
     _loop("/page", "make_page"),
+    _trouble("/secret", "check_ticket"),
+    _trouble("/sum", "add_parts"),
+    _trouble("/leak", "count_orders"),
+    _trouble("/best", "score"),
+    _trouble("/pay", "ask_bank"),
+    _trouble("/catalogue", "snapshot"),
+    _trouble("/squares", "squares"),
+    _trouble("/note", "Uploader.emit", "emit ("),
+    _trouble("/pair", "wait_for_both"),
+    _trouble("/page", "compile_page"),
+    _on_loop("/quote", "quote (", "in `quote"),
+    _on_loop("/rate", "in `rate"),
+    _on_loop("/offer", "in `offer"),
+    _on_loop("/profile", "current_user"),
+    _on_loop("/tape", "read_tape"),
+    _on_loop("/hop", "crunch"),
+    _on_loop("/resize", "compact"),
+    _on_loop("/park", "wait_for_room"),
+    _on_loop("/lines", "rows ("),
+    _on_loop("/stock", "fetch_stock"),
+    _on_loop("/rates", "ask_rates"),
 )

@@ -7,9 +7,10 @@ from collections import Counter
 from typing import Final
 
 from otel_flight.incidents.evidence.durations.library_calls import words_of_calls
-from otel_flight.incidents.evidence.durations.own_time import longest_of, words_of_path
+from otel_flight.incidents.evidence.durations.own_time import OwnTime, longest_of, words_of_path
 from otel_flight.incidents.evidence.durations.time_parts import Doing, Part
 from otel_flight.incidents.evidence.evidence import Evidence
+from otel_flight.incidents.evidence.failures.expired_limits import expired_limit
 from otel_flight.incidents.findings.rule import Kind, Rule
 from otel_flight.incidents.manifest import Finding
 from otel_flight.names import attributes as names
@@ -54,7 +55,8 @@ def find_own_wait(evidence: Evidence) -> Finding | None:
         rule=RULE.name,
         summary=(
             f"{quoted(own.span.name)} {_waited(own.part, own.words)} in {words_of_path(own.path)}"
-            f"{calls}{_retry_words(own.part)}{_limit_words(own.part)}{_sharers_words(own.part)}"
+            f"{calls}{_retry_words(own.part)}{_limit_words(evidence, own)}"
+            f"{_sharers_words(own.part)}"
         ),
         explained_share=own.share,
         evidence={
@@ -75,11 +77,23 @@ def _retry_words(part: Part) -> str:
     return f", before `{found[-1]}` tries again" if found and part.subject == SLEEP else ""
 
 
-def _limit_words(part: Part) -> str:
-    """Say how long the wait was to last at most, where that is known and most samples have it."""
-    limits = Counter(each.event.record.attributes.get(names.WAIT_LIMIT, 0) for each in part.samples)
+def _limit_words(evidence: Evidence, own: OwnTime) -> str:
+    """Say how long the wait was to last at most, where that is known and most samples have it.
+
+    Or that a limit which was set further out ended it.
+    """
+    samples = own.part.samples
+    limits = Counter(each.event.record.attributes.get(names.WAIT_LIMIT, 0) for each in samples)
     limit, _ = limits.most_common(1)[0]
-    return f"; its time limit was {short_duration(limit)}" if limit else ""
+    over = evidence.once(expired_limit)
+    if over is None or over.last not in samples:
+        return f"; its time limit was {short_duration(limit)}" if limit else ""
+    length = f" of {short_duration(limit)}" if limit else ""
+    after = short_duration(over.end_ns - own.span.start_ns)
+    return (
+        f", until the time limit{length} set in {quoted(over.place, 200)} was over, "
+        f"{after} after it had begun"
+    )
 
 
 def _sharers_words(part: Part) -> str:

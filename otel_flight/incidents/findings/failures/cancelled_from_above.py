@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from typing import Any, Final, NamedTuple
 
 from otel_flight.incidents.evidence.evidence import Evidence
+from otel_flight.incidents.evidence.failures.expired_limits import expired_limit
 from otel_flight.incidents.evidence.failures.raised import (
     Raised,
     application_frame,
@@ -20,7 +21,7 @@ from otel_flight.incidents.evidence.failures.raised import (
     tracebacks_of,
 )
 from otel_flight.incidents.evidence.failures.unhandled import LONGEST_PLACE
-from otel_flight.incidents.evidence.places import described, location
+from otel_flight.incidents.evidence.places import described, location, place_of
 from otel_flight.incidents.findings.rule import Kind, Rule
 from otel_flight.incidents.manifest import Finding
 from otel_flight.incidents.window import KIND_SERVER, WindowSpan
@@ -67,14 +68,14 @@ class _Cancellation(NamedTuple):
         outer: the span that was cancelled, or in which something was.
         inner: what was running within it then; None when that is not known.
         place: the function that it was in, as far as that is known.
-        explains_time: whether the cancelled work is where the time of a slow request went.
+        taken_ns: how much of the time of a slow request the cancelled work took.
     """
 
     how: str
     outer: WindowSpan
     inner: WindowSpan | None = None
     place: str = ""
-    explains_time: bool = False
+    taken_ns: int = 0
 
 
 def find_cancelled_from_above(evidence: Evidence) -> Finding | None:
@@ -87,15 +88,16 @@ def find_cancelled_from_above(evidence: Evidence) -> Finding | None:
         return None
     found = (
         _by_a_limit(evidence, trigger)
-        or _by_a_worker(trigger)
+        or _by_a_worker(evidence, trigger)
         or _by_the_caller(evidence, evidence.trace.local_root(trigger))
         or _from_outside(evidence, trigger)
+        or _by_a_seen_limit(evidence, trigger)
     )
     if found is None:
         return None
     share, slow = 0.0, evidence.slow
-    if slow is not None and slow.duration_ns > 0 and found.explains_time:
-        share = overlap_ns(found.outer, slow) / slow.duration_ns
+    if slow is not None and slow.duration_ns > 0 and found.taken_ns:
+        share = min(1.0, found.taken_ns / slow.duration_ns)
         if share < _LEAST_SHARE and not trigger.is_error:
             return None
     text = f"{quoted(found.outer.name)} {found.how}"
@@ -134,7 +136,26 @@ def _by_a_limit(evidence: Evidence, trigger: WindowSpan) -> _Cancellation | None
     inner = _running(evidence, outer, Interval(ended_ns - _MOMENT_NS, ended_ns)) or _running(
         evidence, outer, Interval(ended_ns - _FIRST_TRACEBACK_NS, ended_ns)
     )
-    return _Cancellation(how, outer, inner, place, explains_time=True)
+    return _Cancellation(how, outer, inner, place, _shared_ns(evidence, outer))
+
+
+def _shared_ns(evidence: Evidence, cancelled: WindowSpan) -> int:
+    return 0 if evidence.slow is None else overlap_ns(cancelled, evidence.slow)
+
+
+def _by_a_seen_limit(evidence: Evidence, trigger: WindowSpan) -> _Cancellation | None:
+    """Look for a limit under which the request was seen until it was over.
+
+    Nobody recorded an exception: the program went on without what was cut off.
+    """
+    over = evidence.once(expired_limit)
+    if over is None:
+        return None
+    root = evidence.trace.local_root(trigger)
+    how = f"ran into a time limit after {short_duration(over.end_ns - root.start_ns)}"
+    how += f", set in {quoted(over.place, LONGEST_PLACE)}" if over.place else ""
+    inner = _running(evidence, root, Interval(over.end_ns, over.end_ns + _MOMENT_NS))
+    return _Cancellation(how, root, inner, place_of(over.last.frames), over.under_ns)
 
 
 def _failed_within(evidence: Evidence, trigger: WindowSpan) -> Iterator[WindowSpan]:
@@ -155,13 +176,13 @@ def _is_of_limit(exception: Raised | None) -> bool:
     return bool(frames) and _LIMITS.search(frames[-1].file) is not None
 
 
-def _by_a_worker(trigger: WindowSpan) -> _Cancellation | None:
+def _by_a_worker(evidence: Evidence, trigger: WindowSpan) -> _Cancellation | None:
     exception = raised(trigger)
     if exception is None or exception.short_type not in _JOB_LIMITS:
         return None
     how = f"ran into its worker's time limit after {short_duration(trigger.duration_ns)}"
     place = _innermost_application(tracebacks_of(exception)[0])
-    return _Cancellation(how, trigger, None, place, explains_time=True)
+    return _Cancellation(how, trigger, None, place, _shared_ns(evidence, trigger))
 
 
 def _by_the_caller(evidence: Evidence, root: WindowSpan) -> _Cancellation | None:

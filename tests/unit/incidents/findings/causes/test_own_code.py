@@ -10,6 +10,7 @@ from opentelemetry.sdk.trace import Span
 
 from otel_flight.incidents.findings.causes.own_code import find_own_code
 from otel_flight.incidents.findings.causes.own_wait import find_own_wait
+from otel_flight.incidents.findings.failures.cancelled_from_above import find_cancelled_from_above
 from otel_flight.incidents.manifest import Finding
 from otel_flight.names import attributes as names
 from tests.support.findings import evidence_of
@@ -209,3 +210,56 @@ def test_the_longer_of_two_is_named(builder: IncidentBuilder) -> None:
 
     assert code.explained_share == pytest.approx(0.4)
     assert wait.explained_share == pytest.approx(0.3)
+
+
+def under_limit(builder: IncidentBuilder, slow: Span, at_ms: float, end_ms: float) -> None:
+    """Record a sample of work that has a time limit."""
+    builder.event(
+        "stacks",
+        "waiting",
+        at_ms,
+        span=slow,
+        attributes={
+            names.WAIT_KIND: "sleep",
+            names.LIMIT_PLACE: "view (shop/app.py:3)",
+            names.LIMIT_LEFT: int((end_ms - at_ms) * 1e6),
+        },
+        places=[place("view", line=4), place("ask_price", line=9)],
+        thread_id=7,
+    )
+
+
+def test_the_limit_that_ended_a_wait_is_told(builder: IncidentBuilder) -> None:
+    """By the function that set it, and when it was over; also where nothing failed."""
+    slow = builder.request("GET /quote", 0, 1_000)
+    for moment in range(100, 900, 100):
+        under_limit(builder, slow, moment, 900)
+    sample(builder, slow, 950, place("view", line=6))
+
+    (finding,) = found(builder, slow)
+    evidence = evidence_of(builder.incident(builder.slow(slow, 1_000), closed_ms=5_000))
+    cancelled = find_cancelled_from_above(evidence)
+
+    assert finding.summary.endswith(
+        "in `ask_price (shop/app.py:9)`, called by `view`, until the time limit set in "
+        "`view (shop/app.py:3)` was over, 900ms after it had begun"
+    )
+    assert cancelled is not None
+    assert cancelled.summary == (
+        "`GET /quote` ran into a time limit after 900ms, set in `view (shop/app.py:3)`, in "
+        "`ask_price (shop/app.py:9)`"
+    )
+
+
+@pytest.mark.parametrize("end_ms", [1_200, 600])
+def test_a_limit_that_was_not_reached_ended_nothing(
+    builder: IncidentBuilder, end_ms: float
+) -> None:
+    """The work ended before, or the limit was over long before the work was last seen under it."""
+    slow = builder.request("GET /quote", 0, 1_000)
+    for moment in range(100, 900, 100):
+        under_limit(builder, slow, moment, end_ms)
+
+    (finding,) = found(builder, slow)
+
+    assert finding.summary.endswith("in `ask_price (shop/app.py:9)`, called by `view`")
