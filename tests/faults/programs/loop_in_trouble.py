@@ -70,9 +70,9 @@ async def offer() -> dict[str, int]:
 
 
 async def current_user() -> AsyncIterator[str]:
-    """Close a session slowly, when the answer has been made."""
-    yield "me"
+    """Open a session slowly, before the view runs."""
     await asyncio.sleep(_SECONDS)
+    yield "me"
 
 
 @app.get("/profile")

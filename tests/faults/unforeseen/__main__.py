@@ -22,6 +22,7 @@ from otel_flight.incidents.evidence.durations.time_parts import Doing
 from otel_flight.incidents.incident import Incident
 from tests.faults.fault_run import run_healthy, run_with_fault
 from tests.faults.unforeseen.scenarios import SCENARIOS, Scenario
+from tests.support.service_process import ServiceFailedError
 
 _TWINS: Final = "twins"
 _LEAST_SHARE: Final = 0.9
@@ -76,7 +77,11 @@ def _firings_of_twin(scenario: Scenario, directory: Path) -> Sequence[str]:
 
 def show(scenario: Scenario, directory: Path) -> Outcome:
     """Run a fault and print its first findings."""
-    run = run_with_fault(scenario.fault, directory)
+    try:
+        run = run_with_fault(scenario.fault, directory)
+    except ServiceFailedError as error:
+        say(f"{'MISSED':8}{scenario.name}: {str(error).splitlines()[0]}")
+        return Outcome(is_named=False, unknown=None)
     first = run.findings[0].summary if run.findings else ""
     is_named = any(word in first for word in scenario.named)
     unknown = unknown_share(run.incident)

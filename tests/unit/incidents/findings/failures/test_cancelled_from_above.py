@@ -291,3 +291,86 @@ def test_silent_about_an_ordinary_failure(builder: IncidentBuilder) -> None:
 
     assert find(builder, builder.failed(root, 100)) is None
     assert find(builder, builder.cause("manual", "asked", None, 100)) is None
+
+
+class QueryCanceled(Exception):  # noqa: N818
+    """It stands for the one of a driver."""
+
+
+NAMED = {
+    "QueryCanceledError: canceling statement due to statement timeout": "`statement_timeout`",
+    "LockNotAvailable: canceling statement due to lock timeout\nLINE 1: SELECT": "`lock_timeout`",
+    "IdleInTransactionSessionTimeout: terminating connection": (
+        "`idle_in_transaction_session_timeout`"
+    ),
+    "OperationalError: (1969, 'Query execution was interrupted (max_statement_time exceeded)')": (
+        "`max_statement_time`"
+    ),
+    "OperationalError: (3024, '… maximum statement execution time exceeded')": (
+        "`max_execution_time`"
+    ),
+    "OperationalError: (1205, 'Lock wait timeout exceeded; try restarting transaction')": (
+        "`innodb_lock_wait_timeout` or `lock_wait_timeout`"
+    ),
+    "OperationalError: (2013, 'Lost connection to MySQL server during query (timed out)')": (
+        "the client's `read_timeout`"
+    ),
+    "ReadTimeout: HTTPConnectionPool(host='stock'): Read timed out. (read timeout=0.5)": (
+        "the client's of 0.5s"
+    ),
+    "httpx.ConnectTimeout: ": "the client's",
+    "TimeoutError: QueuePool limit of size 1 reached, connection timed out, timeout 0.90": (
+        "the pool's of 0.90s"
+    ),
+}
+
+
+@pytest.mark.parametrize(("error", "limit"), NAMED.items())
+def test_a_limit_that_the_error_names(builder: IncidentBuilder, error: str, limit: str) -> None:
+    """Drivers say which one of the database's it was, clients how long theirs is."""
+    root = builder.open("GET /orders", 0)
+    call = builder.open("SELECT", 100, root)
+    builder.end(call, 700, error=error)
+    builder.end(root, 1000)
+
+    finding = find(builder, builder.slow(root, 1000))
+
+    assert finding is not None
+    assert finding.summary == f"`SELECT` ran into a time limit, {limit}, after 600ms"
+    assert finding.explained_share == 0.6
+
+
+def test_a_limit_of_a_database_is_told_where_it_was_asked(builder: IncidentBuilder) -> None:
+    """The traceback of the driver's span ends in the instrumentation: the request's goes on."""
+
+    async def load_orders() -> None:
+        try:
+            raise QueryCanceled("canceling statement due to statement timeout")
+        except QueryCanceled as error:
+            raise OSError("no orders") from error
+
+    root = builder.open("GET /orders", 0)
+    call = builder.open("SELECT", 100, root)
+    builder.end(call, 700, error="QueryCanceled: canceling statement due to statement timeout")
+    builder.end(root, 1000, error=raised_by(load_orders))
+
+    finding = find(builder, builder.failed(root, 1000))
+
+    assert finding is not None
+    assert finding.summary.startswith(
+        "`SELECT` ran into a time limit, `statement_timeout`, after 600ms"
+    )
+    assert "load_orders (failures/test_cancelled_from_above.py:" in finding.summary
+
+
+@pytest.mark.parametrize(
+    "error", ["QueryCanceled: canceling statement due to user request", "KeyError: 'timeout'"]
+)
+def test_what_names_no_limit_is_none(builder: IncidentBuilder, error: str) -> None:
+    """A statement may be cancelled by somebody, too."""
+    root = builder.open("GET /orders", 0)
+    call = builder.open("SELECT", 100, root)
+    builder.end(call, 700, error=error)
+    builder.end(root, 1000)
+
+    assert find(builder, builder.slow(root, 1000)) is None
