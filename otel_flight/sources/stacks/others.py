@@ -12,7 +12,7 @@ from otel_flight.interpreter.concurrency.tasks import context_of, few_tasks, run
 from otel_flight.interpreter.current_ids import ids_in
 from otel_flight.interpreter.frames import Frame, Stack, places_in
 from otel_flight.recording.open_spans import OpenRoot, OpenSpans, task_of
-from otel_flight.sources.stacks.culprits import described_from
+from otel_flight.sources.stacks.culprits import described, described_from
 from otel_flight.sources.stacks.sharers import frame_sharing
 from otel_flight.sources.stacks.workers import Worker, Workers
 
@@ -86,6 +86,14 @@ class Others:
                     by_frame[frame.key] = Having(place, thread_id, ids, stack[-1].key)
             known = self._known_having[id(thing)] = list(by_frame.values())
         return [each for each in known if each.innermost != seen[-1].key]
+
+    def on_thread(self, thread_id: int) -> Sequence[Having]:
+        """Return what a thread does that is known to have something; empty: there is no such."""
+        return [
+            Having(described(places_in(stack)), thread_id, ids, stack[-1].key)
+            for stack, its_id, ids in self._stacks_and_ids()
+            if its_id == thread_id and stack
+        ][:1]
 
     def sharing(self, thing: object, seen: Stack) -> Sequence[str]:
         """Return where those are who have a queue, an event or a condition, but for the one seen.

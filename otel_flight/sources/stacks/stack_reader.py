@@ -232,7 +232,7 @@ class StackReader:
             is_possible = owner in (0, thread_id)
             return frame_holding(lock, stack, is_owner=owner != 0) if is_possible else None
 
-        found = self._others.having(lock, held_in, seen.stack)
+        found = self._others.having(lock, held_in, seen.stack) or self._others.on_thread(owner)
         if len(found) != 1:  # only one can have it: where two seem to, neither is named
             return {}
         return _holder_attributes(found[0].place, found[0].thread_id, *found[0].ids)

@@ -44,13 +44,14 @@ async def ask_price() -> int:
 @app.get("/quote")
 async def quote() -> dict[str, int]:
     """Give up after a limit, and answer something else."""
-    if sys.version_info < (3, 11):
-        return {"price": await asyncio.wait_for(ask_price(), 0.9)}
-    try:
-        async with asyncio.timeout(0.9):
-            return {"price": await ask_price()}
-    except TimeoutError:
-        return {"price": 0}
+    price = 0
+    with suppress(asyncio.TimeoutError):
+        if sys.version_info >= (3, 11):
+            async with asyncio.timeout(0.9):
+                price = await ask_price()
+        else:
+            price = await asyncio.wait_for(ask_price(), 0.9)
+    return {"price": price}
 
 
 @app.get("/rate")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import logging
 import sys
 import threading
 from collections.abc import Callable, Iterator
@@ -351,7 +352,7 @@ def test_of_two_that_seem_to_hold_a_lock_none_is_named(
 def test_a_reentrant_lock_says_itself_which_thread_holds_it(
     rig: ServingRig, source: StackSamples, clock: FakeClock
 ) -> None:
-    """However it was acquired, if only the function that did is still running."""
+    """However it was acquired."""
     gate, lock = Gate(), threading.RLock()
 
     def export() -> None:
@@ -362,6 +363,27 @@ def test_a_reentrant_lock_says_itself_which_thread_holds_it(
     with serving(rig, export, "GET /export") as thread:
         gate.wait_until_reached()
         with waiting_for(rig, lock):
+            _, event = look(source, clock, rig)
+
+            gate.may_go_on.set()
+    assert "pass_through" in holder_in(event)
+    assert event.record.attributes[names.HOLDER_THREAD_ID] == thread.ident
+
+
+def test_a_reentrant_lock_that_a_function_acquired_that_has_returned(
+    rig: ServingRig, source: StackSamples, clock: FakeClock
+) -> None:
+    """As a handler of `logging` does: its thread is known, and what that does is told."""
+    gate, handler = Gate(), logging.Handler()
+
+    def export() -> None:
+        handler.acquire()
+        gate.pass_through()
+        handler.release()
+
+    with serving(rig, export, "GET /export") as thread:
+        gate.wait_until_reached()
+        with waiting_for(rig, handler.lock):
             _, event = look(source, clock, rig)
 
             gate.may_go_on.set()
