@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Final
 
 from otel_flight.incidents.evidence.evidence import Evidence
-from otel_flight.incidents.evidence.usual.good_requests import MISSING, SEEN, Difference, compare
+from otel_flight.incidents.evidence.usual.differences import MISSING, SEEN, Difference
+from otel_flight.incidents.evidence.usual.good_requests import compare
 from otel_flight.incidents.findings.rule import Kind, Rule
 from otel_flight.incidents.manifest import Finding
 from otel_flight.names import evidence as keys

@@ -62,6 +62,7 @@ class Traffic:
         is_bad: bool,
         differs: Callable[[Attributes], None] | None = None,
         spans: tuple[str, ...] = ("SELECT cart", "GET price"),
+        peer: str = "",
         error: str | None = None,
     ) -> Span:
         """Record one, and return it."""
@@ -74,7 +75,12 @@ class Traffic:
         builder = self._builder
         span = builder.open("GET /cart", begin_ms, kind=SpanKind.SERVER, attributes=attributes)
         for number, name in enumerate(spans):
-            builder.span(name, begin_ms + number, begin_ms + number + 1, span)
+            start_ms = begin_ms + number
+            called = {
+                "db.query.text": f"SELECT {self._random.randrange(10**6)}",
+                "server.address": peer or self._random.choice(["db-1", "db-2"]),
+            }
+            builder.span(name, start_ms, start_ms + 1, span, attributes=called)
         return builder.end(span, self._now_ms, error=error)
 
     def found(self, last: Span, *, is_failed: bool = False) -> Finding | None:
@@ -156,6 +162,22 @@ def test_a_span_that_separates_them_is_first(
     assert words in finding.summary
     good = "all" if "did not make" in words else "none of"
     assert finding.summary.endswith(f"; {good} 100 good ones did")
+
+
+def test_an_attribute_of_a_span_below_that_separates_them(builder: IncidentBuilder) -> None:
+    """Whom they asked, say, while all make the same calls."""
+    traffic = Traffic(builder)
+    for _ in range(100):
+        traffic.request(is_bad=False)
+    slow = [traffic.request(is_bad=True, peer="db-3") for _ in range(5)]
+
+    finding = traffic.found(slow[-1])
+
+    assert finding is not None
+    assert finding.summary == (
+        "all 5 slow `GET /cart` made a span with `server.address=db-3 of GET price`; none of "
+        "100 good ones did"
+    )
 
 
 def test_of_failures_too(builder: IncidentBuilder) -> None:
