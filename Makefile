@@ -13,7 +13,7 @@ INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 .DEFAULT_GOAL := help
 # Two installations into one environment at the same time break it.
 .NOTPARALLEL:
-.PHONY: help demo test hosts hunt backends test-backends test-page suites torture traffic scenarios damage fuzz lives lint format bench docs pictures test-matrix newer-pythons sanitize coverage \
+.PHONY: help demo test hosts hunt backends test-backends test-page suites torture traffic scenarios damage fuzz lives lint format bench docs pictures test-matrix newer-pythons sanitize sanitize-threads coverage \
   wheel test-wheel hooks clean
 
 help: ## Show this list
@@ -100,15 +100,23 @@ test-matrix: $(VENV)/.dev-installed ## Run the tests on every Python found, and 
 newer-pythons: ## Run unit and property tests on a CPython of a newer Debian (needs root; minutes)
 	.ci/newer-pythons $(ARGS)
 
-# A memory error or undefined behaviour ends the process with a report, which pytest must not capture. ASan has no alternate
-# stacks for signals: it would free those of others, as the one that faulthandler has for the thread that enables it.
-SANITIZERS := -O1 -g -UNDEBUG -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all
-sanitize: $(VENV)/.dev-installed ## Run the tests of the hot path in C under ASan and UBSan (needs gcc)
+# What is found ends the process with a report, which pytest must not capture. ASan has no alternate stacks for signals: it
+# would free those of others, as the one that faulthandler has for the thread that enables it. TSan sees what our C does, and
+# the locks of Python around it; without that option it ends each child of a process with threads.
+sanitize: ## Run the tests of the hot path in C under ASan and UBSan (needs gcc)
+sanitize: SANITIZERS := -fsanitize=address,undefined -fno-sanitize-recover=all
+sanitize: LOADED := libasan.so
+sanitize: SETTINGS := ASAN_OPTIONS=detect_leaks=0:use_sigaltstack=0 UBSAN_OPTIONS=print_stacktrace=1
+sanitize-threads: ## Run the same tests under TSan (needs gcc; minutes)
+sanitize-threads: SANITIZERS := -fsanitize=thread
+sanitize-threads: LOADED := libtsan.so
+sanitize-threads: SETTINGS := TSAN_OPTIONS=die_after_fork=0:suppressions=tests/thread_sanitizer.txt
+sanitize sanitize-threads: $(VENV)/.dev-installed
 	rm -rf build/sanitized
-	OTEL_FLIGHT_BUILD=compiled OTEL_FLIGHT_CFLAGS="$(SANITIZERS)" $(INSTALL) --no-deps --target build/sanitized .
+	OTEL_FLIGHT_BUILD=compiled OTEL_FLIGHT_CFLAGS="-O1 -g -UNDEBUG -fno-omit-frame-pointer $(SANITIZERS)" \
+	  $(INSTALL) --no-deps --target build/sanitized .
 	cp -R tests pyproject.toml build/sanitized/
-	cd build/sanitized && LD_PRELOAD="$$(gcc -print-file-name=libasan.so)" ASAN_OPTIONS=detect_leaks=0:use_sigaltstack=0 \
-	  UBSAN_OPTIONS=print_stacktrace=1 PYTHONMALLOC=malloc PYTHONPATH="$$PWD" \
+	cd build/sanitized && LD_PRELOAD="$$(gcc -print-file-name=$(LOADED))" $(SETTINGS) PYTHONMALLOC=malloc PYTHONPATH="$$PWD" \
 	  ../../$(BIN)/python -m pytest --capture=sys tests/unit/recording tests/unit/ring tests/unit/running \
 	  tests/property/test_codec.py tests/property/test_ring_model.py tests/property/test_light_spans.py \
 	  tests/integration/test_hostile.py tests/integration/test_light_spans.py $(ARGS)
