@@ -62,7 +62,6 @@ class ClockPair:
 
     Conversions go through this moment, so that they are not disturbed when the wall clock is set
     later: two monotonic readings a second apart become wall times a second apart, always.
-    ``wall_jump_ns`` tells how far it was set.
     """
 
     wall_ns: int
@@ -93,7 +92,3 @@ class ClockPair:
     def to_monotonic_ns(self, wall_ns: int) -> int:
         """Return the monotonic reading of a wall time, by the wall clock as set at this moment."""
         return self.monotonic_ns + (wall_ns - self.wall_ns)
-
-    def wall_jump_ns(self, later: ClockPair) -> int:
-        """Return how far the wall clock was set forward (negative: back) from here to ``later``."""
-        return later.wall_ns - self.to_wall_ns(later.monotonic_ns)

@@ -9,12 +9,16 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any, TypeVar, overload
+from typing import Any, Final, TypeVar, overload
 
 from opentelemetry.sdk.trace import ReadableSpan
 from typing_extensions import Self
 
 from otel_flight.delivery.pacing import Pacer
+
+OFFICIAL_SPANS: Final = 64
+"""The official encoder gets at most this many spans: it puts a request together in calls that let
+no other thread run, 0.4 ms for 64 spans and 0.9 ms for 128."""
 
 _T = TypeVar("_T")
 _S = TypeVar("_S")

@@ -14,7 +14,7 @@ from typing import Final
 from opentelemetry.sdk.trace import ReadableSpan
 
 from otel_flight.assembly import SOURCES
-from otel_flight.delivery.chunks import SpanChunk
+from otel_flight.delivery.chunks import OFFICIAL_SPANS, SpanChunk
 from otel_flight.delivery.incident_trace.explanations import explanation_spans
 from otel_flight.delivery.incident_trace.large_traces import is_large, most_telling_first
 from otel_flight.delivery.incident_trace.request_lane import request_lane
@@ -26,7 +26,6 @@ from otel_flight.delivery.otlp.origins import SpanOrigins
 from otel_flight.delivery.otlp.span_logs import SpanLogs
 from otel_flight.delivery.otlp.spans import RecordedSpan, SpanBuilder
 from otel_flight.delivery.pacing import Pacer
-from otel_flight.delivery.wire.encoding_exporter import OFFICIAL_SPANS
 from otel_flight.delivery.wire.requests import OfficialEncoder, RequestEncoding
 from otel_flight.guard import Guard
 from otel_flight.incidents.incident import Incident

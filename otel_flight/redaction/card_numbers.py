@@ -5,11 +5,6 @@ from __future__ import annotations
 import re
 from typing import Final
 
-FEWEST_DIGITS: Final = 14
-"""No card's number has fewer digits."""
-MOST_DIGITS: Final = 19
-"""No card's number has more digits."""
-
 CARD_NUMBER: Final = re.compile(
     r"(?<![\w.+-])(?:\d{4}([ -])\d{4}\1\d{4}\1\d{4}(?:\1\d{1,3})?|\d{4}([ -])\d{6}\2\d{4,5}"
     r"|\d{14,19})(?![\w-]|\.\d)",

@@ -61,8 +61,6 @@ def test_intervals_survive_a_jump_of_the_wall_clock() -> None:
     after_jump = ClockPair(wall_ns=400 * SECOND, monotonic_ns=9 * SECOND)
 
     assert start.to_wall_ns(after_jump.monotonic_ns) - start.wall_ns == 2 * SECOND
-    assert start.wall_jump_ns(after_jump) == -602 * SECOND
-    assert start.wall_jump_ns(ClockPair(1003 * SECOND, 9 * SECOND)) == SECOND
 
 
 def test_a_pair_is_taken_from_the_tightest_of_three_attempts() -> None:

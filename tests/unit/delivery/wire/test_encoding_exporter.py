@@ -14,10 +14,10 @@ from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 from opentelemetry.trace import SpanContext
 
-from otel_flight.delivery.chunks import SpanChunk
+from otel_flight.delivery.chunks import OFFICIAL_SPANS, SpanChunk
 from otel_flight.delivery.otlp.spans import RecordedSpan
 from otel_flight.delivery.pacing import Pacer
-from otel_flight.delivery.wire.encoding_exporter import OFFICIAL_SPANS, encoding_exporter
+from otel_flight.delivery.wire.encoding_exporter import encoding_exporter
 from tests.support.otlp_receiver import OtlpReceiver
 
 OFFICIAL = {"grpc": GrpcExporter, "http/protobuf": HttpExporter}
