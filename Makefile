@@ -13,7 +13,7 @@ INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 .DEFAULT_GOAL := help
 # Two installations into one environment at the same time break it.
 .NOTPARALLEL:
-.PHONY: help demo test hosts hunt backends test-backends test-page suites torture traffic scenarios damage fuzz lives lint format bench docs pictures test-matrix newer-pythons sanitize sanitize-threads coverage \
+.PHONY: help demo test hosts vendors hunt backends test-backends test-page suites torture traffic scenarios damage fuzz lives lint format bench docs pictures test-matrix newer-pythons sanitize sanitize-threads coverage \
   wheel test-wheel hooks clean
 
 help: ## Show this list
@@ -64,6 +64,9 @@ damage: $(VENV)/.dev-installed ## Damage thousands of real files, and read them 
 hosts: $(VENV)/.dev-installed ## Run real servers with the recorder and without, and compare (15 minutes)
 	$(BIN)/nox --session "hosts-$$($(BIN)/python -c 'import sys; print("%d.%d" % sys.version_info[:2])')" \
 	  $(if $(ARGS),-- $(ARGS))
+
+vendors: $(VENV)/.dev-installed ## Run a service with each vendor's OpenTelemetry, the same way (minutes; needs Python 3.11)
+	$(BIN)/nox --error-on-missing-interpreters --session vendors $(if $(ARGS),-- $(ARGS))
 
 traffic: $(VENV)/.dev-installed ## Live through a day with real services, and look for incidents (minutes; needs redis-server)
 	$(INSTALL) --editable '.[dev,traffic]'

@@ -13,6 +13,15 @@ import nox
 
 PYTHONS = ["3.10", "3.11", "3.12", "3.13", "3.14", "3.15"]
 PYTHONS_OF_OLDEST_SDK = ["3.10", "3.11"]
+VENDORS = [
+    "aws-opentelemetry-distro",
+    "azure-monitor-opentelemetry",
+    "elastic-opentelemetry",
+    "langfuse",
+    "logfire",
+    "sentry-sdk[opentelemetry]",
+    "splunk-opentelemetry",
+]
 
 # The lower bounds of pyproject.toml, and the frameworks of their time: the instrumentations of then
 # were never run with the frameworks of now.
@@ -104,6 +113,15 @@ def hosts(session: nox.Session) -> None:
     if shutil.which("apxs") is not None and "hosts_fast" not in session.posargs:
         session.install("mod_wsgi>=5")
     session.run("python", "-m", "pytest", "tests/hosts", "-m", "hosts", *session.posargs)
+
+
+@nox.session(python="3.11", default=False)
+@nox.parametrize("package", VENDORS, ids=VENDORS)
+def vendors(session: nox.Session, package: str) -> None:
+    """Run a service with a vendor's package for OpenTelemetry, as `hosts` does."""
+    upgrade_pip(session)
+    session.install("--editable", ".[json,test]", package)
+    session.run("python", "-m", "pytest", "tests/hosts", "-m", "hosts_apart", *session.posargs)
 
 
 @nox.session(python="3.13")

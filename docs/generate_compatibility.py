@@ -30,8 +30,8 @@ INTRODUCTION: Final = """\
 # Compatibility
 
 Where otel-flight was run, and what came of it. Each line is a real server or program that `make
-hosts` runs twice, with nothing but environment variables: once with `OTEL_FLIGHT_ENABLED=false`,
-and once with the recorder. With it,
+hosts` or `make vendors` runs twice, with nothing but environment variables or with `install()` in
+its code: once with `OTEL_FLIGHT_ENABLED=false`, and once with the recorder. With it,
 
 - the answers are the same, and take as long;
 - the log has no line more;
@@ -96,6 +96,7 @@ def main(paths: Sequence[str]) -> None:
         python = new.python.rpartition(".")[0]
         if python in results:
             new.hosts = {**results[python].hosts, **new.hosts}
+            new.sdk = new.sdk or results[python].sdk
         results[python] = new
     for each in results.values():
         each.hosts = {name: each.hosts[name] for name in sorted(each.hosts.keys() & names)}

@@ -2,8 +2,9 @@
 
 A health check that a sampler drops by its name is noise to its owner: it is recorded, and must not
 make an incident. A request that a ratio happens to drop is as good as any other. The SDK's samplers
-decide by ratio and by the parent alone. Of any other sampler nothing is known but its decisions: it
-drops by rule what it never keeps, as long as chance would have kept it.
+decide by ratio and by the parent alone, Azure Monitor's by rate as well. Of any other sampler
+nothing is known but its decisions: it drops by rule what it never keeps, as long as chance would
+have kept it.
 """
 
 from __future__ import annotations
@@ -15,8 +16,11 @@ from typing import Any, Final
 from opentelemetry.sdk.trace.sampling import ParentBased, Sampler
 from opentelemetry.trace import get_current_span
 
-_SDK: Final = Sampler.__module__
-"""All samplers of this module decide by ratio and by the parent alone."""
+_AZURE: Final = "azure.monitor.opentelemetry.exporter.export.trace"
+_BY_RATE: Final = frozenset(
+    {Sampler.__module__, f"{_AZURE}._sampling", f"{_AZURE}._rate_limited_sampling"}
+)
+"""All samplers of these modules decide by a ratio or a rate, and by the parent alone."""
 _MOST_KINDS: Final = 1024
 """At most this many kinds of requests are told apart; the ones seen first make room."""
 _IMPROBABLE: Final = 0.01
@@ -31,7 +35,7 @@ _Kind = tuple[str, str]
 
 def decides_by_rule(sampler: Sampler) -> bool:
     """Return whether a sampler may drop by anything but chance and the parent's decision."""
-    if type(sampler).__module__ != _SDK:
+    if type(sampler).__module__ not in _BY_RATE:
         return True
     inner = vars(sampler).values() if isinstance(sampler, ParentBased) else ()
     return any(decides_by_rule(each) for each in inner if isinstance(each, Sampler))

@@ -16,6 +16,7 @@ from tests.hosts.described import (
     small_memory,
     uvicorn,
     uwsgi,
+    vendors,
     web_frameworks,
 )
 from tests.hosts.host import Host
@@ -26,6 +27,7 @@ HOSTS: Final[Sequence[Host]] = [
     *uwsgi.HOSTS,
     *mod_wsgi.HOSTS,
     *web_frameworks.HOSTS,
+    *vendors.HOSTS,
     *grpc_aio.HOSTS,
     *celery.HOSTS,
     *locust.HOSTS,

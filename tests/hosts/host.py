@@ -61,6 +61,7 @@ class Host:
         runs_exit_handlers: its processes do when they end, so that they remove their rings; the
             rings of those that do not are removed by the next ones.
         is_fast: it is among those that every change has to pass.
+        is_apart: its packages pin those of others, so that it has an environment of its own.
         note: a sentence about it for the page.
         fault: why it fails, while it does.
     """
@@ -84,5 +85,6 @@ class Host:
     uses_default_ring_directory: bool = False
     runs_exit_handlers: bool = True
     is_fast: bool = False
+    is_apart: bool = False
     note: str = ""
     fault: str = ""

@@ -13,6 +13,7 @@ from tests.hosts.host import Host
 
 FOLDER: Final = Path("build/hosts")
 """Below the root; a file for each Python."""
+_SDK: Final = "opentelemetry-sdk"
 
 
 class HostResult(msgspec.Struct, frozen=True):
@@ -29,7 +30,7 @@ class Results(msgspec.Struct, kw_only=True):
 
     python: str
     sdk: str
-    """The version of opentelemetry-sdk."""
+    """The version of opentelemetry-sdk; empty: each host has its own among its versions."""
     hosts: dict[str, HostResult]
     """By the host's name."""
 
@@ -44,9 +45,11 @@ def keep(hosts: dict[str, HostResult], folder: Path) -> None:
     """Add results to those that this Python has, and write them."""
     python = platform.python_version()
     path = folder / f"{python.rpartition('.')[0]}.json"
-    known = read(path).hosts if path.exists() else {}
-    sdk = importlib.metadata.version("opentelemetry-sdk")
-    write(Results(python=python, sdk=sdk, hosts={**known, **hosts}), path)
+    results = read(path) if path.exists() else Results(python=python, sdk="", hosts={})
+    results.hosts |= hosts
+    if not all(_SDK in each.versions for each in hosts.values()):
+        results.sdk = importlib.metadata.version(_SDK)
+    write(results, path)
 
 
 def read(path: Path) -> Results:

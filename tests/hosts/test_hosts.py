@@ -20,6 +20,8 @@ def _case(host: Host) -> object:
     marks = [pytest.mark.hosts]
     if host.is_fast:
         marks.append(pytest.mark.hosts_fast)
+    if host.is_apart:
+        marks.append(pytest.mark.hosts_apart)
     if host.fault:
         marks.append(pytest.mark.xfail(strict=True, reason=host.fault))
     return pytest.param(host, id=host.name, marks=marks)

@@ -271,6 +271,24 @@ def test_a_request_dropped_by_chance_fires() -> None:
     assert recorder.statistics().firings == {("error_span", "opened"): 1}
 
 
+def test_a_request_dropped_by_a_known_rate_limit_fires() -> None:
+    """A vendor's sampler that limits the rate kept other requests and none of this kind yet."""
+
+    class RateLimitedSampler(DropsHealthChecks):
+        __module__ = "azure.monitor.opentelemetry.exporter.export.trace._rate_limited_sampling"
+
+    provider = provider_with(RateLimitedSampler())
+    recorder = otel_flight.install(tracer_provider=provider, **QUIET)
+    tracer = provider.get_tracer("test")
+    tracer.start_span("GET /orders").end()
+
+    with tracer.start_as_current_span("GET /health") as span:
+        span.set_status(Status(StatusCode.ERROR))
+
+    recorder.stop()
+    assert recorder.statistics().firings == {("error_span", "opened"): 1}
+
+
 def test_a_concurrent_pipeline() -> None:
     """Ours is called on the thread that ends the span; the others as before; all are shut down."""
     pipeline = ConcurrentMultiSpanProcessor()
