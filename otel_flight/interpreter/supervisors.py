@@ -97,9 +97,10 @@ def _celery() -> Supervisor | None:
     limits = ((f"run/{name}", task.time_limit) for name, task in dict(app.tasks).items())
     own = {name: float(limit) for name, limit in limits if limit}
     own = dict(sorted(own.items())[:_MOST_TASKS])
-    return Supervisor(
-        "Celery", float(app.conf.task_time_limit or 0), tasks=own, limit_now=_limit_of_call
-    )
+    # What its command line says is known to the controller only, whose frames a child inherits.
+    controller = _local("celery/worker/worker.py", "start", "self")
+    limit = getattr(controller, "time_limit", None) or app.conf.task_time_limit
+    return Supervisor("Celery", float(limit or 0), tasks=own, limit_now=_limit_of_call)
 
 
 def _limit_of_call(_age_seconds: float) -> float:

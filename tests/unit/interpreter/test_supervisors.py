@@ -80,6 +80,14 @@ def test_celery_by_its_configuration_and_its_tasks(monkeypatch: pytest.MonkeyPat
     assert found.tasks == {"run/app.slow": 60.0}
     assert (found.limit_of("run/app.slow"), found.limit_of("run/app.other")) == (60, 10)
 
+    def start(self: Any) -> Supervisor | None:
+        return find_supervisor()
+
+    controlled = as_code_of(start, "/venv/celery/worker/worker.py", "start")
+    found = controlled(SimpleNamespace(time_limit=7.0))
+    assert found is not None
+    assert found.limit_seconds == 7, "as its command line says"
+
     def trace(limits: Any) -> float:
         task_request = SimpleNamespace(timelimit=limits)
         supervisor = find_supervisor()
