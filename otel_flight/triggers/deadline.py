@@ -1,6 +1,8 @@
 """Fires while a local root nears the limit at which something kills this process.
 
-A worker that is killed for its slowness can say nothing, so it speaks a little before.
+A worker that is killed for its slowness can say nothing, so it speaks a little before. Where a
+native call keeps the GIL until the server's signal interrupts it, there is no tick before: then the
+end of the root is the first moment to speak, and perhaps the last.
 """
 
 from __future__ import annotations
@@ -8,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
+
+from opentelemetry.sdk.trace import ReadableSpan
 
 from otel_flight.interpreter.supervisors import Supervisor, find_supervisor
 from otel_flight.names import attributes as names
@@ -30,7 +34,7 @@ from otel_flight.triggers.gate.severity import Severity
 SHARE: Final = 0.8
 """A local root fires when it has been open for this part of its limit."""
 _LOOKED_AFTER_NS: Final = 300_000_000
-"""Who kills is looked up when a local root is as old, which most never are."""
+"""Younger local roots, in nanoseconds, are not looked at, which most are."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,7 +54,7 @@ class DeadlineSettings(SettingsGroup):
 
 
 class DeadlineTrigger:
-    """Look over the open local roots, on the ticker's thread.
+    """Look over the open local roots, on the ticker's thread, and at those that end, on theirs.
 
     Args:
         seconds: the limit that is set; None: none is.
@@ -88,6 +92,19 @@ class DeadlineTrigger:
             if span_id not in self._open_spans.silent:
                 self._look(span_id, root, age_ns)
 
+    def kills_requests(self) -> bool:
+        """Whether there is a limit for requests at all."""
+        supervisor = self._known_supervisor()
+        return bool(self._seconds) or (supervisor is not None and supervisor.is_for_requests)
+
+    def root_ended(self, span: ReadableSpan, root: OpenRoot | None) -> None:
+        """Fire for a local root that was not seen near its limit, as there was no tick."""
+        if root is None:
+            return
+        age_ns = self._clock.monotonic_ns() - root[3]
+        if age_ns > _LOOKED_AFTER_NS:
+            self._look(ids_of(span)[1], root, age_ns)
+
     def _look(self, span_id: int, root: OpenRoot, age_ns: int) -> None:
         name = name_of(root[0])
         limit_ns = self._limits_ns.get(span_id)
@@ -118,18 +135,24 @@ class DeadlineTrigger:
 
     def _limit_ns(self, name: str, age_ns: int) -> int:
         """Return the limit of a local root; 0: it has none."""
+        supervisor = self._known_supervisor()
+        known = supervisor.limit_of(name, age_ns / 1e9) if supervisor is not None else 0.0
+        return int((self._seconds or known) * 1e9)
+
+    def _known_supervisor(self) -> Supervisor | None:
         if not self._is_known:
             self._is_known = True
             self._supervisor = self._find()
-        supervisor = self._supervisor
-        known = supervisor.limit_of(name, age_ns / 1e9) if supervisor is not None else 0.0
-        return int((self._seconds or known) * 1e9)
+        return self._supervisor
 
 
 def _build(settings: DeadlineSettings, context: TriggerContext) -> Hooks | None:
     if not settings.deadline_trigger:
         return None
-    return Hooks(watch=DeadlineTrigger(settings.deadline_seconds, context).watch)
+    trigger = DeadlineTrigger(settings.deadline_seconds, context)
+    # Where nobody kills requests, their ends cost nothing more.
+    root_ended = trigger.root_ended if trigger.kills_requests() else None
+    return Hooks(watch=trigger.watch, root_ended=root_ended)
 
 
 TRIGGER: Final = TriggerDescription(

@@ -6,7 +6,8 @@ prints a table, and fails where something was lost or an end took too long.
 `crashes` instead kills a program a hundred times, or as often as the next word says, while it makes
 and delivers incidents, and counts what arrived. `kills` does the same to workers of gunicorn and of
 Celery, 200 times each or as often as the next word says, and looks for an incident of each;
-with `jaeger`, in a real one, too.
+with `jaeger`, in a real one, too. `deaths` lets a script or a worker die in each of a dozen ways,
+and looks whether what is found first names the cause and the line.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from typing import Final
 from tests.support.jaeger_process import JaegerProcess
 from tests.support.otlp_messages import Transport
 from tests.torture.crashes import crash
+from tests.torture.deaths import DEATHS, die, has_said
 from tests.torture.exits import STATES, WAYS, Case, run
 from tests.torture.kills import SERVERS, kill_workers
 
@@ -43,6 +45,8 @@ def main(words: Sequence[str]) -> int:
         servers = [each for each in SERVERS if each in words] or list(SERVERS)
         kills = int(next(filter(str.isdigit, words), _KILLS))
         return kill_each(servers, kills, with_jaeger="jaeger" in words)
+    if "deaths" in words:
+        return let_die()
     asked = [
         [each for each in known if each in words] or list(known)
         for known in (PYTHONS, WAYS, THREADS, STATES)
@@ -82,6 +86,21 @@ def kill_each(servers: Sequence[str], kills: int, *, with_jaeger: bool) -> int:
         say(f"{found}")
         faults += len(found.faults)
     return min(faults, 1)
+
+
+def let_die() -> int:
+    """Let processes die in every way; return whether one was not explained."""
+    named = tried = 0
+    for name, death in DEATHS.items():
+        told = die(death)
+        if told is None:
+            say(f"{name}: cannot be tried here")
+            continue
+        tried += 1
+        named += has_said(death, told)
+        say(f"{name}: {'' if has_said(death, told) else 'NOT NAMED: '}{told}")
+    say(f"{named} of {tried} named")
+    return int(named < tried)
 
 
 def show(python: str, case: Case) -> int:

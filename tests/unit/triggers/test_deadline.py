@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import pytest
+from opentelemetry.sdk.trace import ReadableSpan
+
 from otel_flight.interpreter.supervisors import Supervisor
 from otel_flight.recording.open_spans import OpenSpans
 from otel_flight.testing import FakeClock
@@ -38,6 +41,15 @@ class Watch:
     def start(self, name: str = "GET /", span_id: int = 1) -> None:
         """Open a local root now."""
         self.open_spans.roots[span_id] = made_span(name), 77, None, self.clock.monotonic_ns()
+
+    def end(self, span_id: int = SPAN_ID, seconds: float = 0.0) -> list[Firing]:
+        """End a local root after a time without a look; return what was fired."""
+        self.clock.advance(seconds)
+        root = self.open_spans.roots.pop(span_id)
+        span = root[0]
+        assert isinstance(span, ReadableSpan)
+        self.trigger.root_ended(span, root)
+        return self.inbox.take_all()
 
     def after(self, seconds: float) -> list[Firing]:
         """Let time pass, and return what was fired meanwhile."""
@@ -108,6 +120,46 @@ def test_nothing_fires_where_no_request_is_killed() -> None:
         watch = Watch(supervisor)
         watch.start()
         assert watch.after(60) == []
+
+
+def test_a_request_that_ends_unseen_fires_at_its_end() -> None:
+    """A native call has kept the GIL until the server's signal interrupted it."""
+    watch = Watch(Supervisor("gunicorn", 10))
+    watch.start(span_id=SPAN_ID)
+
+    (firing,) = watch.end(seconds=10.2)
+
+    assert firing.title == "near its deadline GET /"
+    assert firing.attributes["flight_recorder.duration_ns"] == int(10.2 * SECOND)
+    assert watch.after(1) == []
+
+
+def test_a_request_that_ends_fires_once_or_not_at_all() -> None:
+    """If it was told while it was open, or had time left."""
+    watch = Watch(Supervisor("gunicorn", 10))
+    watch.start(span_id=SPAN_ID)
+    assert len(watch.after(8.5)) == 1
+    assert watch.end() == []
+
+    watch.start(span_id=SPAN_ID)
+    assert watch.end(seconds=7.9) == []
+
+
+@pytest.mark.parametrize(
+    ("supervisor", "seconds", "is_asked"),
+    [
+        (Supervisor("gunicorn", 10), None, True),
+        (Supervisor("Celery", 0, tasks={"run/app.slow": 2}), None, True),
+        (None, 5.0, True),
+        (Supervisor("uvicorn", 5, is_for_requests=False), None, False),
+        (None, None, False),
+    ],
+)
+def test_ends_are_looked_at_where_somebody_kills_requests(
+    supervisor: Supervisor | None, seconds: float | None, is_asked: bool
+) -> None:
+    """Elsewhere they cost nothing."""
+    assert Watch(supervisor, seconds).trigger.kills_requests() is is_asked
 
 
 def test_short_requests_cost_no_look() -> None:
