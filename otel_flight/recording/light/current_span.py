@@ -18,6 +18,7 @@ from opentelemetry.trace import Span, Status, StatusCode
 from opentelemetry.trace.propagation import _SPAN_KEY
 
 from otel_flight.interpreter.sdk.internals import CONTEXT_VARIABLE
+from otel_flight.signal_errors import pass_on
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
@@ -73,15 +74,10 @@ def decorated(scope: Any, function: _Function) -> _Function:
     return around  # type: ignore[return-value]
 
 
-class SpanScope:
-    """Makes a span the current one for a `with` block, or for each call of a decorated function.
+class _LeftScope:
+    """A scope that needs no finalizer: one that was left.
 
-    Used once, as the API's is. One that is dropped inside its block ends as if it had been left.
-
-    Args:
-        span: which one; None: a tracer starts it when the block begins.
-        tracer: that one.
-        arguments: those of `Tracer.start_span`, in its order.
+    What a signal handler raises in a finalizer goes no further, such as the time limit of a job.
     """
 
     __slots__ = (
@@ -141,14 +137,15 @@ class SpanScope:
         if self._state is not _ENTERED:
             return False
         self._state = _LEFT
+        self.__class__ = _LeftScope
         span = self._span
         is_detached = False
         try:
             try:
                 _reset(self._token)
                 is_detached = True
-            except Exception:  # noqa: BLE001, S110  (the API says what failed, in its own words)
-                pass
+            except Exception as failure:  # noqa: BLE001  (the API has its own words for it)
+                pass_on(failure)
             if not is_detached:
                 context_api.detach(self._token)
             if kind is not None:
@@ -169,9 +166,23 @@ class SpanScope:
         """Return the function with this around each call; around a coroutine function's await."""
         return decorated(self, function)
 
+
+class SpanScope(_LeftScope):
+    """Makes a span the current one for a `with` block, or for each call of a decorated function.
+
+    Used once, as the API's is. One that is dropped inside its block ends as if it had been left.
+
+    Args:
+        span: which one; None: a tracer starts it when the block begins.
+        tracer: that one.
+        arguments: those of `Tracer.start_span`, in its order.
+    """
+
+    __slots__ = ()
+
     def __del__(self) -> None:
         # What interrupts its beginning leaves it without a span, or with one that is not current.
-        if self._state is _ENTERED and self._span is not None:
+        if getattr(self, "_state", None) is _ENTERED and self._span is not None:
             if hasattr(self, "_token"):
                 self.__exit__(GeneratorExit, GeneratorExit(), None)
             elif self._ends:

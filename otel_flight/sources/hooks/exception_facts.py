@@ -13,6 +13,7 @@ from otel_flight.interpreter.code.places import Place, qualified_name
 from otel_flight.names import exception_attributes as names
 from otel_flight.names.attributes import FILE, FUNCTION, LINE
 from otel_flight.recording.encoding.stack_table import MOST_FRAMES
+from otel_flight.signal_errors import pass_on
 
 LONGEST_MESSAGE: Final = 1024
 _MOST_LINKS: Final = 8
@@ -59,7 +60,7 @@ def type_name(kind: type) -> str:
 
 
 def message_of(error: BaseException, *, runs_code: bool = True) -> str:
-    """Return an exception's message, cut; never raises."""
+    """Return an exception's message, cut; raises only what a signal handler does meanwhile."""
     if not runs_code:
         parts = (
             str(argument) if type(argument) in _PLAIN_TYPES else f"<{type(argument).__name__}>"
@@ -69,6 +70,7 @@ def message_of(error: BaseException, *, runs_code: bool = True) -> str:
     try:
         return str(error)[:LONGEST_MESSAGE]
     except Exception as failure:  # noqa: BLE001  (the application's code)
+        pass_on(failure)
         return f"<no message: {type(failure).__name__}>"
 
 

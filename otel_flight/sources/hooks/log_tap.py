@@ -20,6 +20,7 @@ from __future__ import annotations
 import logging
 from typing import Final
 
+from otel_flight.signal_errors import pass_on
 from otel_flight.sources.hooks.chained_hook import ChainedHook
 
 LOG_TAP: Final = ChainedHook(logging.Logger, "callHandlers", is_seen_last=True, within=logging)
@@ -38,6 +39,7 @@ def message_of(record: logging.LogRecord) -> str:
     try:
         return str(record.getMessage())
     except Exception as error:  # noqa: BLE001  (the application's code)
+        pass_on(error)
         return f"{record.msg if type(record.msg) is str else ''} <not formatted: {_name(error)}>"
 
 

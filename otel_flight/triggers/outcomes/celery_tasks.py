@@ -9,6 +9,8 @@ import sys
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
+from otel_flight.signal_errors import pass_on
+
 _TASK: Final = "celery.task_name"
 _STATE: Final = "celery._state"
 _MOST_CLASSES: Final = 1_000
@@ -28,7 +30,8 @@ def is_thrown_by_task(attributes: Mapping[str, Any], exception: str) -> bool:
     try:
         thrown = state.get_current_app().tasks[name].throws
         return any(_name_of(each) == exception for each in _with_subclasses(thrown))
-    except Exception:  # noqa: BLE001  (a task that is gone, or a Celery that is made otherwise)
+    except Exception as error:  # noqa: BLE001  (a task that is gone, or another kind of Celery)
+        pass_on(error)
         return False
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import logging
+import sys
 from collections.abc import AsyncIterator, Callable, Generator, Iterator
 from types import MethodType
 from typing import Any, TypeVar
@@ -302,3 +303,17 @@ def test_it_is_as_with_the_sdks(
         outcomes.append((result, side.ended(), messages))
 
     assert outcomes[0] == outcomes[1]
+
+
+def test_nothing_runs_where_a_scope_goes_that_was_left() -> None:
+    """What a signal handler raises in a finalizer is lost to the program."""
+    called = []
+    side = Side("python")
+
+    sys.setprofile(lambda frame, event, _: called.append((event, frame.f_code.co_name)))
+    with side.start("a"):
+        pass
+    sys.setprofile(None)
+
+    assert ("call", "__exit__") in called
+    assert ("call", "__del__") not in called
