@@ -29,6 +29,7 @@ from otel_flight.names.wait_kinds import (
     LOCK,
     NETWORK,
     QUEUE,
+    SEMAPHORE,
     THREAD_POOL,
 )
 from otel_flight.recording.open_spans import OpenRoot, OpenSpans, task_of
@@ -120,7 +121,7 @@ class StackReader:
         if seen.limit is not None:
             found[names.LIMIT_PLACE] = described(places_in([seen.limit.frame]))
             found[names.LIMIT_LEFT] = seen.limit.left_ns
-        if wait.kind == LOCK:
+        if wait.kind in {LOCK, SEMAPHORE}:
             found |= self._holder(wait, seen)
         if wait.kind in _SHARED and wait.object is not None:
             sharers = self._others.sharing(wait.object, seen.stack)
@@ -233,7 +234,8 @@ class StackReader:
             return frame_holding(lock, stack, is_owner=owner != 0) if is_possible else None
 
         found = self._others.having(lock, held_in, seen.stack) or self._others.on_thread(owner)
-        if len(found) != 1:  # only one can have it: where two seem to, neither is named
+        # Only one can have a lock: where two seem to, neither is named.
+        if not found or (len(found) > 1 and wait.kind == LOCK):
             return {}
         return _holder_attributes(found[0].place, found[0].thread_id, *found[0].ids)
 

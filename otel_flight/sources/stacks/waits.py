@@ -52,6 +52,7 @@ _KINDS: Final = tuple(
         (r"asyncio/queues\.py:(?:get|put|join)$", QUEUE),
         (r"/queue\.py:(?:get|put|join)$", QUEUE),
         (r"multiprocessing/queues\.py:(?:get|put)$", QUEUE),
+        (r"multiprocessing/pool\.py:(?:wait|next)$", PROCESS),
         (r"asyncio/tasks\.py:__sleep0$", "turn of the event loop"),
         (r"asyncio/tasks\.py:sleep$", SLEEP),
         (r"concurrent/futures/_base\.py:(?:result|exception|wait|as_completed)$", FUTURE),

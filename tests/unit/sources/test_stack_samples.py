@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from queue import Queue, SimpleQueue
 from typing import Any
@@ -389,6 +390,34 @@ def test_a_reentrant_lock_that_a_function_acquired_that_has_returned(
             gate.may_go_on.set()
     assert "pass_through" in holder_in(event)
     assert event.record.attributes[names.HOLDER_THREAD_ID] == thread.ident
+
+
+def test_one_of_those_who_have_a_semaphore_is_named(
+    rig: ServingRig, source: StackSamples, clock: FakeClock
+) -> None:
+    """Each of them keeps the one that waits from a place."""
+    gates, slots = (Gate(), Gate()), threading.Semaphore(2)
+
+    def export(gate: Gate) -> None:
+        with slots:
+            gate.pass_through()
+
+    def change() -> None:
+        with slots:
+            pass
+
+    with ExitStack() as serve:
+        for gate in gates:
+            serve.enter_context(serving(rig, partial(export, gate), "GET /export"))
+            gate.wait_until_reached()
+        waiting = serve.enter_context(serving(rig, change, "GET /change"))
+        wait_until_at(waiting, within="acquire")
+        *_, event = look(source, clock, rig)
+
+        for gate in gates:
+            gate.may_go_on.set()
+    assert event.record.attributes[names.WAIT_KIND] == "semaphore"
+    assert "pass_through" in str(event.record.attributes[names.HOLDER])
 
 
 @pytest.mark.skipif(sys.version_info >= (3, 14), reason="nobody sees such tasks")

@@ -1,7 +1,8 @@
 """What a slow span's time consists of: parts that add up to it, the one that is unknown included.
 
-Of what goes on at the same time, the first of these counts: a pause, a call to another service,
-what the stack samples saw, another span below. What a sample stands for ends halfway to the next.
+Of what goes on at the same time, the first of these counts: a pause, a client's sleep between two
+attempts, a call to another service, what the stack samples saw, another span below. What a sample
+stands for ends halfway to the next.
 """
 
 from __future__ import annotations
@@ -16,9 +17,11 @@ from otel_flight.incidents.evidence.durations.samples import MOST_SAMPLES, Sampl
 from otel_flight.incidents.evidence.evidence import Evidence
 from otel_flight.incidents.evidence.places import application_frames
 from otel_flight.incidents.window import KIND_CLIENT, WindowSpan
+from otel_flight.interpreter.code.origin import is_application, is_standard
 from otel_flight.intervals import Interval, Timed, union, without
 from otel_flight.names import attributes as names
 from otel_flight.names import process_attributes as vitals
+from otel_flight.names.wait_kinds import SLEEP
 from otel_flight.records.records import Frame
 
 _T = TypeVar("_T")
@@ -101,10 +104,14 @@ def time_parts(evidence: Evidence, span: WindowSpan) -> list[Part]:
 
     take(((Doing.PAUSED, each.event.name, ""), each) for each in find_pauses(evidence))
     below = list(evidence.trace.descendants(span))
-    calls = (each for each in below if each.record.kind == KIND_CLIENT)
-    take(((Doing.ELSEWHERE, each.name, ""), each) for each in calls)
-    root = evidence.trace.local_root(span)
-    seen = samples_of(evidence, root)[:MOST_SAMPLES]
+    calls = [each for each in below if each.record.kind == KIND_CLIENT]
+    seen = samples_of(evidence, evidence.trace.local_root(span))[:MOST_SAMPLES]
+    asleep = list(union([each for each in seen if _is_between_attempts(each)], span))
+    take(
+        ((Doing.ELSEWHERE, each.name, ""), part)
+        for each in calls
+        for part in without(Interval(each.start_ns, each.end_ns), asleep)
+    )
     for sample in seen:
         duration_ns = sum(
             part.duration_ns for _, part in _first_come([(None, sample)], span, taken)
@@ -141,6 +148,12 @@ def _doing(sample: Sample) -> tuple[Doing, str, str]:
     if sample.wait_kind:
         return Doing.WAITING, sample.wait_kind, sample.wait_on
     return Doing.RUNNING, "", ""
+
+
+def _is_between_attempts(sample: Sample) -> bool:
+    """Return whether a library sleeps: within a call that it makes, it asks nobody meanwhile."""
+    packaged = (frame.file for frame in reversed(sample.frames) if not is_standard(frame.file))
+    return sample.wait_kind == SLEEP and not is_application(next(packaged, ""))
 
 
 def _attributes(sample: Sample) -> Mapping[str, Any]:

@@ -28,7 +28,7 @@ _LIMITS: Final = tuple(
         (r"\b2013\b.*\(timed out\)", "the client's `read_timeout`"),
         (r"database (?:table )?is locked", "SQLite's busy timeout"),
         (r"ExecutionTimeout|MaxTimeMSExpired", "`maxTimeMS`"),
-        (r"DEADLINE_EXCEEDED", "the call's deadline"),
+        (r"DEADLINE_EXCEEDED|^4 .*Deadline Exceeded", "the call's deadline"),
         (r"\((?:read|connect) timeout=([\d.]+)\)", "the client's of {}s"),
         (r"QueuePool limit .* timeout ([\d.]+)", "the pool's of {}s"),
         (
@@ -38,8 +38,8 @@ _LIMITS: Final = tuple(
         (r"Timeout (?:reading from|connecting to) ", "the client's"),
     )
 )
-"""What an error says begins, as here, with the code that the database gave, if it did, the type of
-the exception and a colon."""
+"""What an error says begins, as here, with the code of a database or of gRPC, if there is one, the
+type of the exception and a colon."""
 
 
 def limit_named_in(span: WindowSpan) -> str:
@@ -50,7 +50,9 @@ def limit_named_in(span: WindowSpan) -> str:
         said = f"{exception.type}: {exception.message}"
     elif span_attributes.ERROR_TYPE in attributes:
         said = f"{attributes[span_attributes.ERROR_TYPE]}: {said}"
-    return limit_named_by(f"{attributes.get(span_attributes.DATABASE_STATUS_CODE, '')} {said}")
+    codes = (span_attributes.DATABASE_STATUS_CODE, span_attributes.GRPC_STATUS_CODE)
+    code = next((attributes[each] for each in codes if each in attributes), "")
+    return limit_named_by(f"{code} {said}")
 
 
 def limit_named_by(said: str) -> str:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from typing import Final, NamedTuple
 
+from otel_flight.incidents.evidence.callers import words_of_caller
 from otel_flight.incidents.evidence.evidence import Evidence
 from otel_flight.incidents.evidence.failures.expired_limits import expired_limit
 from otel_flight.incidents.evidence.failures.named_limits import limit_named_by, limit_named_in
@@ -115,6 +116,8 @@ def _by_a_named_limit(evidence: Evidence, trigger: WindowSpan) -> Cancellation |
     tracebacks = (each for exception in failed for each in tracebacks_of(exception))
     place = next(filter(None, map(innermost_application, tracebacks)), "")
     how = f"ran into a time limit, {limit}, after {short_duration(outer.duration_ns)}"
+    if not place:
+        how += words_of_caller(evidence, outer)
     return Cancellation(how, outer, None, place, _shared_ns(evidence, outer))
 
 

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
 from typing import Any, Final
 
-from otel_flight.incidents.evidence.durations.samples import Sample
 from otel_flight.incidents.evidence.durations.waits import LongestWait, longest_wait
 from otel_flight.incidents.evidence.evidence import Evidence
 from otel_flight.incidents.evidence.places import application_frames, place_of
@@ -31,14 +29,14 @@ def find_lock_wait(evidence: Evidence) -> Finding | None:
     inside `with lock:`, or has called `lock.acquire()` on every way to where it stands and
     `release` on none since, or the lock is an `RLock` and knows its thread. It stays unknown where
     the function that acquired the lock has returned, where `acquire` may have failed (a timeout),
-    where another function may have released it, and of a semaphore, which many may have.
+    where another function may have released it. Of those who have a semaphore, one is named.
     """
     wait = longest_wait(evidence, _LOCKS)
     if wait is None:
         return None
     root, lock = wait.root, wait.samples[0].wait_on
     others = _others_waiting(evidence, wait)
-    holder, holder_words = _holder(evidence, wait.samples, root.record.trace_id)
+    holder, holder_words = _holder(evidence, wait)
     return Finding(
         rule=RULE.name,
         summary=(
@@ -81,13 +79,11 @@ def _others_words(others: int) -> str:
     return f"; {count(others, 'other request')} waited there, too" if others else ""
 
 
-def _holder(
-    evidence: Evidence, samples: Sequence[Sample], trace_id: int
-) -> tuple[dict[str, Any], str]:
+def _holder(evidence: Evidence, wait: LongestWait) -> tuple[dict[str, Any], str]:
     """Return whoever held the lock in most samples, as evidence and in words."""
     seen = Counter(
         (str(attributes[names.HOLDER]), str(attributes.get(names.HOLDER_TRACE_ID, "")))
-        for sample in samples
+        for sample in wait.samples
         for attributes in (sample.event.record.attributes,)
         if names.HOLDER in attributes
     )
@@ -95,10 +91,11 @@ def _holder(
         return {}, ""
     (place, trace), _ = seen.most_common(1)[0]
     found = {keys.HOLDER: place, **({keys.HOLDER_TRACE_ID: trace} if trace else {})}
-    text = f"; meanwhile {quoted(place, 200)} held it"
+    is_lock = wait.samples[0].wait_kind == wait_kinds.LOCK
+    text = f"; meanwhile {quoted(place, 200)} {'held it' if is_lock else 'had a place in it'}"
     if not trace:
         return found, text
-    if id_of(trace) == trace_id:
+    if id_of(trace) == wait.root.record.trace_id:
         return found, f"{text}, in this request itself"
     name = evidence.request_name(id_of(trace))
     return found, f"{text}, in another request{f', {quoted(name)}' if name else ''}"

@@ -35,7 +35,11 @@ from otel_flight.words import quoted, short_duration
 _OF_OTHERS: Final = frozenset({CONNECTION_POOL, LOCK, SEMAPHORE, THREAD_POOL})
 """The rules on locks and pools speak of these, and of who has them."""
 
-_RETRY_PACKAGE: Final = re.compile(r"[/\\](backoff|retry|retrying|stamina|tenacity)[/\\]")
+_RETRY_PACKAGE: Final = re.compile(
+    r"[/\\](aiohttp_retry|backoff|retry|retrying|stamina|tenacity)[/\\]"
+    r"|[/\\](urllib3)[/\\]util[/\\]retry\.py$|[/\\](botocore)[/\\]endpoint\.py$"
+    r"|[/\\](google[/\\]api_core)[/\\]retry[/\\]"
+)
 _MOST_SHARERS: Final = 2
 _SAID_BY_KIND: Final = frozenset({EVENT, FUTURE, IMPORT, QUEUE, SLEEP, TASK, THREAD})
 """The function by which one of these is waited for says nothing more."""
@@ -55,7 +59,7 @@ def find_own_wait(evidence: Evidence) -> Finding | None:
         rule=RULE.name,
         summary=(
             f"{quoted(own.span.name)} {_waited(own.part, own.words)} in {words_of_path(own.path)}"
-            f"{calls}{_retry_words(own.part)}{_limit_words(evidence, own)}"
+            f"{calls}{_retry_words(own.part) or _limit_words(evidence, own)}"
             f"{_sharers_words(own.part)}"
         ),
         explained_share=own.share,
@@ -73,7 +77,7 @@ def find_own_wait(evidence: Evidence) -> Finding | None:
 def _retry_words(part: Part) -> str:
     """Say by which package the wait was one between two attempts of the same, if it was."""
     files = (frame.file for frame in part.samples[0].event.frames)
-    found = [match[1] for match in map(_RETRY_PACKAGE.search, files) if match]
+    found = [match[match.lastindex or 0] for match in map(_RETRY_PACKAGE.search, files) if match]
     return f", before `{found[-1]}` tries again" if found and part.subject == SLEEP else ""
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
-from otel_flight.incidents.evidence.durations.own_time import longest_of
+from otel_flight.incidents.evidence.durations.own_time import longest_of, parts_of_slow
+from otel_flight.incidents.evidence.durations.stopped_time import LEAST_SHARE
 from otel_flight.incidents.evidence.durations.time_parts import Doing
 from otel_flight.incidents.evidence.evidence import Evidence
 from otel_flight.incidents.evidence.trace_spans import working
@@ -15,7 +16,7 @@ from otel_flight.names import evidence as keys
 from otel_flight.records.ids import span_text
 from otel_flight.words import quoted, short_duration
 
-_LEAST_SHARE: Final = 0.6
+_LEAST_OUTSIDE: Final = 0.6
 """With a smaller part of the time outside of them, the child spans say enough."""
 
 
@@ -23,16 +24,20 @@ def find_self_time(evidence: Evidence) -> Finding | None:
     """Say how much of the slow span's time no child covers.
 
     Silent without any child: of a span with nothing inside this is always so. And silent where the
-    stack samples say what a good part of the time went into.
+    stack samples, or pauses, say what a good part of the time went into.
     """
     slow = evidence.slow
     if slow is None or slow.duration_ns <= 0 or not evidence.trace.children(slow):
         return None
     if longest_of(evidence, {Doing.RUNNING, Doing.WAITING}) is not None:
         return None
+    parts = evidence.once(parts_of_slow)
+    paused_ns = sum(part.duration_ns for part in parts if part.doing is Doing.PAUSED)
+    if paused_ns >= slow.duration_ns * LEAST_SHARE:
+        return None
     outside = slow.duration_ns - union_ns(working(evidence.trace.children(slow)), slow)
     share = outside / slow.duration_ns
-    if share < _LEAST_SHARE:
+    if share < _LEAST_OUTSIDE:
         return None
     return Finding(
         rule=RULE.name,

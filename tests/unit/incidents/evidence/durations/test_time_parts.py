@@ -68,6 +68,28 @@ def test_each_moment_belongs_to_the_first_that_claims_it(builder: IncidentBuilde
     ]
 
 
+@pytest.mark.parametrize(
+    ("file", "asleep_ms"),
+    [
+        ("/srv/venv/lib/python3.11/site-packages/urllib3/util/retry.py", 300),
+        ("/srv/shop/app.py", 0),
+    ],
+)
+def test_a_client_that_sleeps_asks_nobody(
+    builder: IncidentBuilder, file: str, asleep_ms: int
+) -> None:
+    """Between two attempts within one call; what the application itself does is its call."""
+    slow = builder.open("GET /page", 0, kind=SpanKind.SERVER)
+    builder.span("GET", 0, 1_000, slow, kind=SpanKind.CLIENT)
+    for moment in (350, 450, 550):
+        sample(builder, slow, moment, place("ask"), place("sleep", file=file), wait="sleep")
+    builder.end(slow, 1_000)
+
+    elsewhere = (Doing.ELSEWHERE, "GET", 1_000 - asleep_ms)
+    asleep = [(Doing.WAITING, "sleep", 300)] if asleep_ms else []
+    assert short(parts_of(builder, slow)) == [elsewhere, *asleep]
+
+
 def test_a_thread_that_had_no_cpu_did_not_run(builder: IncidentBuilder) -> None:
     """So much of what a sample stands for is not the function's."""
     slow = builder.request("GET /page", 0, 1_000)
