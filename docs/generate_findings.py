@@ -31,6 +31,7 @@ from tests.faults import test_waiting as waiting
 from tests.faults.fault_run import PROGRAMS, Fault, run_with_fault
 from tests.faults.unforeseen.scenarios import (
     BACK_OFF,
+    COLD_START,
     LARGE_EXPORT,
     LONG_SUM,
     ONE_FOR_ALL,
@@ -112,6 +113,7 @@ EXAMPLES: Final[Mapping[str, Example]] = {
     "own_wait": Example(BACK_OFF),
     "slow_child": Example(spans.LARGE_ARCHIVE),
     "self_time": Example(spans.COSTLY_HASH),
+    "cold_start": Example(COLD_START),
     "unlike_good_requests": Example(ONE_TENANT),
     "unusual_amount": Example(LARGE_EXPORT),
     "others_suffered": Example(ONE_FOR_ALL),

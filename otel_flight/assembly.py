@@ -20,6 +20,7 @@ from otel_flight.incidents.findings.causes.pool_exhausted import RULE as POOL_EX
 from otel_flight.incidents.findings.causes.repeated_child import RULE as REPEATED_CHILD
 from otel_flight.incidents.findings.causes.retries import RULE as RETRIES
 from otel_flight.incidents.findings.causes.slow_downstream import RULE as SLOW_DOWNSTREAM
+from otel_flight.incidents.findings.circumstances.cold_start import RULE as COLD_START
 from otel_flight.incidents.findings.circumstances.ended_together import RULE as ENDED_TOGETHER
 from otel_flight.incidents.findings.circumstances.others_suffered import (
     RULE as OTHERS_SUFFERED,
@@ -137,6 +138,7 @@ RULES: Final[tuple[Rule, ...]] = (
     OWN_WAIT,
     SLOW_CHILD,
     SELF_TIME,
+    COLD_START,
     UNLIKE_GOOD_REQUESTS,
     UNUSUAL_AMOUNT,
     OTHERS_SUFFERED,

@@ -198,9 +198,7 @@ def pair() -> dict[str, str]:
     return {"status": "paired"}
 
 
-_PAGE: Final = (
-    "{% for n in r %}{{ n|string|upper }}" + "{% if n %}x{% endif %}" * 1500 + "{% endfor %}"
-)
+_PAGE: Final = "{% for n in r %}{% if n %}x{% endif %}{% endfor %}" * 3000
 
 
 def compile_page() -> Any:

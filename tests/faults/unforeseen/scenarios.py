@@ -84,6 +84,14 @@ ONE_FOR_ALL: Final = Fault(
     trigger="slow_root",
     environment={"OTEL_FLIGHT_SLOW_ROOT_ROUTES": "GET /settings=off"},
 )
+COLD_START: Final = Fault(
+    program="threads_in_trouble",
+    server="gunicorn",
+    requests=("/page",) * 10,
+    apart_seconds=0.4,
+    trigger="slow_root",
+    environment={"OTEL_FLIGHT_TAIL": "5s"},
+)
 LARGE_EXPORT: Final = Fault(
     program="threads_waiting",
     server="gunicorn",
@@ -157,7 +165,7 @@ SCENARIOS: Final = (
     _trouble("/squares", "squares"),
     _trouble("/note", "Uploader.emit", "emit ("),
     _trouble("/pair", "wait_for_both"),
-    _trouble("/page", "compile_page"),
+    Scenario(COLD_START, ("compile_page",)),
     _on_loop("/quote", "quote (", "in `quote"),
     _on_loop("/rate", "in `rate"),
     _on_loop("/offer", "in `offer"),
