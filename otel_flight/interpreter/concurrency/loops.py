@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from types import CodeType
 from typing import Any, Final
 
-from otel_flight.interpreter.frames import Frame, Stack, values_in
+from otel_flight.interpreter.frames import Frame, Stack, value_in, values_in
 
 Found = tuple[asyncio.AbstractEventLoop, int]
 """What is found is a loop, and the id of the thread that runs it."""
@@ -31,6 +31,13 @@ _LOOP_FUNCTIONS: Final = frozenset({id(_RUN_FOREVER), id(_RUN_ONCE)})
 _OUTSIDE_STEPS: Final = _LOOP_FUNCTIONS | {id(_RUN), id(_RUNNER_RUN)}
 
 
+_TASK_IN: Final = {
+    id(BaseEventLoop.run_until_complete.__code__): "future",
+    id(_RUNNER_RUN): "task",
+}
+"""The task that a loop is run for is in this local variable."""
+
+
 def runs_loop(frame: Frame) -> bool:
     """Return whether a frame is one of asyncio's own loop: in nothing deeper, that runs nothing."""
     return id(frame.code) in _LOOP_FUNCTIONS
@@ -50,6 +57,16 @@ def keeps_real_time(loop: asyncio.AbstractEventLoop) -> bool:
     is_replaced = "time" in getattr(loop, "__dict__", ())
     is_overridden = isinstance(loop, BaseEventLoop) and type(loop).time is not BaseEventLoop.time
     return not is_replaced and not is_overridden
+
+
+def task_run_in(stack: Stack) -> tuple[asyncio.Task[Any] | None, Stack]:
+    """Return the task that a thread runs a loop for, as by `asyncio.run`, and who runs it."""
+    for at, frame in enumerate(stack):
+        if id(frame.code) in _TASK_IN:
+            task = value_in(frame, _TASK_IN[id(frame.code)])
+            if isinstance(task, asyncio.Task):
+                return task, stack[:at]
+    return None, ()
 
 
 def loops_of_tasks(tasks: Iterable[tuple[asyncio.Task[Any] | None, int]]) -> Iterator[Found]:

@@ -10,8 +10,9 @@ from typing import Any, Final, NamedTuple
 
 from otel_flight.interpreter.concurrency.await_chain import Chain, chain_of
 from otel_flight.interpreter.concurrency.greenlets import GreenletReference, is_running
-from otel_flight.interpreter.concurrency.loops import is_outside_steps
-from otel_flight.interpreter.concurrency.tasks import running_task
+from otel_flight.interpreter.concurrency.loops import is_outside_steps, task_run_in
+from otel_flight.interpreter.concurrency.tasks import context_of, running_task
+from otel_flight.interpreter.current_ids import ids_in
 from otel_flight.interpreter.frames import (
     Frame,
     Stack,
@@ -97,9 +98,9 @@ class StackReader:
 
     def read(self, root: OpenRoot) -> RootStack | None:
         """Return what is going on for a root; None when that cannot be told."""
-        _, thread_id, reference, _ = root
+        span, thread_id, reference, _ = root
         if reference is None:
-            return self._of_thread(thread_id)
+            return self._of_thread(thread_id, span.get_span_context().trace_id)
         if isinstance(reference, GreenletReference):
             return self._of_greenlet(reference(), thread_id)
         task = task_of(root)
@@ -138,12 +139,26 @@ class StackReader:
         ours = any(is_ours(frame.code.co_filename) for frame in stack)
         return "" if ours else described(places_in(stack))
 
-    def _of_thread(self, thread_id: int) -> RootStack | None:
+    def _of_thread(self, thread_id: int, trace_id: int) -> RootStack | None:
         stack = self._stacks.get(thread_id, ())
-        # A root that began in a callback of a loop: whatever that loop does now is not for it.
-        if not stack or any(map(is_outside_steps, stack)):
+        if any(map(is_outside_steps, stack)):
+            return self._of_loop_within(stack, thread_id, trace_id)
+        if not stack:
             return None
         return self._followed(RootStack(stack, thread_id, wait_of_thread(stack)))
+
+    def _of_loop_within(self, stack: Stack, thread_id: int, trace_id: int) -> RootStack | None:
+        """Return what a loop does that a request runs by itself, as by `asyncio.run`.
+
+        None for a root that began in a callback of a loop: whatever that does now is not for it.
+        """
+        task, outer = task_run_in(stack)
+        if task is None or task.done() or ids_in(context_of(task))[0] != trace_id:
+            return None
+        if running_task(task.get_loop()) is not None:
+            return RootStack(stack, thread_id, wait_of_thread(stack))
+        seen = self._of_task(task, thread_id)
+        return seen and seen._replace(stack=[*up_to_application(outer), *seen.stack])
 
     def _followed(self, seen: RootStack) -> RootStack:
         """Return what is going on where the work is done that a thread waits for."""

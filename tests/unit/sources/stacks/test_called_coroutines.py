@@ -14,7 +14,7 @@ import pytest
 
 from otel_flight.interpreter.frames import CAN_READ_LOCALS
 from otel_flight.sources.stacks.stack_reader import RootStack, StackReader
-from tests.support.served_requests import DEADLINE_SECONDS, LoopThread, ServingRig
+from tests.support.served_requests import DEADLINE_SECONDS, LoopThread, ServingRig, serving
 
 
 @pytest.fixture
@@ -95,6 +95,22 @@ def test_a_view_that_a_thread_lets_a_loop_run_is_seen(rig: ServingRig, is_blocki
     names = [frame.code.co_name for frame in seen.stack]
     assert names.index("middleware") < names.index("view")
     assert "run_until_future" not in names
+
+
+@pytest.mark.skipif(not CAN_READ_LOCALS, reason="local variables cannot be read")
+@pytest.mark.parametrize("is_blocking", [False, True], ids=["waits", "runs"])
+def test_a_loop_that_a_request_runs_by_itself_is_seen(rig: ServingRig, is_blocking: bool) -> None:
+    """As a synchronous view or a job does with `asyncio.run`."""
+    slow = Slow(is_blocking=is_blocking)
+
+    def view_by_itself() -> None:
+        asyncio.run(slow.view())
+
+    with serving(rig, view_by_itself, "GET /slow"):
+        seen = slow.look(rig)
+
+    names = [frame.code.co_name for frame in seen.stack]
+    assert names.index("view_by_itself") < names.index("view")
 
 
 class _Foreign(Coroutine[Any, Any, None]):
