@@ -198,7 +198,7 @@ def pair() -> dict[str, str]:
     return {"status": "paired"}
 
 
-_PAGE: Final = "{% for n in r %}{% if n %}x{% endif %}{% endfor %}" * 3000
+_PAGE: Final = "{% for n in r %}{% if n %}x{% endif %}{% endfor %}" * 1500
 
 
 def compile_page() -> Any:

@@ -90,7 +90,11 @@ COLD_START: Final = Fault(
     requests=("/page",) * 10,
     apart_seconds=0.4,
     trigger="slow_root",
-    environment={"OTEL_FLIGHT_TAIL": "5s"},
+    environment={
+        "OTEL_FLIGHT_SLOW_ROOT": "100ms",
+        "OTEL_FLIGHT_STACKS_AFTER": "100ms",
+        "OTEL_FLIGHT_TAIL": "5s",
+    },
 )
 LARGE_EXPORT: Final = Fault(
     program="threads_waiting",
