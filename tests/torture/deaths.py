@@ -30,7 +30,7 @@ _SCRIPT: Final = str(_ROOT / "tests" / "integration" / "programs" / "dying.py")
 _GROUP_BYTES: Final = 250 << 20
 _PATIENCE_SECONDS: Final = 90.0
 _SERVERS: Final[Mapping[str, Sequence[str]]] = {
-    "gunicorn": ("-m", "gunicorn", "-w", "1", "--timeout", "3", _APP),
+    "gunicorn": ("-m", "gunicorn", "-w", "1", "--timeout", "5", _APP),
     "Celery": ("-m", "celery", "-A", _APP, "worker", "-c", "1", "-l", "ERROR"),
     "uWSGI": (
         *("--master", "--processes", "1", "--enable-threads", "--lazy-apps", "--harakiri", "3"),
