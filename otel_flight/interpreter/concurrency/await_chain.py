@@ -10,7 +10,8 @@ import asyncio
 import concurrent.futures
 import gc
 from collections.abc import Iterable, Iterator, Sequence
-from types import FunctionType
+from itertools import islice
+from types import AsyncGeneratorType, CoroutineType, FunctionType, GeneratorType
 from typing import Any, Final, NamedTuple, TypeVar
 
 from otel_flight.interpreter.frames import MOST_FRAMES, Frame, Stack, awaiting_stack, value_in
@@ -21,7 +22,9 @@ MOST_TASKS: Final = 8
 """At most this many tasks are followed, each waiting for the next."""
 
 _MOST_FOREIGN: Final = 16
-"""At most this many coroutines of Cython are passed on the way to one that has frames."""
+"""At most this many objects without frames are passed on the way to one that has frames, and at
+most so many attributes of each are looked at."""
+_WITH_FRAMES: Final = frozenset({AsyncGeneratorType, CoroutineType, GeneratorType})
 _CYTHON: Final = "_cython_"
 """Cython keeps its types in modules that begin so."""
 _TASKS_OF_GROUP: Final = (
@@ -76,11 +79,11 @@ def chain_of(task: object) -> Chain:
 
 def _append_frames(task: object, frames: list[Frame]) -> object:
     """Append the frames of a task or coroutine; return what it waits for."""
-    awaited: object = _behind_cython(task.get_coro() if isinstance(task, asyncio.Task) else task)
+    awaited: object = _behind_wrappers(task.get_coro() if isinstance(task, asyncio.Task) else task)
     for _ in range(_MOST_FOREIGN):
         found, awaited = awaiting_stack(awaited)
         frames += found[: MOST_FRAMES - len(frames)]
-        inner = _behind_cython(awaited)
+        inner = _behind_wrappers(awaited)
         if inner is awaited:
             break
         awaited = inner
@@ -88,17 +91,38 @@ def _append_frames(task: object, frames: list[Frame]) -> object:
     return waited_for if waited_for is not None else awaited
 
 
-def _behind_cython(awaited: object) -> object:
-    """Return what a coroutine of Cython waits for in the end: they have no frames of their own."""
+def _behind_wrappers(awaited: object) -> object:
+    """Return what has frames behind what has none: coroutines of Cython, and objects around one."""
     for _ in range(_MOST_FOREIGN):
         kind = type(awaited)
-        if kind.__name__ == "coroutine_wrapper":
-            awaited = next(iter(gc.get_referents(awaited)), None)
-        elif kind.__name__ == "coroutine" and str(kind.__module__).startswith(_CYTHON):
+        if kind in _WITH_FRAMES or isinstance(awaited, asyncio.Future):
+            break
+        if kind.__name__ == "coroutine" and str(kind.__module__).startswith(_CYTHON):
             awaited = getattr(awaited, "cr_await", None)
+        elif (inner := _wrapped_by(awaited)) is not None:
+            awaited = inner
         else:
             break
     return awaited
+
+
+def _wrapped_by(awaited: object) -> object:
+    """Return the coroutine that an object is around, as monitoring agents put them; else None."""
+    for referent in gc.get_referents(awaited):
+        for each in (referent, *_first_values(referent)):
+            if _goes_on_by_steps(type(each)):
+                return each
+    return None
+
+
+def _goes_on_by_steps(kind: type) -> bool:
+    """Return whether objects of a type are coroutines, generators, or what passes for one."""
+    return any("throw" in vars(each) for each in kind.__mro__)
+
+
+def _first_values(referent: object) -> Sequence[object]:
+    """Return attributes, if this is the dict of an object that has one."""
+    return tuple(islice(referent.values(), _MOST_FOREIGN)) if type(referent) is dict else ()
 
 
 def _task_within(awaited: object, frames: Stack) -> tuple[asyncio.Task[Any] | None, int]:

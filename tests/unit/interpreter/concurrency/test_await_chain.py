@@ -1,0 +1,79 @@
+"""Where a task waits is found through all that lies between its coroutines."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from otel_flight.interpreter.concurrency.await_chain import chain_of
+
+
+class Proxy:
+    """Stands around a coroutine and what it is awaited by, as those of monitoring agents do."""
+
+    def __init__(self, work: Any) -> None:
+        self.context = {"began": 1}
+        self._work = work
+
+    def __await__(self) -> Proxy:
+        """Return what is awaited, which is watched as well."""
+        return Proxy(self._work.__await__())
+
+    def __iter__(self) -> Proxy:
+        """Return itself."""
+        return self
+
+    def __next__(self) -> Any:
+        """Go on."""
+        return self.send(None)
+
+    def send(self, value: Any) -> Any:
+        """Go on."""
+        return self._work.send(value)
+
+    def throw(self, *error: Any) -> Any:
+        """Fail."""
+        return self._work.throw(*error)
+
+
+class SlottedProxy(Proxy):
+    """Has no dict for its work."""
+
+    __slots__ = ("_work",)
+
+
+async def _inner(event: asyncio.Event) -> None:
+    await event.wait()
+
+
+async def _outer(around: Callable[[Any], Any], event: asyncio.Event) -> None:
+    await around(_inner(event))
+
+
+async def _names(around: Callable[[Any], Any]) -> list[str]:
+    event = asyncio.Event()
+    task = asyncio.ensure_future(_outer(around, event))
+    await asyncio.sleep(0)
+    names = [frame.code.co_name for frame in chain_of(task).frames]
+    event.set()
+    await task
+    return names
+
+
+@pytest.mark.parametrize(
+    "around",
+    [
+        pytest.param(lambda work: work, id="nothing"),
+        Proxy,
+        SlottedProxy,
+        pytest.param(lambda work: Proxy(Proxy(work)), id="two proxies"),
+    ],
+)
+def test_what_stands_around_a_coroutine_is_passed(around: Callable[[Any], Any]) -> None:
+    """The functions are those that would be there without it."""
+    names = asyncio.run(_names(around))
+
+    assert names == ["_outer", "_inner", "wait"]
