@@ -8,7 +8,14 @@ from typing import Any, Final
 from otel_flight.incidents.evidence.callers import words_of_caller
 from otel_flight.incidents.evidence.evidence import Evidence
 from otel_flight.incidents.evidence.failures.group_members import Member, members_of
-from otel_flight.incidents.evidence.failures.logged import error_logged_in, frames_of, logged_words
+from otel_flight.incidents.evidence.failures.logged import (
+    error_logged_in,
+    frames_of,
+    is_about,
+    logged_evidence,
+    logged_exception,
+    logged_words,
+)
 from otel_flight.incidents.evidence.failures.raised import (
     LONGEST_MESSAGE,
     Raised,
@@ -34,7 +41,8 @@ _NOTHING: Final = Raised("", "", "")
 def find_error_origin(evidence: Evidence) -> Finding | None:
     """Name the failed span the trigger's failure stems from, or the one that failed within it.
 
-    Where that has no exception, what was logged in it, if anything.
+    Where that has no exception, what was logged in it, if anything: a framework that answers one
+    with status 500 logs it, and its span has the status.
 
     An error below that was handled is none of the origin: a failed child counts only when its
     parent recorded the same exception, one raised from it, or none at all.
@@ -47,9 +55,15 @@ def find_error_origin(evidence: Evidence) -> Finding | None:
     if top is None:
         return None
     origin = _origin(evidence, top)
-    detail = failure_words(origin)
+    logged = error_logged_in(evidence, origin) if raised(origin) is None else None
+    detail, said = failure_words(origin), ""
+    found: dict[str, Any] = {}
+    if logged is not None and is_about(logged, origin):
+        detail = logged_exception(logged.record.attributes, frames_of(logged))
+        found = logged_evidence(logged.record.attributes, frames_of(logged))
+    elif logged is not None:
+        said = f"; {logged_words(logged.record.attributes, frames_of(logged))}"
     above = [span for span in evidence.trace.ancestors(origin) if _has_failed(evidence, span)]
-    said = _said(evidence, origin)
     if not detail and not said and not above and origin is trigger:
         return None
     measured = evidence.slow or trigger
@@ -58,17 +72,8 @@ def find_error_origin(evidence: Evidence) -> Finding | None:
         rule=RULE.name,
         summary=_summary(evidence, origin, detail, above) + said,
         explained_share=union_ns([origin], measured) / measured.duration_ns if is_slow else 0.0,
-        evidence=_evidence(origin, above),
+        evidence=_evidence(origin, above) | found,
     )
-
-
-def _said(evidence: Evidence, origin: WindowSpan) -> str:
-    """Return what was logged of a failure whose span has no exception, to end the sentence with.
-
-    A framework that answers an exception with status 500 logs it, and its span has the status.
-    """
-    event = error_logged_in(evidence, origin) if raised(origin) is None else None
-    return f"; {logged_words(event.record.attributes, frames_of(event))}" if event else ""
 
 
 def _has_failed(evidence: Evidence, span: WindowSpan) -> bool:

@@ -382,7 +382,9 @@ def test_silent_when_the_trigger_is_not_in_the_window(builder: IncidentBuilder) 
     assert find(builder, builder.failed(lost, 5)) is None
 
 
-def logs(builder: IncidentBuilder, span: Span, at_ms: float, level: int, **said: object) -> None:
+def logs(
+    builder: IncidentBuilder, span: Span | None, at_ms: float, level: int, **said: object
+) -> None:
     """Log a record in a span."""
     attributes = {
         log_attributes.LOGGER: "shop",
@@ -426,3 +428,25 @@ def test_other_records_say_nothing_of_a_failure(
 
     assert finding is not None
     assert finding.summary == "`GET /stock` failed with status code 500"
+
+
+@pytest.mark.parametrize(
+    ("at_ms", "kind", "words"),
+    [
+        (15, "KeyError", "KeyError: 5"),
+        (15, "shop.NoRoute", "builtins.KeyError"),
+        (1500, "KeyError", "builtins.KeyError"),
+    ],
+)
+def test_a_failure_that_only_names_its_exception_has_the_one_that_the_server_logged(
+    builder: IncidentBuilder, at_ms: float, kind: str, words: str
+) -> None:
+    """Its server logs it when the trace is over, and soon; others are not taken for it."""
+    root = builder.open("GET /stock", 0, attributes={"error.type": "builtins.KeyError"})
+    builder.end(root, 10, error="")
+    logs(builder, None, at_ms, logging.ERROR, **{"exception.type": kind, "exception.message": "5"})
+
+    finding = find(builder, builder.failed(root, 10))
+
+    assert finding is not None
+    assert finding.summary == f"`GET /stock` failed with {words}"
