@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 from collections.abc import Callable, Iterable, Sequence
@@ -38,6 +39,7 @@ from otel_flight.incidents.spool.delivery_state import DeliveryState
 from otel_flight.incidents.spool.directory import LOGS_STATE_SUFFIX, SpoolEntry
 from otel_flight.incidents.spool.spool import Spool, find_entry
 from otel_flight.ring.file import ring_directories
+from otel_flight.ring.reader import RingReader
 from otel_flight.settings.sources import SettingsInForce, find_settings
 
 _VARIABLES_USED: Final = tuple(
@@ -239,19 +241,26 @@ class Invocation:
         Raises:
             IncidentNotFound: there is none.
             AmbiguousIncident: the beginning fits several.
+            NotARing: it is the path of what should be one.
         """
         path = Path(name)
         if path.suffix in RING_SUFFIXES and path.is_file():
-            return find_entry(self.left_behind.entries_of(path), "", path)
+            RingReader(path).close()  # says why, where it is none
+            if found := self.left_behind.entries_of(path):
+                return find_entry(found, "", path)
+            raise IncidentNotFound(name, path.parent)
         if path.suffix == ".flight" or path.is_file():
             for entry in self.spool(path.parent).entries(with_damaged=True):
                 if entry.path.name == path.name:
                     return entry
             raise IncidentNotFound(name, path.parent)
-        entries = self.all_entries() if name else []
-        if name == "last" and entries:
+        if name == "last" and (entries := self.all_entries()):
             return entries[-1]
-        return find_entry(entries, name, self.spool_directory)
+        known = self.entries() if name else []
+        with contextlib.suppress(IncidentNotFound):
+            return find_entry(known, name, self.spool_directory)
+        left = self.left_behind.entries() if name else []  # takes longer
+        return find_entry(left, name, self.spool_directory)
 
 
 pass_invocation = click.make_pass_decorator(Invocation, ensure=True)

@@ -133,3 +133,4 @@ def test_a_damaged_ring_hides_nothing(ring: Path) -> None:
     ring.with_name("2-cut.ring").write_bytes(ring.read_bytes()[:5000])
 
     assert len(run("list").output.splitlines()) == 3
+    assert "is not a readable ring" in run("show", str(ring.with_name("1-damaged.ring"))).output
