@@ -121,8 +121,13 @@ class Descheduling:
         holder = Holder()
         if stretch.verdict(interval_seconds) == event_names.GIL_HELD:
             # Before anything else: nobody has moved on yet.
-            late_ns, cpu_ns = stretch.late_ns, stretch.others_cpu_ns
-            holder = find_holder(self._clocks, self._open_spans, late_ns, cpu_ns)
+            holder = find_holder(
+                self._clocks,
+                self._open_spans,
+                stretch.late_ns,
+                stretch.others_cpu_ns,
+                stretch.asked_ns or 0,
+            )
         queued_ns = self._run_queue_ns()
         if queued_ns is not None and self._queued_ns is not None:
             stretch = stretch._replace(queued_ns=queued_ns - self._queued_ns)

@@ -22,6 +22,11 @@ _HOLDER_SHARE: Final = 0.7
 _BUSY_SHARE: Final = 0.25
 """The threads must have had a CPU for at least this share of the time for that to say anything: on
 a busy machine they do not have it all the while."""
+_ALONE_SHARE: Final = 0.9
+_WITHOUT_BREAK_NS: Final = 50_000_000
+"""On a very busy machine, a thread has the GIL that used at least this part of the CPU time of all
+threads, and so many nanoseconds of a CPU after it was asked for it: Python code gives it up before.
+"""
 _IDLE_SHARE: Final = 0.1
 """A holder that itself waited for something used at most this share of the time."""
 _CONTENDER_SHARE: Final = 0.1
@@ -48,7 +53,9 @@ class Holder:
     attributes: Mapping[str, Any] = field(default_factory=dict)
 
 
-def find_holder(clocks: ThreadClocks, open_spans: OpenSpans, late_ns: int, cpu_ns: int) -> Holder:
+def find_holder(
+    clocks: ThreadClocks, open_spans: OpenSpans, late_ns: int, cpu_ns: int, asked_ns: int = 0
+) -> Holder:
     """Return who held the GIL until just now.
 
     To be called at once by the thread that waited for it, before it lets go of it again: then the
@@ -59,11 +66,12 @@ def find_holder(clocks: ThreadClocks, open_spans: OpenSpans, late_ns: int, cpu_n
         open_spans: what is being served.
         late_ns: for how long it was held.
         cpu_ns: what all threads but the calling one used meanwhile.
+        asked_ns: how long of that time it was not asked for.
     """
     found = clocks.used()
     used = [each for each in found if not each.is_running]
     cpu_ns -= sum(each.cpu_ns for each in found if each.is_running)
-    thread_id = choose(used, late_ns, cpu_ns)
+    thread_id = choose(used, late_ns, cpu_ns, asked_ns)
     if not thread_id and cpu_ns >= late_ns * _IDLE_SHARE:
         number = sum(each.cpu_ns >= cpu_ns * _CONTENDER_SHARE for each in used)
         return Holder(is_contended=True, attributes={names.CONTENDERS: number})
@@ -79,7 +87,7 @@ def find_holder(clocks: ThreadClocks, open_spans: OpenSpans, late_ns: int, cpu_n
     return Holder(thread_id, False, places, trace_id, span_id, attributes)
 
 
-def choose(used: Sequence[Used], late_ns: int, cpu_ns: int) -> int:
+def choose(used: Sequence[Used], late_ns: int, cpu_ns: int, asked_ns: int = 0) -> int:
     """Return the thread that alone had a CPU, 0 when that is in doubt.
 
     Who waits for something without releasing the GIL uses no CPU: then it is only
@@ -89,14 +97,18 @@ def choose(used: Sequence[Used], late_ns: int, cpu_ns: int) -> int:
         used: what threads used that can have been the one.
         late_ns: for how long the GIL was held.
         cpu_ns: what they used together with those that have ended.
+        asked_ns: how long before that time they may have used it, too.
     """
     if cpu_ns < late_ns * _IDLE_SHARE:
         return used[0].thread_id if len(used) == 1 else 0
     most = max(used, key=lambda each: each.cpu_ns, default=None)
-    if most is None or most.cpu_ns < late_ns * _BUSY_SHARE:
+    if most is None:
         return 0
     together_ns = max(cpu_ns, sum(each.cpu_ns for each in used))
-    return most.thread_id if most.cpu_ns >= together_ns * _HOLDER_SHARE else 0
+    if most.cpu_ns >= late_ns * _BUSY_SHARE:
+        return most.thread_id if most.cpu_ns >= together_ns * _HOLDER_SHARE else 0
+    is_alone = most.cpu_ns >= together_ns * _ALONE_SHARE
+    return most.thread_id if is_alone and most.cpu_ns - asked_ns >= _WITHOUT_BREAK_NS else 0
 
 
 def _request_on(thread_id: int, open_spans: OpenSpans) -> tuple[int, int]:

@@ -22,7 +22,9 @@ _MOST_IN_HOLD: Final = 1.3
 many times the time that it took; while others take turns with it, some more each time it gets it:
 in the end two to five times, beside a thread that computes all the while."""
 _OTHERS_CPU_IN_HOLD: Final = 0.25
-"""Who held up the ticker's work by the GIL had a CPU for at least this part of the time."""
+_CPU_IN_HOLD_NS: Final = 50_000_000
+"""Who held up the ticker's work by the GIL had a CPU for at least that part of the time, or for so
+many nanoseconds."""
 _OTHERS_CPU_IN_STOP: Final = 0.05
 """Where the process was stopped, its other threads had a CPU for at most this part of the time."""
 _OF_THREAD: Final[int | None] = getattr(resource, "RUSAGE_THREAD", None)  # Linux
@@ -120,7 +122,8 @@ class Stretch(NamedTuple):
         asking_ns = self._asking_ns(interval_seconds)
         if asking_ns is not None and asking_ns >= self.late_ns / 2:
             is_one_hold = asking_ns <= self.late_ns * _MOST_IN_HOLD
-            have_others_run = self.others_cpu_ns >= self.late_ns * _OTHERS_CPU_IN_HOLD
+            least_ns = min(self.late_ns * _OTHERS_CPU_IN_HOLD, _CPU_IN_HOLD_NS)
+            have_others_run = self.others_cpu_ns >= least_ns
             return event_names.GIL_HELD if is_one_hold and have_others_run else ""
         return event_names.DESCHEDULED if (self.queued_ns or 0) >= self.late_ns / 2 else ""
 
