@@ -14,8 +14,11 @@ from otel_flight.words import quoted
 _LONGEST_PLACE: Final = 200
 
 
-def words_of_caller(evidence: Evidence, call: WindowSpan) -> str:
-    """Return where a span was made, to go on a sentence with; empty where no sample shows it."""
+def words_of_caller(evidence: Evidence, call: WindowSpan, how: str = "called in") -> str:
+    """Return where a span was made, to go on a sentence with; empty where no sample shows it.
+
+    Of a span that is no call, that is where its time was spent.
+    """
     root = evidence.trace.local_root(call)
     during = [
         sample
@@ -23,4 +26,4 @@ def words_of_caller(evidence: Evidence, call: WindowSpan) -> str:
         if call.start_ns <= sample.event.start_ns < call.end_ns
     ]
     path = Part(Doing.ELSEWHERE, "", "", 0, during).path
-    return f", called in {quoted(described(path[-1]), _LONGEST_PLACE)}" if path else ""
+    return f", {how} {quoted(described(path[-1]), _LONGEST_PLACE)}" if path else ""

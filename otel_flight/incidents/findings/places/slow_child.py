@@ -41,8 +41,8 @@ def find_slow_child(evidence: Evidence) -> Finding | None:
         f"{quoted(culprit.name)} {verb} {short_duration(taken)} of the "
         f"{short_duration(slow.duration_ns)} of {quoted(slow.name)} ({share:.0%})"
     )
-    if culprit.record.kind == KIND_CLIENT:
-        text += words_of_caller(evidence, culprit)
+    how = "called in" if culprit.record.kind == KIND_CLIENT else "mostly in"
+    text += words_of_caller(evidence, culprit, how)
     if children:
         text += f", {short_duration(outside)} of it outside its child spans"
     if usual is not None:

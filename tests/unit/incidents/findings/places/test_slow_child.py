@@ -61,6 +61,20 @@ def test_who_made_a_call_is_named(builder: IncidentBuilder) -> None:
     )
 
 
+def test_where_the_time_of_a_step_was_spent_is_named(builder: IncidentBuilder) -> None:
+    """Of a span that is no call: on a busy machine, no rule on functions may say it."""
+    root = builder.open("GET /report", 0, kind=SpanKind.SERVER)
+    builder.span("price all", 30, 2430, root)
+    builder.end(root, 2600)
+    for moment in range(300, 2400, 300):
+        sample(builder, root, moment, place("view"), place("total_up", line=7))
+
+    finding = find(builder, builder.slow(root, 2600))
+
+    assert finding is not None
+    assert finding.summary.endswith("(92%), mostly in `total_up (shop/app.py:7)`")
+
+
 def test_a_usual_duration_is_quoted(builder: IncidentBuilder) -> None:
     """How long the span takes in other traces of the window stands beside it."""
     for number in range(12):
