@@ -206,7 +206,7 @@ def test_of_many_processes_one_does(tmp_path: Path, own_environment: Path) -> No
 def test_the_command_does_it_without_a_process(tmp_path: Path, own_environment: Path) -> None:
     """And `list` says that there is something to do."""
     die("open")
-    assert "1 process died, and nobody has looked" in run("list").output
+    assert "1 process died, and nobody has recovered" in run("list").output
 
     (recovered,) = json.loads(run("recover", "--json").output)
 
