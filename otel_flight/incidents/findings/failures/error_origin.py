@@ -55,7 +55,10 @@ def find_error_origin(evidence: Evidence) -> Finding | None:
     if top is None:
         return None
     origin = _origin(evidence, top)
-    logged = error_logged_in(evidence, origin) if raised(origin) is None else None
+    above = [span for span in evidence.trace.ancestors(origin) if _has_failed(evidence, span)]
+    # What answers with status 500 has a span of its own, and what failed was logged before.
+    of_failure = above[-1] if above else origin
+    logged = error_logged_in(evidence, of_failure) if raised(origin) is None else None
     detail, said = failure_words(origin), ""
     found: dict[str, Any] = {}
     if logged is not None and is_about(logged, origin):
@@ -63,7 +66,6 @@ def find_error_origin(evidence: Evidence) -> Finding | None:
         found = logged_evidence(logged.record.attributes, frames_of(logged))
     elif logged is not None:
         said = f"; {logged_words(logged.record.attributes, frames_of(logged))}"
-    above = [span for span in evidence.trace.ancestors(origin) if _has_failed(evidence, span)]
     if not detail and not said and not above and origin is trigger:
         return None
     measured = evidence.slow or trigger

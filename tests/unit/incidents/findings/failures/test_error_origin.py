@@ -450,3 +450,26 @@ def test_a_failure_that_only_names_its_exception_has_the_one_that_the_server_log
 
     assert finding is not None
     assert finding.summary == f"`GET /stock` failed with {words}"
+
+
+def test_what_was_logged_before_the_answer_is_told(builder: IncidentBuilder) -> None:
+    """The framework logs what failed, and then sends status 500, in a span that fails first."""
+    root = builder.open("GET /stock", 0, attributes={"http.response.status_code": 500})
+    logs(builder, root, 5, logging.ERROR, **{"exception.type": "KeyError"})
+    builder.span(
+        "GET /stock http send",
+        6,
+        7,
+        parent=root,
+        error="",
+        attributes={"http.response.status_code": 500},
+    )
+    builder.end(root, 10, error="")
+
+    finding = find(builder, builder.failed(root, 10))
+
+    assert finding is not None
+    assert finding.summary == (
+        "`GET /stock http send` failed with status code 500; so did `GET /stock` above it; "
+        "`shop` logged ERROR: no connection to the warehouse; it was about KeyError"
+    )
