@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import logging
+import os
 import signal
 import sys
 import threading
@@ -26,6 +27,8 @@ class GlobalHooks:
     """By the signal's name; without SIGALRM, which pytest-timeout takes and returns by itself."""
     gc_callbacks: tuple[object, ...]
     """Without the one that hypothesis adds with its first example, and keeps."""
+    immediate_exit: object
+    """It is `os._exit`."""
     excepthook: object
     unraisablehook: object
     threading_excepthook: object
@@ -50,6 +53,7 @@ def capture_hooks() -> GlobalHooks:
         gc_callbacks=tuple(
             each for each in gc.callbacks if not each.__module__.startswith("hypothesis.")
         ),
+        immediate_exit=os._exit,
         excepthook=sys.excepthook,
         unraisablehook=sys.unraisablehook,
         threading_excepthook=threading.excepthook,

@@ -13,6 +13,8 @@ from os import getpid
 from typing import Any, Final, Protocol
 from weakref import ref
 
+from opentelemetry.trace import StatusCode
+
 from otel_flight.clock import monotonic_ns
 from otel_flight.native import allocate_lock, get_ident
 
@@ -70,6 +72,11 @@ class FirstSpans:
 
     def __len__(self) -> int:
         return len(self._notes)
+
+    def have_failed(self) -> bool:
+        """Return whether a span failed of those that are noted."""
+        ended = [span for span, thread_id, *_ in tuple(self._notes) if not thread_id]
+        return any(span.status.status_code is StatusCode.ERROR for span in ended)
 
     def clear(self) -> None:
         """Forget all notes, and let the next start of a span begin the recording."""

@@ -132,10 +132,11 @@ class Runs:
             return run is None or run.closing.flush(deadline)
         return False
 
-    def end(self, timeout_seconds: float | None = None, **_: object) -> None:
-        """End the run, within the time that is given, or else set. Also called at exit."""
-        limit = self._core.shutdown_seconds if timeout_seconds is None else timeout_seconds
-        self._end(Deadline.after(limit))
+    def end(self, timeout_seconds: float | None = None, *, is_hasty: bool = False) -> None:
+        """End the run within the time given, or set; in haste, begin none to tell all is fine."""
+        if not is_hasty or self.current is not None or self.first_spans.have_failed():
+            limit = self._core.shutdown_seconds if timeout_seconds is None else timeout_seconds
+            self._end(Deadline.after(limit))
 
     def _end(self, deadline: Deadline) -> None:
         self._beginning.wait(deadline.seconds_left)
