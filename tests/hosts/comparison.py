@@ -31,13 +31,23 @@ def differences(host: Host, control: HostRun, recorded: HostRun) -> list[str]:
     """Return a sentence for each thing that the recorder changed, or did not do."""
     return [
         *_answers(control, recorded),
-        *_latency(control, recorded),
-        *_ending(control, recorded),
+        *_exit_code(control, recorded),
+        *later(control, recorded),
         *_log(host, control, recorded),
         *_incidents(host.incidents, recorded.incidents),
         *(f"the control run left the incident {_title(each)}" for each in control.incidents),
         *_remains(host, control, recorded),
     ]
+
+
+def later(control: HostRun, recorded: HostRun) -> Iterator[str]:
+    """Yield a sentence for each thing that took longer, which a busy machine does as well."""
+    yield from _latency(control, recorded)
+    limit_seconds = control.ending_seconds * MOST_SLOWER + MOST_LATER_ENDING_SECONDS
+    if recorded.ending_seconds > limit_seconds:
+        yield (
+            f"ended after {recorded.ending_seconds:.2f} s instead of {control.ending_seconds:.2f} s"
+        )
 
 
 def lines_of(run: HostRun) -> Counter[str]:
@@ -68,14 +78,9 @@ def _low_quartile(seconds: Sequence[float]) -> float:
     return statistics.quantiles(seconds, n=4)[0]
 
 
-def _ending(control: HostRun, recorded: HostRun) -> Iterator[str]:
+def _exit_code(control: HostRun, recorded: HostRun) -> Iterator[str]:
     if recorded.exit_code != control.exit_code:
         yield f"exited {recorded.exit_code} instead of {control.exit_code}"
-    limit_seconds = control.ending_seconds * MOST_SLOWER + MOST_LATER_ENDING_SECONDS
-    if recorded.ending_seconds > limit_seconds:
-        yield (
-            f"ended after {recorded.ending_seconds:.2f} s instead of {control.ending_seconds:.2f} s"
-        )
 
 
 def _log(host: Host, control: HostRun, recorded: HostRun) -> Iterator[str]:

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.hosts.comparison import differences
+from tests.hosts.comparison import differences, later
 from tests.hosts.every_host import HOSTS
 from tests.hosts.host import Host
-from tests.hosts.host_run import run_host
+from tests.hosts.host_run import HostRun, run_host
 from tests.hosts.redis_server import RedisServer
 
 
@@ -27,7 +27,7 @@ def _case(host: Host) -> object:
     return pytest.param(host, id=host.name, marks=marks)
 
 
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(300)
 @pytest.mark.parametrize("host", [_case(host) for host in HOSTS])
 def test_the_recorder_changes_nothing(
     host: Host, everybodys_path: Path, request: pytest.FixtureRequest
@@ -38,19 +38,29 @@ def test_the_recorder_changes_nothing(
     if host.needs_redis:
         redis = request.getfixturevalue("redis_server")
 
-    runs = [
+    runs = _both_ways(host, everybodys_path / "first", redis)
+    found = differences(host, *runs)
+    if found and found == list(later(*runs)):  # the machine was busy, or is it so each time?
+        runs = _both_ways(host, everybodys_path / "again", redis)
+        found = differences(host, *runs)
+    if found:
+        pytest.fail("\n".join([*found, "", "What it wrote:", runs[1].log[-8000:]]), pytrace=False)
+
+
+def _both_ways(host: Host, folder: Path, redis: RedisServer | None) -> tuple[HostRun, HostRun]:
+    """Run a host without the recorder, and with it."""
+    folder.mkdir()
+    folder.chmod(0o755)
+    control, recorded = (
         run_host(
             host,
-            everybodys_path / name,
+            folder / name,
             "" if redis is None else redis.empty_database(),
             is_recorded=name == "recorded",
         )
         for name in ("control", "recorded")
-    ]
-
-    found = differences(host, *runs)
-    if found:
-        pytest.fail("\n".join([*found, "", "What it wrote:", runs[1].log[-8000:]]), pytrace=False)
+    )
+    return control, recorded
 
 
 def skip_without(host: Host) -> None:
