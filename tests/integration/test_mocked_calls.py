@@ -31,6 +31,8 @@ recorder.stop()
 def test_mocks_of_the_systems_calls_see_nothing_of_ours(tmp_path: Path) -> None:
     """A mock is the number 1 to whoever asks: to close that closes standard output."""
     environment = {
+        "OTEL_FLIGHT_EXPORT": "off",  # a log record, of a warning say, asks for the process id
+        "OTEL_FLIGHT_INCIDENT_LOG": "off",
         "OTEL_FLIGHT_SPOOL_DIRECTORY": str(tmp_path),
         "OTEL_FLIGHT_TAIL": "0",
         "OTEL_FLIGHT_TICK": "10ms",
