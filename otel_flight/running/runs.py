@@ -251,7 +251,7 @@ class Runs:
         """Import what an incident is sent with, while that is possible: a thread may be at it."""
         if self._beginning.is_going_on:
             self._beginning.wait(self._core.shutdown_seconds)
-        if (run := self._run_here()) and run.has_fired:
+        if self.first_spans.have_failed() or ((run := self._run_here()) and run.has_fired):
             self.factory.load()
 
     def _end_soon(self) -> Join | None:
