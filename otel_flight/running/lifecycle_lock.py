@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from otel_flight.native import allocate_reentrant_lock, get_ident
+from otel_flight.running.own_imports import wait_for_own_imports
 
 _LONGEST_WAIT_SECONDS: Final = 5.0
 """Who needs the lock waits at most so many seconds: who holds it may be importing a module which
@@ -42,7 +43,8 @@ class LifecycleLock:
         return self._forking == get_ident()
 
     def before_fork(self, *, is_importing: bool) -> bool:
-        """Hold the lock, if possible; return whether it is held."""
+        """Hold the lock, if possible, when no thread of ours imports; return whether it is held."""
+        wait_for_own_imports(_LONGEST_IMPORT_SECONDS)
         seconds = _LONGEST_IMPORT_SECONDS if is_importing else _LONGEST_BEFORE_FORK_SECONDS
         is_held: bool = self._lock.acquire(timeout=seconds)
         if is_held:
