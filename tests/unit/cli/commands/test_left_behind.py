@@ -80,7 +80,7 @@ def test_it_is_shown(ring: Path, tmp_path: Path, name: str) -> None:
     assert "ended without a word" in run("show", named, "--format", "markdown").output
     assert run("show", named, "--html", str(page)).exit_code == 0
     assert "ended without a word" in page.read_text(encoding="utf-8")
-    assert run("export", named, "--otlp-json", str(tmp_path / "spans.json")).exit_code == 0
+    assert run("export", named, "--speedscope", str(tmp_path / "stacks.json")).exit_code == 0
     assert ring.exists()
 
 
