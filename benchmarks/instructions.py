@@ -40,6 +40,8 @@ _GROWTH: Final = 1.05
 _FEW, _MORE = 40, 740
 _LONGEST_PAUSE_SECONDS: Final = 60.0
 _COLLECTED: Final = re.compile(rb"Collected : (\d+)")
+_LEAVE: Final = os._exit
+"""It ends a process at once: a recorder stands in the place of `os._exit`."""
 _QUIET: Final = {"tick_seconds": 10, "metrics": False}
 
 
@@ -114,7 +116,7 @@ def make_traces(variant: str, settings: dict[str, Any], traces: int) -> None:
     work.make_traces(traces)
     sys.stdout.flush()
     shutil.rmtree(directory, ignore_errors=True)  # a thread of the recorder may write into it
-    os._exit(0)
+    _LEAVE(0)
 
 
 if __name__ == "__main__":
