@@ -133,7 +133,7 @@ class Runs:
         return False
 
     def end(self, timeout_seconds: float | None = None, *, is_hasty: bool = False) -> None:
-        """End the run within the time given, or set; in haste, begin none to tell all is fine."""
+        """End the run, within the time given or set. In haste none begins, unless a span failed."""
         if not is_hasty or self.current is not None or self.first_spans.have_failed():
             limit = self._core.shutdown_seconds if timeout_seconds is None else timeout_seconds
             self._end(Deadline.after(limit))
