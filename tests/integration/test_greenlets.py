@@ -12,6 +12,7 @@ from tests.support.otlp_receiver import OtlpReceiver
 from tests.support.service_process import ServiceProcess
 
 PROGRAM = str(Path(__file__).parent / "programs" / "green_work.py")
+GREEN_SPANS = str(Path(__file__).parent / "programs" / "green_spans.py")
 QUIET = {"PYTHONWARNINGS": "ignore::DeprecationWarning"}
 """eventlet says that it is deprecated, and that is one."""
 
@@ -49,3 +50,19 @@ def test_work_is_done_and_its_incident_is_delivered(
 
     assert "done 60\nwritten 1 delivered 1\nerrors () \n" in output, output
     assert "piece 1" in names
+
+
+@pytest.mark.parametrize("library", ["gevent", "eventlet"])
+@pytest.mark.parametrize(
+    ("light", "kind"), [("auto", "CompiledSpan"), ("python", "LightSpan"), ("off", "_Span")]
+)
+def test_greenlets_that_share_a_span_take_turns(library: str, light: str, kind: str) -> None:
+    """Its lock is the library's: a real one would stop the greenlet that is to release it."""
+    if importlib.util.find_spec(library) is None:
+        pytest.skip(f"{library} is not installed")
+    environment = {**QUIET, "OTEL_FLIGHT_EXPORT": "off", "OTEL_FLIGHT_LIGHT_SPANS": light}
+    with ServiceProcess([GREEN_SPANS, library], environment=environment) as process:
+        assert process.wait() == 0, process.output()
+        output = process.output()
+
+    assert f"{kind} 10" in output, output

@@ -7,7 +7,8 @@ prints a table, and fails where something was lost or an end took too long.
 and delivers incidents, and counts what arrived. `kills` does the same to workers of gunicorn and of
 Celery, 200 times each or as often as the next word says, and looks for an incident of each;
 with `jaeger`, in a real one, too. `deaths` lets a script or a worker die in each of a dozen ways,
-and looks whether what is found first names the cause and the line.
+and looks whether what is found first names the cause and the line. `spans` makes light spans under
+everything at once, for an hour or as many seconds as the next word says.
 """
 
 from __future__ import annotations
@@ -28,11 +29,14 @@ from tests.torture.crashes import crash
 from tests.torture.deaths import DEATHS, die, has_said
 from tests.torture.exits import STATES, WAYS, Case, run
 from tests.torture.kills import SERVERS, kill_workers
+from tests.torture.stress import stress
 
 THREADS: Final = ("0", "1", "4", "16")
 PYTHONS: Final = ("3.10", "3.11", "3.12", "3.13", "3.14", "3.15")
+TRANSPORTS: Final[tuple[Transport, ...]] = ("http/protobuf", "grpc")
 _CRASHES: Final = "100"
 _KILLS: Final = "200"
+_SPANS_SECONDS: Final = "3600"
 ROOT: Final = Path(__file__).parents[2]
 _IMPORTS: Final = "import otel_flight, opentelemetry.sdk"
 
@@ -40,11 +44,14 @@ _IMPORTS: Final = "import otel_flight, opentelemetry.sdk"
 def main(words: Sequence[str]) -> int:
     """Run the cases that are asked for; return the exit code."""
     if "crashes" in words:
-        return crash_by_each(int(next(filter(str.isdigit, words), _CRASHES)))
+        cycles = int(next(filter(str.isdigit, words), _CRASHES))
+        return crash_by_each(cycles, [each for each in TRANSPORTS if each in words] or TRANSPORTS)
     if "kills" in words:
         servers = [each for each in SERVERS if each in words] or list(SERVERS)
         kills = int(next(filter(str.isdigit, words), _KILLS))
         return kill_each(servers, kills, with_jaeger="jaeger" in words)
+    if "spans" in words:
+        return stress(int(next(filter(str.isdigit, words), _SPANS_SECONDS)), say=say)
     if "deaths" in words:
         return let_die()
     asked = [
@@ -64,9 +71,8 @@ def main(words: Sequence[str]) -> int:
     return min(faults, 1)
 
 
-def crash_by_each(cycles: int) -> int:
+def crash_by_each(cycles: int, transports: Sequence[Transport]) -> int:
     """Kill a program so often that delivers by HTTP, then one that does by gRPC."""
-    transports: tuple[Transport, ...] = ("http/protobuf", "grpc")
     faults = 0
     for transport in transports:
         found = crash(cycles, transport, say=say)

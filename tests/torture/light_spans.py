@@ -1,22 +1,28 @@
 """Light spans under everything at once: threads, finalizers, asyncio, signals and forks.
 
     python -m tests.torture.light_spans [SECONDS] [auto|python]
+    python -m gevent.monkey --module tests.torture.light_spans [SECONDS] [auto|python]
 
 They are exported as well, on a thread of the SDK's, which reads all that is in them. Each thread
 starts spans below its own alone, and looks whether they are; finalizers and signal handlers start
-and end spans of their own meanwhile. A forked child does the same and must end well.
+and end spans of their own meanwhile. A forked child does the same and must end well. In the second
+form the threads are greenlets, which give way to each other within their spans, beside two threads
+of gevent's pool.
 """
 
 from __future__ import annotations
 
 import asyncio
 import gc
+import importlib
+import logging
 import os
 import random
 import signal
 import sys
 import threading
 from collections.abc import Callable
+from functools import partial
 from time import monotonic, sleep
 from typing import Any
 
@@ -46,6 +52,9 @@ CAN_SEE_CURRENT = sys.version_info >= (3, 12)
 """Before, garbage was collected in the middle of setting a context variable, and a finalizer that
 read it left the interpreter with freed memory: it crashed, whoever made the span."""
 NOWHERE = Context()
+IS_GREEN = "gevent.monkey" in sys.modules
+"""Threads, locks, forks and what waits are gevent's."""
+GIVES_WAY = 0.5 if IS_GREEN else 0.01
 failures: list[str] = []
 
 
@@ -82,6 +91,12 @@ def look(span: Any, parent: Any) -> None:
         failures.append(f"{trace.get_current_span()!r} is current, not {span!r}")
 
 
+def give_way(chance: random.Random) -> None:
+    """Let other threads or greenlets go on now and then."""
+    if chance.random() < GIVES_WAY:
+        sleep(0)
+
+
 def work(tracer: Any, chance: random.Random) -> None:
     """Make a trace in which everything is done that can be done to a span."""
     with tracer.start_as_current_span("root", attributes=PLAIN) as root:
@@ -90,6 +105,7 @@ def work(tracer: Any, chance: random.Random) -> None:
             given = chance.choice([None, PLAIN, ODD])
             with tracer.start_as_current_span(f"child {number}", attributes=given) as span:
                 look(span, root)
+                give_way(chance)
                 span.set_attribute("later", number)
                 span.set_attributes({"x": "y"} if number % 2 else ODD)
                 chance.choice(DEEDS)(span)
@@ -109,6 +125,7 @@ def shared(tracer: Any, spans: list[Any], chance: random.Random) -> None:
     """Do to spans what other threads do to them at the same time."""
     if not spans or chance.random() < 0.2:
         spans.append(tracer.start_span("shared", attributes=PLAIN))
+    give_way(chance)
     span = chance.choice(list(spans))
     span.set_attribute(chance.choice("abcdef"), 1)
     _ = span.attributes, span.events, span.get_span_context(), span.status
@@ -134,23 +151,35 @@ async def serve(tracer: Any, chance: random.Random, until: float) -> None:
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
-def in_threads(tracer: Any, until: float) -> list[threading.Thread]:
-    """Start all threads."""
+def at_once(tracer: Any, until: float) -> list[Callable[[], object]]:
+    """Begin to do everything at the same time; return what waits for the ends."""
     spans: list[Any] = []
 
     def repeat(what: Any, *arguments: Any) -> None:
         chance = random.Random(threading.get_ident())
         while monotonic() < until:
             what(tracer, *arguments, chance)
+            give_way(chance)
 
-    threads = [threading.Thread(target=repeat, args=(work,)) for _ in range(3)]
-    threads += [threading.Thread(target=repeat, args=(shared, spans)) for _ in range(2)]
-    threads += [
-        threading.Thread(target=lambda: asyncio.run(serve(tracer, random.Random(1), until)))
-    ]
+    def run_loop() -> None:
+        asyncio.run(serve(tracer, random.Random(1), until))
+
+    works = [partial(repeat, work)] * 3 + [partial(repeat, shared, spans)] * 2 + [run_loop]
+    if IS_GREEN:
+        return in_greenlets(works, partial(repeat, work))
+    threads = [threading.Thread(target=each) for each in works]
     for thread in threads:
         thread.start()
-    return threads
+    return [thread.join for thread in threads]
+
+
+def in_greenlets(
+    works: list[Callable[[], None]], native: Callable[[], None]
+) -> list[Callable[[], object]]:
+    """Do each work in a greenlet, and one on two real threads besides."""
+    gevent = importlib.import_module("gevent")
+    pool = gevent.get_hub().threadpool
+    return [gevent.spawn(each).join for each in works] + [pool.spawn(native).get for _ in range(2)]
 
 
 def wait_for_light_spans(tracer: Any) -> None:
@@ -179,6 +208,7 @@ def forked(tracer: Any) -> None:
 
 def main() -> None:
     """Do it for so many seconds, and say what was wrong."""
+    logging.getLogger("opentelemetry").setLevel(logging.ERROR)  # warns of what comes late
     seconds, wanted = (*sys.argv[1:], *("60", "auto")[len(sys.argv[1:]) :])
     provider = TracerProvider(shutdown_on_exit=False)
     provider.add_span_processor(BatchSpanProcessor(Reader()))
@@ -199,12 +229,12 @@ def main() -> None:
     rounds = 0
     until = monotonic() + float(seconds)
     while monotonic() < until and not failures:
-        threads = in_threads(tracer, min(until, monotonic() + 2))
+        joins = at_once(tracer, min(until, monotonic() + 2))
         for _ in range(4):
             forked(tracer)
             work(tracer, random.Random(rounds))
-        for thread in threads:
-            thread.join()
+        for join in joins:
+            join()
         rounds += 1
     signal.setitimer(signal.ITIMER_REAL, 0)
     statistics = recorder.statistics()

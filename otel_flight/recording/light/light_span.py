@@ -15,7 +15,6 @@ from opentelemetry.sdk import trace as sdk_trace
 from opentelemetry.trace import Status, StatusCode
 
 from otel_flight.interpreter.sdk import internals as sdk_internals
-from otel_flight.native import allocate_lock
 from otel_flight.recording.light.exported import export
 from otel_flight.recording.light.shape import SpanShape
 
@@ -239,7 +238,8 @@ for _name, _make in (
     ("_attributes", _attributes_of),
     ("_events", _events_of),
     ("_links", _links_of),
-    ("_lock", lambda _: allocate_lock()),
+    # The program's kind of lock, not ours: gevent's lets the greenlet go on that is to release it.
+    ("_lock", lambda _: _sdk.threading.Lock()),
     ("_limits", lambda span: span._shape.limits),
     ("_sampler", lambda span: span._shape.sampler),
     ("_span_processor", lambda span: span._shape.pipeline),
