@@ -16,6 +16,7 @@ from time import perf_counter
 from typing import Any
 
 from benchmarks import (
+    explanation,
     flush_rate,
     flush_stall,
     idle,
@@ -52,6 +53,7 @@ BENCHMARKS: dict[str, Callable[..., Result]] = {
     "flush_stall": flush_stall.run,
     "idle": idle.run,
     "flush_rate": flush_rate.run,
+    "explanation": explanation.run,
     "queryable": queryable.run,
     "pipeline": pipeline.run,
     "sources": sources.run,
