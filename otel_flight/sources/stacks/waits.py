@@ -20,6 +20,7 @@ from otel_flight.names.wait_kinds import (
     IMPORT,
     LOCK,
     NETWORK,
+    PIPE,
     PROCESS,
     QUEUE,
     SEMAPHORE,
@@ -44,6 +45,8 @@ _POOLS: Final = re.compile(
     r"|pymongo/(?:\w+/)?pool\.py:_get_conn$"
 )
 _ANYIO_LIMITER: Final = re.compile(r"anyio/_backends/_asyncio\.py:acquire_on_behalf_of$")
+_ONE_OF_TASKS: Final = "_wait_for_one"
+"""So `asyncio.as_completed` waits; its queue is only a means."""
 _KINDS: Final = tuple(
     (re.compile(pattern), kind)
     for pattern, kind in (
@@ -70,7 +73,7 @@ _KINDS: Final = tuple(
         (r"/threading\.py:wait$", EVENT),
         (r"/threading\.py:acquire$", ""),
         (r"/threading\.py:__enter__$|gevent/thread\.py:(?:acquire|__enter__)$", LOCK),
-        (r"asyncio/tasks\.py:(?:_wait|wait_for|gather)$", TASK),
+        (r"asyncio/tasks\.py:(?:_wait|_wait_for_one|wait_for|gather)$", TASK),
         (r"asyncio/taskgroups\.py:\w+$", TASK),
     )
 )
@@ -91,6 +94,8 @@ _CALLED: Final = {
 }
 """These native functions tell what is waited for in them."""
 
+_PIPE: Final = re.compile(r"(?:_Unix)?(?P<does>Read|Write)(?:Pipe|Unix)Transport$")
+"""The names of the transports of pipes, such as a subprocess's, in asyncio and in uvloop."""
 _PENDING: Final = {"as_completed": "pending", "wait": "not_done"}
 """The futures that these functions still wait for are in a variable of this name."""
 
@@ -184,6 +189,8 @@ def _wait_in_library(stack: Stack) -> Wait | None:
             return Wait(CONNECTION_POOL, name + _peer_of(pool), object=pool)
         if role == THREAD_POOL:
             return Wait(THREAD_POOL, "anyio's worker threads")
+        if role == TASK and frame.code.co_name == _ONE_OF_TASKS:
+            return Wait(TASK, "as_completed()")
         if not is_settled:
             known = _known(role, frame) if role is not None else None
             is_settled = found is not None and (known is None or found.kind != EVENT)
@@ -216,6 +223,10 @@ def _known(kind: str, frame: Frame) -> Wait:
     if kind == IMPORT:
         return Wait(kind, str(attribute_of(owner, "name", "")))
     name = type(owner).__name__ if owner is not None else function
+    if kind == NETWORK:
+        pipe = _PIPE.match(type(attribute_of(owner, "_transport")).__name__)
+        if pipe is not None:
+            return Wait(PIPE, pipe["does"].lower())
     if kind:
         return Wait(kind, name if owner is not None else f"{name}()", object=owner)
     return Wait(_kind_of(name), name, object=owner)

@@ -14,6 +14,7 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from queue import Queue, SimpleQueue
+from subprocess import PIPE
 from typing import Any
 
 import pytest
@@ -543,6 +544,56 @@ def test_a_waiting_task_is_seen_by_its_await_chain(
     assert functions(event) == ["request_of", "take_next", "get"]
     assert event.record.attributes == {names.WAIT_KIND: "queue", names.WAIT_ON: "Queue"}
     assert event.record.thread_id == loop.thread_id
+
+
+def test_the_first_of_many_tasks_is_no_queue(
+    rig: ServingRig, source: StackSamples, clock: FakeClock
+) -> None:
+    """`as_completed` has one, which nobody who wrote the program knows of."""
+    is_waiting = threading.Event()
+
+    async def fetch() -> None:
+        asyncio.get_running_loop().call_soon(is_waiting.set)
+        await asyncio.sleep(DEADLINE_SECONDS)
+
+    async def take_first() -> None:
+        for first in asyncio.as_completed([fetch()]):
+            await first
+
+    with LoopThread() as loop:
+        loop.submit(request_of(rig, take_first()))
+        assert is_waiting.wait(DEADLINE_SECONDS)
+
+        (event,) = look(source, clock, rig)
+
+    assert event.record.attributes == {names.WAIT_KIND: "task", names.WAIT_ON: "as_completed()"}
+
+
+@pytest.mark.parametrize("library", ["asyncio", "uvloop"])
+def test_what_a_subprocess_writes_comes_through_a_pipe(
+    rig: ServingRig, source: StackSamples, clock: FakeClock, library: str
+) -> None:
+    """A stream of asyncio's may be that, and not the network."""
+    is_waiting = threading.Event()
+
+    async def read_line() -> None:
+        process = await asyncio.create_subprocess_exec("cat", stdin=PIPE, stdout=PIPE)
+        assert process.stdin
+        assert process.stdout
+        asyncio.get_running_loop().call_soon(is_waiting.set)
+        try:
+            await process.stdout.readline()
+        finally:
+            process.stdin.close()
+            await process.wait()
+
+    with LoopThread(pytest.importorskip(library).new_event_loop) as loop:
+        loop.submit(request_of(rig, read_line()))
+        assert is_waiting.wait(DEADLINE_SECONDS)
+
+        (event,) = look(source, clock, rig)
+
+    assert event.record.attributes == {names.WAIT_KIND: "pipe", names.WAIT_ON: "read"}
 
 
 def test_a_task_that_waits_for_other_tasks_is_seen_in_one_of_them(
