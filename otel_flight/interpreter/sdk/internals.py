@@ -118,6 +118,22 @@ def sdk_has_known_fields() -> bool:
         return False
 
 
+def attributes_of(owner: Any) -> dict[str, Any]:
+    """Return a copy of the attributes of a span, event, link, scope or resource.
+
+    Iterating the SDK's mapping takes a lock: this very thread may hold it, when a collection runs
+    within `set_attribute`; and in a forked child it is locked for ever if a thread of the parent
+    held it, such as an exporter's that reads the resource. It also meets keys that another thread
+    has just dropped for newer ones. So the dict inside it is copied, which is one step, and only an
+    SDK without one is iterated.
+    """
+    inner = getattr(getattr(owner, "_attributes", None), "_dict", None)
+    if isinstance(inner, dict):
+        return inner.copy()
+    attributes = getattr(owner, "attributes", None) or {}
+    return {key: attributes.get(key) for key in list(attributes)}
+
+
 def unset_status() -> Status:
     """Return the one Status object that spans share until `set_status` is called."""
     return ReadableSpan("probe", resource=Resource.get_empty()).status

@@ -12,6 +12,7 @@ from typing import Any, Final
 import msgspec
 from opentelemetry.trace.span import DEFAULT_TRACE_STATE
 
+from otel_flight.interpreter.sdk.internals import attributes_of
 from otel_flight.records import records
 from otel_flight.records.records import Event, Link, Span, SpanStart
 
@@ -26,7 +27,7 @@ def end_record(span: Any, record_type: type[Span], scope: int, end_ns: Any) -> S
     return record_type(
         **_common_fields(span, scope),
         end_ns=end_ns,
-        attributes=_attributes_of(span),
+        attributes=attributes_of(span),
         events=_arrays(map(_event, _items_of(span, "events"))),
         links=_arrays(links_of(_items_of(span, "links"))),
         status=status_of(span.status),
@@ -37,7 +38,7 @@ def end_record(span: Any, record_type: type[Span], scope: int, end_ns: Any) -> S
 def start_record(span: Any, scope: int, thread_id: int) -> SpanStart:
     """Return the record of a span that started, with its attributes so far."""
     return SpanStart(
-        **_common_fields(span, scope), thread_id=thread_id, attributes=_attributes_of(span)
+        **_common_fields(span, scope), thread_id=thread_id, attributes=attributes_of(span)
     )
 
 
@@ -59,7 +60,7 @@ def links_of(links: Iterable[Any]) -> list[Link]:
             span_id=link.context.span_id & _LOW_64,
             flags=(link.context.trace_flags & 255)
             | (records.FLAG_PARENT_IS_REMOTE if link.context.is_remote else 0),
-            attributes=_attributes_of(link),
+            attributes=attributes_of(link),
             dropped_attributes=getattr(link, "dropped_attributes", 0),
             trace_state=link.context.trace_state.to_header() if link.context.trace_state else "",
         )
@@ -104,7 +105,7 @@ def _event(event: Any) -> Event:
     return Event(
         name=event.name,
         time_ns=event.timestamp,
-        attributes=_attributes_of(event),
+        attributes=attributes_of(event),
         dropped_attributes=getattr(event, "dropped_attributes", 0),
     )
 
@@ -112,20 +113,6 @@ def _event(event: Any) -> Event:
 def _arrays(structs: Iterable[msgspec.Struct]) -> Any:
     """Return parts of a record as it is encoded, for what looks into its values."""
     return [msgspec.structs.astuple(each) for each in structs]
-
-
-def _attributes_of(owner: Any) -> dict[str, Any]:
-    """Return a copy of the attributes of a span, event or link.
-
-    Iterating the SDK's mapping takes a lock that this very thread may hold, when a collection runs
-    within `set_attribute`, and meets keys that another thread has just dropped for newer ones. So
-    the dict inside it is copied, which is one step, and only an SDK without one is iterated.
-    """
-    inner = getattr(getattr(owner, "_attributes", None), "_dict", None)
-    if type(inner) is dict:
-        return inner.copy()
-    attributes = owner.attributes or {}
-    return {key: attributes.get(key) for key in list(attributes)}
 
 
 def _items_of(span: Any, name: str) -> list[Any]:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
 
+from otel_flight.interpreter.sdk.internals import attributes_of
 from otel_flight.records.definitions import Definition, Definitions, encode_bounded
 from otel_flight.records.layout import as_fields
 from otel_flight.records.records import ResourceDefinition, ScopeDefinition
@@ -61,7 +61,7 @@ class ScopeTable(Definitions):
             name=_text(getattr(scope, "name", None)) or "",
             version=_text(getattr(scope, "version", None)),
             schema_url=_text(getattr(scope, "schema_url", None)),
-            attributes=_plain(getattr(scope, "attributes", None)),
+            attributes=attributes_of(scope) or None,
         )
         key = encode_bounded(as_fields(definition), MAX_SCOPE_BYTES, self._redact)
         known = self._known_numbers.get(key)
@@ -85,17 +85,13 @@ class ScopeTable(Definitions):
         number = self._next_number()
         definition = ResourceDefinition(
             number=number,
-            attributes=_plain(getattr(resource, "attributes", None)) or {},
+            attributes=attributes_of(resource),
             schema_url=_text(getattr(resource, "schema_url", None)) or "",
         )
         record = encode_bounded(as_fields(definition), MAX_RESOURCE_BYTES, self._redact)
         found = Definition(number, record)
         self._resources[id(resource)] = (resource, found)
         return found
-
-
-def _plain(attributes: Mapping[str, Any] | None) -> dict[str, Any] | None:
-    return dict(attributes) if attributes else None
 
 
 def _text(value: Any) -> str | None:

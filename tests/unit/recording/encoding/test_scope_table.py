@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from opentelemetry.attributes import BoundedAttributes
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 
@@ -52,6 +55,19 @@ def test_spans_without_scope_or_resource_have_a_definition_as_well() -> None:
 
     assert (scope.name, scope.version, scope.attributes) == ("", None, None)
     assert resource.attributes == {}
+
+
+def test_attributes_are_read_without_their_lock() -> None:
+    """In a forked child it is locked for ever, if another thread of the parent's was reading."""
+    attributes: Any = BoundedAttributes(attributes={"team": "a"}, immutable=False)
+    owner = SimpleNamespace(name="lib", _attributes=attributes, attributes=attributes)
+    table = ScopeTable()
+    with ThreadPoolExecutor(1) as reader, attributes._lock:
+        number = reader.submit(table.add, owner, owner).result(5).number
+
+    scope, resource = defined(table, number)
+
+    assert scope.attributes == resource.attributes == {"team": "a"}
 
 
 def test_equal_scopes_have_one_number() -> None:
