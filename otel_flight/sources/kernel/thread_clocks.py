@@ -80,8 +80,8 @@ class ThreadClocks:
         """
         threads = {native_id_of(thread): ident_of(thread) for thread in alive_threads()}
         # Of all noted, one that is not among them has begun since, with its clock at zero.
-        known = {*_threads()} if self._is_complete else {*self._last} & {*threads}
-        first = _read(known)
+        known = {*_threads()} if self._is_complete else {*self._last}
+        first = _read(known & {*threads})
         until = monotonic_ns() + _APART_NS
         while monotonic_ns() < until:
             pass

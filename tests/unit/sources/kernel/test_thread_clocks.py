@@ -10,6 +10,7 @@ from collections.abc import Callable
 
 import pytest
 
+from otel_flight.interpreter.threads import alive_threads
 from otel_flight.sources.kernel import thread_clocks
 from otel_flight.sources.kernel.thread_clocks import CAN_READ_CLOCKS, ThreadClocks, Used
 
@@ -113,6 +114,20 @@ def test_a_thread_that_has_ended_is_left_out() -> None:
     thread.end()
 
     assert used_by(clocks, thread) is None
+
+
+def test_a_thread_that_begins_between_two_looks_is_left_out(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It is unknown to the first."""
+    thread, alive = Thread(), alive_threads()
+    seen = iter([[each for each in alive if each is not thread.thread]])
+    clocks = ThreadClocks()
+    clocks.note()
+    monkeypatch.setattr(thread_clocks, "alive_threads", lambda: next(seen, alive))
+
+    assert used_by(clocks, thread) is None
+    thread.end()
 
 
 @pytest.mark.skipif(os.cpu_count() == 1, reason="two threads need two processors to run at once")
