@@ -155,7 +155,7 @@ $(BIN)/python:
 
 # One stamp for each set of extras: a second run does nothing until what is built changes.
 BUILT_FROM := pyproject.toml hatch_build.py $(addprefix otel_flight/,\
-  _last_signal.c interpreter/_frames.c interpreter/_hang_watch.c interpreter/_recursion.c \
+  running/ends/_last_signal.c interpreter/_frames.c interpreter/_hang_watch.c interpreter/_recursion.c \
   recording/encoding/_hot_path.c recording/encoding/_ring_writer.h recording/light/_current_span.c \
   recording/light/_light_span.c redaction/_telltales.c \
   redaction/_telltales.h running/_read_ahead.c) \

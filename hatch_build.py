@@ -24,7 +24,7 @@ from typing import Any
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 _MODULES = (
-    "otel_flight._last_signal",
+    "otel_flight.running.ends._last_signal",
     "otel_flight.interpreter._frames",
     "otel_flight.interpreter._hang_watch",
     "otel_flight.interpreter._recursion",

@@ -16,7 +16,7 @@ from benchmarks import child_process
 from benchmarks.span_work import SPANS_PER_TRACE, RequestWork
 from otel_flight import install
 from otel_flight.assembly import ASSEMBLY
-from otel_flight.guard import Guard
+from otel_flight.ground.guard import Guard
 from otel_flight.incidents.flight_file import read_incident
 from otel_flight.incidents.making.completion import examined
 

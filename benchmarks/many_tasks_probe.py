@@ -14,7 +14,7 @@ from opentelemetry.trace import Tracer
 from benchmarks import child_process, cores, variants
 from benchmarks.paired_ratios import percentile
 from benchmarks.variants import Surroundings
-from otel_flight.native import running
+from otel_flight.ground.native import running
 
 _PERIOD_SECONDS = 0.001
 _SETTLED_AFTER_SECONDS = 1.0

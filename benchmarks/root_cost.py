@@ -19,7 +19,7 @@ from benchmarks import child_process, variants
 from benchmarks.figures import Budget, Figure, Result
 from benchmarks.paired_ratios import bootstrap, undisturbed_difference
 from benchmarks.variants import Surroundings
-from otel_flight.clock import SYSTEM_CLOCK
+from otel_flight.ground.clock import SYSTEM_CLOCK
 from otel_flight.triggers.latency.learned import LearnedLimits
 
 _LIMITS: Final[dict[str, dict[str, Any]]] = {

@@ -13,7 +13,7 @@ import difflib
 import os
 from collections.abc import Iterable
 
-from otel_flight.quoting import common_start, listed, shown
+from otel_flight.ground.quoting import common_start, listed, shown
 
 __all__ = [
     "AmbiguousIncident",

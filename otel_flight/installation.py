@@ -12,15 +12,15 @@ from opentelemetry.sdk.environment_variables import OTEL_SDK_DISABLED
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.sampling import Sampler
 
-from otel_flight.clock import SYSTEM_CLOCK, Clock
 from otel_flight.flight_processor import FlightSpanProcessor
+from otel_flight.ground.clock import SYSTEM_CLOCK, Clock
+from otel_flight.ground.native import allocate_reentrant_lock
 from otel_flight.interpreter.sdk.pipeline import (
     pipeline_of,
     processors_in,
     remove_processors,
     tracers_of,
 )
-from otel_flight.native import allocate_reentrant_lock
 from otel_flight.recorder import FlightRecorder
 from otel_flight.recording.light.adoption import Adoption
 from otel_flight.recording.pipeline_shield import PipelineShield, shield_for

@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 from opentelemetry.sdk.resources import OTELResourceDetector
 from typing_extensions import Self
 
-from otel_flight.clock import SYSTEM_CLOCK, Clock
 from otel_flight.errors import RecorderStopped
-from otel_flight.guard import Guard
+from otel_flight.ground.clock import SYSTEM_CLOCK, Clock
+from otel_flight.ground.guard import Guard
 from otel_flight.recording.span_processor import RecordingSpanProcessor
 from otel_flight.running.factory import RecorderParts, RunFactory
 from otel_flight.running.runs import Runs

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis.strategies import none
 
-from otel_flight.native import running
+from otel_flight.ground.native import running
 from tests.global_hooks import capture_hooks, hook_changes, mapped_files
 
 # A slow moment of a shared machine is no finding; on CI the same examples run every time.

@@ -14,7 +14,7 @@ from typing import Final
 
 from opentelemetry import context, trace
 
-from otel_flight.native import running
+from otel_flight.ground.native import running
 
 _MAPS: Final = Path("/proc/self/maps")
 

@@ -14,19 +14,7 @@ from typing import Final
 ROOT: Final = "otel_flight"
 
 LAYERS: Final[tuple[tuple[str, ...], ...]] = (
-    (
-        "_version",
-        "backoff",
-        "clock",
-        "deadline",
-        "errors",
-        "guard",
-        "intervals",
-        "native",
-        "own_files",
-        "quoting",
-        "signal_errors",
-    ),
+    ("_version", "errors", "ground"),
     ("settings",),
     ("names", "words"),
     ("records",),

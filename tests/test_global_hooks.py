@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 from opentelemetry import context
 
-from otel_flight.native import Thread
+from otel_flight.ground.native import Thread
 from tests.global_hooks import capture_hooks, hook_changes, mapped_files
 
 

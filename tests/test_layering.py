@@ -37,9 +37,9 @@ def test_imports_that_go_down_are_allowed(tmp_path: Path) -> None:
         tmp_path,
         {
             "__init__.py": "from otel_flight.recorder import FlightRecorder\n",
-            "clock.py": "import time\n",
-            "settings/kinds.py": "from otel_flight import clock\n",
-            "records/records.py": "from otel_flight.clock import now\n",
+            "ground/clock.py": "import time\n",
+            "settings/kinds.py": "from otel_flight.ground import clock\n",
+            "records/records.py": "from otel_flight.ground.clock import now\n",
             "recording/codec.py": "import otel_flight.records.records\n",
             "triggers/base.py": "from otel_flight.records import records\n",
             "triggers/gate/gate.py": "from otel_flight.triggers.base import Trigger\n",
@@ -62,8 +62,11 @@ def test_imports_that_go_down_are_allowed(tmp_path: Path) -> None:
     ("files", "complaint"),
     [
         pytest.param(
-            {"clock.py": "from otel_flight.records import records\n", "records/records.py": ""},
-            "clock line 1 imports records.records: it is in a higher layer",
+            {
+                "ground/clock.py": "from otel_flight.records import records\n",
+                "records/records.py": "",
+            },
+            "ground.clock line 1 imports records.records: it is in a higher layer",
             id="upwards",
         ),
         pytest.param(
@@ -106,8 +109,8 @@ def test_imports_that_go_down_are_allowed(tmp_path: Path) -> None:
             id="sideways-between-commands",
         ),
         pytest.param(
-            {"clock.py": "from otel_flight import __version__\n"},
-            "clock line 1 imports otel_flight: a package's own modules do not import it",
+            {"ground/clock.py": "from otel_flight import __version__\n"},
+            "ground.clock line 1 imports otel_flight: a package's own modules do not import it",
             id="the-root",
         ),
         pytest.param(
@@ -138,10 +141,10 @@ def test_imports_that_go_down_are_allowed(tmp_path: Path) -> None:
         ),
         pytest.param(
             {
-                "settings/kinds.py": "def load():\n    from otel_flight import clock\n",
-                "clock.py": "",
+                "settings/kinds.py": "def load():\n    from otel_flight.ground import clock\n",
+                "ground/clock.py": "",
             },
-            "settings.kinds line 2 imports clock inside a function",
+            "settings.kinds line 2 imports ground.clock inside a function",
             id="inside-a-function",
         ),
         pytest.param(

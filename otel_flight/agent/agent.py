@@ -12,13 +12,13 @@ from pathlib import Path
 from typing import Final
 
 from otel_flight.assembly import ASSEMBLY, Settings
-from otel_flight.clock import SYSTEM_CLOCK, Clock
-from otel_flight.deadline import Deadline
 from otel_flight.delivery.delivery import Delivery
 from otel_flight.delivery.pacing import Pacer
 from otel_flight.delivery.receiver.signals import OTHERS, SPANS
 from otel_flight.errors import SpoolUnavailable
-from otel_flight.guard import Guard
+from otel_flight.ground.clock import SYSTEM_CLOCK, Clock
+from otel_flight.ground.deadline import Deadline
+from otel_flight.ground.guard import Guard
 from otel_flight.incidents.flight_file import FLIGHT_SUFFIX
 from otel_flight.incidents.making.completion import new_incident_id
 from otel_flight.incidents.making.sent_unfinished import SentUnfinished

@@ -12,8 +12,8 @@ from typing import Any, Final
 from typing_extensions import Self
 
 from otel_flight.agent.agent import Agent
-from otel_flight.clock import monotonic_ns
-from otel_flight.native import Thread
+from otel_flight.ground.clock import monotonic_ns
+from otel_flight.ground.native import Thread
 
 _LONGEST_REQUEST_SECONDS: Final = 2.0
 """Who asks has so many seconds for it, as nobody else is answered meanwhile."""

@@ -11,7 +11,7 @@ from otel_flight.cli.base import Invocation
 from otel_flight.delivery.incident_trace.large_traces import large_traces
 from otel_flight.delivery.incident_trace.span_index import SpanIndex
 from otel_flight.delivery.otlp.derived_ids import derived_trace_id
-from otel_flight.guard import Guard
+from otel_flight.ground.guard import Guard
 from otel_flight.incidents.incident import Incident
 from otel_flight.incidents.making.completion import examined
 from otel_flight.incidents.spool.directory import SpoolEntry

@@ -7,9 +7,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from otel_flight.ground.own_files import directory_problem, own_name
 from otel_flight.incidents.spool.directory import STATE_SUFFIX, SpoolDirectory
 from otel_flight.incidents.spool.place import spool_directories
-from otel_flight.own_files import directory_problem, own_name
 from otel_flight.ring.facts import SERVICE, SPOOL, SPOOL_PROBLEM
 from otel_flight.ring.reader import RingHeader
 

@@ -13,8 +13,6 @@ from dataclasses import replace
 from functools import partial
 from typing import Final
 
-from otel_flight.backoff import Backoff
-from otel_flight.deadline import OutOfTime
 from otel_flight.delivery.json_lines import write_json_copy
 from otel_flight.delivery.log_messages import (
     say_failed,
@@ -42,11 +40,13 @@ from otel_flight.errors import (
     MissingExtra,
     NotAnIncident,
 )
-from otel_flight.guard import Guard
+from otel_flight.ground.backoff import Backoff
+from otel_flight.ground.deadline import OutOfTime
+from otel_flight.ground.guard import Guard
+from otel_flight.ground.native import Thread
+from otel_flight.ground.quoting import without_secrets
 from otel_flight.incidents.spool.directory import SpoolEntry
 from otel_flight.incidents.spool.spool import Spool
-from otel_flight.native import Thread
-from otel_flight.quoting import without_secrets
 from otel_flight.settings.fields import CoreSettings
 
 LOOK_AGAIN_SECONDS: Final = 5.0

@@ -22,11 +22,11 @@ from otel_flight.delivery.receiver.exporters import build_json_exporter
 from otel_flight.delivery.receiver.signals import LOGS, SPANS, Signal
 from otel_flight.delivery.span_chunks import MOST_SPANS, SpanChunks
 from otel_flight.errors import DeliveryFailed, MissingExtra
-from otel_flight.guard import Guard
+from otel_flight.ground.guard import Guard
+from otel_flight.ground.own_files import whole_file
 from otel_flight.incidents.incident import Incident
 from otel_flight.incidents.spool.directory import SpoolEntry
 from otel_flight.incidents.spool.spool import Spool
-from otel_flight.own_files import whole_file
 
 _SPANS_PER_LINE: Final = 32
 """A service writes at most this many spans in a line: the call that puts it together lets no other

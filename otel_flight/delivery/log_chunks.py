@@ -8,7 +8,7 @@ from typing import Any, Final
 from otel_flight.delivery.chunks import Chunk
 from otel_flight.delivery.otlp.logs import LogBuilder
 from otel_flight.delivery.pacing import Pacer
-from otel_flight.guard import Guard
+from otel_flight.ground.guard import Guard
 from otel_flight.incidents.incident import Incident
 from otel_flight.incidents.window import WindowEvent
 from otel_flight.names import event_names

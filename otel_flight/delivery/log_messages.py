@@ -8,9 +8,9 @@ from pathlib import Path
 from otel_flight.delivery.receiver.exporters import Destination
 from otel_flight.delivery.receiver.signals import Signal
 from otel_flight.errors import MissingExtra, NotAnIncident
+from otel_flight.ground.quoting import without_secrets
 from otel_flight.incidents.spool.delivery_state import DeliveryState
 from otel_flight.incidents.spool.directory import SpoolEntry
-from otel_flight.quoting import without_secrets
 
 _logger = logging.getLogger("otel_flight")
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from otel_flight.assembly import ASSEMBLY
 from otel_flight.delivery.pacing import Pacer
-from otel_flight.guard import Guard
+from otel_flight.ground.guard import Guard
 from otel_flight.incidents.incident import Incident
 from otel_flight.incidents.making.completion import examined
 

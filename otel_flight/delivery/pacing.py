@@ -16,9 +16,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-from otel_flight.clock import SYSTEM_CLOCK, Clock, thread_time_ns
-from otel_flight.deadline import Deadline, OutOfTime
-from otel_flight.native import sleep
+from otel_flight.ground.clock import SYSTEM_CLOCK, Clock, thread_time_ns
+from otel_flight.ground.deadline import Deadline, OutOfTime
+from otel_flight.ground.native import sleep
 from otel_flight.sources.kernel.run_queue import read_scheduled
 
 LONGEST_PIECE_NS: Final = 400_000

@@ -24,7 +24,7 @@ from otel_flight.delivery.receiver.attempt import Attempt, Exporter, attempt_exp
 from otel_flight.delivery.receiver.signals import LOGS, PROFILES, Signal
 from otel_flight.delivery.span_chunks import MOST_BYTES, MOST_SPANS, SpanChunks
 from otel_flight.errors import DeliveryFailed
-from otel_flight.guard import Guard
+from otel_flight.ground.guard import Guard
 from otel_flight.incidents.incident import Incident
 from otel_flight.incidents.spool.delivery_state import DeliveryState
 from otel_flight.incidents.spool.directory import SpoolEntry

@@ -27,7 +27,7 @@ from otel_flight.delivery.otlp.span_logs import SpanLogs
 from otel_flight.delivery.otlp.spans import RecordedSpan, SpanBuilder
 from otel_flight.delivery.pacing import Pacer
 from otel_flight.delivery.wire.requests import OfficialEncoder, RequestEncoding
-from otel_flight.guard import Guard
+from otel_flight.ground.guard import Guard
 from otel_flight.incidents.incident import Incident
 from otel_flight.incidents.window import WindowSpan
 from otel_flight.ring.layout import LANE_SPANS

@@ -25,12 +25,12 @@ from typing import BinaryIO, Final
 import msgspec
 
 from otel_flight.errors import DamagedIncident, FlightError, NewerIncident, NotAnIncident
+from otel_flight.ground.native import posix
+from otel_flight.ground.own_files import whole_file
 from otel_flight.incidents.archive import BoundedArchive
 from otel_flight.incidents.incident import Incident
 from otel_flight.incidents.manifest import MANIFEST_VERSION, Manifest, SegmentEntry
 from otel_flight.incidents.window import Window, WindowSegment
-from otel_flight.native import posix
-from otel_flight.own_files import whole_file
 from otel_flight.ring.layout import LANE_NAMES, LANE_SPANS, LANES, PAYLOAD_BYTES
 from otel_flight.ring.reader import Segment
 

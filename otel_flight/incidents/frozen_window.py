@@ -7,7 +7,7 @@ from itertools import pairwise
 from types import MappingProxyType
 from typing import Final
 
-from otel_flight.clock import ClockPair
+from otel_flight.ground.clock import ClockPair
 from otel_flight.incidents.gil_yields import YieldGil, keep_gil
 from otel_flight.incidents.manifest import Coverage
 from otel_flight.incidents.window import WindowSegment

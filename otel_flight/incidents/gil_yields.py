@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from typing import Final, TypeVar
 
-from otel_flight.deadline import Deadline, OutOfTime
-from otel_flight.native import sleep
+from otel_flight.ground.deadline import Deadline, OutOfTime
+from otel_flight.ground.native import sleep
 
 _T = TypeVar("_T")
 

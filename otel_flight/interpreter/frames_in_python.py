@@ -21,7 +21,7 @@ from weakref import ref
 
 import msgspec
 
-from otel_flight.native import get_ident, getpid
+from otel_flight.ground.native import get_ident, getpid
 
 _CAN_READ_LOCALS: Final = sys.version_info >= (3, 13)
 _ONCE: Final = ((),)

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from types import FrameType
 from typing import Any, Final, NamedTuple
 
-from otel_flight.native import main_ident
+from otel_flight.ground.native import main_ident
 
 _MOST_FRAMES: Final = 500
 _MOST_TASKS: Final = 16

@@ -10,8 +10,8 @@ import sys
 import threading
 from typing import Final
 
-from otel_flight import native
-from otel_flight.native import getpid
+from otel_flight.ground import native
+from otel_flight.ground.native import getpid
 
 HAS_GIL: Final[bool] = getattr(sys, "_is_gil_enabled", lambda: True)()
 """It tells whether threads run Python code in turns. Without that, what one thread reads of another

@@ -10,8 +10,8 @@ import signal
 from collections.abc import Mapping
 from typing import Final
 
-from otel_flight.deadline import Deadline
-from otel_flight.native import posix, sleep
+from otel_flight.ground.deadline import Deadline
+from otel_flight.ground.native import posix, sleep
 from otel_flight.notification.not_sent import NotSent
 
 COMMAND_PREFIX: Final = "exec:"

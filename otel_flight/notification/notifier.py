@@ -16,18 +16,18 @@ from typing import Final
 
 import msgspec
 
-from otel_flight.backoff import Backoff
-from otel_flight.clock import Clock
-from otel_flight.deadline import Deadline
-from otel_flight.guard import Guard
+from otel_flight.ground.backoff import Backoff
+from otel_flight.ground.clock import Clock
+from otel_flight.ground.deadline import Deadline
+from otel_flight.ground.guard import Guard
+from otel_flight.ground.own_files import open_file, whole_file
+from otel_flight.ground.quoting import shown_target
 from otel_flight.incidents.incident import Incident
 from otel_flight.incidents.spool.directory import NOTIFICATION_SUFFIX, SpoolEntry, claimed
 from otel_flight.incidents.spool.spool import Spool
 from otel_flight.notification.channels import preload, send
 from otel_flight.notification.message import Message, body_for, message_of
 from otel_flight.notification.not_sent import NotSent
-from otel_flight.own_files import open_file, whole_file
-from otel_flight.quoting import shown_target
 from otel_flight.settings.fields import CoreSettings
 
 _logger = logging.getLogger("otel_flight")

@@ -6,9 +6,9 @@ from typing import Final
 
 import requests
 
-from otel_flight.deadline import Deadline
 from otel_flight.delivery.receiver.attempt import suppressed_instrumentation
 from otel_flight.delivery.receiver.http_bounds import bound_answers
+from otel_flight.ground.deadline import Deadline
 from otel_flight.notification.not_sent import NotSent
 
 _LEAST_SECONDS: Final = 0.1

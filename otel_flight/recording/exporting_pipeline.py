@@ -14,7 +14,7 @@ from typing import Any, Final
 from opentelemetry.sdk.trace import ConcurrentMultiSpanProcessor, SynchronousMultiSpanProcessor
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SimpleSpanProcessor
 
-from otel_flight.clock import Clock
+from otel_flight.ground.clock import Clock
 from otel_flight.interpreter.sdk.pipeline import exporter_of, processors_in, queue_of
 
 _PROCESSORS: Final = (BatchSpanProcessor, SimpleSpanProcessor)

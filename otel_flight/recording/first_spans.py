@@ -15,8 +15,8 @@ from weakref import ref
 
 from opentelemetry.trace import StatusCode
 
-from otel_flight.clock import monotonic_ns
-from otel_flight.native import allocate_lock, get_ident
+from otel_flight.ground.clock import monotonic_ns
+from otel_flight.ground.native import allocate_lock, get_ident
 
 MOST_NOTES: Final = 4096
 """At most this many starts and ends of spans are noted; of more, the oldest are dropped and

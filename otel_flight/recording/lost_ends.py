@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from otel_flight.clock import monotonic_ns
+from otel_flight.ground.clock import monotonic_ns
 from otel_flight.recording.open_spans import OpenSpans
 
 

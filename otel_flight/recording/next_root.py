@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from weakref import WeakSet
 
-from otel_flight.guard import Guard
+from otel_flight.ground.guard import Guard
 from otel_flight.recording.span_processor import RecordingSpanProcessor
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from otel_flight.clock import Clock
+from otel_flight.ground.clock import Clock
 
 
 class OpenAges:

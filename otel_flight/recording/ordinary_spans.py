@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final
 
-from otel_flight.signal_errors import pass_on
+from otel_flight.ground.signal_errors import pass_on
 
 WriteSpan = Callable[..., bool | None]
 """It takes a span's context, parent, resource, scope, name, kind, start time and more. It records

@@ -10,8 +10,8 @@ from typing import Any
 
 from opentelemetry.sdk.trace import ConcurrentMultiSpanProcessor, SynchronousMultiSpanProcessor
 
+from otel_flight.ground.native import get_ident
 from otel_flight.interpreter.sdk.pipeline import remove_processors
-from otel_flight.native import get_ident
 from otel_flight.recording.sampler import FlightSampler
 from otel_flight.recording.span_processor import RecordingSpanProcessor
 

@@ -7,6 +7,7 @@ from typing import Final
 
 import msgspec
 
+from otel_flight.ground.signal_errors import pass_on
 from otel_flight.interpreter.code.places import Place
 from otel_flight.recording.encoding.record_limit import REFUSED, encode_within
 from otel_flight.recording.encoding.stack_table import StackTable
@@ -14,7 +15,6 @@ from otel_flight.records.layout import position
 from otel_flight.records.records import RuntimeEvent
 from otel_flight.redaction.redactor import Redactor
 from otel_flight.ring.lane_writer import LaneWriter
-from otel_flight.signal_errors import pass_on
 
 EventHook = Callable[[RuntimeEvent], None]
 """This is called with each event on the thread that records it: it never raises, blocks or logs."""

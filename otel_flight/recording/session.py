@@ -7,10 +7,10 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from otel_flight.clock import monotonic_ns, wall_ns
-from otel_flight.deadline import NOW, Deadline
+from otel_flight.ground.clock import monotonic_ns, wall_ns
+from otel_flight.ground.deadline import NOW, Deadline
+from otel_flight.ground.native import getpid
 from otel_flight.interpreter.concurrency.tasks import current_task_reference
-from otel_flight.native import getpid
 from otel_flight.recording.encoding.compiled import IS_AVAILABLE, SpanWriters, span_writers
 from otel_flight.recording.encoding.fast_encoder import plain_writer, span_encoder
 from otel_flight.recording.encoding.scope_table import ScopeTable

@@ -13,11 +13,11 @@ from typing import Any, Final
 
 from opentelemetry.sdk.trace import ReadableSpan, Span, SpanProcessor
 
-from otel_flight.clock import monotonic_ns
-from otel_flight.guard import Guard
+from otel_flight.ground.clock import monotonic_ns
+from otel_flight.ground.guard import Guard
+from otel_flight.ground.native import get_ident
 from otel_flight.interpreter.sdk import internals as sdk_internals
 from otel_flight.interpreter.sdk.pipeline import pipeline_of_span
-from otel_flight.native import get_ident
 from otel_flight.recording.first_spans import FirstSpans
 from otel_flight.recording.light.light_span import LightSpan
 from otel_flight.recording.ordinary_spans import READ_BY_POSITION, is_start_written, is_written

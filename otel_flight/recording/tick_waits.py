@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from otel_flight.guard import Guard
+from otel_flight.ground.guard import Guard
 
 
 class WaitWatcher(Protocol):

@@ -9,9 +9,9 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Final
 
-from otel_flight.deadline import Deadline
-from otel_flight.guard import Guard
-from otel_flight.native import Thread, allocate_lock, is_refused_at_end, leave_no_trace
+from otel_flight.ground.deadline import Deadline
+from otel_flight.ground.guard import Guard
+from otel_flight.ground.native import Thread, allocate_lock, is_refused_at_end, leave_no_trace
 from otel_flight.recording.tick_waits import TickWaits
 
 THREAD_NAME: Final = "otel-flight-ticker"

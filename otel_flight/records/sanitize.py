@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from typing import Any, Final
 
-from otel_flight.signal_errors import pass_on
+from otel_flight.ground.signal_errors import pass_on
 
 _MAX_DEPTH: Final = 16
 """A container that is nested deeper than this becomes text."""

@@ -6,10 +6,10 @@ import contextlib
 from pathlib import Path
 from typing import Final
 
-from otel_flight.clock import wall_ns
 from otel_flight.errors import NotARing, RingUnavailable
-from otel_flight.native import posix
-from otel_flight.own_files import open_directory, open_file
+from otel_flight.ground.clock import wall_ns
+from otel_flight.ground.native import posix
+from otel_flight.ground.own_files import open_directory, open_file
 from otel_flight.ring.dead_rings import CLAIMED_SUFFIX, dead_rings
 from otel_flight.ring.file import RING_SUFFIX, is_owner_alive
 from otel_flight.ring.layout import WORD

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Final
 
 from otel_flight.errors import NotARing
-from otel_flight.native import posix
-from otel_flight.own_files import open_file
+from otel_flight.ground.native import posix
+from otel_flight.ground.own_files import open_file
 from otel_flight.ring.facts import PID_NAMESPACE
 from otel_flight.ring.file import RING_SUFFIX, is_owner_alive
 from otel_flight.ring.layout import WORD

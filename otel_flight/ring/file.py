@@ -19,8 +19,8 @@ from pathlib import Path
 from typing import Final
 
 from otel_flight.errors import RingUnavailable
-from otel_flight.native import posix
-from otel_flight.own_files import (
+from otel_flight.ground.native import posix
+from otel_flight.ground.own_files import (
     open_directory,
     open_file,
     own_name,

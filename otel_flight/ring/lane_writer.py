@@ -6,9 +6,9 @@ import mmap
 from collections import deque
 from typing import Any, Final, NamedTuple
 
-from otel_flight.clock import monotonic_ns, wall_ns
-from otel_flight.deadline import NOW, Deadline
-from otel_flight.native import sleep
+from otel_flight.ground.clock import monotonic_ns, wall_ns
+from otel_flight.ground.deadline import NOW, Deadline
+from otel_flight.ground.native import sleep
 from otel_flight.records.definitions import Definitions
 from otel_flight.ring import layout
 from otel_flight.ring.addition import Addition, addition_of

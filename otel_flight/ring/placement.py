@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from otel_flight.errors import RingUnavailable
-from otel_flight.native import posix
-from otel_flight.own_files import lock_directory, open_directory
+from otel_flight.ground.native import posix
+from otel_flight.ground.own_files import lock_directory, open_directory
 from otel_flight.ring.cleanup import remove_old_dead_rings
 from otel_flight.ring.file import (
     RING_SUFFIX,

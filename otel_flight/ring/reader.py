@@ -13,8 +13,8 @@ from typing import Any
 import msgspec
 
 from otel_flight.errors import NotARing
-from otel_flight.native import posix
-from otel_flight.own_files import open_file
+from otel_flight.ground.native import posix
+from otel_flight.ground.own_files import open_file
 from otel_flight.ring import layout
 from otel_flight.ring.file import is_owner_alive
 

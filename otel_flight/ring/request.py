@@ -18,10 +18,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from otel_flight.clock import monotonic_ns, wall_ns
 from otel_flight.errors import NotARing
-from otel_flight.native import posix
-from otel_flight.own_files import open_file
+from otel_flight.ground.clock import monotonic_ns, wall_ns
+from otel_flight.ground.native import posix
+from otel_flight.ground.own_files import open_file
 from otel_flight.ring import layout
 from otel_flight.ring.file import is_owner_alive
 

@@ -12,9 +12,9 @@ from typing import Any, Final
 
 from opentelemetry.sdk.version import __version__ as sdk_version
 
-from otel_flight.clock import monotonic_ns, wall_ns
-from otel_flight.deadline import NOW, Deadline
-from otel_flight.native import getpid
+from otel_flight.ground.clock import monotonic_ns, wall_ns
+from otel_flight.ground.deadline import NOW, Deadline
+from otel_flight.ground.native import getpid
 from otel_flight.records.definitions import encode_bounded
 from otel_flight.ring import layout
 from otel_flight.ring.facts import PID_NAMESPACE

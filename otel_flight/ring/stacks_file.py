@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from otel_flight.errors import RingUnavailable
-from otel_flight.native import posix
-from otel_flight.own_files import open_file
+from otel_flight.ground.native import posix
+from otel_flight.ground.own_files import open_file
 from otel_flight.ring.file import identity_of, raised_descriptor
 
 STACKS_SUFFIX: Final = ".stacks"

@@ -12,7 +12,7 @@ import weakref
 from collections.abc import Callable
 from typing import Final
 
-from otel_flight.guard import Guard
+from otel_flight.ground.guard import Guard
 from otel_flight.running.ends.quick_turns import quick_turns
 from otel_flight.sources.hooks.chained_hook import ChainedHook
 from otel_flight.sources.hooks.main_failure import MODULE, has_ended_main, reported_error

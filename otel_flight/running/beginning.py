@@ -13,10 +13,10 @@ from importlib import import_module
 from types import ModuleType
 from typing import Final, Protocol
 
-from otel_flight.clock import monotonic_ns
-from otel_flight.guard import Guard
-from otel_flight.native import Thread, allocate_lock, sleep
-from otel_flight.own_files import is_file_system_fake
+from otel_flight.ground.clock import monotonic_ns
+from otel_flight.ground.guard import Guard
+from otel_flight.ground.native import Thread, allocate_lock, sleep
+from otel_flight.ground.own_files import is_file_system_fake
 from otel_flight.recording.ticker import THREAD_NAME
 from otel_flight.running.before_recording import is_green
 from otel_flight.running.lifecycle_lock import LifecycleLock

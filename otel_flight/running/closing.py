@@ -11,11 +11,11 @@ from collections.abc import Callable
 from functools import partial
 from typing import Final
 
-from otel_flight.deadline import Deadline
-from otel_flight.guard import Guard
+from otel_flight.ground.deadline import Deadline
+from otel_flight.ground.guard import Guard
+from otel_flight.ground.native import allocate_lock, is_own_thread
 from otel_flight.incidents.making.lifecycle import IncidentLifecycle
 from otel_flight.incidents.spool.spool import Spool
-from otel_flight.native import allocate_lock, is_own_thread
 from otel_flight.recording.session import RecordingSession
 from otel_flight.recording.ticker import Ticker
 from otel_flight.worker.worker import Worker

@@ -12,8 +12,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, BinaryIO, Final
 
-from otel_flight.clock import Clock
-from otel_flight.guard import Guard
+from otel_flight.ground.clock import Clock
+from otel_flight.ground.guard import Guard
 from otel_flight.running.requirements import check_requirements
 from otel_flight.settings.asked import AskedSettings
 from otel_flight.settings.fields import CoreSettings

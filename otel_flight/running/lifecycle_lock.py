@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import Iterator
 from typing import Final
 
-from otel_flight.native import allocate_reentrant_lock, get_ident
+from otel_flight.ground.native import allocate_reentrant_lock, get_ident
 from otel_flight.running.own_imports import wait_for_own_imports
 
 _LONGEST_WAIT_SECONDS: Final = 5.0

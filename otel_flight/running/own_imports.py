@@ -9,8 +9,8 @@ from __future__ import annotations
 from importlib import _bootstrap
 from typing import Any, Final
 
-from otel_flight.clock import monotonic_ns
-from otel_flight.native import running, sleep
+from otel_flight.ground.clock import monotonic_ns
+from otel_flight.ground.native import running, sleep
 
 _MOMENT_SECONDS: Final = 0.001
 """So many seconds pass between two looks whether they are done."""

@@ -9,10 +9,10 @@ from typing import Any, Final
 from opentelemetry.sdk.trace.export import ConsoleSpanExporter
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
-from otel_flight.clock import Clock
 from otel_flight.delivery.receiver.exporters import destination, sends_where_incidents_go
 from otel_flight.delivery.receiver.pipeline_exporter import PipelineExporter, ask, protocol_of
 from otel_flight.delivery.receiver.signals import SPANS
+from otel_flight.ground.clock import Clock
 from otel_flight.recording.exporting_pipeline import ExportWatch, exporters_of
 from otel_flight.recording.session import RecordingSession
 from otel_flight.ring.layout import LANE_SPANS

@@ -14,18 +14,18 @@ from typing import Any
 from opentelemetry.sdk.trace.export import SpanExporter
 
 from otel_flight.assembly import Assembly, Settings
-from otel_flight.clock import Clock, monotonic_ns
-from otel_flight.deadline import Deadline
 from otel_flight.delivery.delivery import Delivery
 from otel_flight.delivery.pacing import Pacer
 from otel_flight.delivery.receiver.exporters import preload_all
 from otel_flight.delivery.receiver.signals import OTHERS, SPANS
-from otel_flight.guard import Guard
+from otel_flight.ground.clock import Clock, monotonic_ns
+from otel_flight.ground.deadline import Deadline
+from otel_flight.ground.guard import Guard
+from otel_flight.ground.native import Thread
 from otel_flight.incidents.making.completion import new_incident_id
 from otel_flight.incidents.making.lifecycle import IncidentLifecycle
 from otel_flight.incidents.spool.place import spool_directories
 from otel_flight.incidents.spool.spool import Spool
-from otel_flight.native import Thread
 from otel_flight.notification.notifier import Notifier
 from otel_flight.recording.next_root import NextRoot
 from otel_flight.recording.session import RecordingSession

@@ -13,9 +13,9 @@ import logging
 from threading import ExceptHookArgs
 from typing import TYPE_CHECKING, Final
 
-from otel_flight.deadline import Deadline
-from otel_flight.guard import Guard
-from otel_flight.native import Thread, getpid, is_main_thread, is_refused_at_end
+from otel_flight.ground.deadline import Deadline
+from otel_flight.ground.guard import Guard
+from otel_flight.ground.native import Thread, getpid, is_main_thread, is_refused_at_end
 from otel_flight.recording.first_spans import FirstSpans
 from otel_flight.recording.span_processor import RecordingSpanProcessor
 from otel_flight.running.before_recording import (

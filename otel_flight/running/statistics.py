@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from otel_flight.delivery.statistics import DeliveryStatistics
-from otel_flight.guard import NotedError
+from otel_flight.ground.guard import NotedError
 from otel_flight.recording.session import RecordingSession
 from otel_flight.ring.lane_writer import LaneCounts
 from otel_flight.ring.layout import LANE_RUNTIME, LANE_SPANS

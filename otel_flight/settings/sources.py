@@ -16,7 +16,7 @@ from types import MappingProxyType
 from typing import Any, Generic, TypeVar
 
 from otel_flight.errors import InvalidSetting, UnknownSetting
-from otel_flight.quoting import shown
+from otel_flight.ground.quoting import shown
 from otel_flight.settings.declaration import ENVIRONMENT_PREFIX, Setting, settings_in
 from otel_flight.settings.fields import CoreSettings
 

@@ -9,8 +9,8 @@ from threading import ExceptHookArgs
 from types import FrameType
 from typing import Any, Final, Protocol, runtime_checkable
 
-from otel_flight.clock import SYSTEM_CLOCK, Clock
-from otel_flight.guard import Guard
+from otel_flight.ground.clock import SYSTEM_CLOCK, Clock
+from otel_flight.ground.guard import Guard
 from otel_flight.interpreter.code.places import Place
 from otel_flight.recording.open_spans import OpenSpans
 from otel_flight.recording.runtime_events import RuntimeEvents

@@ -12,7 +12,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Final
 
-from otel_flight.clock import ClockPair, monotonic_ns, process_time_ns
+from otel_flight.ground.clock import ClockPair, monotonic_ns, process_time_ns
+from otel_flight.ground.native import sleep
 from otel_flight.interpreter.concurrency.loops import (
     Found,
     keeps_real_time,
@@ -22,7 +23,6 @@ from otel_flight.interpreter.concurrency.loops import (
 from otel_flight.interpreter.frames import CAN_READ_FRAMES, current_stacks
 from otel_flight.names import attributes as names
 from otel_flight.names import event_names, source_names
-from otel_flight.native import sleep
 from otel_flight.recording.open_spans import OpenSpans, task_of
 from otel_flight.records.records import RuntimeEvent
 from otel_flight.settings import kinds

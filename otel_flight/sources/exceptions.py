@@ -17,7 +17,7 @@ from threading import get_ident
 from types import FunctionType, TracebackType
 from typing import Any, Final
 
-from otel_flight.clock import ClockPair
+from otel_flight.ground.clock import ClockPair
 from otel_flight.interpreter.code.places import Place
 from otel_flight.interpreter.current_ids import current_ids
 from otel_flight.names import event_names, source_names

@@ -13,14 +13,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
-from otel_flight.clock import ClockPair, thread_time_ns
+from otel_flight.ground.clock import ClockPair, thread_time_ns
+from otel_flight.ground.native import get_ident
 from otel_flight.interpreter.code.places import Place
 from otel_flight.interpreter.current_ids import current_ids
 from otel_flight.interpreter.own_frames import without_ours
 from otel_flight.interpreter.recursion import guarded_in_collection
 from otel_flight.names import attributes as names
 from otel_flight.names import event_names, source_names
-from otel_flight.native import get_ident
 from otel_flight.records.records import RuntimeEvent
 from otel_flight.settings import kinds
 from otel_flight.settings.declaration import SettingsGroup, setting_field

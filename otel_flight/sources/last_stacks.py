@@ -13,13 +13,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from otel_flight.ground.native import getpid
 from otel_flight.interpreter import hang_watch
 from otel_flight.interpreter.code.places import Place
 from otel_flight.interpreter.own_frames import is_ours
 from otel_flight.interpreter.written_stacks import WrittenThread, parse_stacks
 from otel_flight.names import attributes as names
 from otel_flight.names import event_names, source_names
-from otel_flight.native import getpid
 from otel_flight.recording.open_spans import OpenRoot
 from otel_flight.records.records import RuntimeEvent
 from otel_flight.ring.stacks_file import StacksFile, WrittenStacks, stacks_path

@@ -11,12 +11,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
-from otel_flight.clock import ClockPair
+from otel_flight.ground.clock import ClockPair
+from otel_flight.ground.native import get_ident, is_own_thread
 from otel_flight.interpreter.current_ids import current_ids
 from otel_flight.names import event_names, source_names
 from otel_flight.names import log_attributes as names
 from otel_flight.names.attributes import FILE, FUNCTION, LINE
-from otel_flight.native import get_ident, is_own_thread
 from otel_flight.records.records import RuntimeEvent
 from otel_flight.settings import kinds
 from otel_flight.settings.declaration import SettingsGroup, setting_field

@@ -13,11 +13,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
-from otel_flight.clock import process_time_ns
+from otel_flight.ground.clock import process_time_ns
+from otel_flight.ground.native import posix
 from otel_flight.interpreter.concurrency.tasks import count_tasks
 from otel_flight.names import event_names, source_names
 from otel_flight.names import process_attributes as names
-from otel_flight.native import posix
 from otel_flight.records.records import RuntimeEvent
 from otel_flight.settings import kinds
 from otel_flight.settings.declaration import SettingsGroup, setting_field

@@ -15,13 +15,13 @@ from pathlib import Path
 from types import CodeType
 from typing import Any, Final
 
-from otel_flight.clock import ClockPair, monotonic_ns
+from otel_flight.ground.clock import ClockPair, monotonic_ns
+from otel_flight.ground.native import get_ident
 from otel_flight.interpreter.code.places import Place
 from otel_flight.interpreter.current_ids import current_ids
 from otel_flight.interpreter.recursion import IS_GUARDED, guarded
 from otel_flight.names import event_names, source_names
 from otel_flight.names import exception_attributes as names
-from otel_flight.native import get_ident
 from otel_flight.records.records import RuntimeEvent
 from otel_flight.settings import kinds
 from otel_flight.settings.declaration import SettingsGroup, setting_field

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
-from otel_flight.clock import SYSTEM_CLOCK, monotonic_ns, thread_time_ns
+from otel_flight.ground.clock import SYSTEM_CLOCK, monotonic_ns, thread_time_ns
 from otel_flight.interpreter.code.places import Place
 from otel_flight.interpreter.frames import CAN_READ_FRAMES, places_in
 from otel_flight.interpreter.threads import native_id_of, thread_with

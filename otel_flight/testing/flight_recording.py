@@ -13,9 +13,10 @@ from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from otel_flight.assembly import Settings
-from otel_flight.clock import SYSTEM_CLOCK, Clock
-from otel_flight.deadline import Deadline
 from otel_flight.errors import CannotRecord
+from otel_flight.ground.clock import SYSTEM_CLOCK, Clock
+from otel_flight.ground.deadline import Deadline
+from otel_flight.ground.quoting import shown
 from otel_flight.incidents.flight_file import read_incident
 from otel_flight.incidents.incident import Incident
 from otel_flight.incidents.spool.spool import Spool
@@ -25,7 +26,6 @@ from otel_flight.installation import (
     is_sdk_disabled,
     uninstall,
 )
-from otel_flight.quoting import shown
 from otel_flight.recorder import FlightRecorder
 from otel_flight.settings.sources import SettingsInForce, find_settings
 

@@ -13,7 +13,7 @@ from typing import Any, Final, Protocol
 
 from opentelemetry.sdk.trace import ReadableSpan
 
-from otel_flight.clock import SYSTEM_CLOCK, Clock
+from otel_flight.ground.clock import SYSTEM_CLOCK, Clock
 from otel_flight.recording.open_spans import OpenRoot, OpenSpans
 from otel_flight.recording.runtime_events import EventHook
 from otel_flight.recording.span_processor import unwatched

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from otel_flight.clock import wall_ns
+from otel_flight.ground.clock import wall_ns
 from otel_flight.names import trigger_names
 from otel_flight.settings import kinds
 from otel_flight.settings.declaration import SettingsGroup, setting_field

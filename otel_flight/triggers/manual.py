@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from otel_flight.clock import wall_ns
+from otel_flight.ground.clock import wall_ns
 from otel_flight.interpreter.current_ids import current_ids
 from otel_flight.names import trigger_names
 from otel_flight.settings import kinds

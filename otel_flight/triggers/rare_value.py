@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from opentelemetry.sdk.trace import ReadableSpan
 
-from otel_flight.clock import SYSTEM_CLOCK, Clock
+from otel_flight.ground.clock import SYSTEM_CLOCK, Clock
 from otel_flight.names import attributes as names
 from otel_flight.names import span_attributes, trigger_names
 from otel_flight.recording.open_spans import OpenRoot

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from types import FrameType
 from typing import Any, Final
 
-from otel_flight.clock import wall_ns
+from otel_flight.ground.clock import wall_ns
 from otel_flight.names import trigger_names
 from otel_flight.settings import kinds
 from otel_flight.settings.declaration import SettingsGroup, setting_field

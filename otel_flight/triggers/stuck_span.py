@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Final
 
-from otel_flight.clock import SYSTEM_CLOCK, Clock
+from otel_flight.ground.clock import SYSTEM_CLOCK, Clock
 from otel_flight.names import attributes as names
 from otel_flight.names import trigger_names
 from otel_flight.recording.open_ages import OpenAges

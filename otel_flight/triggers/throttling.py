@@ -6,7 +6,7 @@ from collections import deque
 from dataclasses import dataclass
 from typing import Final
 
-from otel_flight.intervals import Interval, overlap_ns
+from otel_flight.ground.intervals import Interval, overlap_ns
 from otel_flight.names import process_attributes as names
 from otel_flight.names import source_names, trigger_names
 from otel_flight.recording.open_spans import OpenSpans

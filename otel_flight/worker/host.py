@@ -8,9 +8,9 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import Final
 
-from otel_flight.clock import wall_ns
+from otel_flight.ground.clock import wall_ns
+from otel_flight.ground.native import getppid
 from otel_flight.incidents.making.sent_unfinished import FILE_SUFFIX
-from otel_flight.native import getppid
 from otel_flight.ring.dead_rings import started_ticks
 from otel_flight.ring.file import is_named_owner_alive
 from otel_flight.ring.ring import boot_id

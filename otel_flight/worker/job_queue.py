@@ -11,8 +11,8 @@ from collections import deque
 from collections.abc import Callable
 from typing import Final
 
-from otel_flight.guard import Guard
-from otel_flight.native import Condition, Thread
+from otel_flight.ground.guard import Guard
+from otel_flight.ground.native import Condition, Thread
 
 PATIENCE_SECONDS: Final = 0.25
 """A job waits this many seconds for the worker's thread before another one stands in."""

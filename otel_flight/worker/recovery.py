@@ -7,9 +7,9 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
-from otel_flight.clock import Clock
 from otel_flight.errors import NotARing
-from otel_flight.guard import Guard
+from otel_flight.ground.clock import Clock
+from otel_flight.ground.guard import Guard
 from otel_flight.incidents.spool.directory import SpoolEntry
 from otel_flight.ring.dead_rings import dead_rings
 

@@ -8,9 +8,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
 
-from otel_flight.clock import Clock
 from otel_flight.errors import SpoolUnavailable
-from otel_flight.guard import Guard
+from otel_flight.ground.clock import Clock
+from otel_flight.ground.guard import Guard
 from otel_flight.incidents.spool.directory import SpoolDirectory
 from otel_flight.ring.cleanup import remove_expired_rings
 from otel_flight.words import count

@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final, Protocol
 
-from otel_flight.deadline import Deadline
 from otel_flight.delivery.delivery import LOOK_AGAIN_SECONDS, CheckIn
 from otel_flight.delivery.pacing import Pacer
 from otel_flight.delivery.receiver.attempt import suppressed_instrumentation
-from otel_flight.guard import Guard
-from otel_flight.native import Condition, Thread, getpid, leave_no_trace
+from otel_flight.ground.deadline import Deadline
+from otel_flight.ground.guard import Guard
+from otel_flight.ground.native import Condition, Thread, getpid, leave_no_trace
 from otel_flight.worker.job_queue import PATIENCE_SECONDS, Job, JobQueue
 
 THREAD_NAME: Final = "otel-flight-flusher"

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from otel_flight.guard import NotedError
+from otel_flight.ground.guard import NotedError
 from otel_flight.names.sent_attributes import INCIDENT_ID, KIND, KIND_INCIDENT
 from otel_flight.running import self_metrics
 from otel_flight.running.statistics import Statistics

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from otel_flight.assembly import ASSEMBLY, Settings
-from otel_flight.clock import SYSTEM_CLOCK
 from otel_flight.errors import NotARing
-from otel_flight.guard import Guard
+from otel_flight.ground.clock import SYSTEM_CLOCK
+from otel_flight.ground.guard import Guard
 from otel_flight.incidents.making.completion import new_incident_id
 from otel_flight.incidents.recovery.recoverer import Recoverer
 from otel_flight.incidents.spool.spool import Spool

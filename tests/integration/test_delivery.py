@@ -20,9 +20,9 @@ from opentelemetry.trace import set_span_in_context
 
 from otel_flight import install, uninstall
 from otel_flight.assembly import Settings
-from otel_flight.backoff import Backoff
-from otel_flight.deadline import Deadline
-from otel_flight.guard import Guard
+from otel_flight.ground.backoff import Backoff
+from otel_flight.ground.deadline import Deadline
+from otel_flight.ground.guard import Guard
 from otel_flight.incidents.spool.directory import SpoolEntry
 from otel_flight.incidents.spool.spool import Spool
 from tests.support.certificates import (

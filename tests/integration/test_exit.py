@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from otel_flight.clock import monotonic_ns
+from otel_flight.ground.clock import monotonic_ns
 from otel_flight.incidents.flight_file import read_incident
 from otel_flight.incidents.spool.spool import Spool
 from tests.support.otlp_receiver import OtlpReceiver

@@ -13,12 +13,12 @@ from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from otel_flight.assembly import Settings
-from otel_flight.clock import monotonic_ns
 from otel_flight.delivery.chunks import SpanChunk
 from otel_flight.delivery.pacing import Pacer
 from otel_flight.delivery.receiver.attempt import Attempt, Exporter, attempt_export
 from otel_flight.delivery.receiver.exporters import build_exporter
 from otel_flight.delivery.receiver.signals import SPANS
+from otel_flight.ground.clock import monotonic_ns
 from tests.support.otlp_messages import (
     BAD_REQUEST,
     THROTTLED,

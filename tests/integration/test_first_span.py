@@ -108,7 +108,7 @@ def test_one_thread_is_enough_and_without_it_nothing_is_recorded(
     output = run(
         INSTALLED
         + f"""
-from otel_flight import native
+from otel_flight.ground import native
 start, threads = native.Thread.start, []
 def refuse(thread):
     threads.append(thread)

@@ -61,7 +61,7 @@ for number in range(1, 4):
     recorder.trigger(f"incident {number}")
     while recorder.statistics().incidents_written < number:
         pass
-    while not recorder._run.worker.wait_idle(otel_flight.deadline.Deadline.after(10)):
+    while not recorder._run.worker.wait_idle(otel_flight.ground.deadline.Deadline.after(10)):
         pass
     child = os.fork()
     if child == 0:

@@ -10,7 +10,7 @@ PROGRAM = """
 import os, signal, sys, time
 from opentelemetry.sdk.trace import TracerProvider
 import otel_flight
-from otel_flight.native import Thread
+from otel_flight.ground.native import Thread
 
 sys.path.insert(0, sys.argv[1])
 recorder = otel_flight.install(tracer_provider=TracerProvider(shutdown_on_exit=False), export="off")

@@ -16,7 +16,7 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span
 from otel_flight.delivery.pacing import Pacer
 from otel_flight.delivery.receiver.signals import SPANS
 from otel_flight.delivery.sender import chunks_to_send
-from otel_flight.guard import Guard
+from otel_flight.ground.guard import Guard
 from otel_flight.incidents.flight_file import read_incident
 from otel_flight.incidents.incident import Incident
 from tests.support.command_line import run

@@ -23,7 +23,7 @@ from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from opentelemetry.trace import Link, SpanContext, StatusCode
 
 from otel_flight.assembly import Settings
-from otel_flight.clock import wall_ns
+from otel_flight.ground.clock import wall_ns
 from otel_flight.recording.session import RecordingSession
 from otel_flight.recording.span_processor import unwatched
 from otel_flight.records import records

@@ -12,9 +12,9 @@ import pytest
 from opentelemetry.sdk.trace import ReadableSpan
 
 from otel_flight.assembly import Settings
-from otel_flight.deadline import Deadline
 from otel_flight.delivery.log_chunks import MOST_RECORDS
-from otel_flight.guard import Guard
+from otel_flight.ground.deadline import Deadline
+from otel_flight.ground.guard import Guard
 from otel_flight.incidents.flight_file import read_incident
 from otel_flight.incidents.spool.directory import LOGS_STATE_SUFFIX, SpoolEntry
 from otel_flight.incidents.spool.spool import Spool

@@ -11,8 +11,8 @@ import pytest
 from opentelemetry.trace import Tracer
 
 from otel_flight.assembly import ASSEMBLY, Settings
-from otel_flight.deadline import Deadline
-from otel_flight.guard import Guard
+from otel_flight.ground.deadline import Deadline
+from otel_flight.ground.guard import Guard
 from otel_flight.incidents.making.completion import complete
 from otel_flight.incidents.spool.spool import Spool
 from tests.support.command_line import run

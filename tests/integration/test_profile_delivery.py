@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from otel_flight.assembly import Settings
-from otel_flight.deadline import Deadline
 from otel_flight.delivery.profiles.sampled_stacks import sampled_stacks
-from otel_flight.guard import Guard
+from otel_flight.ground.deadline import Deadline
+from otel_flight.ground.guard import Guard
 from otel_flight.incidents.flight_file import read_incident
 from otel_flight.incidents.incident import Incident
 from otel_flight.incidents.spool.directory import PROFILES_STATE_SUFFIX

@@ -14,9 +14,9 @@ from typing import Any, Final, cast
 import pytest
 from opentelemetry.sdk.trace.export import SpanExporter
 
-from otel_flight.deadline import Deadline
 from otel_flight.delivery.receiver.exporters import build_exporter
 from otel_flight.delivery.receiver.signals import SPANS
+from otel_flight.ground.deadline import Deadline
 from tests.support.certificates import AUTHORITY, SERVER_CERTIFICATE, SERVER_KEY, ServerCertificates
 from tests.support.delivery_station import Station
 from tests.support.otlp_messages import Transport

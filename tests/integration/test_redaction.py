@@ -17,7 +17,7 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from opentelemetry.trace import Link, SpanContext, Status, StatusCode, TraceFlags
 
 from otel_flight import install, uninstall
-from otel_flight.deadline import Deadline
+from otel_flight.ground.deadline import Deadline
 from otel_flight.incidents.flight_file import read_incident
 from otel_flight.recorder import FlightRecorder
 from otel_flight.redaction.known_secrets import REDACTED

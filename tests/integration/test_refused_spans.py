@@ -11,13 +11,13 @@ import msgspec
 import pytest
 
 from otel_flight.assembly import Settings
-from otel_flight.backoff import Backoff
 from otel_flight.delivery.delivery import Delivery
 from otel_flight.delivery.pacing import Pacer
 from otel_flight.delivery.receiver.exporters import build_exporter
 from otel_flight.delivery.receiver.signals import SPANS
 from otel_flight.delivery.sender import MOST_UNTAKEN_SPANS, PATIENCE
-from otel_flight.guard import Guard
+from otel_flight.ground.backoff import Backoff
+from otel_flight.ground.guard import Guard
 from otel_flight.incidents.spool.delivery_state import DeliveryState
 from otel_flight.incidents.spool.spool import Spool
 from tests.support.otlp_messages import (

@@ -10,7 +10,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from otel_flight.clock import monotonic_ns
+from otel_flight.ground.clock import monotonic_ns
 from otel_flight.incidents.spool.spool import Spool
 from tests.support.service_process import ServiceProcess
 
@@ -25,7 +25,7 @@ unshare = ["unshare", "-fp", "--mount-proc", "--kill-child"]
 os.execvp(unshare[0], [*unshare, sys.executable, *sys.argv[1:]])
 """
 needs_c = pytest.mark.skipif(
-    not list(Path("otel_flight").glob("_last_signal.*.so")), reason="not built here"
+    not list(Path("otel_flight/running/ends").glob("_last_signal.*.so")), reason="not built here"
 )
 
 

@@ -18,7 +18,7 @@ from opentelemetry.sdk.trace import TracerProvider
 
 how, what, compiled = sys.argv[1:4]
 if not compiled:
-    sys.modules["otel_flight._last_signal"] = None
+    sys.modules["otel_flight.running.ends._last_signal"] = None
 import otel_flight
 
 def end(number, frame):

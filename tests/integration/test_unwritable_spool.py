@@ -14,8 +14,8 @@ import pytest
 from opentelemetry.sdk.trace import TracerProvider
 
 from otel_flight import install, uninstall
-from otel_flight.clock import monotonic_ns
-from otel_flight.own_files import own_name
+from otel_flight.ground.clock import monotonic_ns
+from otel_flight.ground.own_files import own_name
 from tests.support.command_line import Outcome, run
 from tests.support.otlp_receiver import OtlpReceiver
 

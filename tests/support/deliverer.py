@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from otel_flight.assembly import Settings
-from otel_flight.backoff import Backoff
 from otel_flight.delivery.delivery import Delivery
 from otel_flight.delivery.pacing import Pacer
 from otel_flight.delivery.receiver.attempt import Exporter
 from otel_flight.delivery.receiver.signals import LOGS, PROFILES
-from otel_flight.guard import Guard
+from otel_flight.ground.backoff import Backoff
+from otel_flight.ground.guard import Guard
 from otel_flight.incidents.spool.spool import Spool
 from otel_flight.settings.fields import CoreSettings
 from otel_flight.worker.worker import Worker

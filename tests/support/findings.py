@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from otel_flight.assembly import ASSEMBLY
-from otel_flight.guard import Guard
+from otel_flight.ground.guard import Guard
 from otel_flight.incidents.evidence.evidence import Evidence
 from otel_flight.incidents.gil_yields import YieldGil, keep_gil
 from otel_flight.incidents.incident import Incident

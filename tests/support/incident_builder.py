@@ -23,8 +23,8 @@ from opentelemetry.trace import (
 )
 
 from otel_flight.assembly import ASSEMBLY, Settings
-from otel_flight.clock import ClockPair
-from otel_flight.guard import Guard
+from otel_flight.ground.clock import ClockPair
+from otel_flight.ground.guard import Guard
 from otel_flight.incidents.flight_file import OPEN_SPANS, segment_entry
 from otel_flight.incidents.frozen_window import FrozenWindow
 from otel_flight.incidents.incident import Incident

@@ -14,7 +14,7 @@ from otel_flight.delivery.log_chunks import LogChunks
 from otel_flight.delivery.pacing import Pacer
 from otel_flight.delivery.span_chunks import SpanChunks
 from otel_flight.errors import FlightError
-from otel_flight.guard import Guard
+from otel_flight.ground.guard import Guard
 from otel_flight.incidents.flight_file import read_incident
 from otel_flight.incidents.spool.delivery_state import DeliveryState
 from otel_flight.incidents.spool.directory import LOGS_STATE_SUFFIX

@@ -13,7 +13,7 @@ from opentelemetry.sdk.trace import ReadableSpan, SpanLimits, SpanProcessor, Tra
 from typing_extensions import Self
 
 from otel_flight.assembly import Settings
-from otel_flight.guard import Guard
+from otel_flight.ground.guard import Guard
 from otel_flight.recording.first_spans import FirstSpans
 from otel_flight.recording.open_spans import OpenRoot
 from otel_flight.recording.session import RecordingSession

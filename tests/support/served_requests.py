@@ -17,7 +17,7 @@ from typing import Any
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.trace import Tracer
 
-from otel_flight.clock import SYSTEM_CLOCK, Clock
+from otel_flight.ground.clock import SYSTEM_CLOCK, Clock
 from otel_flight.incidents.window import WindowEvent
 from otel_flight.recording.first_spans import FirstSpans
 from otel_flight.recording.span_processor import RecordingSpanProcessor, unwatched

@@ -8,8 +8,8 @@ from typing import Any
 from typing_extensions import Self
 
 from otel_flight.assembly import Settings
-from otel_flight.clock import SYSTEM_CLOCK, Clock
-from otel_flight.guard import Guard
+from otel_flight.ground.clock import SYSTEM_CLOCK, Clock
+from otel_flight.ground.guard import Guard
 from otel_flight.incidents.window import Window, WindowEvent, WindowSegment
 from otel_flight.recording.session import RecordingSession
 from otel_flight.records.records import RuntimeEvent

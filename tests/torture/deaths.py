@@ -18,7 +18,7 @@ from typing import Final
 import pytest
 
 from otel_flight.assembly import ASSEMBLY
-from otel_flight.guard import Guard
+from otel_flight.ground.guard import Guard
 from otel_flight.incidents.flight_file import read_incident
 from otel_flight.incidents.making.completion import examined
 from tests.support.limited_group import limited_group

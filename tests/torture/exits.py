@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from otel_flight.clock import monotonic_ns
+from otel_flight.ground.clock import monotonic_ns
 from otel_flight.incidents.flight_file import read_incident
 from otel_flight.incidents.spool.spool import Spool
 from otel_flight.records.decoder import decode_records

@@ -18,7 +18,7 @@ from otel_flight.cli.base import (
 from otel_flight.cli.spools import SpoolPlaces
 from otel_flight.delivery.receiver.exporters import Destination, destination
 from otel_flight.delivery.receiver.signals import SPANS
-from otel_flight.quoting import shown_target, without_secrets
+from otel_flight.ground.quoting import shown_target, without_secrets
 from otel_flight.report.terminal.page import Page
 from otel_flight.settings.declaration import Setting, settings_in
 

@@ -19,8 +19,8 @@ from otel_flight.cli.base import (
     print_json,
 )
 from otel_flight.cli.rings import RingListing, find_rings
-from otel_flight.clock import wall_ns
 from otel_flight.errors import NotARing
+from otel_flight.ground.clock import wall_ns
 from otel_flight.names.span_attributes import SERVICE_NAME
 from otel_flight.records.decoder import decode_records
 from otel_flight.records.ids import span_text, trace_text

@@ -14,7 +14,7 @@ from otel_flight.cli.base import (
     pass_invocation,
     print_json,
 )
-from otel_flight.clock import SYSTEM_CLOCK
+from otel_flight.ground.clock import SYSTEM_CLOCK
 from otel_flight.report.terminal.page import Page
 from otel_flight.triggers.latency.knowledge import read_knowledge
 from otel_flight.triggers.latency.learned import LearnedLimits

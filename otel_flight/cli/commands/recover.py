@@ -17,7 +17,7 @@ from otel_flight.cli.base import (
 )
 from otel_flight.cli.rings import RingListing
 from otel_flight.errors import NotARing
-from otel_flight.guard import Guard
+from otel_flight.ground.guard import Guard
 from otel_flight.incidents.recovery.recoverer import Recoverer
 from otel_flight.ring.dead_rings import dead_rings
 from otel_flight.ring.facts import SERVICE, SPOOL

@@ -18,7 +18,7 @@ from otel_flight.cli.base import (
 from otel_flight.cli.incident_document import incident_document
 from otel_flight.cli.incident_reports import incident_of, links_to, report_of
 from otel_flight.cli.left_behind import is_left_behind
-from otel_flight.own_files import whole_file
+from otel_flight.ground.own_files import whole_file
 from otel_flight.report.html.page import html_page
 from otel_flight.report.markdown.markdown import USUAL_TOKENS, markdown
 from otel_flight.report.model.timeline import UNLIMITED

@@ -9,8 +9,8 @@ from typing import Any, Final
 
 from otel_flight.delivery.incident_trace.span_index import LocalRoot, SpanIndex
 from otel_flight.delivery.incident_trace.trace import Lane, LaneMaterial, LaneSpan, link_to
+from otel_flight.ground.intervals import Interval, overlap_ns
 from otel_flight.incidents.manifest import Manifest
-from otel_flight.intervals import Interval, overlap_ns
 from otel_flight.names import sent_attributes as names
 from otel_flight.records.ids import id_of, span_text, trace_text
 

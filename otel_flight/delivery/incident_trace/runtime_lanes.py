@@ -18,9 +18,9 @@ from otel_flight.delivery.incident_trace.trace import (
 )
 from otel_flight.delivery.otlp.runtime_attributes import runtime_attributes
 from otel_flight.delivery.otlp.values import portable_time_ns
+from otel_flight.ground.intervals import distance_ns
 from otel_flight.incidents.gil_yields import YieldGil, keep_gil
 from otel_flight.incidents.window import Window, WindowEvent, without_outdated
-from otel_flight.intervals import distance_ns
 from otel_flight.names import sent_attributes as names
 from otel_flight.sources.base import SourceDescription
 

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
 
 from otel_flight.delivery.receiver.endpoints import shown_endpoint
-from otel_flight.quoting import without_secrets
+from otel_flight.ground.quoting import without_secrets
 
 _LONGEST_REASON: Final = 300
 MOST_BODY_BYTES: Final = 1024 * 1024

@@ -13,7 +13,7 @@ from opentelemetry import context as otel_context
 from otel_flight.delivery.receiver.answers import Answer
 from otel_flight.delivery.receiver.log import tap_log
 from otel_flight.delivery.receiver.taps import tap_answers
-from otel_flight.quoting import without_secrets
+from otel_flight.ground.quoting import without_secrets
 
 _LONGEST_REASON: Final = 300
 _UNKNOWN: Final = Answer()

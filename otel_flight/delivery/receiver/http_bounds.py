@@ -22,8 +22,8 @@ from typing_extensions import Buffer
 from urllib3 import HTTPConnectionPool, HTTPSConnectionPool, poolmanager
 from urllib3.connection import HTTPConnection, HTTPSConnection
 
-from otel_flight.clock import monotonic_ns
 from otel_flight.delivery.receiver.answers import MOST_BODY_BYTES
+from otel_flight.ground.clock import monotonic_ns
 
 _MOST_BYTES: Final = 2 * MOST_BODY_BYTES
 """An answer may have this many bytes, headers and all."""

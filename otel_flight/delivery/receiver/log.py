@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
 
-from otel_flight.native import get_ident
+from otel_flight.ground.native import get_ident
 
 _LOGGERS: Final = (
     "opentelemetry.exporter.otlp.proto.grpc.exporter",

@@ -17,7 +17,7 @@ from otel_flight.delivery.otlp.origins import Origin, SpanOrigins
 from otel_flight.delivery.otlp.spans import RecordedSpan, SpanBuilder
 from otel_flight.delivery.wire.protobuf import delimited
 from otel_flight.delivery.wire.spans import SpanEncoding
-from otel_flight.guard import Guard
+from otel_flight.ground.guard import Guard
 from otel_flight.incidents.manifest import Manifest
 from otel_flight.incidents.window import WindowSpan
 from otel_flight.records import records

@@ -11,13 +11,13 @@ from typing import Any, Final, TypeVar
 
 import msgspec
 
+from otel_flight.ground.intervals import Timed
 from otel_flight.incidents.evidence.trace_spans import TraceSpans
 from otel_flight.incidents.evidence.usual.past_spans import PastSpans
 from otel_flight.incidents.gil_yields import YieldGil, keep_gil, with_yields
 from otel_flight.incidents.incident import Incident
 from otel_flight.incidents.manifest import Cause, Manifest
 from otel_flight.incidents.window import WindowEvent, WindowSpan, without_outdated
-from otel_flight.intervals import Timed
 from otel_flight.names import attributes as names
 from otel_flight.records.records import Span, SpanStart
 from otel_flight.ring.layout import LANE_SPANS

@@ -7,10 +7,10 @@ from typing import Final
 
 import msgspec
 
+from otel_flight.ground.intervals import Interval, overlap_ns
 from otel_flight.incidents.evidence.evidence import Evidence, LocalRoot
 from otel_flight.incidents.manifest import Cause, Manifest
 from otel_flight.incidents.window import WindowEvent
-from otel_flight.intervals import Interval, overlap_ns
 from otel_flight.names import attributes as names
 from otel_flight.names import source_names, trigger_names
 from otel_flight.names.sent_attributes import PROCESS_ID

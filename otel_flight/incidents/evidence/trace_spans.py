@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import defaultdict, deque
 from collections.abc import Iterable, Iterator, Sequence
 
+from otel_flight.ground.intervals import union_ns
 from otel_flight.incidents.window import WindowSpan
-from otel_flight.intervals import union_ns
 from otel_flight.names.span_attributes import ASGI_DISCONNECT, ASGI_EVENT_TYPE
 
 

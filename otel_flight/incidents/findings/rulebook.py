@@ -9,8 +9,8 @@ from typing import Final
 
 from msgspec.structs import replace
 
-from otel_flight.deadline import OutOfTime
-from otel_flight.guard import Guard
+from otel_flight.ground.deadline import OutOfTime
+from otel_flight.ground.guard import Guard
 from otel_flight.incidents.evidence.evidence import Evidence
 from otel_flight.incidents.findings.rule import Kind, Rule
 from otel_flight.incidents.gil_yields import YieldGil, keep_gil

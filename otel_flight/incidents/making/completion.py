@@ -9,9 +9,9 @@ from typing import Any
 
 import msgspec
 
-from otel_flight.clock import wall_ns
-from otel_flight.deadline import OutOfTime
-from otel_flight.guard import Guard
+from otel_flight.ground.clock import wall_ns
+from otel_flight.ground.deadline import OutOfTime
+from otel_flight.ground.guard import Guard
 from otel_flight.incidents.evidence.interrupted import with_interrupted
 from otel_flight.incidents.explanations.explanation import explain
 from otel_flight.incidents.findings.rulebook import Rulebook

@@ -11,7 +11,7 @@ from typing import Final
 
 import msgspec
 
-from otel_flight.clock import Clock, ClockPair
+from otel_flight.ground.clock import Clock, ClockPair
 from otel_flight.incidents.manifest import Cause
 from otel_flight.recording.encoding.record_limit import encode_within
 from otel_flight.recording.session import RecordingSession

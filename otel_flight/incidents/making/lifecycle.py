@@ -14,10 +14,10 @@ from typing import NamedTuple
 
 import msgspec
 
-from otel_flight.backoff import Backoff
-from otel_flight.clock import Clock, ClockPair
-from otel_flight.deadline import Deadline
-from otel_flight.guard import Guard
+from otel_flight.ground.backoff import Backoff
+from otel_flight.ground.clock import Clock, ClockPair
+from otel_flight.ground.deadline import Deadline
+from otel_flight.ground.guard import Guard
 from otel_flight.incidents.findings.rulebook import Rulebook
 from otel_flight.incidents.frozen_window import FrozenWindow
 from otel_flight.incidents.gil_yields import GilYields

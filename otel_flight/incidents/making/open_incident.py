@@ -8,7 +8,7 @@ from typing import Final
 
 import msgspec
 
-from otel_flight.clock import ClockPair
+from otel_flight.ground.clock import ClockPair
 from otel_flight.incidents.frozen_window import FrozenWindow
 from otel_flight.incidents.manifest import Cause, Refused
 from otel_flight.names.sent_attributes import PROCESS_ID

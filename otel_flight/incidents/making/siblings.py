@@ -14,10 +14,12 @@ from pathlib import Path
 
 import msgspec
 
-from otel_flight.clock import ClockPair
-from otel_flight.deadline import OutOfTime
 from otel_flight.errors import NotARing
-from otel_flight.guard import Guard
+from otel_flight.ground.clock import ClockPair
+from otel_flight.ground.deadline import OutOfTime
+from otel_flight.ground.guard import Guard
+from otel_flight.ground.native import posix
+from otel_flight.ground.own_files import open_file
 from otel_flight.incidents.frozen_window import FrozenWindow
 from otel_flight.incidents.gil_yields import YieldGil, keep_gil
 from otel_flight.incidents.incident import Incident
@@ -26,8 +28,6 @@ from otel_flight.incidents.making.sent_unfinished import SentUnfinished
 from otel_flight.incidents.manifest import MOST_PROCESSES, Manifest, ProcessEntry
 from otel_flight.incidents.ring_window import ring_incident
 from otel_flight.names.sent_attributes import PROCESS_ID
-from otel_flight.native import posix
-from otel_flight.own_files import open_file
 from otel_flight.ring.facts import PIPELINE, SERVICE, SPOOL
 from otel_flight.ring.layout import L_TAKEN, LANES, WORD, lane_word
 from otel_flight.ring.reader import RingReader

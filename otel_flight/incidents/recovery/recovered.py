@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import msgspec
 
-from otel_flight.clock import ClockPair
+from otel_flight.ground.clock import ClockPair
 from otel_flight.incidents.frozen_window import FrozenWindow
 from otel_flight.incidents.gil_yields import YieldGil, keep_gil
 from otel_flight.incidents.incident import Incident

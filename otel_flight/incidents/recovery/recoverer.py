@@ -9,9 +9,9 @@ from pathlib import Path
 
 import msgspec
 
-from otel_flight.clock import ClockPair
 from otel_flight.errors import NotAnIncident
-from otel_flight.guard import Guard
+from otel_flight.ground.clock import ClockPair
+from otel_flight.ground.guard import Guard
 from otel_flight.incidents.findings.rulebook import Rulebook
 from otel_flight.incidents.gil_yields import YieldGil, keep_gil
 from otel_flight.incidents.incident import Incident

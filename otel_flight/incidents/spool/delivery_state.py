@@ -8,7 +8,7 @@ from typing import Annotated, Final
 
 import msgspec
 
-from otel_flight.own_files import open_file, whole_file
+from otel_flight.ground.own_files import open_file, whole_file
 
 _MOST_BYTES: Final = 64 * 1024
 """A state has at most this many bytes; what is in a longer file is none."""

@@ -17,10 +17,8 @@ from pathlib import Path
 from typing import BinaryIO, Final
 
 from otel_flight.errors import SpoolUnavailable
-from otel_flight.incidents.flight_file import FLIGHT_SUFFIX
-from otel_flight.incidents.spool.delivery_state import DeliveryState, read_state
-from otel_flight.native import posix
-from otel_flight.own_files import (
+from otel_flight.ground.native import posix
+from otel_flight.ground.own_files import (
     PART_SUFFIX,
     lock_directory,
     open_directory,
@@ -29,6 +27,8 @@ from otel_flight.own_files import (
     whole_file,
     write_test,
 )
+from otel_flight.incidents.flight_file import FLIGHT_SUFFIX
+from otel_flight.incidents.spool.delivery_state import DeliveryState, read_state
 
 STATE_SUFFIX: Final = ".state"
 LOGS_STATE_SUFFIX: Final = ".logs.state"

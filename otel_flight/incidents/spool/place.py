@@ -12,12 +12,12 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import BinaryIO, Final
 
-from otel_flight.backoff import Backoff
-from otel_flight.clock import SYSTEM_CLOCK, Clock
 from otel_flight.errors import SpoolUnavailable
+from otel_flight.ground.backoff import Backoff
+from otel_flight.ground.clock import SYSTEM_CLOCK, Clock
+from otel_flight.ground.own_files import own_name, temporary_directories, with_own_below
 from otel_flight.incidents.spool.directory import SpoolDirectory
 from otel_flight.incidents.spool.memory_shelf import MAX_UNWRITTEN
-from otel_flight.own_files import own_name, temporary_directories, with_own_below
 
 _logger = logging.getLogger("otel_flight")
 

@@ -19,8 +19,8 @@ from typing import BinaryIO, Final
 
 import msgspec
 
-from otel_flight.clock import SYSTEM_CLOCK, Clock, wall_ns
 from otel_flight.errors import AmbiguousIncident, IncidentNotFound
+from otel_flight.ground.clock import SYSTEM_CLOCK, Clock, wall_ns
 from otel_flight.incidents.flight_file import (
     FLIGHT_SUFFIX,
     read_incident,

@@ -11,6 +11,7 @@ from typing import Any, Final
 import msgspec
 from opentelemetry.trace.span import DEFAULT_TRACE_STATE
 
+from otel_flight.ground.signal_errors import pass_on
 from otel_flight.interpreter.sdk import internals as sdk_internals
 from otel_flight.recording.encoding.portable_span import extras_of, links_of, status_of
 from otel_flight.recording.encoding.record_limit import REFUSED
@@ -21,7 +22,6 @@ from otel_flight.records.records import Span
 from otel_flight.redaction.redactor import Redactor
 from otel_flight.ring.lane_writer import LaneWriter
 from otel_flight.ring.layout import MAX_RECORD_BYTES
-from otel_flight.signal_errors import pass_on
 
 _LOW_64: Final = (1 << 64) - 1
 _UNSET: Final = sdk_internals.unset_status()

@@ -7,12 +7,12 @@ from typing import Any, Final, TypeVar
 
 import msgspec
 
+from otel_flight.ground.signal_errors import pass_on
 from otel_flight.records import records
 from otel_flight.records.records import Span, SpanStart
 from otel_flight.records.sanitize import Sanitizer
 from otel_flight.records.shorten import LENGTHS, RoughShortener, Shortener, is_longer
 from otel_flight.redaction.redactor import Redactor
-from otel_flight.signal_errors import pass_on
 
 _DROPPABLE: Final = {
     "attributes": (records.EXTRA_DROPPED_ATTRIBUTES, 2),

@@ -17,8 +17,8 @@ from opentelemetry import context as context_api
 from opentelemetry.trace import Span, Status, StatusCode
 from opentelemetry.trace.propagation import _SPAN_KEY
 
+from otel_flight.ground.signal_errors import pass_on
 from otel_flight.interpreter.sdk.internals import CONTEXT_VARIABLE
-from otel_flight.signal_errors import pass_on
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 

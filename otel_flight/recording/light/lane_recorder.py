@@ -6,7 +6,7 @@ import mmap
 from collections.abc import Iterable
 from typing import Any, Final
 
-from otel_flight.guard import Guard
+from otel_flight.ground.guard import Guard
 from otel_flight.recording.encoding.compiled import span_writers
 from otel_flight.recording.encoding.fast_encoder import span_encoder
 from otel_flight.recording.encoding.scope_table import ScopeTable

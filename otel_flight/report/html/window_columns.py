@@ -9,9 +9,9 @@ from collections.abc import Iterable, Sequence
 from itertools import chain
 from typing import Any, Final
 
+from otel_flight.ground.intervals import Timed
 from otel_flight.incidents.manifest import Explanation, Manifest
 from otel_flight.incidents.window import Window, WindowEvent, WindowSpan
-from otel_flight.intervals import Timed
 from otel_flight.records.ids import span_text, trace_text
 from otel_flight.records.records import EXTRA_TRACE_STATE, FLAG_PARENT_IS_REMOTE, FLAG_SAMPLED
 from otel_flight.redaction.known_secrets import REDACTED

@@ -11,10 +11,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from otel_flight.ground.intervals import distance_ns
 from otel_flight.incidents.evidence.evidence import Evidence
 from otel_flight.incidents.manifest import Explanation
 from otel_flight.incidents.window import WindowEvent
-from otel_flight.intervals import distance_ns
 from otel_flight.names import attributes as names
 from otel_flight.names import exception_attributes, source_names
 from otel_flight.report.model.event_words import (

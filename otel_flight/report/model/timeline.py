@@ -10,9 +10,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from otel_flight.ground.intervals import Interval, overlap_ns
 from otel_flight.incidents.evidence.evidence import Evidence, LocalRoot
 from otel_flight.incidents.manifest import Explanation, Finding
-from otel_flight.intervals import Interval, overlap_ns
 from otel_flight.names import evidence as keys
 from otel_flight.records.ids import span_text, trace_text
 from otel_flight.report.model.trace_nodes import INFERRED, PAUSE, SPAN, Node

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from otel_flight.clock import Clock
+from otel_flight.ground.clock import Clock
 from otel_flight.incidents.making.lifecycle import IncidentLifecycle
 from otel_flight.recording.session import RecordingSession
 from otel_flight.ring.layout import UNNOTICED

@@ -5,7 +5,7 @@ from __future__ import annotations
 import atexit
 from collections.abc import Callable
 
-from otel_flight.guard import Guard
+from otel_flight.ground.guard import Guard
 from otel_flight.running.ends.child_ends import call_at_end_of_child
 from otel_flight.running.ends.immediate_exit import IMMEDIATE_EXIT
 from otel_flight.running.ends.quick_turns import quick_turns

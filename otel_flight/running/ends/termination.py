@@ -28,14 +28,14 @@ from dataclasses import dataclass
 from types import FrameType
 from typing import Final
 
-from otel_flight.clock import monotonic_ns
-from otel_flight.native import allocate_lock, getpid, posix
+from otel_flight.ground.clock import monotonic_ns
+from otel_flight.ground.native import allocate_lock, getpid, posix
 from otel_flight.ring import layout
 from otel_flight.running.ends.quick_turns import take_quick_turns
 from otel_flight.settings.fields import CoreSettings
 
 try:
-    import otel_flight._last_signal as _last_signal  # type: ignore[import-not-found]  # noqa: PLR0402
+    import otel_flight.running.ends._last_signal as _last_signal  # type: ignore[import-not-found]  # noqa: PLR0402
 except ImportError:  # not compiled
     _last_signal = None
 

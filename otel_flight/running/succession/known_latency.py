@@ -12,8 +12,8 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
-from otel_flight.clock import Clock
-from otel_flight.guard import Guard
+from otel_flight.ground.clock import Clock
+from otel_flight.ground.guard import Guard
 from otel_flight.triggers.latency.knowledge import read_knowledge, write_knowledge
 from otel_flight.triggers.latency.learned import LearnedLimits
 from otel_flight.triggers.latency.sketch import LatencySketch

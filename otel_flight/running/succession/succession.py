@@ -10,8 +10,8 @@ from functools import partial
 from pathlib import Path
 
 from otel_flight.assembly import Settings
-from otel_flight.clock import Clock
-from otel_flight.guard import Guard
+from otel_flight.ground.clock import Clock
+from otel_flight.ground.guard import Guard
 from otel_flight.incidents.findings.rulebook import Rulebook
 from otel_flight.incidents.gil_yields import GilYields
 from otel_flight.incidents.incident import Incident

@@ -10,7 +10,7 @@ from __future__ import annotations
 import resource
 from typing import Final, NamedTuple
 
-from otel_flight.clock import Clock, process_time_ns, thread_time_ns
+from otel_flight.ground.clock import Clock, process_time_ns, thread_time_ns
 from otel_flight.names import event_names
 
 _OWN_SWITCHES: Final = 2

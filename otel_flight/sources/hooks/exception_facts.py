@@ -9,11 +9,11 @@ from collections import deque
 from types import CodeType, TracebackType
 from typing import Any, Final
 
+from otel_flight.ground.signal_errors import pass_on
 from otel_flight.interpreter.code.places import Place, qualified_name
 from otel_flight.names import exception_attributes as names
 from otel_flight.names.attributes import FILE, FUNCTION, LINE
 from otel_flight.recording.encoding.stack_table import MOST_FRAMES
-from otel_flight.signal_errors import pass_on
 
 LONGEST_MESSAGE: Final = 1024
 _MOST_LINKS: Final = 8

@@ -20,7 +20,7 @@ from __future__ import annotations
 import logging
 from typing import Final
 
-from otel_flight.signal_errors import pass_on
+from otel_flight.ground.signal_errors import pass_on
 from otel_flight.sources.hooks.chained_hook import ChainedHook
 
 LOG_TAP: Final = ChainedHook(logging.Logger, "callHandlers", is_seen_last=True, within=logging)

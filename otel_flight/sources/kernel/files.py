@@ -10,7 +10,7 @@ import contextlib
 import os
 from typing import Final
 
-from otel_flight.native import posix
+from otel_flight.ground.native import posix
 
 _CHUNK_BYTES: Final = 65536
 _MOST_CHUNKS: Final = 64

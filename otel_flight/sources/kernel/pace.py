@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-from otel_flight.clock import process_time_ns
+from otel_flight.ground.clock import process_time_ns
 from otel_flight.recording.open_spans import OpenSpans
 
 QUIET_FACTOR: Final = 5

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Container, Mapping
 from typing import Final, NamedTuple
 
-from otel_flight.clock import monotonic_ns, process_time_ns
+from otel_flight.ground.clock import monotonic_ns, process_time_ns
 from otel_flight.interpreter.threads import native_id_of, thread_with
 from otel_flight.names import process_attributes as names
 from otel_flight.sources.kernel.files import number_in, read_text

@@ -12,8 +12,8 @@ import platform
 import re
 from typing import Final, NamedTuple
 
+from otel_flight.ground.native import getpid
 from otel_flight.names import wait_kinds
-from otel_flight.native import getpid
 from otel_flight.sources.kernel.files import read_text
 
 _MACHINES: Final = {"x86_64": 0, "aarch64": 1}

@@ -6,7 +6,7 @@ import sys
 import threading
 from typing import Final, NamedTuple
 
-from otel_flight.clock import clock_gettime_ns, monotonic_ns
+from otel_flight.ground.clock import clock_gettime_ns, monotonic_ns
 from otel_flight.interpreter.threads import alive_threads, ident_of, native_id_of
 
 MOST_THREADS: Final = 64

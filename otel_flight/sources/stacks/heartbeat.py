@@ -7,11 +7,11 @@ import weakref
 from collections import deque
 from typing import Final, NamedTuple
 
-from otel_flight.clock import monotonic_ns, thread_time_ns
-from otel_flight.guard import Guard
+from otel_flight.ground.clock import monotonic_ns, thread_time_ns
+from otel_flight.ground.guard import Guard
+from otel_flight.ground.native import get_ident
 from otel_flight.interpreter.concurrency.tasks import running_loop
 from otel_flight.names import source_names
-from otel_flight.native import get_ident
 
 BUSY_SECONDS: Final = 0.02
 """A loop that works has a beat every so many seconds, and its stalls are measured to within

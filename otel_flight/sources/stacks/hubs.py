@@ -11,13 +11,13 @@ from collections.abc import Sequence
 from typing import Any, Final
 from weakref import ref
 
-from otel_flight.clock import ClockPair, monotonic_ns
-from otel_flight.guard import Guard
+from otel_flight.ground.clock import ClockPair, monotonic_ns
+from otel_flight.ground.guard import Guard
+from otel_flight.ground.native import sleep
 from otel_flight.interpreter.concurrency.greenlets import hub_of, is_running
 from otel_flight.interpreter.frames import current_stack, places_in
 from otel_flight.names import attributes as names
 from otel_flight.names import event_names, source_names
-from otel_flight.native import sleep
 from otel_flight.recording.open_spans import OpenRoot, greenlet_of
 from otel_flight.records.records import RuntimeEvent
 from otel_flight.sources.base import Surroundings, halves

@@ -6,7 +6,7 @@ import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Final, NamedTuple
 
-from otel_flight.clock import monotonic_ns, thread_time_ns
+from otel_flight.ground.clock import monotonic_ns, thread_time_ns
 from otel_flight.interpreter.concurrency.await_chain import Chain, chain_of
 from otel_flight.interpreter.concurrency.tasks import context_of, few_tasks, running_task
 from otel_flight.interpreter.current_ids import ids_in

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from types import CodeType, CoroutineType, GeneratorType, MethodType
 from typing import Any, Final, NamedTuple
 
-from otel_flight.clock import monotonic_ns
+from otel_flight.ground.clock import monotonic_ns
 from otel_flight.interpreter.code.origin import is_application
 from otel_flight.interpreter.frames import MOST_FRAMES, Frame, Stack
 

@@ -12,8 +12,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from otel_flight.clock import Clock
-from otel_flight.native import allocate_lock, getpid
+from otel_flight.ground.clock import Clock
+from otel_flight.ground.native import allocate_lock, getpid
 from otel_flight.settings.fields import CoreSettings
 from otel_flight.triggers.gate.firing import Firing
 from otel_flight.triggers.gate.refusals import Refusals

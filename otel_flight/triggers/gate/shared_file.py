@@ -17,8 +17,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from otel_flight.clock import monotonic_ns
-from otel_flight.native import posix, sleep
+from otel_flight.ground.clock import monotonic_ns
+from otel_flight.ground.native import posix, sleep
 
 _SUM_BYTES: Final = 4
 _MOST_BYTES: Final = 4 << 20

@@ -15,8 +15,8 @@ from typing import Annotated, Final
 import msgspec
 
 from otel_flight.errors import SpoolUnavailable
-from otel_flight.native import posix
-from otel_flight.own_files import lock_directory, open_directory, open_file, whole_file
+from otel_flight.ground.native import posix
+from otel_flight.ground.own_files import lock_directory, open_directory, open_file, whole_file
 from otel_flight.triggers.latency.learned import MOST_ROUTES
 from otel_flight.triggers.latency.sketch import LatencySketch
 

@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from otel_flight.clock import Clock
+from otel_flight.ground.clock import Clock
 from otel_flight.records.normal_names import normal_name
 from otel_flight.triggers.latency.sketch import LatencySketch
 

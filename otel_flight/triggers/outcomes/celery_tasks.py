@@ -9,7 +9,7 @@ import sys
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from otel_flight.signal_errors import pass_on
+from otel_flight.ground.signal_errors import pass_on
 
 _TASK: Final = "celery.task_name"
 _STATE: Final = "celery._state"

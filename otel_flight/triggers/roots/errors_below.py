@@ -14,7 +14,7 @@ from typing import Final
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.trace import StatusCode
 
-from otel_flight.clock import Clock
+from otel_flight.ground.clock import Clock
 from otel_flight.recording.open_spans import OpenRoot, OpenSpans
 from otel_flight.triggers.gate.firing import Firing, FiringInbox
 from otel_flight.triggers.gate.severity import Severity

@@ -22,7 +22,7 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.trace import StatusCode
 
 import otel_flight
-from otel_flight import native
+from otel_flight.ground import native
 
 STATE, WHO = sys.argv[1:3]
 

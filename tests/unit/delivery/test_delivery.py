@@ -12,7 +12,7 @@ import msgspec
 import pytest
 from opentelemetry.sdk.trace.export import SpanExporter
 
-from otel_flight.deadline import Deadline
+from otel_flight.ground.deadline import Deadline
 from otel_flight.settings.fields import CoreSettings
 from tests.support.deliverer import Deliverer
 from tests.support.delivery_station import SECONDS, Backend, Station

@@ -8,7 +8,7 @@ from opentelemetry.sdk.trace import Span
 
 from otel_flight.delivery.other_windows import all_windows
 from otel_flight.delivery.pacing import Pacer
-from otel_flight.guard import Guard
+from otel_flight.ground.guard import Guard
 from tests.support.recording_rig import RecordingRig
 from tests.support.rig_incidents import cause_of, incident_of
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 from opentelemetry.sdk.trace import ReadableSpan
 
-from otel_flight.deadline import Deadline, OutOfTime
 from otel_flight.delivery.chunks import SpanChunk
 from otel_flight.delivery.pacing import (
     LEAST_DEBT_NS,
@@ -13,6 +12,7 @@ from otel_flight.delivery.pacing import (
     SHORTEST_SLEEP_SECONDS,
     Pacer,
 )
+from otel_flight.ground.deadline import Deadline, OutOfTime
 from otel_flight.testing import FakeClock
 
 STEP_SECONDS = 50e-6

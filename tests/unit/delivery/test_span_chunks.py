@@ -15,7 +15,7 @@ from opentelemetry.trace import set_span_in_context
 
 from otel_flight.delivery.pacing import Pacer
 from otel_flight.delivery.span_chunks import MOST_BYTES, SpanChunks
-from otel_flight.guard import Guard
+from otel_flight.ground.guard import Guard
 from otel_flight.incidents.incident import Incident
 from otel_flight.incidents.window import Window, WindowSegment
 from otel_flight.recording.sampler import FlightSampler

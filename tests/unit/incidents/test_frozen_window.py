@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from otel_flight.clock import ClockPair
+from otel_flight.ground.clock import ClockPair
 from otel_flight.incidents.frozen_window import FrozenWindow
 from otel_flight.incidents.window import Window
 from otel_flight.ring import layout

@@ -17,7 +17,7 @@ PACKAGE = Path(otel_flight.__file__).parent
     ("file", "expected"),
     [
         (str(PACKAGE / "sources" / "gc_pauses.py"), True),
-        (str(PACKAGE / "guard.py"), True),
+        (str(PACKAGE / "ground" / "guard.py"), True),
         (str(PACKAGE / "cli" / "demo" / "service.py"), False),
         (f"{PACKAGE}_plugin/hooks.py", False),
         ("/srv/otel_flight/app.py", False),

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from otel_flight.deadline import Deadline
+from otel_flight.ground.deadline import Deadline
 from otel_flight.notification.channels import send
 from otel_flight.notification.not_sent import NotSent
 from tests.support.notified_server import NotifiedServer

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from otel_flight.assembly import Settings
-from otel_flight.backoff import Backoff
-from otel_flight.guard import Guard
+from otel_flight.ground.backoff import Backoff
+from otel_flight.ground.guard import Guard
 from otel_flight.incidents.incident import Incident
 from otel_flight.incidents.manifest import Cause, Manifest
 from otel_flight.incidents.spool.spool import Spool

@@ -20,8 +20,8 @@ from opentelemetry.trace import (
     TraceFlags,
 )
 
-from otel_flight.clock import monotonic_ns
-from otel_flight.guard import Guard
+from otel_flight.ground.clock import monotonic_ns
+from otel_flight.ground.guard import Guard
 from otel_flight.recording.first_spans import FirstSpans
 from otel_flight.recording.next_root import NextRoot
 from otel_flight.recording.open_spans import OpenRoot

@@ -6,8 +6,8 @@ import queue
 import threading
 from collections.abc import Callable
 
-from otel_flight.deadline import Deadline
-from otel_flight.guard import Guard
+from otel_flight.ground.deadline import Deadline
+from otel_flight.ground.guard import Guard
 from otel_flight.recording.tick_waits import TickWaits
 from otel_flight.recording.ticker import QUIET_FACTOR, QUIET_TICKS, Ticker
 

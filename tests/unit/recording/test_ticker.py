@@ -7,9 +7,9 @@ import threading
 
 import pytest
 
-from otel_flight.deadline import Deadline
-from otel_flight.guard import Guard
-from otel_flight.native import running
+from otel_flight.ground.deadline import Deadline
+from otel_flight.ground.guard import Guard
+from otel_flight.ground.native import running
 from otel_flight.recording.ticker import QUIET_FACTOR, QUIET_TICKS, Ticker
 
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from otel_flight.clock import monotonic_ns
+from otel_flight.ground.clock import monotonic_ns
 from otel_flight.records import records
 from otel_flight.records.boundaries import find_records
 from otel_flight.records.decoder import Decoded, decode_record, decode_records

@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from otel_flight.errors import RingUnavailable
-from otel_flight.native import posix
-from otel_flight.own_files import open_directory
+from otel_flight.ground.native import posix
+from otel_flight.ground.own_files import open_directory
 from otel_flight.ring import file
 from otel_flight.ring.file import (
     create_backing,

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from otel_flight.assembly import Settings
-from otel_flight.clock import wall_ns
-from otel_flight.deadline import Deadline
+from otel_flight.ground.clock import wall_ns
+from otel_flight.ground.deadline import Deadline
 from otel_flight.recording.encoding.scope_table import ScopeTable
 from otel_flight.ring import layout
 from otel_flight.ring.file import create_backing

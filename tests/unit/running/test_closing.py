@@ -8,8 +8,8 @@ from pathlib import Path
 from opentelemetry.sdk.trace import TracerProvider
 
 from otel_flight import FlightRecorder, FlightSpanProcessor
-from otel_flight.clock import monotonic_ns
-from otel_flight.deadline import Deadline
+from otel_flight.ground.clock import monotonic_ns
+from otel_flight.ground.deadline import Deadline
 from otel_flight.records.decoder import decode_records
 from otel_flight.records.incident_records import IncidentOpened
 from otel_flight.ring.layout import LANE_RUNTIME

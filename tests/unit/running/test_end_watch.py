@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from otel_flight.clock import SYSTEM_CLOCK
+from otel_flight.ground.clock import SYSTEM_CLOCK
 from otel_flight.ring.layout import UNNOTICED
 from otel_flight.running.ends import end_watch
 from otel_flight.running.ends.end_watch import EndWatch

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from otel_flight.deadline import Deadline
+from otel_flight.ground.deadline import Deadline
 from otel_flight.incidents.window import WindowEvent
 from otel_flight.recording.ticker import Ticker
 from otel_flight.sources.descheduling import Descheduling
@@ -183,7 +183,7 @@ STOPPED_AT_WORK = """
 import json, os, signal, subprocess, sys, threading, time
 from pathlib import Path
 
-from otel_flight.deadline import Deadline
+from otel_flight.ground.deadline import Deadline
 from otel_flight.recording.ticker import Ticker
 from otel_flight.sources.descheduling import Descheduling
 from tests.support.source_rig import SourceRig

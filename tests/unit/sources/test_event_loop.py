@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from otel_flight.clock import ClockPair
+from otel_flight.ground.clock import ClockPair
 from otel_flight.incidents.window import without_outdated
 from otel_flight.names import attributes as names
 from otel_flight.records.records import RuntimeEvent

@@ -18,9 +18,9 @@ import pytest
 from opentelemetry import trace
 from opentelemetry.sdk.trace import TracerProvider
 
+from otel_flight.ground.native import Thread
 from otel_flight.incidents.window import WindowEvent
 from otel_flight.names.log_attributes import LEFT_OUT, LEVEL, LOGGER, MESSAGE, SEVERITY
-from otel_flight.native import Thread
 from otel_flight.sources.log_records import LONGEST_MESSAGE, SOURCE
 from otel_flight.testing import FakeClock
 from tests.support.source_rig import SourceRig

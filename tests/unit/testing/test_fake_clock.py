@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from otel_flight.clock import monotonic_ns, wall_ns
+from otel_flight.ground.clock import monotonic_ns, wall_ns
 from otel_flight.testing import FakeClock
 
 SECOND = 1_000_000_000

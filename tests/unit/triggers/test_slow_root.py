@@ -10,7 +10,7 @@ from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.trace import SpanKind
 
 from otel_flight.assembly import Settings
-from otel_flight.clock import SYSTEM_CLOCK
+from otel_flight.ground.clock import SYSTEM_CLOCK
 from otel_flight.recording.open_spans import OpenSpans
 from otel_flight.testing import FakeClock
 from otel_flight.triggers.base import TriggerContext

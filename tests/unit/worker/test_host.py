@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from otel_flight.assembly import Settings
-from otel_flight.clock import SYSTEM_CLOCK
+from otel_flight.ground.clock import SYSTEM_CLOCK
 from otel_flight.incidents.making.completion import new_incident_id
 from otel_flight.ring.dead_rings import started_ticks
 from otel_flight.ring.file import Backing, create_backing

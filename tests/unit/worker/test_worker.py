@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from otel_flight.deadline import Deadline
-from otel_flight.native import running
+from otel_flight.ground.deadline import Deadline
+from otel_flight.ground.native import running
 from tests.support.delivery_station import SECONDS, Station
 from tests.support.recording_rig import RecordingRig
 

@@ -17,8 +17,8 @@ from otel_flight.assembly import ASSEMBLY
 from otel_flight.cli.base import ExitCode, Invocation, pass_invocation
 from otel_flight.cli.commands.demo.service_process import DemoService
 from otel_flight.cli.commands.demo.stages import Stages
-from otel_flight.clock import monotonic_ns
 from otel_flight.errors import MissingExtra, NotAnIncident
+from otel_flight.ground.clock import monotonic_ns
 from otel_flight.incidents.flight_file import read_incident, read_manifest
 from otel_flight.incidents.manifest import Cause
 from otel_flight.incidents.spool.directory import SpoolEntry

@@ -13,7 +13,7 @@ from otel_flight.assembly import ASSEMBLY
 from otel_flight.cli.base import Invocation
 from otel_flight.cli.commands.export.stack_files import collapsed, speedscope
 from otel_flight.errors import MissingExtra
-from otel_flight.guard import Guard
+from otel_flight.ground.guard import Guard
 from otel_flight.incidents.incident import Incident
 from otel_flight.incidents.making.completion import examined
 from otel_flight.incidents.spool.directory import SpoolEntry

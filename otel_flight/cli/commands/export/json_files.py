@@ -17,7 +17,7 @@ from otel_flight.delivery.json_lines import json_lines
 from otel_flight.delivery.pacing import Pacer
 from otel_flight.delivery.receiver.signals import Signal
 from otel_flight.errors import NotAnIncident
-from otel_flight.guard import Guard
+from otel_flight.ground.guard import Guard
 from otel_flight.incidents.spool.directory import SpoolEntry
 from otel_flight.words import count
 

@@ -16,7 +16,7 @@ from otel_flight.delivery.receiver.exporters import build_exporter, destination
 from otel_flight.delivery.receiver.signals import LOGS, SPANS, Signal
 from otel_flight.delivery.sender import Sender, chunks_to_send, is_sent_by_pipeline
 from otel_flight.errors import DeliveryFailed, FlightError, NotAnIncident
-from otel_flight.guard import Guard
+from otel_flight.ground.guard import Guard
 from otel_flight.incidents.flight_file import read_incident
 from otel_flight.incidents.spool.delivery_state import DeliveryState
 from otel_flight.incidents.spool.directory import LOGS_STATE_SUFFIX, SpoolEntry

@@ -20,7 +20,7 @@ from otel_flight.cli.commands.mcp.items import (
     summary_of,
     times,
 )
-from otel_flight.guard import Guard
+from otel_flight.ground.guard import Guard
 from otel_flight.incidents.evidence.usual.good_requests import compare
 from otel_flight.incidents.incident import Incident
 from otel_flight.incidents.making.completion import examined

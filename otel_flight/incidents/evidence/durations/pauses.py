@@ -10,9 +10,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from otel_flight.ground.intervals import overlap_ns
 from otel_flight.incidents.evidence.evidence import Evidence
 from otel_flight.incidents.window import WindowEvent, WindowSpan
-from otel_flight.intervals import overlap_ns
 from otel_flight.names import event_names, source_names
 
 _PROCESS_WIDE: Final = (source_names.GC, source_names.DESCHEDULING)

@@ -8,10 +8,10 @@ from itertools import pairwise
 from statistics import median
 from typing import Final
 
+from otel_flight.ground.intervals import Interval, Timed, union_ns
 from otel_flight.incidents.evidence.evidence import Evidence
 from otel_flight.incidents.evidence.places import application_frames
 from otel_flight.incidents.window import WindowEvent, WindowSpan
-from otel_flight.intervals import Interval, Timed, union_ns
 from otel_flight.names import attributes as names
 from otel_flight.names import source_names
 from otel_flight.records.records import Frame

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Final
 
+from otel_flight.ground.intervals import overlap_ns, union_ns
 from otel_flight.incidents.evidence.durations.pauses import Pause, find_pauses
 from otel_flight.incidents.evidence.evidence import Evidence
 from otel_flight.incidents.window import KIND_CLIENT, WindowSpan
-from otel_flight.intervals import overlap_ns, union_ns
 
 LEAST_SHARE: Final = 0.3
 """Pauses that take a smaller part of the request's time are not what made it slow."""

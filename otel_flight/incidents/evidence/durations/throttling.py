@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from otel_flight.ground.intervals import Timed, overlap_ns
 from otel_flight.incidents.window import WindowEvent
-from otel_flight.intervals import Timed, overlap_ns
 from otel_flight.names import process_attributes as vitals
 
 

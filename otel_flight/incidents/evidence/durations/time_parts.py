@@ -12,13 +12,13 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from enum import Enum
 from typing import Any, Final, NamedTuple, TypeVar
 
+from otel_flight.ground.intervals import Interval, Timed, union, without
 from otel_flight.incidents.evidence.durations.pauses import find_pauses
 from otel_flight.incidents.evidence.durations.samples import MOST_SAMPLES, Sample, samples_of
 from otel_flight.incidents.evidence.evidence import Evidence
 from otel_flight.incidents.evidence.places import application_frames
 from otel_flight.incidents.window import KIND_CLIENT, WindowSpan
 from otel_flight.interpreter.code.origin import is_application, is_standard
-from otel_flight.intervals import Interval, Timed, union, without
 from otel_flight.names import attributes as names
 from otel_flight.names import process_attributes as vitals
 from otel_flight.names.wait_kinds import SLEEP

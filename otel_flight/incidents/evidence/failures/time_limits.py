@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from typing import Final, NamedTuple
 
+from otel_flight.ground.intervals import Interval, overlap_ns
 from otel_flight.incidents.evidence.callers import words_of_caller
 from otel_flight.incidents.evidence.evidence import Evidence
 from otel_flight.incidents.evidence.failures.expired_limits import expired_limit
@@ -20,7 +21,6 @@ from otel_flight.incidents.evidence.failures.raised import (
 from otel_flight.incidents.evidence.failures.unhandled import LONGEST_PLACE
 from otel_flight.incidents.evidence.places import described, place_of
 from otel_flight.incidents.window import WindowSpan
-from otel_flight.intervals import Interval, overlap_ns
 from otel_flight.names import span_attributes as names
 from otel_flight.words import quoted, short_duration
 

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from statistics import median, quantiles
 from typing import Final, NamedTuple
 
+from otel_flight.ground.intervals import union_ns
 from otel_flight.incidents.evidence.evidence import Evidence
 from otel_flight.incidents.evidence.usual.past_spans import destination, is_call
 from otel_flight.incidents.window import WindowSpan
-from otel_flight.intervals import union_ns
 
 _FEWEST_BEFORE: Final = 10
 """With fewer calls before the slow request, nothing is known to be usual."""

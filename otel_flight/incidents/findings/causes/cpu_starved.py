@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any, Final, NamedTuple
 
+from otel_flight.ground.intervals import Interval, union
 from otel_flight.incidents.evidence.durations.own_time import parts_of_slow, words_of_path
 from otel_flight.incidents.evidence.durations.pauses import Pause
 from otel_flight.incidents.evidence.durations.samples import samples_of
@@ -21,7 +22,6 @@ from otel_flight.incidents.evidence.evidence import Evidence
 from otel_flight.incidents.findings.rule import Kind, Rule
 from otel_flight.incidents.manifest import Finding
 from otel_flight.incidents.window import KIND_CLIENT, WindowEvent, WindowSpan
-from otel_flight.intervals import Interval, union
 from otel_flight.names import attributes as names
 from otel_flight.names import event_names, source_names, trigger_names
 from otel_flight.names import evidence as keys

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import Any, Final
 
+from otel_flight.ground.intervals import Interval, union_ns
 from otel_flight.incidents.evidence.durations.own_time import words_of_path
 from otel_flight.incidents.evidence.durations.pauses import Pause, find_pauses, is_collection
 from otel_flight.incidents.evidence.evidence import Evidence
@@ -12,7 +13,6 @@ from otel_flight.incidents.evidence.places import application_frames, described,
 from otel_flight.incidents.findings.rule import Kind, Rule
 from otel_flight.incidents.manifest import Cause, Finding
 from otel_flight.incidents.window import WindowEvent, WindowSpan
-from otel_flight.intervals import Interval, union_ns
 from otel_flight.names import attributes as names
 from otel_flight.names import evidence as keys
 from otel_flight.names import source_names, trigger_names

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Final
 
+from otel_flight.ground.intervals import Interval
 from otel_flight.incidents.evidence.durations.stopped_time import (
     LEAST_SHARE,
     pauses_of,
@@ -17,7 +18,6 @@ from otel_flight.incidents.findings.rule import Kind, Rule
 from otel_flight.incidents.manifest import Finding
 from otel_flight.incidents.window import WindowEvent
 from otel_flight.interpreter.code.origin import is_application
-from otel_flight.intervals import Interval
 from otel_flight.names import attributes as names
 from otel_flight.names import event_names, source_names, trigger_names
 from otel_flight.names import evidence as keys

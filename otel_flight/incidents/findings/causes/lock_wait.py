@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any, Final
 
+from otel_flight.ground.intervals import Interval
 from otel_flight.incidents.evidence.durations.waits import LongestWait, longest_wait
 from otel_flight.incidents.evidence.evidence import Evidence
 from otel_flight.incidents.evidence.places import application_frames, place_of
 from otel_flight.incidents.findings.rule import Kind, Rule
 from otel_flight.incidents.manifest import Finding
 from otel_flight.incidents.window import WindowEvent
-from otel_flight.intervals import Interval
 from otel_flight.names import attributes as names
 from otel_flight.names import evidence as keys
 from otel_flight.names import source_names, wait_kinds

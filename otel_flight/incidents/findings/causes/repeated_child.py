@@ -6,13 +6,13 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from typing import Final
 
+from otel_flight.ground.intervals import union_ns
 from otel_flight.incidents.evidence.evidence import Evidence
 from otel_flight.incidents.evidence.failures.attempts import attempts_below
 from otel_flight.incidents.evidence.usual.slowed_calls import slowed_calls
 from otel_flight.incidents.findings.rule import Kind, Rule
 from otel_flight.incidents.manifest import Finding
 from otel_flight.incidents.window import WindowSpan
-from otel_flight.intervals import union_ns
 from otel_flight.names import evidence as keys
 from otel_flight.records.ids import span_text
 from otel_flight.words import quoted, short_duration

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from otel_flight.ground.intervals import Interval, overlap_ns, union_ns
 from otel_flight.incidents.evidence.evidence import Evidence
 from otel_flight.incidents.evidence.failures.attempts import Attempts, attempts_below, has_failed
 from otel_flight.incidents.evidence.failures.raised import failure_words
 from otel_flight.incidents.findings.rule import Kind, Rule
 from otel_flight.incidents.manifest import Finding
 from otel_flight.incidents.window import WindowSpan
-from otel_flight.intervals import Interval, overlap_ns, union_ns
 from otel_flight.names import evidence as keys
 from otel_flight.records.ids import span_text
 from otel_flight.words import quoted, short_duration

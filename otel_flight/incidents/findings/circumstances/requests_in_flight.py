@@ -7,11 +7,11 @@ from collections.abc import Iterable, Sequence
 from math import sqrt
 from typing import Final
 
+from otel_flight.ground.intervals import Interval, overlap_ns
 from otel_flight.incidents.evidence.evidence import Evidence, LocalRoot
 from otel_flight.incidents.findings.rule import Kind, Rule
 from otel_flight.incidents.manifest import Finding
 from otel_flight.incidents.window import KIND_SERVER
-from otel_flight.intervals import Interval, overlap_ns
 from otel_flight.names import evidence as keys
 from otel_flight.words import quoted
 

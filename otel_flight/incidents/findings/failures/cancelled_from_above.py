@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from otel_flight.ground.intervals import Interval
 from otel_flight.incidents.evidence.evidence import Evidence
 from otel_flight.incidents.evidence.failures.raised import raised, tracebacks_of
 from otel_flight.incidents.evidence.failures.time_limits import (
@@ -26,7 +27,6 @@ from otel_flight.incidents.evidence.places import location
 from otel_flight.incidents.findings.rule import Kind, Rule
 from otel_flight.incidents.manifest import Finding
 from otel_flight.incidents.window import KIND_SERVER, WindowSpan
-from otel_flight.intervals import Interval
 from otel_flight.names import evidence as keys
 from otel_flight.names import span_attributes as names
 from otel_flight.records.ids import span_text

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Final
 
+from otel_flight.ground.intervals import union_ns
 from otel_flight.incidents.evidence.callers import words_of_caller
 from otel_flight.incidents.evidence.evidence import Evidence
 from otel_flight.incidents.evidence.failures.group_members import Member, members_of
@@ -27,7 +28,6 @@ from otel_flight.incidents.evidence.places import location
 from otel_flight.incidents.findings.rule import Kind, Rule
 from otel_flight.incidents.manifest import Finding
 from otel_flight.incidents.window import WindowSpan
-from otel_flight.intervals import union_ns
 from otel_flight.names import evidence as keys
 from otel_flight.names import exception_attributes
 from otel_flight.records.ids import span_text

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from otel_flight.ground.intervals import union_ns
 from otel_flight.incidents.evidence.durations.own_time import longest_of, parts_of_slow
 from otel_flight.incidents.evidence.durations.stopped_time import LEAST_SHARE
 from otel_flight.incidents.evidence.durations.time_parts import Doing
@@ -11,7 +12,6 @@ from otel_flight.incidents.evidence.evidence import Evidence
 from otel_flight.incidents.evidence.trace_spans import working
 from otel_flight.incidents.findings.rule import Kind, Rule
 from otel_flight.incidents.manifest import Finding
-from otel_flight.intervals import union_ns
 from otel_flight.names import evidence as keys
 from otel_flight.records.ids import span_text
 from otel_flight.words import quoted, short_duration

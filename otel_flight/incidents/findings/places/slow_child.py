@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Final
 
+from otel_flight.ground.intervals import Interval, union_ns
 from otel_flight.incidents.evidence.callers import words_of_caller
 from otel_flight.incidents.evidence.evidence import Evidence
 from otel_flight.incidents.evidence.usual.slowed_calls import slowed_calls
 from otel_flight.incidents.findings.rule import Kind, Rule
 from otel_flight.incidents.manifest import Finding
 from otel_flight.incidents.window import KIND_CLIENT, WindowSpan
-from otel_flight.intervals import Interval, union_ns
 from otel_flight.names import evidence as keys
 from otel_flight.records.ids import span_text
 from otel_flight.words import quoted, short_duration

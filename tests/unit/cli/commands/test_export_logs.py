@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from otel_flight.assembly import Settings
-from otel_flight.deadline import Deadline
+from otel_flight.ground.deadline import Deadline
 from otel_flight.incidents.spool.directory import LOGS_STATE_SUFFIX
 from otel_flight.incidents.spool.spool import Spool
 from otel_flight.ring.layout import LANE_RUNTIME, LANE_SPANS

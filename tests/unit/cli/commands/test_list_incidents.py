@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from otel_flight.ground.own_files import own_name
 from otel_flight.incidents.spool.delivery_state import DeliveryState
 from otel_flight.incidents.spool.directory import LOGS_STATE_SUFFIX
 from otel_flight.incidents.spool.spool import Spool
-from otel_flight.own_files import own_name
 from tests.support.command_line import FAILED_ID, SLOW_ID, fill_spool, run
 
 

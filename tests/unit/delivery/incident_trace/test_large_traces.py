@@ -14,7 +14,7 @@ from otel_flight.delivery.incident_trace.large_traces import LARGE_BYTES, large_
 from otel_flight.delivery.incident_trace.span_index import SpanIndex
 from otel_flight.delivery.pacing import Pacer
 from otel_flight.delivery.span_chunks import MOST_SPANS, SpanChunks
-from otel_flight.guard import Guard
+from otel_flight.ground.guard import Guard
 from otel_flight.incidents.incident import Incident
 from tests.support.recording_rig import UNLIMITED, RecordingRig
 from tests.support.rig_incidents import cause_of, incident_of

@@ -13,7 +13,7 @@ from otel_flight.delivery.incident_trace.span_index import SpanIndex
 from otel_flight.delivery.otlp.cause_notes import CauseNotes
 from otel_flight.delivery.pacing import Pacer
 from otel_flight.delivery.span_chunks import SpanChunks
-from otel_flight.guard import Guard
+from otel_flight.ground.guard import Guard
 from otel_flight.incidents.incident import Incident
 from otel_flight.incidents.manifest import Finding
 from tests.support.recording_rig import RecordingRig

@@ -17,7 +17,7 @@ from otel_flight.delivery.chunks import SpanChunk
 from otel_flight.delivery.otlp.span_logs import MOST_EVENTS
 from otel_flight.delivery.pacing import Pacer
 from otel_flight.delivery.span_chunks import MOST_BYTES, SpanChunks
-from otel_flight.guard import Guard
+from otel_flight.ground.guard import Guard
 from otel_flight.incidents.incident import Incident
 from otel_flight.interpreter.current_ids import current_ids
 from otel_flight.names import event_names, exception_attributes

@@ -25,7 +25,7 @@ from opentelemetry.trace.span import TraceState
 from otel_flight.delivery.otlp.origins import SpanOrigins
 from otel_flight.delivery.otlp.spans import SpanBuilder
 from otel_flight.delivery.wire.requests import RequestEncoding, is_faithful
-from otel_flight.guard import Guard
+from otel_flight.ground.guard import Guard
 from otel_flight.incidents.incident import Incident
 from otel_flight.incidents.window import WindowSpan
 from tests.support.otlp_messages import spans_in

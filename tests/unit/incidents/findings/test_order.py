@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from otel_flight.assembly import ASSEMBLY, RULES
-from otel_flight.guard import Guard
+from otel_flight.ground.guard import Guard
 from otel_flight.incidents.evidence.evidence import Evidence
 from otel_flight.incidents.findings.rule import Kind, Rule
 from otel_flight.incidents.manifest import Finding

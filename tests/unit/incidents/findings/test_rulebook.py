@@ -10,7 +10,7 @@ from typing import Final
 import pytest
 
 from otel_flight.assembly import ASSEMBLY
-from otel_flight.guard import Guard
+from otel_flight.ground.guard import Guard
 from otel_flight.incidents.evidence.evidence import Evidence
 from otel_flight.incidents.findings.rule import Kind, Rule
 from otel_flight.incidents.findings.rulebook import Rulebook

@@ -11,8 +11,8 @@ from typing import NoReturn
 import pytest
 
 from otel_flight.assembly import ASSEMBLY
-from otel_flight.deadline import Deadline, OutOfTime
-from otel_flight.guard import Guard
+from otel_flight.ground.deadline import Deadline, OutOfTime
+from otel_flight.ground.guard import Guard
 from otel_flight.incidents.gil_yields import GilYields
 from otel_flight.incidents.incident import Incident
 from otel_flight.incidents.making.completion import complete, examined

@@ -12,8 +12,8 @@ from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
 
 from otel_flight.assembly import Settings
-from otel_flight.clock import ClockPair, monotonic_ns
-from otel_flight.guard import Guard
+from otel_flight.ground.clock import ClockPair, monotonic_ns
+from otel_flight.ground.guard import Guard
 from otel_flight.incidents.flight_file import read_incident, read_manifest, write_file
 from otel_flight.incidents.incident import Incident
 from otel_flight.incidents.making.sent_unfinished import SentUnfinished

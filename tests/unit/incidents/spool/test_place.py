@@ -11,8 +11,8 @@ from typing import BinaryIO
 import pytest
 
 from otel_flight.errors import SpoolUnavailable
+from otel_flight.ground.own_files import own_name
 from otel_flight.incidents.spool.place import SpoolPlace, spool_directories
-from otel_flight.own_files import own_name
 from otel_flight.testing import FakeClock
 
 is_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a directory away")

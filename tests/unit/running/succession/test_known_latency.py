@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from otel_flight.guard import Guard
+from otel_flight.ground.guard import Guard
 from otel_flight.running.succession.known_latency import BETWEEN_WRITES_SECONDS, KnownLatency
 from otel_flight.testing import FakeClock
 from otel_flight.triggers.latency.knowledge import FILE_NAME, read_knowledge

@@ -8,7 +8,7 @@ import threading
 
 import pytest
 
-from otel_flight.clock import SYSTEM_CLOCK
+from otel_flight.ground.clock import SYSTEM_CLOCK
 from otel_flight.names import event_names
 from otel_flight.sources.gil.lateness import Reading, Stretch
 

@@ -12,8 +12,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from otel_flight import native
-from otel_flight.native import Condition, Thread
+from otel_flight.ground import native
+from otel_flight.ground.native import Condition, Thread
 
 
 class Worker:

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import otel_flight
-from otel_flight import native
-from otel_flight.clock import (
+from otel_flight.ground import native
+from otel_flight.ground.clock import (
     SYSTEM_CLOCK,
     ClockPair,
     SystemClock,
@@ -98,4 +98,4 @@ def test_time_is_read_nowhere_else() -> None:
         if any(reads_time(node) for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))))
     }
 
-    assert readers == {"clock.py", "native.py"}
+    assert readers == {"ground/clock.py", "ground/native.py"}

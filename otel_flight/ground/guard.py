@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from traceback import walk_tb
 from types import TracebackType
 
-from otel_flight.signal_errors import is_raised_by_signal_handler, pass_on
+from otel_flight.ground.signal_errors import is_raised_by_signal_handler, pass_on
 
 __all__ = ["Guard", "NotedError"]
 

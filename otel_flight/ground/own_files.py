@@ -18,7 +18,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import BinaryIO, Final, Protocol
 
-from otel_flight.native import geteuid, posix, sleep
+from otel_flight.ground.native import geteuid, posix, sleep
 
 PART_SUFFIX: Final = ".part"
 """A file has a name of its own with this end until it is whole."""

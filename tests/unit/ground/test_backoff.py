@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from otel_flight.backoff import Backoff
+from otel_flight.ground.backoff import Backoff
 
 
 def test_waits_grow_to_a_minute() -> None:

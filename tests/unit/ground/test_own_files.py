@@ -10,7 +10,7 @@ from typing import BinaryIO
 import pytest
 
 from otel_flight.errors import SpoolUnavailable
-from otel_flight.own_files import (
+from otel_flight.ground.own_files import (
     directory_problem,
     lock_directory,
     open_directory,
@@ -143,7 +143,7 @@ def test_a_file_of_another_user_is_not_opened(
     os.chown(tmp_path / "file", 1234, 1234)
 
     os.close(open_file(tmp_path / "file"))
-    monkeypatch.setattr("otel_flight.own_files.geteuid", lambda: 4321)
+    monkeypatch.setattr("otel_flight.ground.own_files.geteuid", lambda: 4321)
     with pytest.raises(PermissionError, match="it belongs to user 1234"):
         open_file(tmp_path / "file")
 

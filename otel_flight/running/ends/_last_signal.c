@@ -420,7 +420,7 @@ static PyModuleDef_Slot slots[] = {{0, NULL}};
 
 static struct PyModuleDef definition = {
     PyModuleDef_HEAD_INIT,
-    .m_name = "otel_flight._last_signal",
+    .m_name = "otel_flight.running.ends._last_signal",
     .m_doc = "Stands in front of the handler of the signal that ends the process.",
     .m_size = 0,
     .m_methods = methods,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from otel_flight.intervals import Interval, distance_ns, overlap_ns, union, union_ns, without
+from otel_flight.ground.intervals import Interval, distance_ns, overlap_ns, union, union_ns, without
 
 MOMENTS = st.integers(0, 40)
 INTERVALS = st.builds(lambda one, two: Interval(min(one, two), max(one, two)), MOMENTS, MOMENTS)

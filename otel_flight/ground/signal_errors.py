@@ -14,7 +14,7 @@ from traceback import walk_tb
 from types import CodeType
 from typing import Final
 
-from otel_flight.native import is_main_thread
+from otel_flight.ground.native import is_main_thread
 
 _OUR_DIRECTORY: Final = str(Path(__file__).parent) + os.sep
 

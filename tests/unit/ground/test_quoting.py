@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from otel_flight.quoting import common_start, shown, without_secrets
+from otel_flight.ground.quoting import common_start, shown, without_secrets
 
 
 def test_a_value_that_cannot_be_printed_does_not_hide_the_message() -> None:

@@ -7,7 +7,7 @@ from typing import Final
 
 from typing_extensions import Self
 
-from otel_flight.clock import SYSTEM_CLOCK, Clock
+from otel_flight.ground.clock import SYSTEM_CLOCK, Clock
 
 
 class OutOfTime(Exception):  # noqa: N818  (not an error: there is no time for the rest)

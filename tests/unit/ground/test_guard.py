@@ -18,7 +18,7 @@ from types import FrameType
 
 import pytest
 
-from otel_flight.guard import Guard
+from otel_flight.ground.guard import Guard
 
 
 class HostTimeoutError(Exception):

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, Protocol
 
-from otel_flight.native import time
+from otel_flight.ground.native import time
 
 __all__ = [
     "SYSTEM_CLOCK",

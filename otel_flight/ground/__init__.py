@@ -1,0 +1,1 @@
+"""What everything else stands on: clocks, threads, guards, files, words. It knows of no span."""
