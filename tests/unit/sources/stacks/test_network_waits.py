@@ -10,13 +10,14 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, suppress
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
 
 from otel_flight.interpreter.frames import CAN_READ_LOCALS
 from otel_flight.names import attributes as names
-from otel_flight.sources.stacks.stack_reader import StackReader
+from otel_flight.sources.stacks.stack_reader import RootStack, StackReader
 from tests.support.served_requests import (
     DEADLINE_SECONDS,
     LoopThread,
@@ -153,6 +154,34 @@ def test_a_look_up_is_told_with_its_host(rig: ServingRig) -> None:
     told = told_while(rig, lambda: library["getaddrinfo"]("bank.example"), answered.release)
 
     assert told[names.WAIT_ON] == "look-up of bank.example"
+
+
+@pytest.mark.parametrize(
+    ("module", "function"),
+    [(ssl, "create_default_context"), (http.client, "__init__"), (socket, "socketpair")],
+)
+def test_what_the_modules_of_the_network_do_without_it_is_no_wait(
+    rig: ServingRig, module: ModuleType, function: str
+) -> None:
+    """As reading all certificates, which a client made anew for each request does each time."""
+    is_done = threading.Lock()
+    is_done.acquire()
+    library: dict[str, Any] = {"load": is_done.acquire}
+    source = f"def {function}():\n    load()\n"
+    exec(compile(source, str(module.__file__), "exec"), library)
+    found: list[RootStack] = []
+
+    def look() -> None:
+        for root in list(rig.session.open_spans.roots.values()):
+            seen = StackReader(rig.session.open_spans).read(root)
+            if seen is not None and seen.stack[-1].code.co_name == function:
+                found.append(seen)
+
+    with serving(rig, library[function], "GET /rates"):
+        tick_until(look, lambda: bool(found))
+        is_done.release()
+
+    assert found[0].wait is None
 
 
 def test_a_stream_of_asyncio_is_told(rig: ServingRig, silent: socket.socket) -> None:
