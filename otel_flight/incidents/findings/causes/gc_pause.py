@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any, Final
 
@@ -13,14 +14,14 @@ from otel_flight.incidents.evidence.durations.stopped_time import (
     stopped_ns,
 )
 from otel_flight.incidents.evidence.evidence import Evidence
-from otel_flight.incidents.evidence.places import described
+from otel_flight.incidents.evidence.places import application_frames, described
 from otel_flight.incidents.findings.rule import Kind, Rule
 from otel_flight.incidents.manifest import Finding
 from otel_flight.incidents.window import WindowEvent
-from otel_flight.interpreter.code.origin import is_application
 from otel_flight.names import attributes as names
 from otel_flight.names import event_names, source_names, trigger_names
 from otel_flight.names import evidence as keys
+from otel_flight.records.records import Frame
 from otel_flight.words import quoted, short_duration
 
 _FULL: Final = 2
@@ -30,6 +31,7 @@ _FULL: Final = 2
 def find_gc_pause(evidence: Evidence) -> Finding | None:
     """Say which generation was collected, for how long, and what part of the request that was.
 
+    And where most of it ran, and which finalizer it called, if stack samples were taken meanwhile.
     Silent when the collections take less than a third of the request, and about one within a call
     to another service that had to be waited for anyway.
     """
@@ -42,12 +44,13 @@ def find_gc_pause(evidence: Evidence) -> Finding | None:
     if share < LEAST_SHARE:
         return _of_trigger(evidence)
     events = [pause.event for pause in pauses]
+    called = _called(evidence, events)
     return Finding(
         rule=RULE.name,
         summary=(
-            f"{_collections(events)} stopped the process for {short_duration(taken)} of the "
+            f"{_collections(events)} {_took(called)} {short_duration(taken)} of the "
             f"{short_duration(request.duration_ns)} of {quoted(request.name)} "
-            f"({share:.0%}){_where(_longest(events))}"
+            f"({share:.0%}){_where(events)}{called}"
         ),
         explained_share=share,
         evidence=_evidence(events, taken),
@@ -64,11 +67,12 @@ def _of_trigger(evidence: Evidence) -> Finding | None:
     if not events:
         return None
     longest = _longest(events)
+    called = _called(evidence, [longest])
     return Finding(
         rule=RULE.name,
         summary=(
-            f"{_collections([longest])} stopped the process for "
-            f"{short_duration(longest.duration_ns)}{_where(longest)}"
+            f"{_collections([longest])} {_took(called)} "
+            f"{short_duration(longest.duration_ns)}{_where([longest])}{called}"
         ),
         explained_share=1.0,
         evidence=_evidence([longest], longest.duration_ns),
@@ -87,12 +91,60 @@ def _collections(events: Sequence[WindowEvent]) -> str:
     return f"a {kind}garbage collection (generation {generation})"
 
 
-def _where(event: WindowEvent) -> str:
-    """Return where it ran: the application's innermost function, which only allocated last."""
-    frame = next((each for each in reversed(event.frames) if is_application(each.file)), None)
-    if frame is None:
+def _took(called: str) -> str:
+    """Say what a collection did to the process: others may run while Python code does in it."""
+    return "took" if called else "stopped the process for"
+
+
+def _where(events: Sequence[WindowEvent]) -> str:
+    """Return where most of it ran, which only allocated last.
+
+    That is the application's innermost function, or a package's where the application has none.
+    """
+    taken: Counter[tuple[str, str]] = Counter()
+    frames: dict[tuple[str, str], Frame] = {}
+    for event in events:
+        frame = next(iter(application_frames(event.frames)[-1:]), None)
+        if frame is not None:
+            key = frame.function, frame.file
+            taken[key] += event.duration_ns
+            frames.setdefault(key, frame)
+    if not taken:
         return ""
-    return f"; it ran while {quoted(described(frame), 200)} was allocating, or asked for it"
+    key, taken_ns = taken.most_common(1)[0]
+    is_most = taken_ns * 2 >= sum(event.duration_ns for event in events)
+    how = "" if len(events) == 1 else "mostly " if is_most else "among others "
+    place = quoted(described(frames[key]), 200)
+    return f"; it ran {how}while {place} was allocating, or asked for it"
+
+
+def _called(evidence: Evidence, events: Sequence[WindowEvent]) -> str:
+    """Say which function the collections called: a finalizer, a callback of a weak reference.
+
+    A sample that was taken within a collection is of Python code that ran in it.
+    """
+    called = Counter(
+        described(frame)
+        for event in events
+        for sample in evidence.events_during(source_names.STACKS, event)
+        if sample.record.thread_id == event.record.thread_id
+        for frame in _within(sample.frames, event.frames)
+    )
+    if not called:
+        return ""
+    return f"; it called {quoted(called.most_common(1)[0][0], 200)}, as a finalizer or the like"
+
+
+def _within(frames: Sequence[Frame], outer: Sequence[Frame]) -> Sequence[Frame]:
+    """Return the first function that a sample has within those in which a collection ran."""
+    for at in range(len(frames) - 1, 0, -1):
+        if outer and _what(frames[at - 1]) == _what(outer[-1]):
+            return frames[at : at + 1]
+    return ()
+
+
+def _what(frame: Frame) -> tuple[str, str]:
+    return frame.function, frame.file
 
 
 def _evidence(events: Sequence[WindowEvent], taken_ns: int) -> dict[str, Any]:

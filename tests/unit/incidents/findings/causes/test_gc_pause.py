@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -127,3 +128,59 @@ def test_silent_when_the_cause_is_a_failure(builder: IncidentBuilder) -> None:
     collection(builder, 200, 1_700)
 
     assert find(builder, builder.failed(failed, 2_000)) is None
+
+
+def test_where_most_of_them_ran_is_told(builder: IncidentBuilder) -> None:
+    """Not where the longest one did, if it was somewhere else."""
+    slow = builder.request("GET /report", 0, 1_000)
+    for number, function in enumerate(("load", "load", "run", "load")):
+        file = "/srv/shop/app.py" if function == "load" else asyncio.__file__
+        builder.event(
+            "gc",
+            "gc pause",
+            number * 250,
+            number * 250 + (150 if function == "load" else 200),
+            places=[place(function, file, 7)],
+        )
+
+    finding = find(builder, builder.slow(slow, 1_000))
+
+    assert finding is not None
+    assert finding.summary.endswith(
+        "; it ran mostly while `load (shop/app.py:7)` was allocating, or asked for it"
+    )
+
+
+def test_a_packages_function_is_told_where_the_application_has_none(
+    builder: IncidentBuilder,
+) -> None:
+    """As where a framework writes the answer."""
+    slow = builder.request("GET /report", 0, 1_000)
+    file = "/x/site-packages/framework/routing.py"
+    builder.event("gc", "gc pause", 100, 900, places=[place("serialize", file, 7)])
+
+    finding = find(builder, builder.slow(slow, 1_000))
+
+    assert finding is not None
+    assert "while `serialize (framework/routing.py:7)` was allocating" in finding.summary
+
+
+def test_a_finalizer_that_it_called_is_told(builder: IncidentBuilder) -> None:
+    """By a stack sample in the midst of it: nothing else runs then, and not the stack's own end."""
+    slow = builder.request("GET /files", 0, 1_000)
+    list_files = place("list_files", "/srv/shop/app.py", 7)
+    close = place("close", "/srv/shop/app.py", 40)
+    builder.event("gc", "gc pause", 100, 900, places=[list_files], thread_id=7)
+    for at_ms, places in (
+        (50, [list_files, close]),
+        (400, [list_files]),
+        (500, [list_files, close]),
+    ):
+        builder.event("stacks", "running", at_ms, span=slow, places=places, thread_id=7)
+
+    finding = find(builder, builder.slow(slow, 1_000))
+
+    assert finding is not None
+    assert finding.summary.endswith(
+        "or asked for it; it called `close (shop/app.py:40)`, as a finalizer or the like"
+    )
