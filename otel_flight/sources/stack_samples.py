@@ -18,15 +18,17 @@ from otel_flight.interpreter.frames import CAN_READ_FRAMES, places_in
 from otel_flight.interpreter.threads import native_id_of, thread_with
 from otel_flight.names import attributes as names
 from otel_flight.names import event_names, source_names
+from otel_flight.names import process_attributes as vitals
 from otel_flight.recording.open_ages import OpenAges
 from otel_flight.recording.open_spans import OpenRoot
 from otel_flight.records.records import RuntimeEvent
 from otel_flight.settings import kinds
 from otel_flight.settings.declaration import SettingsGroup, setting_field
 from otel_flight.sources.base import SourceDescription, Surroundings, halves
-from otel_flight.sources.kernel.run_queue import RunQueues
+from otel_flight.sources.kernel.run_queue import RunQueues, was_gil_wait
 from otel_flight.sources.kernel.system_calls import blocked_in
 from otel_flight.sources.kernel.thread_clocks import ThreadClocks
+from otel_flight.sources.stacks.rivals import rival_among
 from otel_flight.sources.stacks.stack_reader import RootStack, StackReader
 
 OLDEST_ROOTS: Final = 2_000
@@ -46,9 +48,6 @@ _EARLY_BURST_NS: Final = 2_000_000_000
 """It is kept to on the average of this many nanoseconds."""
 _WAIT_SHARE: Final = 0.05
 """A root waits this share of its age between two samples."""
-
-_RIVAL_SHARE: Final = 0.25
-"""Another thread competes when it uses a CPU for at least this part of the time."""
 _Due = tuple[OpenRoot, int]
 """A local root to look at, and its age in nanoseconds."""
 
@@ -62,6 +61,10 @@ class _Sample(NamedTuple):
     seen: RootStack
     attributes: Mapping[str, Any]
     places: Sequence[Place]
+    cpu_ns: int
+    """The CPU time of its thread since the last look; the next two are of the same time."""
+    others_cpu_ns: int
+    since_ns: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -171,11 +174,15 @@ class StackSamples:
             seen = reader.read(root)
             if seen is not None:
                 attributes = reader.attributes(seen)
-                if seen.wait is None:
-                    attributes = {**attributes, **_rival(reader, used, seen.thread_id, since_ns)}
+                others = {each: ns for each, ns in used.items() if each != seen.thread_id}
+                if seen.wait is None and (rival := rival_among(others, since_ns, reader.place_on)):
+                    attributes = {**attributes, names.RIVAL: rival}
                 places = places_in(seen.stack)
                 moment_ns = self._clock.wall_ns()
-                samples.append(_Sample(root, age_ns, moment_ns, seen, attributes, places))
+                times_ns = used.get(seen.thread_id, 0), sum(others.values()), since_ns
+                samples.append(
+                    _Sample(root, age_ns, moment_ns, seen, attributes, places, *times_ns)
+                )
         return samples
 
     def _in_kernel(self, sample: _Sample, now_ns: int) -> Mapping[str, Any]:
@@ -186,8 +193,10 @@ class StackSamples:
         span_id = sample.root[0].get_span_context().span_id
         ran = span_id in self._ran
         self._ran.discard(span_id)
-        if sample.seen.wait is not None or self._is_late(now_ns):
+        if sample.seen.wait is not None:
             return {}
+        if self._is_late(now_ns):
+            return self._without_kernel(sample, ran=ran)
         thread = thread_with(sample.seen.thread_id)
         native_id = 0 if thread is None else native_id_of(thread)
         call = sample.attributes.get(names.CALL, "")
@@ -198,6 +207,18 @@ class StackSamples:
             self._ran.add(span_id)
             return scheduling
         return {names.WAIT_KIND: blocked.kind, names.WAIT_ON: blocked.text, **scheduling}
+
+    def _without_kernel(self, sample: _Sample, *, ran: bool) -> Mapping[str, Any]:
+        """Return what the clocks say of a thread, where there is no time to ask the kernel more.
+
+        They cost nothing: where threads compete for the GIL, each question lets all others run.
+        """
+        if sample.cpu_ns <= 0:  # it may stand still in a native call
+            return {}
+        self._ran.add(sample.root[0].get_span_context().span_id)
+        idle_ns = sample.since_ns - sample.cpu_ns
+        is_wait = ran and was_gil_wait(idle_ns, sample.others_cpu_ns)
+        return {vitals.GIL_WAIT: idle_ns} if is_wait else {}
 
     def _is_late(self, now_ns: int) -> bool:
         return self._clock is SYSTEM_CLOCK and monotonic_ns() - now_ns > BUDGET_NS
@@ -221,16 +242,6 @@ class StackSamples:
         for each in (*self._early.pop(context.span_id, ()), (event, sample.places)):
             self.samples += 1
             self._events.record(*each)
-
-
-def _rival(
-    reader: StackReader, used: Mapping[int, int], thread_id: int, since_ns: int
-) -> Mapping[str, str]:
-    """Return what the thread was doing that used the CPU most of all others, if it was busy."""
-    others = ((cpu_ns, other) for other, cpu_ns in used.items() if other != thread_id)
-    cpu_ns, busiest = max(others, default=(0, 0))
-    place = reader.place_on(busiest) if cpu_ns >= max(1, since_ns * _RIVAL_SHARE) else ""
-    return {names.RIVAL: place} if place else {}
 
 
 def _build(settings: StackSettings, surroundings: Surroundings) -> StackSamples | None:

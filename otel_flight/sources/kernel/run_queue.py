@@ -74,13 +74,26 @@ class RunQueues:
         others_ns = max(0, reading.process_cpu_ns - before.process_cpu_ns - own_cpu_ns)
         found = {names.RUN_QUEUE: queued_ns, names.PROCESS_CPU: others_ns}
         idle_ns = now_ns - before.moment_ns - own_cpu_ns - queued_ns
-        if ran and 0 < idle_ns * _LEAST_OF_OTHERS <= others_ns:
+        slowed = (own_cpu_ns + queued_ns) / own_cpu_ns if own_cpu_ns > 0 else 1
+        if ran and was_gil_wait(idle_ns, others_ns, slowed):
             found[names.GIL_WAIT] = idle_ns
         return found
 
     def keep(self, span_ids: Container[int]) -> None:
         """Forget all local roots but these."""
         self._last = {key: each for key, each in self._last.items() if key in span_ids}
+
+
+def was_gil_wait(idle_ns: int, others_ns: int, slowed: float = 1) -> bool:
+    """Return whether a thread that ran before and after waited for the GIL while it did nothing.
+
+    Args:
+        idle_ns: how long it was neither on a CPU nor ready to be.
+        others_ns: how long the other threads of the process were on one.
+        slowed: how many times as long as it ran it was ready to. Who has the GIL waits for a CPU,
+            too, where there are too few: that much longer than it uses it.
+    """
+    return 0 < idle_ns * _LEAST_OF_OTHERS <= others_ns * slowed
 
 
 def read_scheduled(proc: str, thread: str = OWN_THREAD) -> Scheduled | None:

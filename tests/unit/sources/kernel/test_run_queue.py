@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from otel_flight.sources.kernel.run_queue import RunQueues, Scheduled, read_scheduled
+from otel_flight.sources.kernel.run_queue import RunQueues, Scheduled, read_scheduled, was_gil_wait
 from tests.support.kernel_tree import KernelTree
 
 MS = 1_000_000
@@ -96,6 +96,17 @@ def test_who_does_nothing_while_others_compute_waits_for_the_gil(
 
     assert seen[True] >= 2 * MS
     assert seen[False] == 0
+
+
+@pytest.mark.parametrize(
+    ("idle_ns", "others_ns", "slowed", "is_wait"),
+    [(70, 60, 1.0, True), (70, 40, 1.0, False), (70, 20, 3.0, True), (0, 60, 1.0, False)],
+)
+def test_others_have_the_gil_for_longer_where_there_are_too_few_cpus(
+    idle_ns: int, others_ns: int, slowed: float, is_wait: bool
+) -> None:
+    """By as much as the thread itself that waits for it."""
+    assert was_gil_wait(idle_ns, others_ns, slowed) is is_wait
 
 
 def test_a_request_that_went_to_another_thread(tree: KernelTree, other: threading.Thread) -> None:
