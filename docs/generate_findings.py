@@ -34,6 +34,7 @@ from tests.faults.unforeseen.scenarios import (
     COLD_START,
     LARGE_EXPORT,
     LONG_SUM,
+    MANY_THINGS,
     ONE_FOR_ALL,
     ONE_TENANT,
 )
@@ -112,6 +113,7 @@ EXAMPLES: Final[Mapping[str, Example]] = {
     "own_code": Example(LONG_SUM),
     "own_wait": Example(BACK_OFF),
     "slow_child": Example(spans.LARGE_ARCHIVE),
+    "own_function": Example(MANY_THINGS),
     "self_time": Example(spans.COSTLY_HASH),
     "cold_start": Example(COLD_START),
     "unlike_good_requests": Example(ONE_TENANT),

@@ -42,6 +42,7 @@ from otel_flight.incidents.findings.failures.process_died import RULE as PROCESS
 from otel_flight.incidents.findings.failures.swallowed_exception import RULE as SWALLOWED_EXCEPTION
 from otel_flight.incidents.findings.failures.thread_died import RULE as THREAD_DIED
 from otel_flight.incidents.findings.failures.unhandled_exception import RULE as UNHANDLED_EXCEPTION
+from otel_flight.incidents.findings.places.own_function import RULE as OWN_FUNCTION
 from otel_flight.incidents.findings.places.self_time import RULE as SELF_TIME
 from otel_flight.incidents.findings.places.slow_child import RULE as SLOW_CHILD
 from otel_flight.incidents.findings.rule import Rule
@@ -137,6 +138,7 @@ RULES: Final[tuple[Rule, ...]] = (
     OWN_CODE,
     OWN_WAIT,
     SLOW_CHILD,
+    OWN_FUNCTION,
     SELF_TIME,
     COLD_START,
     UNLIKE_GOOD_REQUESTS,

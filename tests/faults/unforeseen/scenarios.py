@@ -103,6 +103,9 @@ LARGE_EXPORT: Final = Fault(
     requests=("/export/4000000",),
     trigger="slow_root",
 )
+MANY_THINGS: Final = Fault(
+    program="careless_reach", server="gunicorn", requests=("/checkout",), trigger="slow_root"
+)
 
 
 def _waiting(path: str, *named: str) -> Scenario:
@@ -115,6 +118,22 @@ def _trouble(path: str, *named: str) -> Scenario:
 
 def _on_loop(path: str, *named: str) -> Scenario:
     return _loop(path, *named, program="loop_in_trouble")
+
+
+def _code(path: str, *named: str) -> Scenario:
+    return _threads(path, *named, program="careless_code")
+
+
+def _sharing(path: str, *named: str, before: Sequence[str] = (), quiet: str = "") -> Scenario:
+    return _threads(path, *named, before=before, quiet=quiet, program="careless_sharing")
+
+
+def _reach(path: str, *named: str) -> Scenario:
+    return _threads(path, *named, program="careless_reach")
+
+
+def _tasks(path: str, *named: str, before: Sequence[str] = (), quiet: str = "") -> Scenario:
+    return _loop(path, *named, before=before, quiet=quiet, program="careless_tasks")
 
 
 SCENARIOS: Final = (
@@ -181,4 +200,51 @@ SCENARIOS: Final = (
     _on_loop("/lines", "rows ("),
     _on_loop("/stock", "fetch_stock"),
     _on_loop("/rates", "ask_rates"),
+    _code("/leased", "Lease.__del__"),
+    _code("/merged", "merge_numbers"),
+    _code("/rates", "ask_rates"),
+    _code("/flags", "is_on"),
+    _code("/placed", "place_order"),
+    _code("/notified", "notify_all"),
+    _code("/files", "Handle.__del__"),
+    _code("/customers", "count_orders", "SELECT"),
+    _code("/callers", "name_caller"),
+    _sharing("/ranking", "rank_all", before=("/ranking",) * 7),
+    _sharing("/label", "print_label", before=("/print", "/print"), quiet="GET /print=off"),
+    _sharing("/left", "move", before=("/right",)),
+    _sharing("/limited", "Limiter.pass_one", before=("/limited",) * 5),
+    _sharing("/sum", "rebuild_index"),
+    _sharing("/tariffs", "load_tariffs", before=("/load",), quiet="GET /load=off"),
+    _sharing("/words", "count_words"),
+    _reach("/rows", "save_rows"),
+    _reach("/any", "connect_to_any"),
+    _reach("/pages", "fetch_page"),
+    _reach("/shards", "ask_shards"),
+    Scenario(MANY_THINGS, ("check_out",)),
+    _reach("/found", "find_order"),
+    _reach("/tool", "run_tool"),
+    Scenario(
+        Fault(program="careless_tasks", requests=("/order",), trigger="error_span"),
+        ("charge_card", "the card has expired"),
+    ),
+    _tasks("/shipped", "ship_parcels"),
+    Scenario(
+        Fault(
+            program="careless_tasks",
+            arguments=("--loop", "asyncio"),
+            requests=("/connected",),
+            trigger="slow_root",
+        ),
+        ("scan_disk",),
+    ),
+    _tasks("/notified", "notify_one", "notified ("),
+    _tasks("/feed", "push_feed"),
+    _tasks("/catalogue", "catalogue"),
+    _tasks("/parcels", "pack_parcels", "add_parcel"),
+    _tasks("/booked", "roll_back"),
+    _tasks("/price", "load_prices", before=("/load",), quiet="GET /load=off"),
+    _tasks("/balance", "ask_bank"),
+    _tasks("/rate", "from the pool of"),
+    _tasks("/settings", "reload_settings"),
+    _tasks("/uploaded", "Upload.__aexit__"),
 )

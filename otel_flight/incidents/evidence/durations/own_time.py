@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Collection, Sequence
 from collections.abc import Set as AbstractSet
 from typing import Any, Final, NamedTuple
 
+from otel_flight.incidents.evidence.durations.samples import Sample
 from otel_flight.incidents.evidence.durations.stopped_time import LEAST_SHARE, slow_request
 from otel_flight.incidents.evidence.durations.time_parts import Doing, Part, time_parts
 from otel_flight.incidents.evidence.evidence import Evidence
 from otel_flight.incidents.evidence.places import described
 from otel_flight.incidents.window import WindowSpan
 from otel_flight.names import attributes as names
+from otel_flight.names.wait_kinds import CONNECTION_POOL, LOCK, SEMAPHORE, THREAD_POOL
 from otel_flight.records.records import Frame
 from otel_flight.words import quoted, short_duration
 
 _MODULE: Final = "<module>"
 """Code that runs while its module is imported is in a function of this name."""
+_ONE_BY_ONE: Final = frozenset({CONNECTION_POOL, LOCK, SEMAPHORE, THREAD_POOL})
+"""Who has one of these does not have another: they do not count together."""
 _FEWEST_SAMPLES: Final = 2
 """What fewer samples show may have been over soon."""
 
@@ -65,6 +70,8 @@ def longest_of(
 ) -> OwnTime | None:
     """Return the longest part that was spent so, None unless it is a good part of the time.
 
+    Where none is, waits of one kind count together, such as those for the answers of many peers.
+
     Args:
         evidence: the incident.
         doing: what is looked for.
@@ -73,12 +80,40 @@ def longest_of(
     slow = slow_request(evidence)
     if slow is None:
         return None
-    for part in evidence.once(parts_of_slow):
-        if part.doing in doing and part.subject not in but:
-            own = OwnTime(slow, part, part.path)
-            is_enough = own.share >= LEAST_SHARE and len(part.samples) >= _FEWEST_SAMPLES
-            return own if is_enough and own.path else None
+    parts = evidence.once(parts_of_slow)
+    asked = [part for part in parts if part.doing in doing and part.subject not in but]
+    for part in (*asked[:1], *_longest_together(asked)):
+        own = OwnTime(slow, part, part.path)
+        if own.share >= LEAST_SHARE and len(part.samples) >= _FEWEST_SAMPLES:
+            return own if own.path else None
     return None
+
+
+def _longest_together(parts: Sequence[Part]) -> list[Part]:
+    """Return the longest part that waits of one kind make, each for something else."""
+    kinds: defaultdict[tuple[Doing, str], list[Part]] = defaultdict(list)
+    for part in parts:
+        if part.subject not in _ONE_BY_ONE:
+            kinds[part.doing, part.subject].append(part)
+    together = [_together(each) for each in kinds.values() if len(each) > 1]
+    return sorted(together, key=lambda part: -part.duration_ns)[:1]
+
+
+def _together(parts: Sequence[Part]) -> Part:
+    objects = [part.object for part in parts if part.object]
+    more = f", and {len(objects) - 1} more" if len(objects) > 1 else ""
+    samples = sorted((each for part in parts for each in part.samples), key=_start_ns)
+    return Part(
+        parts[0].doing,
+        parts[0].subject,
+        f"{objects[0]}{more}" if objects else "",
+        sum(part.duration_ns for part in parts),
+        samples,
+    )
+
+
+def _start_ns(sample: Sample) -> int:
+    return sample.start_ns
 
 
 def words_of_path(path: Sequence[Frame]) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any, Final, NamedTuple
 
 from otel_flight.ground.intervals import Interval, union
+from otel_flight.incidents.evidence.durations.company import others_there
 from otel_flight.incidents.evidence.durations.own_time import parts_of_slow, words_of_path
 from otel_flight.incidents.evidence.durations.pauses import Pause
 from otel_flight.incidents.evidence.durations.samples import samples_of
@@ -26,7 +27,7 @@ from otel_flight.names import attributes as names
 from otel_flight.names import event_names, source_names, trigger_names
 from otel_flight.names import evidence as keys
 from otel_flight.names import process_attributes as vitals
-from otel_flight.words import quoted, short_duration
+from otel_flight.words import count, quoted, short_duration
 
 _TRIGGER_WINDOW_NS: Final = 5_000_000_000
 """The trigger on throttling looks back this many nanoseconds."""
@@ -141,8 +142,12 @@ def _queued(evidence: Evidence, request: WindowSpan) -> _Queued:
 
 def _what_it_ran(evidence: Evidence) -> str:
     running = (each for each in evidence.once(parts_of_slow) if each.doing is Doing.RUNNING)
-    path = next((each.path for each in running), ())
-    return f"; it ran {words_of_path(path)}" if path else ""
+    part = next(running, None)
+    if part is None or not part.path:
+        return ""
+    others = others_there(evidence, part.samples)
+    there = f", as {count(others, 'other request')} did" if others else ""
+    return f"; it ran {words_of_path(part.path)}{there}"
 
 
 def _reason_of_limit(events: Sequence[WindowEvent]) -> str:
@@ -164,14 +169,20 @@ def _reason_of_pauses(pauses: Sequence[Pause], taken_ns: int) -> str:
 
 
 def _reason_of_gil(queued: _Queued) -> str:
-    mostly = f", mostly {quoted(queued.rival, 200)}," if queued.rival else ""
-    return f"other threads of the process had the interpreter's lock (GIL){mostly}"
+    return f"other threads of the process had the interpreter's lock (GIL){_mostly(queued)}"
 
 
 def _reason_of_queue(queued: _Queued) -> str:
     if queued.own_cpu_ns <= queued.waited_ns * (1 - _QUEUED_SHARE):
         return _OTHERS_HAD_IT
-    return "its thread was ready to run and got no processor, other threads of the process did,"
+    return (
+        "its thread was ready to run and got no processor, other threads of the process did"
+        f"{_mostly(queued) or ','}"
+    )
+
+
+def _mostly(queued: _Queued) -> str:
+    return f", mostly {quoted(queued.rival, 200)}," if queued.rival else ""
 
 
 def _limit(events: Sequence[WindowEvent]) -> float:

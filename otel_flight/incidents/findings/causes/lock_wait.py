@@ -5,16 +5,15 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any, Final
 
-from otel_flight.ground.intervals import Interval
+from otel_flight.incidents.evidence.durations.company import others_there
 from otel_flight.incidents.evidence.durations.waits import LongestWait, longest_wait
 from otel_flight.incidents.evidence.evidence import Evidence
-from otel_flight.incidents.evidence.places import application_frames, place_of
+from otel_flight.incidents.evidence.places import place_of
 from otel_flight.incidents.findings.rule import Kind, Rule
 from otel_flight.incidents.manifest import Finding
-from otel_flight.incidents.window import WindowEvent
 from otel_flight.names import attributes as names
 from otel_flight.names import evidence as keys
-from otel_flight.names import source_names, wait_kinds
+from otel_flight.names import wait_kinds
 from otel_flight.records.ids import id_of, span_text
 from otel_flight.words import count, quoted
 
@@ -35,7 +34,7 @@ def find_lock_wait(evidence: Evidence) -> Finding | None:
     if wait is None:
         return None
     root, lock = wait.root, wait.samples[0].wait_on
-    others = _others_waiting(evidence, wait)
+    others = others_there(evidence, wait.samples)
     holder, holder_words = _holder(evidence, wait)
     return Finding(
         rule=RULE.name,
@@ -54,25 +53,6 @@ def find_lock_wait(evidence: Evidence) -> Finding | None:
             **holder,
         },
     )
-
-
-def _others_waiting(evidence: Evidence, wait: LongestWait) -> int:
-    """Return how many other requests waited for a lock of that name in the same function."""
-    here = _where(wait.samples[-1].event)
-    during = Interval(wait.samples[0].start_ns, wait.samples[-1].end_ns)
-    waiting = {
-        event.record.span_id
-        for event in evidence.events_during(source_names.STACKS, during)
-        if event.stack is not None and _where(event) == here
-    }
-    return len(waiting - {wait.root.record.span_id})
-
-
-def _where(event: WindowEvent) -> tuple[object, ...]:
-    attributes = event.record.attributes
-    last = application_frames(event.frames)[-1:]
-    places = [(frame.function, frame.file) for frame in last]
-    return attributes.get(names.WAIT_KIND), attributes.get(names.WAIT_ON), *places
 
 
 def _others_words(others: int) -> str:

@@ -6,6 +6,7 @@ import re
 from collections import Counter
 from typing import Final
 
+from otel_flight.incidents.evidence.durations.company import others_there
 from otel_flight.incidents.evidence.durations.library_calls import words_of_calls
 from otel_flight.incidents.evidence.durations.own_time import OwnTime, longest_of, words_of_path
 from otel_flight.incidents.evidence.durations.time_parts import Doing, Part
@@ -30,7 +31,7 @@ from otel_flight.names.wait_kinds import (
     THREAD_POOL,
 )
 from otel_flight.records.ids import span_text
-from otel_flight.words import quoted, short_duration
+from otel_flight.words import count, quoted, short_duration
 
 _OF_OTHERS: Final = frozenset({CONNECTION_POOL, LOCK, SEMAPHORE, THREAD_POOL})
 """The rules on locks and pools speak of these, and of who has them."""
@@ -55,18 +56,21 @@ def find_own_wait(evidence: Evidence) -> Finding | None:
     if own is None:
         return None
     calls = "" if own.part.subject in _SAID_BY_KIND else words_of_calls(own.part)
+    others = others_there(evidence, own.part.samples)
+    there = f"; {count(others, 'other request')} waited there, too" if others else ""
     return Finding(
         rule=RULE.name,
         summary=(
             f"{quoted(own.span.name)} {_waited(own.part, own.words)} in {words_of_path(own.path)}"
             f"{calls}{_retry_words(own.part) or _limit_words(evidence, own)}"
-            f"{_sharers_words(own.part)}"
+            f"{_sharers_words(own.part)}{there}"
         ),
         explained_share=own.share,
         evidence={
             keys.SPAN_ID: span_text(own.span.record.span_id),
             keys.DURATION_NS: own.part.duration_ns,
             keys.SAMPLES: len(own.part.samples),
+            **({keys.OTHER_REQUESTS: others} if others else {}),
             names.WAIT_KIND: own.part.subject,
             names.WAIT_ON: own.part.object,
             **own.location,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from otel_flight.ground.intervals import union_ns
+from otel_flight.incidents.evidence.durations.mixed_time import mixed_time
 from otel_flight.incidents.evidence.durations.own_time import longest_of, parts_of_slow
 from otel_flight.incidents.evidence.durations.stopped_time import LEAST_SHARE
 from otel_flight.incidents.evidence.durations.time_parts import Doing
@@ -29,7 +30,7 @@ def find_self_time(evidence: Evidence) -> Finding | None:
     slow = evidence.slow
     if slow is None or slow.duration_ns <= 0 or not evidence.trace.children(slow):
         return None
-    if longest_of(evidence, {Doing.RUNNING, Doing.WAITING}) is not None:
+    if longest_of(evidence, {Doing.RUNNING, Doing.WAITING}) or evidence.once(mixed_time):
         return None
     parts = evidence.once(parts_of_slow)
     paused_ns = sum(part.duration_ns for part in parts if part.doing is Doing.PAUSED)

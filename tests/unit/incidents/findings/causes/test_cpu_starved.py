@@ -243,3 +243,29 @@ def test_a_thread_that_waited_for_the_gil(builder: IncidentBuilder) -> None:
     parts = {part.doing: part.duration_ns for part in evidence_of(incident).once(parts_of_slow)}
     assert parts[Doing.GIL] == 1_200 * MS
     assert parts[Doing.QUEUED] == 100 * MS
+
+
+def test_who_had_the_cpu_instead_is_named(builder: IncidentBuilder) -> None:
+    """Of the process's own threads; and that other requests did the same."""
+    slow = builder.request("GET /ranking", 0, 2_000)
+    other = builder.request("GET /ranking", 10, 2_500)
+    places = [place("rank_all", "/srv/shop/app.py", 7)]
+    for at_ms in range(100, 2_000, 200):
+        attributes = {
+            "flight_recorder.run_queue_ns": 120 * MS,
+            "flight_recorder.process.cpu_ns": 150 * MS,
+            "flight_recorder.rival": "rebuild (shop/jobs.py:7)",
+        }
+        for span in (slow, other):
+            builder.event(
+                "stacks", "running", at_ms, span=span, attributes=attributes, places=places
+            )
+
+    finding = find(builder, builder.slow(slow, 2_000))
+
+    assert finding is not None
+    assert finding.summary == (
+        "its thread was ready to run and got no processor, other threads of the process did, "
+        "mostly `rebuild (shop/jobs.py:7)`, for 1.2s of the 2s of `GET /ranking` (60%); it ran "
+        "`rank_all (shop/app.py:7)`, as 1 other request did"
+    )

@@ -263,3 +263,55 @@ def test_a_limit_that_was_not_reached_ended_nothing(
     (finding,) = found(builder, slow)
 
     assert finding.summary.endswith("in `ask_price (shop/app.py:9)`, called by `view`")
+
+
+def waiting_for(builder: IncidentBuilder, slow: Span, at_ms: float, kind: str, what: str) -> None:
+    """Record a sample of a wait for one of many."""
+    attributes = {names.WAIT_KIND: kind, names.WAIT_ON: what}
+    builder.event(
+        "stacks", "waiting", at_ms, span=slow, attributes=attributes, places=[place("ask_all")]
+    )
+
+
+def test_waits_for_many_peers_count_together(builder: IncidentBuilder) -> None:
+    """None of them took much by itself."""
+    slow = builder.request("GET /shards", 0, 1_000)
+    for number in range(1, 10):
+        waiting_for(builder, slow, number * 100, "network", f"answer of shard-{number}")
+
+    (finding,) = found(builder, slow)
+
+    assert finding.summary == (
+        "`GET /shards` waited 900ms of its 1s (90%) for the network (`answer of shard-1, and 8 "
+        "more`) in `ask_all (shop/app.py:1)`"
+    )
+
+
+def test_waits_for_many_locks_do_not(builder: IncidentBuilder) -> None:
+    """Each has another holder."""
+    slow = builder.request("GET /shards", 0, 1_000)
+    for number in range(1, 10):
+        waiting_for(builder, slow, number * 100, "lock", f"lock_{number}")
+
+    assert found(builder, slow) == []
+
+
+@pytest.mark.parametrize(
+    ("wait", "words"), [("", ", as 2 other requests did"), ("file", "waited there, too")]
+)
+def test_others_that_did_the_same_are_counted(
+    builder: IncidentBuilder, wait: str, words: str
+) -> None:
+    """As all do that miss a cache at the same time; who did something else does not count."""
+    slow = builder.request("GET /ranking", 0, 1_000)
+    same = [builder.request("GET /ranking", 10, 1_500) for _ in range(2)]
+    other = builder.request("GET /other", 10, 1_500)
+    for moment in range(100, 1_000, 100):
+        for each in (slow, *same):
+            sample(builder, each, moment, place("rank_all"), wait=wait)
+        sample(builder, other, moment, place("rank_one"), wait=wait)
+
+    (finding,) = found(builder, slow)
+
+    assert finding.summary.endswith(words)
+    assert finding.evidence["other_requests"] == 2
