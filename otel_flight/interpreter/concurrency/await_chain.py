@@ -57,9 +57,15 @@ class Chain(NamedTuple):
     @property
     def work(self) -> concurrent.futures.Future[Any] | None:
         """What a thread pool does, or will do, for the task; None when it waits for no pool."""
-        if not isinstance(self.awaited, asyncio.Future):
-            return None
-        return next(_referred(self.awaited, concurrent.futures.Future), None)
+        futures = _futures_behind(self.awaited)
+        found = (next(_referred(each, concurrent.futures.Future), None) for each in futures)
+        return next(filter(None, found), None)
+
+    @property
+    def future(self) -> asyncio.Future[Any] | None:
+        """The future that is waited for, also within `wait_for`; None: it is something else."""
+        things = (*_waited_for_in_library(self.frames), self.awaited)
+        return next((each for each in things if isinstance(each, asyncio.Future)), None)
 
 
 def chain_of(task: object) -> Chain:
@@ -133,14 +139,14 @@ def _task_within(awaited: object, frames: Stack) -> tuple[asyncio.Task[Any] | No
         return None, 0
     children = getattr(awaited, "_children", None)  # of `gather`
     if type(children) is not list:
-        children = list(_tasks_of_library(frames))
+        children = list(_waited_for_in_library(frames))
     pending = [each for each in children if isinstance(each, asyncio.Task) and not each.done()]
     if pending:
         return pending[0], len(pending)
     return next(_referred(awaited, asyncio.Task), None), 1
 
 
-def _tasks_of_library(frames: Stack) -> Iterator[object]:
+def _waited_for_in_library(frames: Stack) -> Iterator[object]:
     """Yield what the innermost frames of a library wait for: the tasks of a group, of `wait`."""
     for frame in frames[-1:-4:-1]:
         file, function = frame.code.co_filename, frame.code.co_name
@@ -158,6 +164,15 @@ def _tasks_of_library(frames: Stack) -> Iterator[object]:
                 tasks = getattr(value_in(frame, variable), "_tasks", None)
                 yield from list(tasks) if isinstance(tasks, (set, list)) else []
                 return
+
+
+def _futures_behind(awaited: object) -> Iterator[asyncio.Future[Any]]:
+    """Yield a future, and those that it is the outside of, as `shield` and `gather` make them."""
+    if isinstance(awaited, asyncio.Future):
+        yield awaited
+        children = getattr(awaited, "_children", None)
+        within = children if type(children) is list else _referred(awaited, asyncio.Future)
+        yield from (each for each in within if isinstance(each, asyncio.Future) and not each.done())
 
 
 def _referred(future: asyncio.Future[Any], kind: type[_T]) -> Iterator[_T]:

@@ -656,7 +656,20 @@ async def in_anyio_thread(function: Callable[[], None]) -> None:
     await pytest.importorskip("anyio").to_thread.run_sync(function)
 
 
-@pytest.mark.parametrize("run", [to_thread, in_executor, in_anyio_thread])
+async def in_shielded_executor(function: Callable[[], None]) -> None:
+    """Run a function as asgiref does, and with it Django."""
+    await asyncio.shield(asyncio.get_running_loop().run_in_executor(None, function))
+
+
+async def in_one_of_many(function: Callable[[], None]) -> None:
+    """Run a function beside another one, which is soon done."""
+    loop = asyncio.get_running_loop()
+    await asyncio.gather(loop.run_in_executor(None, int), loop.run_in_executor(None, function))
+
+
+@pytest.mark.parametrize(
+    "run", [to_thread, in_executor, in_anyio_thread, in_shielded_executor, in_one_of_many]
+)
 def test_work_on_a_pool_is_seen_on_its_thread(
     rig: ServingRig, source: StackSamples, clock: FakeClock, run: Callable[[Any], Any]
 ) -> None:
