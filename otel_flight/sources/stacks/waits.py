@@ -68,7 +68,7 @@ _KINDS: Final = tuple(
         (r"gevent/_?(?:socket|ssl|select)\w*\.py:\w+$|eventlet/green\w*/\w+\.py:\w+$", NETWORK),
         (r"gevent/(?:hub|time)\.py:sleep$|eventlet/greenthread\.py:sleep$", SLEEP),
         (r"http/client\.py:(?!__init__)\w+$", NETWORK),
-        (r"multiprocessing/connection\.py:\w+$", NETWORK),
+        (r"multiprocessing/connection\.py:\w+$", PROCESS),
         (r"anyio/_backends/_asyncio\.py:(?:receive|send)$", NETWORK),
         (r"/(?:aiohttp|asyncpg|grpc|psycopg|pymongo)/(?:\w+/)*\w+\.py:\w+$", NETWORK),
         (r"importlib\._bootstrap>:acquire$", IMPORT),
@@ -96,6 +96,7 @@ _CALLED: Final = {
     "result": FUTURE,
 }
 """These native functions tell what is waited for in them."""
+_CALLED_BY_GREENLETS: Final = {**_CALLED, "put": QUEUE}
 
 _PIPE: Final = re.compile(r"(?:_Unix)?(?P<does>Read|Write)(?:Pipe|Unix)Transport$")
 """The names of the transports of pipes, such as a subprocess's, in asyncio and in uvloop."""
@@ -155,9 +156,20 @@ def call_of_thread(stack: Stack) -> str:
 
 
 def wait_of_greenlet(stack: Stack) -> Wait:
-    """Return what a greenlet waits for that does not run."""
+    """Return what a greenlet waits for that does not run.
+
+    Locks and queues of gevent are compiled: the function that uses one has no frame below it.
+    """
+    innermost = stack[-1]
     found = _wait_in_library(stack)
-    return found or Wait(EVENT, f"{stack[-1].code.co_name}()")
+    step = None if found is not None else step_at(innermost.code, innermost.offset)
+    if step is None:
+        return found or Wait(EVENT, f"{innermost.code.co_name}()")
+    if step.kind == ENTER:
+        return Wait(LOCK, dotted(step.path), step.path, innermost)
+    kind = _CALLED_BY_GREENLETS.get(step.path[-1], EVENT)
+    path = step.path[:-1] if kind == LOCK else ()
+    return Wait(kind, dotted(path or step.path), path, innermost)
 
 
 def wait_of_task(stack: Stack, awaited: object) -> Wait:

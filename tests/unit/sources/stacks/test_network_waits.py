@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import http.client
+import multiprocessing
 import socket
 import ssl
 import threading
@@ -169,6 +170,16 @@ def test_what_the_modules_of_the_network_do_without_it_is_no_wait(
     library: dict[str, Any] = {"load": is_done.acquire}
     source = f"def {function}():\n    load()\n"
     exec(compile(source, str(module.__file__), "exec"), library)
+
+    with serving(rig, library[function], "GET /rates"):
+        seen = seen_in(rig, function)
+        is_done.release()
+
+    assert seen.wait is None
+
+
+def seen_in(rig: ServingRig, function: str) -> RootStack:
+    """Return what is seen of the one open request, once it is in a function."""
     found: list[RootStack] = []
 
     def look() -> None:
@@ -177,11 +188,20 @@ def test_what_the_modules_of_the_network_do_without_it_is_no_wait(
             if seen is not None and seen.stack[-1].code.co_name == function:
                 found.append(seen)
 
-    with serving(rig, library[function], "GET /rates"):
-        tick_until(look, lambda: bool(found))
-        is_done.release()
+    tick_until(look, lambda: bool(found))
+    return found[0]
 
-    assert found[0].wait is None
+
+def test_an_answer_of_another_process_is_told_as_that(rig: ServingRig) -> None:
+    """A shared dictionary asks its manager for each value, by a socket or a pipe."""
+    ours, theirs = multiprocessing.Pipe()
+
+    with serving(rig, ours.recv, "GET /words"):
+        seen = seen_in(rig, "_recv")
+        theirs.send("word")
+
+    assert seen.wait is not None
+    assert seen.wait.kind == "process"
 
 
 def test_a_stream_of_asyncio_is_told(rig: ServingRig, silent: socket.socket) -> None:
