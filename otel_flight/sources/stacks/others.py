@@ -13,6 +13,7 @@ from otel_flight.interpreter.current_ids import ids_in
 from otel_flight.interpreter.frames import Frame, Stack, places_in
 from otel_flight.recording.open_spans import OpenRoot, OpenSpans, task_of
 from otel_flight.sources.stacks.culprits import described, described_from
+from otel_flight.sources.stacks.dead_tasks import death_of_task_with
 from otel_flight.sources.stacks.sharers import frame_sharing
 from otel_flight.sources.stacks.workers import Worker, Workers
 
@@ -116,6 +117,10 @@ class Others:
             self._sharing_left_ns -= thread_time_ns() - used_ns
         own = seen[-1].key
         return [place for innermost, place in self._known_sharing[id(thing)] if innermost != own]
+
+    def death_of_one_with(self, thing: object) -> str:
+        """Return of what a task died, and where, that had what is waited for; empty: none did."""
+        return death_of_task_with(thing, few_tasks(MOST_SEARCHED))
 
     def _in_turn(self) -> Iterator[Stack]:
         """Yield the stacks of threads and of tasks that wait, now these first and now those."""

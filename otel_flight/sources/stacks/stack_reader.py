@@ -27,10 +27,12 @@ from otel_flight.names.wait_kinds import (
     CONDITION,
     CONNECTION_POOL,
     EVENT,
+    FUTURE,
     LOCK,
     NETWORK,
     QUEUE,
     SEMAPHORE,
+    TASK,
     THREAD_POOL,
 )
 from otel_flight.recording.open_spans import OpenRoot, OpenSpans, task_of
@@ -63,6 +65,7 @@ MOST_FOLLOWED: Final = 4
 MOST_SHARERS: Final = 3
 """At most this many are named who have what somebody waits for."""
 _SHARED: Final = frozenset({BARRIER, CONDITION, EVENT, QUEUE})
+_OF_TASKS: Final = frozenset({*_SHARED, FUTURE, TASK})
 MOST_BUSY: Final = 16
 """At most this many threads of a pool are named."""
 
@@ -127,6 +130,9 @@ class StackReader:
         if wait.kind in _SHARED and wait.object is not None:
             sharers = self._others.sharing(wait.object, seen.stack)
             found |= {names.WAIT_SHARERS: list(sharers[:MOST_SHARERS])} if sharers else {}
+        if wait.kind in _OF_TASKS and names.WAIT_SHARERS not in found:
+            death = self._others.death_of_one_with(wait.object)
+            found |= {names.WAIT_DEATH: death} if death else {}
         if wait.kind == CONNECTION_POOL and wait.object is not None:
             found |= self._connection_users(wait.object, seen)
         if seen.pool:
@@ -233,6 +239,8 @@ class StackReader:
         if pool is not None:
             return RootStack(chain.frames, thread_id, Wait(THREAD_POOL, pool), pool)
         wait = wait_of_task(chain.frames, chain.awaited)
+        if wait.kind in {FUTURE, TASK} and wait.object is None:
+            wait = wait._replace(object=chain.future)
         is_limit = wait.kind == THREAD_POOL
         return RootStack(chain.frames, thread_id, wait, ANYIO_POOL if is_limit else "")
 

@@ -11,12 +11,17 @@ from otel_flight.incidents.evidence.durations.library_calls import words_of_call
 from otel_flight.incidents.evidence.durations.own_time import OwnTime, longest_of, words_of_path
 from otel_flight.incidents.evidence.durations.time_parts import Doing, Part
 from otel_flight.incidents.evidence.evidence import Evidence
+from otel_flight.incidents.evidence.failures.dead_threads import deaths_of_threads
 from otel_flight.incidents.evidence.failures.expired_limits import expired_limit
+from otel_flight.incidents.evidence.failures.unhandled import unhandled_words
 from otel_flight.incidents.findings.rule import Kind, Rule
 from otel_flight.incidents.manifest import Finding
 from otel_flight.names import attributes as names
 from otel_flight.names import evidence as keys
+from otel_flight.names.exception_attributes import WHERE
 from otel_flight.names.wait_kinds import (
+    BARRIER,
+    CONDITION,
     CONNECTION_POOL,
     EVENT,
     FUTURE,
@@ -41,6 +46,8 @@ _RETRY_PACKAGE: Final = re.compile(
     r"|[/\\](urllib3)[/\\]util[/\\]retry\.py$|[/\\](botocore)[/\\]endpoint\.py$"
     r"|[/\\](google[/\\]api_core)[/\\]retry[/\\]"
 )
+_DONE_BY_OTHERS: Final = frozenset({BARRIER, CONDITION, EVENT, FUTURE, QUEUE, TASK})
+"""Somebody else ends a wait for one of these."""
 _MOST_SHARERS: Final = 2
 _SAID_BY_KIND: Final = frozenset({EVENT, FUTURE, IMPORT, QUEUE, SLEEP, TASK, THREAD})
 """The function by which one of these is waited for says nothing more."""
@@ -63,7 +70,7 @@ def find_own_wait(evidence: Evidence) -> Finding | None:
         summary=(
             f"{quoted(own.span.name)} {_waited(own.part, own.words)} in {words_of_path(own.path)}"
             f"{calls}{_retry_words(own.part) or _limit_words(evidence, own)}"
-            f"{_sharers_words(own.part)}{there}"
+            f"{_sharers_words(own.part)}{there}{_death_words(evidence, own)}"
         ),
         explained_share=own.share,
         evidence={
@@ -110,6 +117,27 @@ def _sharers_words(part: Part) -> str:
     seen = Counter(place for places in lists for place in places)
     places = [quoted(place, 200) for place, _ in seen.most_common(_MOST_SHARERS)]
     return f"; meanwhile who has it, too, was in {' and '.join(places)}" if places else ""
+
+
+def _death_words(evidence: Evidence, own: OwnTime) -> str:
+    """Say who died that may have been waited for: a task that had it, or the last thread.
+
+    Of a thread it is not known what it had.
+    """
+    if own.part.subject not in _DONE_BY_OTHERS:
+        return ""
+    last = own.part.samples[-1].event.record.attributes.get(names.WAIT_DEATH)
+    if last is not None:
+        return f"; a task that had it died of {quoted(str(last), 200)}"
+    deaths = evidence.once(deaths_of_threads)
+    if not deaths or own.part.samples[-1].event.record.attributes.get(names.WAIT_SHARERS):
+        return ""
+    attributes = deaths[-1].record.attributes
+    before = short_duration(own.span.end_ns - deaths[-1].start_ns)
+    return (
+        f"; the thread {quoted(str(attributes.get(WHERE, '')))} had died {before} before its end "
+        f"of {unhandled_words(attributes, deaths[-1].frames)}"
+    )
 
 
 def _waited(part: Part, how_long: str) -> str:

@@ -5,11 +5,8 @@ from __future__ import annotations
 from typing import Final
 
 from otel_flight.incidents.evidence.evidence import Evidence
-from otel_flight.incidents.evidence.failures.unhandled import (
-    unhandled_events,
-    unhandled_evidence,
-    unhandled_words,
-)
+from otel_flight.incidents.evidence.failures.dead_threads import deaths_of_threads
+from otel_flight.incidents.evidence.failures.unhandled import unhandled_evidence, unhandled_words
 from otel_flight.incidents.findings.rule import Kind, Rule
 from otel_flight.incidents.manifest import Finding
 from otel_flight.names import evidence as keys
@@ -28,16 +25,12 @@ def find_thread_died(evidence: Evidence) -> Finding | None:
     Silent where the trigger is another unhandled exception than a thread's, and where requests like
     the trigger's have gone well since: those did not need the thread.
     """
-    fired = evidence.manifest.fired_ns
-    deaths = [
-        event for event in unhandled_events(evidence, names.THREAD) if event.start_ns <= fired
-    ]
+    deaths = evidence.once(deaths_of_threads)
     if not deaths:
         return None
     death = deaths[-1]
-    before = fired - death.start_ns
-    is_of_another = before > _MOMENT_NS and evidence.cause_of(trigger_names.UNHANDLED_EXCEPTION)
-    if is_of_another or _has_gone_well_since(evidence, death.start_ns):
+    before = evidence.manifest.fired_ns - death.start_ns
+    if before > _MOMENT_NS and evidence.cause_of(trigger_names.UNHANDLED_EXCEPTION):
         return None
     attributes, frames = death.record.attributes, death.frames
     name = str(attributes.get(names.WHERE, ""))
@@ -56,23 +49,6 @@ def find_thread_died(evidence: Evidence) -> Finding | None:
             keys.BEFORE_NS: before,
             keys.DEATHS: len(deaths),
         },
-    )
-
-
-def _has_gone_well_since(evidence: Evidence, died_ns: int) -> bool:
-    """Tell whether a request of the trigger's name began after a death and was soon over."""
-    if evidence.trigger is None:
-        return False
-    own = evidence.trace.local_root(evidence.trigger)
-    return any(
-        root.name == own.name
-        and root.start_ns > died_ns
-        and root.end_ns <= own.start_ns
-        and not root.is_error
-        and not root.is_open
-        and root.duration_ns * 2 < own.duration_ns
-        for root in evidence.roots
-        if root.span_id != own.record.span_id
     )
 
 

@@ -16,6 +16,7 @@ from otel_flight.names import attributes as names
 from tests.support.findings import evidence_of
 from tests.support.incident_builder import IncidentBuilder
 from tests.unit.incidents.explanations.test_inferred_spans import place, sample
+from tests.unit.incidents.findings.failures.test_thread_died import die
 
 
 @pytest.fixture
@@ -315,3 +316,50 @@ def test_others_that_did_the_same_are_counted(
 
     assert finding.summary.endswith(words)
     assert finding.evidence["other_requests"] == 2
+
+
+def test_a_task_that_died_with_it_is_told(builder: IncidentBuilder) -> None:
+    """Whoever was to set it does not any more."""
+    slow = builder.request("GET /shipped", 0, 1_000)
+    for at_ms in range(100, 1_000, 100):
+        attributes = {names.WAIT_KIND: "future", names.WAIT_DEATH: "KeyError in ship (shop/a.py:7)"}
+        places = [place("shipped")]
+        builder.event("stacks", "waiting", at_ms, span=slow, attributes=attributes, places=places)
+
+    (finding,) = found(builder, slow)
+
+    assert finding.summary.endswith("; a task that had it died of `KeyError in ship (shop/a.py:7)`")
+
+
+@pytest.mark.parametrize(
+    ("wait", "is_told"), [("event", True), ("queue", True), ("sleep", False), ("network", False)]
+)
+def test_a_thread_that_died_before_is_told(
+    builder: IncidentBuilder, wait: str, is_told: bool
+) -> None:
+    """Where somebody else ends the wait; a sleep ends by itself."""
+    slow = builder.request("GET /feed", 0, 1_000)
+    for at_ms in range(100, 1_000, 100):
+        sample(builder, slow, at_ms, place("wait_for_feed"), wait=wait)
+    die(builder, 50, "reader")
+
+    (finding,) = found(builder, slow)
+
+    words = (
+        "; the thread `reader` had died 950ms before its end of RuntimeError: no order in "
+        "`consume (shop/jobs.py:12)`"
+    )
+    assert finding.summary.endswith(words) is is_told
+
+
+def test_a_thread_that_was_not_needed_is_not(builder: IncidentBuilder) -> None:
+    """Requests like this have gone well without it, or somebody else has what is waited for."""
+    die(builder, 50, "reader")
+    builder.request("GET /feed", 100, 150)
+    slow = builder.request("GET /feed", 1_000, 2_000)
+    for at_ms in range(1_100, 2_000, 100):
+        sample(builder, slow, at_ms, place("wait_for_feed"), wait="event")
+
+    (finding,) = found(builder, slow)
+
+    assert "died" not in finding.summary
