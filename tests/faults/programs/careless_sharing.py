@@ -146,6 +146,55 @@ def sum_up() -> dict[str, int]:
     return {"sum": add_up()}
 
 
+_menu: Final = threading.Lock()
+_wanted: Final = threading.Event()
+
+
+def refresh_menu() -> None:
+    """Read everything anew when it is wanted, for nobody in particular."""
+    while True:
+        _wanted.wait()
+        with _menu:
+            time.sleep(_SECONDS)
+        _wanted.clear()
+
+
+threading.Thread(target=refresh_menu, daemon=True).start()
+
+
+def read_menu() -> int:
+    """Read while nobody changes it."""
+    with _menu:
+        return 1
+
+
+@app.get("/menu")
+def menu() -> dict[str, int]:
+    """Wait for a lock that no request has."""
+    _wanted.set()
+    time.sleep(0.02)
+    return {"menu": read_menu()}
+
+
+def parse_feed(is_read: threading.Event, feed: str) -> None:
+    """Read it, and say so; or fail, and say nothing."""
+    int(feed)
+    is_read.set()
+
+
+def wait_for_feed(is_read: threading.Event) -> bool:
+    """Wait, but not for ever."""
+    return is_read.wait(0.9)
+
+
+@app.get("/feed")
+def feed() -> dict[str, bool]:
+    """Wait for a thread that has died."""
+    is_read = threading.Event()
+    threading.Thread(target=parse_feed, args=[is_read, "x" * IS_FAULTY or "1"]).start()
+    return {"read": wait_for_feed(is_read)}
+
+
 (_folder / "slow_tariffs.py").write_text(f"import time\ntime.sleep({_SECONDS + 0.3 * IS_FAULTY})\n")
 sys.path.insert(0, str(_folder))
 

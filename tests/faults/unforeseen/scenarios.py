@@ -136,6 +136,26 @@ def _tasks(path: str, *named: str, before: Sequence[str] = (), quiet: str = "") 
     return _loop(path, *named, before=before, quiet=quiet, program="careless_tasks")
 
 
+def _busy_loop(path: str, *named: str, before: Sequence[str] = (), quiet: str = "") -> Scenario:
+    return _loop(path, *named, before=before, quiet=quiet, program="careless_loop")
+
+
+def _greenlets(
+    path: str, *named: str, before: Sequence[str] = (), after: Sequence[str] = (), quiet: str = ""
+) -> Scenario:
+    return Scenario(
+        Fault(
+            program="careless_greenlets",
+            server="gunicorn",
+            arguments=("-k", "gevent"),
+            requests=(*before, path, *after),
+            trigger="slow_root",
+            environment={"OTEL_FLIGHT_SLOW_ROOT_ROUTES": quiet} if quiet else {},
+        ),
+        named,
+    )
+
+
 SCENARIOS: Final = (
     _threads("/report", "burn", "render_rows"),
     Scenario(LONG_SUM, ("burn", "total_up")),
@@ -216,6 +236,8 @@ SCENARIOS: Final = (
     _sharing("/sum", "rebuild_index"),
     _sharing("/tariffs", "load_tariffs", before=("/load",), quiet="GET /load=off"),
     _sharing("/words", "count_words"),
+    _sharing("/menu", "refresh_menu"),
+    _sharing("/feed", "parse_feed"),
     _reach("/rows", "save_rows"),
     _reach("/any", "connect_to_any"),
     _reach("/pages", "fetch_page"),
@@ -247,4 +269,13 @@ SCENARIOS: Final = (
     _tasks("/rate", "from the pool of"),
     _tasks("/settings", "reload_settings"),
     _tasks("/uploaded", "Upload.__aexit__"),
+    _busy_loop("/orders", "run_query", before=("/history",), quiet="GET /history=off"),
+    _busy_loop("/pushed", "push_events"),
+    _busy_loop("/ticks", "on_tick"),
+    _busy_loop("/logged", "Basket.__str__"),
+    _greenlets("/rows", "render_rows"),
+    _greenlets("/quick", "render_rows", after=("/rows",), quiet="GET /rows=off"),
+    _greenlets("/stock", "count_stock", before=("/count",), quiet="GET /count=off"),
+    _greenlets("/picture", "picture ("),
+    _greenlets("/parcels", "add_parcel", "ship_parcels"),
 )
