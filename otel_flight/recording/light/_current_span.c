@@ -29,12 +29,18 @@ typedef struct {
     PyObject *api; /* the namespace of opentelemetry.context */
     PyObject *runtime_context; /* what is in it as long as nobody changed it */
     PyObject *internal_kind; /* the kind of spans whose kind is not said */
+    PyObject *attach, *detach; /* the API's own */
+    PyObject *trace; /* the namespace of opentelemetry.trace */
+    PyObject *use_spans; /* what may stand there under that name: the API's, and what stands in for it */
+    PyTypeObject *tracer_type; /* the SDK's */
+    PyObject *start_as_current_span; /* its own */
+    Seen seen; /* of that */
     PyObject *failed; /* called with a span, its error, and whether to record it and to set a status */
     PyObject *decorated; /* called with a scope and a function */
     PyTypeObject *scope_type;
     PyObject *no_arguments, *use_names, *start_names, *current_names;
     PyObject *name_runtime_context, *name_attach, *name_detach, *name_set_value, *name_end;
-    PyObject *name_start_span;
+    PyObject *name_start_span, *name_use_span, *name_start_as_current_span;
 } State;
 
 typedef struct {
@@ -56,11 +62,11 @@ state_of(Scope *self)
 /* ---- entering ------------------------------------------------------------------------------- */
 
 static inline int
-is_runtime_context_known(State *state)
+has(PyObject *namespace, PyObject *name, PyObject *known)
 {
-    return PyDict_GetItemWithError(state->api, state->name_runtime_context)
-        == state->runtime_context && state->context_variable != NULL;
+    return PyDict_GetItemWithError(namespace, name) == known;
 }
+
 
 /* Returns a name of opentelemetry.context as it is now. */
 static PyObject *
@@ -95,7 +101,8 @@ attach_by_api(State *state, PyObject *span)
 static PyObject *
 attach(State *state, PyObject *span)
 {
-    if (!is_runtime_context_known(state)) {
+    if (state->context_variable == NULL || !has(state->api, state->name_attach, state->attach)
+        || !has(state->api, state->name_runtime_context, state->runtime_context)) {
         return PyErr_Occurred() ? NULL : attach_by_api(state, span);
     }
     PyObject *around = NULL, *token = NULL;
@@ -181,7 +188,7 @@ Scope_enter(Scope *self, PyObject *Py_UNUSED(ignored))
 static int
 detach(State *state, PyObject *token)
 {
-    if (is_runtime_context_known(state) && PyContextToken_CheckExact(token)) {
+    if (has(state->api, state->name_detach, state->detach) && PyContextToken_CheckExact(token)) {
         if (PyContextVar_Reset(state->context_variable, token) == 0) {
             return 0;
         }
@@ -408,6 +415,20 @@ use_span(Function *self, PyObject *const *arguments, size_t flags, PyObject *key
     return (PyObject *)scope;
 }
 
+/* Whether the SDK's method is its own, and what it would call is the API's. */
+static int
+is_scope_ours(State *state)
+{
+    PyObject *now = PyDict_GetItemWithError(state->trace, state->name_use_span);
+    int is_known = now == PyTuple_GET_ITEM(state->use_spans, 0);
+    for (Py_ssize_t index = 1; !is_known && index < PyTuple_GET_SIZE(state->use_spans); index++) {
+        is_known |= now == PyTuple_GET_ITEM(state->use_spans, index);
+    }
+    return is_known
+        && has_own(&state->seen, state->tracer_type, state->name_start_as_current_span,
+                   state->start_as_current_span);
+}
+
 /* As `Tracer.start_as_current_span`. */
 static PyObject *
 start_as_current_span(Function *self, PyObject *const *arguments, size_t flags, PyObject *keywords)
@@ -420,6 +441,11 @@ start_as_current_span(Function *self, PyObject *const *arguments, size_t flags, 
     if (count < 1) {
         PyErr_SetString(PyExc_TypeError, "start_as_current_span() misses its tracer");
         return NULL;
+    }
+    if (!is_scope_ours(state)) {
+        PyObject *theirs = PyDict_GetItemWithError(
+            state->tracer_type->tp_dict, state->name_start_as_current_span);
+        return call_as_method(theirs, arguments, count, keywords);
     }
     if (sort_arguments("start_as_current_span", state->current_names, sorted, arguments + 1,
                        count - 1, keywords) != 0) {
@@ -448,14 +474,16 @@ configure(PyObject *module, PyObject *arguments, PyObject *keywords)
 {
     static char *names[] = {
         "context_variable", "span_key", "context_type", "api", "runtime_context", "internal_kind",
-        "failed", "decorated", NULL};
+        "failed", "decorated", "attach", "detach", "trace", "use_spans", "tracer_type",
+        "start_as_current_span", NULL};
     State *state = PyModule_GetState(module);
     PyObject *variable, *span_key, *context_type, *api, *runtime_context, *internal_kind, *failed;
-    PyObject *decorated;
+    PyObject *decorated, *attach, *detach, *trace, *use_spans, *tracer_type, *start_as_current_span;
     if (!PyArg_ParseTupleAndKeywords(
-            arguments, keywords, "$O!OO!O!OOOO", names, &PyContextVar_Type, &variable, &span_key,
+            arguments, keywords, "$O!OO!O!OOOOOOO!O!O!O", names, &PyContextVar_Type, &variable, &span_key,
             &PyType_Type, &context_type, &PyDict_Type, &api, &runtime_context, &internal_kind,
-            &failed, &decorated)) {
+            &failed, &decorated, &attach, &detach, &PyDict_Type, &trace, &PyTuple_Type, &use_spans,
+            &PyType_Type, &tracer_type, &start_as_current_span)) {
         return NULL;
     }
     if (!PyType_IsSubtype((PyTypeObject *)context_type, &PyDict_Type)
@@ -473,6 +501,12 @@ configure(PyObject *module, PyObject *arguments, PyObject *keywords)
     Py_XSETREF(state->internal_kind, Py_NewRef(internal_kind));
     Py_XSETREF(state->failed, Py_NewRef(failed));
     Py_XSETREF(state->decorated, Py_NewRef(decorated));
+    Py_XSETREF(state->attach, Py_NewRef(attach));
+    Py_XSETREF(state->detach, Py_NewRef(detach));
+    Py_XSETREF(state->trace, Py_NewRef(trace));
+    Py_XSETREF(state->use_spans, Py_NewRef(use_spans));
+    Py_XSETREF(state->tracer_type, (PyTypeObject *)Py_NewRef(tracer_type));
+    Py_XSETREF(state->start_as_current_span, Py_NewRef(start_as_current_span));
     Py_RETURN_NONE;
 }
 
@@ -492,6 +526,8 @@ module_exec(PyObject *module)
     NAME(set_value, "set_value")
     NAME(end, "end")
     NAME(start_span, "start_span")
+    NAME(use_span, "use_span")
+    NAME(start_as_current_span, "start_as_current_span")
     state->no_arguments = PyTuple_New(0);
     state->use_names = tuple_of(use_names, LENGTH(use_names));
     state->start_names = tuple_of(CURRENT_NAMES, START_ARGUMENTS);

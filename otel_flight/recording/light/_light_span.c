@@ -49,9 +49,12 @@ has_known_types(void)
     }
     IS_TYPE(context_type) IS_TYPE(span_context_type) IS_TYPE(span_type) IS_TYPE(recorder_type)
     IS_TYPE(writer_type) IS_TYPE(switch_type) IS_TYPE(shape_type) IS_TYPE(sdk_tracer_type)
-    IS_TYPE(generator_type) IS_TYPE(non_recording_type)
+    IS_TYPE(generator_type) IS_TYPE(non_recording_type) IS_TYPE(sdk_span_type)
     return PyContextVar_CheckExact(known.context_variable) && PyDict_CheckExact(known.sdk_namespace)
         && PyDict_CheckExact(known.random_namespace) && PyDict_CheckExact(known.ids_namespace)
+        && PyDict_CheckExact(known.trace_namespace) && PyTuple_CheckExact(known.method_names)
+        && PyTuple_CheckExact(known.own_methods)
+        && PyTuple_GET_SIZE(known.own_methods) == PyTuple_GET_SIZE(known.method_names)
         && PyTuple_CheckExact(known.flags)
         && PyTuple_GET_SIZE(known.flags) > inherited_flags
         && PyType_IsSubtype((PyTypeObject *)known.context_type, &PyDict_Type)

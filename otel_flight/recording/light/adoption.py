@@ -9,6 +9,7 @@ from typing import Any, Final
 from opentelemetry import trace
 from opentelemetry.sdk.trace import TracerProvider
 
+from otel_flight.interpreter.sdk.own_functions import USE_SPAN as USE_SPAN_OF_API
 from otel_flight.interpreter.sdk.pipeline import tracers_of
 from otel_flight.recording.light.compiled_scope import USE_SPAN
 from otel_flight.recording.light.current_span import use_span
@@ -18,7 +19,6 @@ from otel_flight.recording.sampler import FlightSampler
 from otel_flight.recording.span_processor import RecordingSpanProcessor
 
 _api: Final[Any] = trace
-_USE_SPAN: Final = _api.use_span
 
 
 class Adoption:
@@ -51,7 +51,7 @@ class Adoption:
             return tracer
 
         self._provider.get_tracer = get_tracer
-        if _api.use_span is _USE_SPAN:
+        if _api.use_span is USE_SPAN_OF_API:
             _api.use_span = USE_SPAN if is_compiled else use_span
 
     def end(self) -> None:
@@ -60,7 +60,7 @@ class Adoption:
         for tracer in list(self._adopted):
             release(tracer)
         if _api.use_span in (USE_SPAN, use_span):
-            _api.use_span = _USE_SPAN
+            _api.use_span = USE_SPAN_OF_API
 
     def _adopt(self, tracer: Any) -> None:
         if adopt(tracer, LightSwitch(self._processor, self._sampler)):

@@ -12,11 +12,17 @@ from contextvars import ContextVar
 from typing import Any, Final
 
 from opentelemetry import context as context_api
+from opentelemetry import trace
 from opentelemetry.sdk.trace import Tracer
 from opentelemetry.trace import SpanKind
 from opentelemetry.trace.propagation import _SPAN_KEY
 
 from otel_flight.interpreter.sdk.internals import CONTEXT_VARIABLE
+from otel_flight.interpreter.sdk.own_functions import ATTACH, DETACH
+from otel_flight.interpreter.sdk.own_functions import (
+    START_AS_CURRENT_SPAN as OWN_START_AS_CURRENT_SPAN,
+)
+from otel_flight.interpreter.sdk.own_functions import USE_SPAN as USE_SPAN_OF_API
 from otel_flight.interpreter.threads import HAS_GIL
 from otel_flight.recording.light.current_span import decorated, failed
 from otel_flight.recording.light.current_span import use_span as use_span_in_python
@@ -46,6 +52,12 @@ def _is_available() -> bool:
             internal_kind=SpanKind.INTERNAL,
             failed=failed,
             decorated=decorated,
+            attach=ATTACH,
+            detach=DETACH,
+            trace=vars(trace),
+            use_spans=(use_span, use_span_in_python, USE_SPAN_OF_API),
+            tracer_type=Tracer,
+            start_as_current_span=OWN_START_AS_CURRENT_SPAN,
         )
     except TypeError:
         return False
@@ -58,5 +70,7 @@ HAS_SCOPES: Final = _is_available()
 """It tells whether scopes in C can be used, in this interpreter and with this API."""
 USE_SPAN: Final[Callable[..., Any]] = use_span if HAS_SCOPES else use_span_in_python
 """It is the fastest stand-in for `opentelemetry.trace.use_span`."""
+USE_SPANS: Final = (USE_SPAN, use_span_in_python, USE_SPAN_OF_API)
+"""These are the API's and its stand-ins: none is somebody else's."""
 START_AS_CURRENT_SPAN: Final[Any] = start_as_current_span
 """It stands in for the method of a tracer, where scopes in C can be used."""

@@ -12,6 +12,7 @@ from types import GetSetDescriptorType
 from typing import Any, Final, NamedTuple
 
 from opentelemetry import context as context_api
+from opentelemetry import trace
 from opentelemetry.sdk import trace as sdk_trace
 from opentelemetry.sdk.trace import id_generator
 from opentelemetry.trace import INVALID_SPAN, NonRecordingSpan, SpanContext, SpanKind
@@ -20,6 +21,12 @@ from opentelemetry.trace.span import DEFAULT_TRACE_STATE
 
 from otel_flight.interpreter.concurrency.tasks import current_task_reference, running_loop
 from otel_flight.interpreter.sdk.internals import CONTEXT_VARIABLE, unset_status
+from otel_flight.interpreter.sdk.own_functions import (
+    GET_CURRENT_SPAN,
+    SPAN_METHOD_NAMES,
+    SPAN_METHODS,
+    START_SPAN,
+)
 from otel_flight.recording.encoding.compiled import IS_AVAILABLE, SPAN_WRITER
 from otel_flight.recording.light.compiled_scope import HAS_SCOPES, START_AS_CURRENT_SPAN
 from otel_flight.recording.light.exported import export
@@ -133,6 +140,11 @@ def _configure(made: type[LightSpan]) -> None:
         sdk_tracer_type=sdk_tracer,
         sdk_span_type=sdk_trace._Span,
         sdk_start_span=sdk_tracer.start_span,
+        own_start_span=START_SPAN,
+        trace_namespace=vars(trace),
+        own_get_current_span=GET_CURRENT_SPAN,
+        method_names=SPAN_METHOD_NAMES,
+        own_methods=SPAN_METHODS,
         python_start_span=LightTracer.start_span,
         give_odd=give_odd,
         close_attributes=close_attributes,

@@ -14,18 +14,20 @@ from types import TracebackType
 from typing import Any, Final, Literal, TypeVar
 
 from opentelemetry import context as context_api
+from opentelemetry.sdk.trace import Tracer
 from opentelemetry.trace import Span, Status, StatusCode
 from opentelemetry.trace.propagation import _SPAN_KEY
 
 from otel_flight.ground.signal_errors import pass_on
 from otel_flight.interpreter.sdk.internals import CONTEXT_VARIABLE
+from otel_flight.interpreter.sdk.own_functions import ATTACH, DETACH, START_SPAN, as_replaced
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
 _RUNTIME_CONTEXT: Final = getattr(context_api, "_RUNTIME_CONTEXT", None)
 _Context: Final[Any] = context_api.Context
 _reset: Final[Any] = getattr(CONTEXT_VARIABLE, "reset", None)
-_ARGUMENTS: Final = (
+START_ARGUMENTS: Final = (
     "name",
     "context",
     "kind",
@@ -115,12 +117,18 @@ class _LeftScope:
         tracer = self._tracer
         if tracer is None:
             span = self._span
-        elif "start_span" not in tracer.__dict__:
+        elif "start_span" not in tracer.__dict__ and Tracer.start_span is START_SPAN:
             span = self._span = tracer.start_span(*self._arguments)
         else:  # somebody put another one there, who may look for arguments by their names
-            named = dict(zip(_ARGUMENTS, self._arguments, strict=True))
-            span = self._span = tracer.start_span(**named)
-        if context_api._RUNTIME_CONTEXT is _RUNTIME_CONTEXT and CONTEXT_VARIABLE is not None:
+            named = dict(zip(START_ARGUMENTS, self._arguments, strict=True))
+            is_its_own = "start_span" in tracer.__dict__
+            start = tracer.start_span if is_its_own else as_replaced(tracer, "start_span")
+            span = self._span = start(**named)
+        if (
+            context_api._RUNTIME_CONTEXT is _RUNTIME_CONTEXT
+            and CONTEXT_VARIABLE is not None
+            and context_api.attach is ATTACH
+        ):
             context = _Context(CONTEXT_VARIABLE.get())
             dict.__setitem__(context, _SPAN_KEY, span)
             self._token = CONTEXT_VARIABLE.set(context)
@@ -142,8 +150,9 @@ class _LeftScope:
         is_detached = False
         try:
             try:
-                _reset(self._token)
-                is_detached = True
+                if context_api.detach is DETACH:
+                    _reset(self._token)
+                    is_detached = True
             except Exception as failure:  # noqa: BLE001  (the API has its own words for it)
                 pass_on(failure)
             if not is_detached:

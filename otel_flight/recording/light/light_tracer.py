@@ -9,19 +9,33 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
+from opentelemetry import trace
 from opentelemetry.sdk.trace import Tracer
 from opentelemetry.trace import SpanContext, SpanKind, get_current_span
 from opentelemetry.trace.propagation import _SPAN_KEY
 
 from otel_flight.interpreter.sdk.internals import CONTEXT_VARIABLE
-from otel_flight.recording.light.current_span import SpanScope
+from otel_flight.interpreter.sdk.own_functions import (
+    GET_CURRENT_SPAN,
+    START_AS_CURRENT_SPAN,
+    START_SPAN,
+    as_replaced,
+    has_own_methods,
+)
+from otel_flight.recording.light.compiled_scope import USE_SPAN, USE_SPANS
+from otel_flight.recording.light.current_span import START_ARGUMENTS, SpanScope
 from otel_flight.recording.light.light_span import LightSpan, begin_span
 from otel_flight.recording.light.switch import FLAGS, INHERITED, NO_CONFIG, LightSwitch
 
 _INTERNAL: Final = SpanKind.INTERNAL
 _make_tuple: Final = tuple.__new__
 _current: Final[Any] = getattr(CONTEXT_VARIABLE, "get", None)
-_SDK_START_SPAN: Final[Any] = Tracer.start_span
+_START_SPAN: Final[Any] = Tracer.start_span
+_USUAL: Final = dict(
+    zip(START_ARGUMENTS[1:], (None, _INTERNAL, None, (), None, True, True), strict=True)
+)
+"""These are the arguments of `start_span` where they are not given."""
+_api: Final[Any] = trace
 
 
 class LightTracer(Tracer):
@@ -43,6 +57,10 @@ class LightTracer(Tracer):
         set_status_on_exception: bool = True,
     ) -> Any:
         """See `opentelemetry.trace.Tracer`."""
+        if Tracer.start_span is not START_SPAN:
+            given = context, kind, attributes, links, start_time
+            named = _given(*given, record_exception, set_status_on_exception)
+            return as_replaced(self, "start_span")(name, **named)
         switch = self._switch
         if (
             switch.sampler is self.sampler
@@ -53,14 +71,16 @@ class LightTracer(Tracer):
             and switch.config is self._tracer_config
             and switch.is_enabled is switch.config.is_enabled
         ):
-            is_light = switch.is_light
+            is_light = switch.is_light or (
+                not switch.has_own_methods and has_own_methods() and switch.refresh(self)
+            )
         else:
             is_light = switch.refresh(self)
         own: Any = None
         parent: Any = None
         if (
             is_light
-            and Tracer.start_span is _SDK_START_SPAN
+            and _api.get_current_span is GET_CURRENT_SPAN
             and (attributes is None or type(attributes) is dict or isinstance(attributes, Mapping))
         ):
             around = _current() if context is None else context
@@ -76,12 +96,12 @@ class LightTracer(Tracer):
                     # Valid, as its trace id is.
                     fields = parent[0], span_id, False, flags, parent[4], span_id > 0
                     own = _make_tuple(SpanContext, fields)
-                else:
+                elif has_own_methods() or switch.refresh(self):
                     own, attributes = switch.decide(
                         self, context, parent, name, kind, attributes, links or ()
                     )
         if own is None:
-            return Tracer.start_span(
+            return _START_SPAN(
                 self,
                 name,
                 context,
@@ -118,6 +138,14 @@ class LightTracer(Tracer):
         end_on_exit: bool = True,
     ) -> Any:
         """See `opentelemetry.trace.Tracer`."""
+        if Tracer.start_as_current_span is not START_AS_CURRENT_SPAN or (
+            _api.use_span is not USE_SPAN and _api.use_span not in USE_SPANS
+        ):
+            given = context, kind, attributes, links, start_time
+            named = _given(*given, record_exception, set_status_on_exception)
+            if not end_on_exit:
+                named["end_on_exit"] = end_on_exit
+            return as_replaced(self, "start_as_current_span")(name, **named)
         return SpanScope(
             None,
             end_on_exit,
@@ -135,6 +163,12 @@ class LightTracer(Tracer):
                 set_status_on_exception,
             ),
         )
+
+
+def _given(*values: Any) -> dict[str, Any]:
+    """Return those of the arguments of `start_span` but the first that are not the usual ones."""
+    named = zip(_USUAL.items(), values, strict=True)
+    return {name: value for (name, usual), value in named if value is not usual}
 
 
 _SDK_TRACER: Final[Any] = Tracer

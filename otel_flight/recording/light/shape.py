@@ -19,6 +19,8 @@ class SpanShape:
         started: takes a span that has started.
         ended: takes a span that has ended.
         exporting: the SDK's processors that a sampled span which ended is given to before.
+        of_pipeline: what the pipeline has of its own; empty: nobody but us is told of an end.
+        processors: those of the pipeline when `exporting` were chosen; there may be others by now.
         most: how many attributes a span has at most; -1: none is kept as given, as values are cut.
     """
 
@@ -30,7 +32,9 @@ class SpanShape:
         "most",
         "no_events",
         "no_links",
+        "of_pipeline",
         "pipeline",
+        "processors",
         "recorder",
         "resource",
         "sampler",
@@ -54,6 +58,8 @@ class SpanShape:
         self.started = started
         self.ended = ended
         self.exporting: tuple[Any, ...] = ()
+        self.of_pipeline: Any = {}
+        self.processors: Any = None
         self.no_events: Any = BoundedList(self.limits.max_events)
         self.no_links: Any = BoundedList(self.limits.max_links)
         most = self.limits.max_span_attributes

@@ -18,6 +18,7 @@ from opentelemetry.sdk.trace import sampling
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SimpleSpanProcessor
 from opentelemetry.trace import SpanContext, TraceFlags
 
+from otel_flight.interpreter.sdk.own_functions import has_own_methods
 from otel_flight.recording.light.shape import SpanShape
 from otel_flight.recording.sampler import FlightSampler
 from otel_flight.recording.span_processor import RecordingSpanProcessor
@@ -40,17 +41,6 @@ _PARENT_BASED: Final = frozenset(
 )
 _BEFORE_END: Final = ("on_start", "_on_ending")
 _METHODS: Final = (*_BEFORE_END, "on_end")
-_REPLACED: Final = (
-    "__init__",
-    "end",
-    "get_span_context",
-    "is_recording",
-    "set_attribute",
-    "set_attributes",
-    "start",
-    "update_name",
-)
-"""These methods of a span are not called on a light one, as it has its own."""
 
 
 def _methods_of(kind: type, names: Iterable[str]) -> tuple[object, ...]:
@@ -63,7 +53,6 @@ def _does_nothing(function: Any) -> bool:
     return function is None or (code is not None and not code.co_names)
 
 
-_SDK_METHODS: Final = _methods_of(sdk_trace._Span, _REPLACED)
 _EXPORTING: Final = {
     kind: _methods_of(kind, _METHODS)
     for kind in (BatchSpanProcessor, SimpleSpanProcessor)
@@ -83,6 +72,7 @@ class LightSwitch:
     Attributes:
         is_light: whether its spans are light.
         shape: of the light spans.
+        has_own_methods: whether the SDK's spans have the methods that they came with.
         follows_parent: whether the sampler decides for a child as was decided for its parent.
         root_bound: a trace without a parent is sampled if the low half of its id is below this, and
             one with a remote parent if that is; None: the sampler has to be asked.
@@ -93,6 +83,7 @@ class LightSwitch:
         "config",
         "follows_parent",
         "generator",
+        "has_own_methods",
         "is_enabled",
         "is_light",
         "is_recording",
@@ -113,6 +104,7 @@ class LightSwitch:
         self.recorder = recorder
         self.is_light = False
         self.is_recording: bool | None = None
+        self.has_own_methods = True
         self._forcing = sampler
         self.follows_parent = _follows_parent(sampler.root, "local")
         is_known = self.follows_parent and _follows_parent(sampler.root, "remote")
@@ -122,6 +114,7 @@ class LightSwitch:
     def refresh(self, tracer: Any) -> bool:
         """Decide anew for a tracer; return whether its spans are light."""
         self.is_recording = self.recorder.is_recording
+        self.has_own_methods = has_own_methods()
         self.sampler: Any = tracer.sampler
         self.resource: Any = tracer.resource
         self.pipeline: Any = tracer.span_processor
@@ -131,7 +124,7 @@ class LightSwitch:
         self.generator: Any = tracer.id_generator
         # What they have of their own, which is all that is compared.
         self.of_tracer = vars(tracer)
-        self.of_pipeline = getattr(self.pipeline, "__dict__", None)
+        self.of_pipeline: Any = getattr(self.pipeline, "__dict__", None)
         self.of_config = getattr(self.config, "__dict__", None)
         self.of_generator = getattr(self.generator, "__dict__", None)
         self.is_light = False
@@ -140,6 +133,7 @@ class LightSwitch:
         if is_light:
             self.shape = SpanShape(tracer, self.recorder.on_start, self.recorder.on_light_end)
             self.shape.exporting = tuple(others)
+            self.shape.of_pipeline, self.shape.processors = self.of_pipeline, self.processors
             if isinstance(self.recorder, RecordingSpanProcessor):
                 self.shape.recorder = self.recorder
         self.is_light = is_light
@@ -206,7 +200,7 @@ class LightSwitch:
             and self.recorder.pipeline is self.pipeline
             and len(others) < len(self.processors)
             and not _has_metrics(tracer)
-            and _methods_of(sdk_trace._Span, _REPLACED) == _SDK_METHODS
+            and self.has_own_methods
             and type(context_api._RUNTIME_CONTEXT) is ContextVarsRuntimeContext
             and all(map(_looks_at_sampled_ends_only, others))
         )

@@ -63,6 +63,62 @@ sort_arguments(const char *function, PyObject *names, PyObject **sorted, PyObjec
     return 0;
 }
 
+/* The version of a class, another one after each change; 0: it has none. */
+static inline unsigned int
+version_of(PyTypeObject *type)
+{
+#if PY_VERSION_HEX < 0x030c0000
+    if (!PyType_HasFeature(type, Py_TPFLAGS_VALID_VERSION_TAG)) {
+        return 0;
+    }
+#endif
+    return type->tp_version_tag;
+}
+
+/* What was seen of a class, as long as it has this version. */
+typedef struct {
+    unsigned int version;
+    int answer;
+} Seen;
+
+/* Whether a class has a function of its own under a name still. It is looked at anew where the class
+ * was changed. */
+static inline int
+has_own(Seen *seen, PyTypeObject *type, PyObject *name, PyObject *own)
+{
+    if (seen->version == 0 || version_of(type) != seen->version) {
+        PyObject *now = PyObject_GetAttr((PyObject *)type, name); /* so that it has a version */
+        seen->answer = now == own;
+        seen->version = version_of(type);
+        Py_XDECREF(now);
+        PyErr_Clear();
+    }
+    return seen->answer;
+}
+
+/* Calls what a class has under a name, as it is there, with the object that the first argument is. */
+static PyObject *
+call_as_method(PyObject *found, PyObject *const *arguments, Py_ssize_t count, PyObject *keywords)
+{
+    if (found == NULL) {
+        if (!PyErr_Occurred()) {
+            PyErr_SetString(PyExc_AttributeError, "the method was removed");
+        }
+        return NULL;
+    }
+    descrgetfunc bind = Py_TYPE(found)->tp_descr_get;
+    Py_INCREF(found);
+    PyObject *bound = bind == NULL
+        ? Py_NewRef(found)
+        : bind(found, arguments[0], (PyObject *)Py_TYPE(arguments[0]));
+    Py_DECREF(found);
+    PyObject *result = bound == NULL
+        ? NULL
+        : PyObject_Vectorcall(bound, arguments + 1, (size_t)(count - 1), keywords);
+    Py_XDECREF(bound);
+    return result;
+}
+
 static PyObject *
 Function_bind(PyObject *self, PyObject *object, PyObject *Py_UNUSED(type))
 {

@@ -17,18 +17,21 @@
     X(is_trace_id_random) X(ids_namespace) X(random_module) X(random_namespace) X(no_config)       \
     X(span_type) X(python_span) X(recorder_type) X(writer_type) X(switch_type) X(shape_type)       \
     X(sdk_tracer_type) X(sdk_span_type) X(sdk_start_span) X(python_start_span) X(give_odd)         \
+    X(own_start_span) X(trace_namespace) X(own_get_current_span) X(method_names) X(own_methods)    \
     X(close_attributes) X(export) X(warn_of_end) X(note_failure) X(running_loop) X(task_reference)
 #define DECLARE(name) PyObject *name;
 #define NAMES(X)                                                                                   \
     X(_switch) X(sampler) X(resource) X(span_processor) X(_span_processors) X(_tracer_config)      \
     X(is_enabled) X(id_generator) X(generate_span_id) X(generate_trace_id) X(is_trace_id_random)   \
     X(random) X(getrandbits) X(time_ns) X(start_span) X(set_attribute) X(set_attributes)           \
-    X(update_name) X(get_span_context) X(greenlet)
+    X(update_name) X(get_span_context) X(greenlet) X(get_current_span) X(_Span)
 #define SWITCH_SLOTS(X)                                                                            \
     X(is_light) X(is_recording) X(recorder) X(sampler) X(resource) X(pipeline) X(processors) X(config) \
     X(is_enabled) X(generator) X(follows_parent) X(root_bound) X(shape)                            \
-    X(of_tracer) X(of_pipeline) X(of_config) X(of_generator)
-#define SHAPE_SLOTS(X) X(recorder) X(started) X(ended) X(exporting) X(most) X(resource) X(scope)
+    X(of_tracer) X(of_pipeline) X(of_config) X(of_generator) X(has_own_methods)
+#define SHAPE_SLOTS(X)                                                                              \
+    X(recorder) X(started) X(ended) X(exporting) X(most) X(resource) X(scope)                      \
+    X(of_pipeline) X(processors)
 #define RECORDER_SLOTS(X)                                                                          \
     X(is_recording) X(pipeline) X(_pid) X(_open) X(_roots) X(_silent) X(_write_light)              \
     X(_write_start) X(_root_end) X(_current_task) X(_now_ns)

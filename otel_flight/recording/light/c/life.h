@@ -105,13 +105,25 @@ begin_span(PyObject *Py_UNUSED(module), PyObject *const *given, Py_ssize_t count
     return begin(self, given[ATTRIBUTES], given[LINKS], given[START]);
 }
 
+/* Whether the SDK has processors that a sampled span is given to, also such as came after its start. */
+static int
+is_exported(PyObject *shape)
+{
+    PyObject *exporting = PART(shape, in_shape.exporting);
+    PyObject *of_pipeline = PART(shape, in_shape.of_pipeline);
+    if (exporting != NULL && PyTuple_CheckExact(exporting) && PyTuple_GET_SIZE(exporting) > 0) {
+        return 1;
+    }
+    return of_pipeline != NULL && PyDict_CheckExact(of_pipeline) && PyDict_GET_SIZE(of_pipeline) > 0
+        && PyDict_GetItemWithError(of_pipeline, names._span_processors)
+            != PART(shape, in_shape.processors);
+}
+
 /* Gives a span that ended to the SDK's processors that export it; returns whether none raised. */
 static int
 export_sampled(LightSpan *self)
 {
-    PyObject *exporting = PART(self->shape, in_shape.exporting);
-    if (exporting == NULL || !PyTuple_CheckExact(exporting) || PyTuple_GET_SIZE(exporting) == 0
-        || self->flags == NULL || !PyLong_Check(self->flags)
+    if (!is_exported(self->shape) || self->flags == NULL || !PyLong_Check(self->flags)
         || !(PyLong_AsUnsignedLongMask(self->flags) & 1)) {
         return 1;
     }
@@ -134,6 +146,7 @@ Span_end(LightSpan *self, PyObject *const *arguments, Py_ssize_t count, PyObject
     if (end_time != Py_None) {
         take_time(&self->end, end_time);
     } else if (read_clock(&self->end) != 0) {
+        self->is_open = 1;
         return NULL;
     }
     if (self->is_odd) {

@@ -12,9 +12,32 @@ static const char *const START_NAMES[] = {
     "set_status_on_exception"};
 enum { NAME, CONTEXT, KIND, ATTRIBUTES, LINKS, START_TIME, RECORD_EXCEPTION, SET_STATUS, ARGUMENTS };
 
+/* Whether the SDK's spans have the methods that they came with. They are looked at anew where that class
+ * or one above it was changed, which the version of the class tells. */
+static int
+has_own_methods(void)
+{
+    static Seen seen;
+    PyTypeObject *type = (PyTypeObject *)known.sdk_span_type;
+    if (seen.version != 0 && version_of(type) == seen.version) {
+        return seen.answer;
+    }
+    int is_own = 1;
+    for (Py_ssize_t index = 0; index < PyTuple_GET_SIZE(known.method_names); index++) {
+        PyObject *now =
+            PyObject_GetAttr((PyObject *)type, PyTuple_GET_ITEM(known.method_names, index));
+        is_own &= now != NULL && now == PyTuple_GET_ITEM(known.own_methods, index);
+        Py_XDECREF(now);
+    }
+    PyErr_Clear();
+    seen.version = version_of(type);
+    return seen.answer = is_own;
+}
+
 static int
 is_decided(PyObject *decided)
 {
+    int has_own = has_own_methods(); /* first, as it can run any code */
 #define SEEN(part) PART(decided, in_switch.part)
     PyObject *of_tracer = SEEN(of_tracer), *of_pipeline = SEEN(of_pipeline);
     PyObject *of_config = SEEN(of_config), *recorder = SEEN(recorder), *config;
@@ -24,15 +47,15 @@ is_decided(PyObject *decided)
         return 0;
     }
     config = PyDict_GetItemWithError(of_tracer, names._tracer_config);
-    return SEEN(is_recording) == PART(recorder, in_recorder.is_recording)
+    return SEEN(has_own_methods) == (has_own ? Py_True : Py_False)
+        && SEEN(is_recording) == PART(recorder, in_recorder.is_recording)
         && is_as_seen(of_tracer, names.sampler, SEEN(sampler))
         && is_as_seen(of_tracer, names.resource, SEEN(resource))
         && is_as_seen(of_tracer, names.span_processor, SEEN(pipeline))
         && is_as_seen(of_pipeline, names._span_processors, SEEN(processors))
         && (config == NULL ? known.no_config : config) == SEEN(config)
         && is_as_seen(of_config, names.is_enabled, SEEN(is_enabled))
-        && is_as_seen(((PyTypeObject *)known.sdk_tracer_type)->tp_dict, names.start_span,
-                      known.sdk_start_span);
+        && is_as_seen(known.trace_namespace, names.get_current_span, known.own_get_current_span);
 #undef SEEN
 }
 
@@ -67,7 +90,8 @@ start_ordinary(PyObject *decided, PyObject *const *given, int *is_theirs)
     }
     int has_known_ids = has_known_generator(decided);
     if (above.context == Py_None) {
-        if (decide_root(decided, &above, has_known_ids) <= 0) {
+        if (!is_as_seen(known.sdk_namespace, names._Span, known.sdk_span_type)
+            || decide_root(decided, &above, has_known_ids) <= 0) {
             goto done;
         }
     } else if (above.is_remote ? !has_bound(decided)
@@ -110,6 +134,12 @@ start_span(Function *Py_UNUSED(self), PyObject *const *arguments, size_t flags, 
     if (count < 1) {
         PyErr_SetString(PyExc_TypeError, "start_span() misses its tracer");
         return NULL;
+    }
+    static Seen seen;
+    PyTypeObject *tracer_type = (PyTypeObject *)known.sdk_tracer_type;
+    if (!has_own(&seen, tracer_type, names.start_span, known.own_start_span)) {
+        PyObject *theirs = PyDict_GetItemWithError(tracer_type->tp_dict, names.start_span);
+        return call_as_method(theirs, arguments, count, keywords);
     }
     if (sort_arguments("start_span", start_names, given + 1, arguments + 1, count - 1, keywords)
         != 0) {
