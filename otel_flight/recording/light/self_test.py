@@ -7,16 +7,26 @@ own spans, and one warning says why.
 from __future__ import annotations
 
 import functools
+import inspect
 import logging
+import sys
 from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
 from opentelemetry import trace
+from opentelemetry.metrics import NoOpMeterProvider
 from opentelemetry.sdk.resources import Resource
-from opentelemetry.sdk.trace import ReadableSpan, SpanLimits, SpanProcessor, TracerProvider
+from opentelemetry.sdk.trace import (
+    ReadableSpan,
+    SpanLimits,
+    SpanProcessor,
+    SynchronousMultiSpanProcessor,
+    Tracer,
+)
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor, SpanExporter, SpanExportResult
 from opentelemetry.sdk.trace.id_generator import IdGenerator
 from opentelemetry.sdk.trace.sampling import ALWAYS_ON, ParentBased, Sampler
+from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from opentelemetry.trace import Link, NonRecordingSpan, SpanContext, SpanKind, TraceFlags
 
 from otel_flight.interpreter.sdk.internals import HAS_KNOWN_FIELDS
@@ -32,6 +42,8 @@ from otel_flight.ring.layout import MAX_RECORD_BYTES
 
 _SPREAD: Final = 0x9E3779B97F4A7C15
 """A factor that spreads numbers in a row over all of 64 bits, by which samplers decide."""
+_METRICS: Final[Any] = sys.modules.get("opentelemetry.sdk.trace._tracer_metrics")
+"""What counts the SDK's own spans, where the SDK has that."""
 _logger = logging.getLogger("otel_flight")
 
 
@@ -140,18 +152,26 @@ class Twins:
         recorder: Any, exporter: _Kept | None, given: tuple[Sampler, SpanLimits | None]
     ) -> Any:
         sampler, limits = given
-        provider = TracerProvider(
-            sampler=sampler,
-            resource=_RESOURCE,
-            shutdown_on_exit=False,
-            id_generator=CountedIds(),
-            span_limits=limits,
-        )
-        recorder.pipeline = provider._active_span_processor
+        pipeline: Any = SynchronousMultiSpanProcessor()  # type: ignore[no-untyped-call]
+        recorder.pipeline = pipeline
         if exporter is not None:
-            provider.add_span_processor(SimpleSpanProcessor(exporter))
-        provider.add_span_processor(recorder)
-        return provider.get_tracer("probe", "1.0")
+            pipeline.add_span_processor(_uncounted(SimpleSpanProcessor, exporter))
+        pipeline.add_span_processor(recorder)
+        about = InstrumentationScope("probe", "1.0")
+        limits = SpanLimits() if limits is None else limits
+        of_spans = sampler, _RESOURCE, pipeline, CountedIds()
+        # Not by a provider, whose `get_tracer` changes the program's filters of warnings. The old
+        # kind of `about` warns, and is only handed on.
+        tracer = _uncounted(Tracer, *of_spans, about, limits, about)
+        if _METRICS is not None:
+            tracer._tracer_metrics = _METRICS.NoOpTracerMetrics()
+        return tracer
+
+
+def _uncounted(kind: Any, *given: Any) -> Any:
+    """Make an object of the SDK's that does not count its spans in the program's metrics."""
+    is_counted = "meter_provider" in inspect.signature(kind).parameters
+    return kind(*given, **({"meter_provider": NoOpMeterProvider()} if is_counted else {}))
 
 
 class _Kept(SpanExporter):
