@@ -24,15 +24,19 @@ _HEAP_TYPE: Final = 1 << 9
 """Types that are made by a `class` statement have this flag."""
 
 
-def death_of_task_with(thing: object, tasks: Iterable[asyncio.Task[Any]]) -> str:
-    """Return of what a task died, and where, that had a thing; empty: none is known to have."""
-    for task in tasks:
-        error = getattr(task, "_exception", None) if task.done() else None
-        if isinstance(error, Exception):
-            seen = list(_application_frames(error.__traceback__))
-            if any(_has(frame, thing) for frame, _ in seen):
-                place = described([(frame.f_code, line) for frame, line in seen])
-                return f"{type(error).__name__} in {place}"
+def errors_of_dead(tasks: Iterable[asyncio.Task[Any]]) -> list[Exception]:
+    """Return the exceptions that ended tasks: of most processes there is none."""
+    errors = (getattr(task, "_exception", None) for task in tasks if task.done())
+    return [error for error in errors if isinstance(error, Exception)]
+
+
+def death_with(thing: object, errors: Iterable[Exception]) -> str:
+    """Return which exception ended something that had a thing, and where; empty: none is known."""
+    for error in errors:
+        seen = list(_application_frames(error.__traceback__))
+        if any(_has(frame, thing) for frame, _ in seen):
+            place = described([(frame.f_code, line) for frame, line in seen])
+            return f"{type(error).__name__} in {place}"
     return ""
 
 

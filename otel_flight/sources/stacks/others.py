@@ -13,7 +13,7 @@ from otel_flight.interpreter.current_ids import ids_in
 from otel_flight.interpreter.frames import Frame, Stack, places_in
 from otel_flight.recording.open_spans import OpenRoot, OpenSpans, task_of
 from otel_flight.sources.stacks.culprits import described, described_from
-from otel_flight.sources.stacks.dead_tasks import death_of_task_with
+from otel_flight.sources.stacks.dead_tasks import death_with, errors_of_dead
 from otel_flight.sources.stacks.sharers import frame_sharing
 from otel_flight.sources.stacks.workers import Worker, Workers
 
@@ -54,6 +54,7 @@ class Others:
         self._stacks = stacks
         self._known_workers: Workers | None = None
         self._known_roots: Sequence[OpenRoot] | None = None
+        self._known_errors: Sequence[Exception] | None = None
         self._known_having: dict[int, Sequence[Having]] = {}
         self._known_sharing: dict[int, Sequence[tuple[int, str]]] = {}
         self._sharing_left_ns = SHARING_NS
@@ -120,7 +121,9 @@ class Others:
 
     def death_of_one_with(self, thing: object) -> str:
         """Return of what a task died, and where, that had what is waited for; empty: none did."""
-        return death_of_task_with(thing, few_tasks(MOST_SEARCHED))
+        if self._known_errors is None:
+            self._known_errors = errors_of_dead(few_tasks(MOST_SEARCHED))
+        return death_with(thing, self._known_errors)
 
     def _in_turn(self) -> Iterator[Stack]:
         """Yield the stacks of threads and of tasks that wait, now these first and now those."""

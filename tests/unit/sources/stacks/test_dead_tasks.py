@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable, Coroutine
 from typing import Any
 
-from otel_flight.sources.stacks.dead_tasks import death_of_task_with
+from otel_flight.sources.stacks.dead_tasks import death_with, errors_of_dead
 
 
 class Shipping:
@@ -26,7 +26,7 @@ def death(make: Callable[[Any], Coroutine[Any, Any, None]], thing: Any, asked_fo
     async def die() -> str:
         task = asyncio.create_task(make(thing))
         await asyncio.wait([task])
-        told = death_of_task_with(asked_for, [task])
+        told = death_with(asked_for, errors_of_dead([task]))
         assert getattr(task, "_log_traceback", True), "it was taken note of"
         assert task.exception() is not None
         return told
@@ -71,15 +71,15 @@ def test_another_task_is_not() -> None:
 def test_tasks_that_live_or_were_cancelled_are_passed() -> None:
     """Nothing is wrong with these."""
 
-    async def look() -> list[str]:
+    async def look() -> str:
         thing = object()
         living = asyncio.create_task(asyncio.sleep(60, thing))
         cancelled = asyncio.create_task(asyncio.sleep(60, thing))
         await asyncio.sleep(0)
         cancelled.cancel()
         await asyncio.wait([cancelled])
-        told = [death_of_task_with(thing, [each]) for each in (living, cancelled)]
+        told = death_with(thing, errors_of_dead([living, cancelled]))
         living.cancel()
         return told
 
-    assert asyncio.run(look()) == ["", ""]
+    assert asyncio.run(look()) == ""

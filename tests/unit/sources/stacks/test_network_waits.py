@@ -11,7 +11,6 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, suppress
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import pytest
@@ -158,24 +157,32 @@ def test_a_look_up_is_told_with_its_host(rig: ServingRig) -> None:
 
 
 @pytest.mark.parametrize(
-    ("module", "function"),
-    [(ssl, "create_default_context"), (http.client, "__init__"), (socket, "socketpair")],
+    ("file", "function", "is_wait"),
+    [
+        (ssl.__file__, "create_default_context", False),
+        (ssl.__file__, "do_handshake", True),
+        (http.client.__file__, "__init__", False),
+        (socket.__file__, "socketpair", False),
+        ("/x/site-packages/psycopg/cursor.py", "fetchall", False),
+        ("/x/site-packages/psycopg/waiting.py", "wait_select", True),
+        ("/x/site-packages/pymongo/synchronous/cursor.py", "_unpack_response", False),
+        ("/x/site-packages/pymongo/network_layer.py", "receive_data", True),
+    ],
 )
-def test_what_the_modules_of_the_network_do_without_it_is_no_wait(
-    rig: ServingRig, module: ModuleType, function: str
+def test_what_is_done_without_the_network_is_no_wait_for_it(
+    rig: ServingRig, file: str, function: str, is_wait: bool
 ) -> None:
-    """As reading all certificates, which a client made anew for each request does each time."""
+    """As reading certificates anew for each client, and making rows of what has come."""
     is_done = threading.Lock()
     is_done.acquire()
     library: dict[str, Any] = {"load": is_done.acquire}
-    source = f"def {function}():\n    load()\n"
-    exec(compile(source, str(module.__file__), "exec"), library)
+    exec(compile(f"def {function}():\n    load()\n", file, "exec"), library)
 
     with serving(rig, library[function], "GET /rates"):
         seen = seen_in(rig, function)
         is_done.release()
 
-    assert seen.wait is None
+    assert (seen.wait is not None and seen.wait.kind == "network") is is_wait
 
 
 def seen_in(rig: ServingRig, function: str) -> RootStack:
