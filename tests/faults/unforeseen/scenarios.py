@@ -140,6 +140,13 @@ def _busy_loop(path: str, *named: str, before: Sequence[str] = (), quiet: str = 
     return _loop(path, *named, before=before, quiet=quiet, program="careless_loop")
 
 
+def _failing(path: str, *named: str) -> Scenario:
+    fault = Fault(
+        program="careless_failures", server="gunicorn", requests=(path,), trigger="error_span"
+    )
+    return Scenario(fault, named)
+
+
 def _greenlets(
     path: str, *named: str, before: Sequence[str] = (), after: Sequence[str] = (), quiet: str = ""
 ) -> Scenario:
@@ -278,4 +285,14 @@ SCENARIOS: Final = (
     _greenlets("/stock", "count_stock", before=("/count",), quiet="GET /count=off"),
     _greenlets("/picture", "picture ("),
     _greenlets("/parcels", "add_parcel", "ship_parcels"),
+    _failing("/priced", "in price_item"),
+    _failing("/parsed", "BrokenProcessPool"),
+    _failing("/sessions", "in list_sessions"),
+    _failing("/rates", "in read_rates"),
+    _failing("/total", "in total_of"),
+    _failing("/resized", "in resize"),
+    _failing("/signed", "in sign_answer"),
+    _failing("/page", "in render_rows"),
+    _failing("/saved", "save_customer"),
+    _failing("/asked", "in ask_one"),
 )

@@ -17,6 +17,7 @@ from otel_flight.incidents.evidence.failures.logged import (
     logged_exception,
     logged_words,
 )
+from otel_flight.incidents.evidence.failures.passed_through import words_of_passed
 from otel_flight.incidents.evidence.failures.raised import (
     LONGEST_MESSAGE,
     Raised,
@@ -146,7 +147,7 @@ def _summary(
     if first.place:
         text += f" (at {first.place})"
         # A client's span sees the frames of its library only.
-        text += "" if first.is_own else words_of_caller(evidence, origin)
+        text += "" if first.is_own else _caller(evidence, origin, above)
     text += _members_words(members_of(raised(origin) or _NOTHING))
     if above:
         names = [quoted(span.name) for span in above]
@@ -154,6 +155,10 @@ def _summary(
         text += f"; so did {', '.join(names[:_MOST_NAMED])} above it"
         text += f" and {more} more" if more > 0 else ""
     return text
+
+
+def _caller(evidence: Evidence, origin: WindowSpan, above: Sequence[WindowSpan]) -> str:
+    return words_of_passed(evidence, origin, above) or words_of_caller(evidence, origin)
 
 
 def _members_words(members: Sequence[Member]) -> str:

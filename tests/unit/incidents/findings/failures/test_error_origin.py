@@ -136,6 +136,67 @@ def test_the_function_that_made_a_call_is_taken_from_the_samples(builder: Incide
     assert "(at a.py:1 in send), called in `ask_stock (shop/app.py:7)`" in finding.summary
 
 
+def refused_by(library: str, message: str) -> Exception:
+    """Return an exception that was raised by a library, with its frames only."""
+    functions: dict[str, Any] = {}
+    source = f"def send(): raise ValueError({message!r})"
+    exec(compile(source, f"/x/site-packages/{library}", "exec"), functions)
+    try:
+        functions["send"]()
+    except ValueError as caught:
+        return caught.with_traceback(caught.__traceback__ and caught.__traceback__.tb_next)
+    raise AssertionError
+
+
+def test_the_function_that_made_a_call_is_taken_from_the_span_above(
+    builder: IncidentBuilder,
+) -> None:
+    """Which the exception left, too, or one raised from it; no sample was taken of a short one."""
+    root = builder.open("GET /item", 0)
+    error = refused_by("driver.py", "not unique")
+    builder.span("INSERT", 1, 5, root, error=error)
+    builder.end(root, 9, error=raised(RuntimeError("no"), cause=error))
+
+    finding = find(builder, builder.failed(root, 9))
+
+    assert finding is not None
+    assert "(at driver.py:1 in send), called in `raised (" in finding.summary
+
+
+@pytest.mark.parametrize(
+    ("chain", "is_told"),
+    [("driver.ValueError: not unique in send (driver.py:1)", True), ("KeyError: 5", False)],
+)
+def test_the_function_that_made_a_call_is_taken_from_the_log(
+    builder: IncidentBuilder, chain: str, *, is_told: bool
+) -> None:
+    """Where the request's span has only the status; not of another exception."""
+    root = builder.open("GET /item", 0)
+    builder.span("INSERT", 1, 5, root, error=refused_by("driver.py", "not unique"))
+    attributes: dict[str, Any] = {
+        log_attributes.LOGGER: "shop",
+        log_attributes.SEVERITY: "ERROR",
+        log_attributes.LEVEL: logging.ERROR,
+        log_attributes.MESSAGE: "failed",
+        "exception.type": "orm.IntegrityError",
+        "flight_recorder.exception.chain": [chain],
+    }
+    builder.event(
+        source_names.LOGS,
+        event_names.LOG_RECORD,
+        7,
+        span=root,
+        attributes=attributes,
+        places=[place("save", line=7), place("run", file="/x/site-packages/orm.py")],
+    )
+    builder.end(root, 9, error="")
+
+    finding = find(builder, builder.failed(root, 9))
+
+    assert finding is not None
+    assert (", called in `save (shop/app.py:7)`" in finding.summary) is is_told
+
+
 def test_a_library_that_raises_the_same_again_is_not_repeated(builder: IncidentBuilder) -> None:
     """An exception raised from one with the same words says nothing new."""
     cause = raised(TimeoutError("timed out"))
