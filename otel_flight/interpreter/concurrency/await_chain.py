@@ -31,6 +31,7 @@ _TASKS_OF_GROUP: Final = (
     ("asyncio/taskgroups.py", "__aexit__", "self"),
     ("anyio/_backends/_asyncio.py", "__aexit__", "self"),
     ("starlette/middleware/base.py", "__call__", "task_group"),
+    ("starlette/responses.py", "__call__", "task_group"),
 )
 _FUNCTIONS_OF_GROUP: Final = frozenset(name for _, name, _ in _TASKS_OF_GROUP)
 _TASKS_IN_LOCAL: Final = (

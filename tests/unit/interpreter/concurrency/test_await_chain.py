@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import pytest
@@ -77,3 +77,33 @@ def test_what_stands_around_a_coroutine_is_passed(around: Callable[[Any], Any]) 
     names = asyncio.run(_names(around))
 
     assert names == ["_outer", "_inner", "wait"]
+
+
+def test_who_makes_an_answer_in_pieces_is_seen_and_not_who_listens_for_its_client() -> None:
+    """Starlette listens in the request's own task, and makes the answer in another one."""
+    responses = pytest.importorskip("starlette.responses")
+
+    async def look() -> list[str]:
+        never = asyncio.Event()
+
+        async def pieces() -> AsyncIterator[bytes]:
+            await never.wait()
+            yield b""
+
+        async def receive() -> dict[str, str]:
+            await never.wait()
+            return {"type": "http.disconnect"}
+
+        async def send(message: object) -> None:
+            """Take what comes."""
+
+        response = responses.StreamingResponse(pieces())
+        task = asyncio.create_task(response({"type": "http"}, receive, send))
+        for _ in range(10):
+            await asyncio.sleep(0)
+        seen = [frame.code.co_name for frame in chain_of(task).frames]
+        never.set()
+        await task
+        return seen
+
+    assert "pieces" in asyncio.run(look())
