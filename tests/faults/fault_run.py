@@ -293,7 +293,9 @@ def _status_of(port: int, path: str) -> int:
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=_DEADLINE_SECONDS)
     try:
         connection.request("GET", path)
-        return connection.getresponse().status
+        answer = connection.getresponse()
+        answer.read()  # who goes away before ends what makes it
+        return answer.status
     except (OSError, http.client.HTTPException):  # the service has died, or was ended
         return 0
     finally:

@@ -98,7 +98,7 @@ def flags() -> dict[str, int]:
     return {"on": sum(is_on(f"flag_{n}") for n in range(400 if IS_FAULTY else 1))}
 
 
-_basket: Final = [{"item": n, "text": "x" * 20} for n in range(600_000 if IS_FAULTY else 10)]
+_basket: Final = [{"item": n, "text": "x" * 20} for n in range(2_000_000 if IS_FAULTY else 10)]
 _log: Final = logging.getLogger("basket")
 
 
@@ -209,7 +209,7 @@ def name_caller() -> str:
 @app.get("/callers")
 def callers() -> dict[str, Any]:
     """Ask again and again who calls."""
-    return {"callers": len([name_caller() for _ in range(400 if IS_FAULTY else 0)])}
+    return {"callers": len([name_caller() for _ in range(2_000 if IS_FAULTY else 0)])}
 
 
 @app.get("/ok")

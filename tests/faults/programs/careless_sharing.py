@@ -229,7 +229,7 @@ def count_words(count: int) -> int:
 @app.get("/words")
 def words() -> dict[str, int]:
     """Use a dictionary that is in another process."""
-    return {"words": count_words(6_000 if IS_FAULTY else 10)}
+    return {"words": count_words(25_000 if IS_FAULTY else 10)}
 
 
 @app.get("/ok")
