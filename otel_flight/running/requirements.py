@@ -2,7 +2,9 @@
 
 A limit on memory is met by whoever asks next: if the recorder took the last of it, the program
 would die of its own next object. An interpreter with a GIL of its own takes no extension that is
-not made for that, as msgspec is not; CPython 3.12 and 3.13.0 die when more is tried.
+not made for that, as msgspec is not; CPython 3.12 and 3.13.0 die when more is tried. Before 3.12 no
+interpreter that has threads can be destroyed by the program that made it; one that a server has
+made ends our threads first.
 """
 
 from __future__ import annotations
@@ -18,6 +20,8 @@ from otel_flight.words import size
 _NEEDED_BYTES: Final = 64 * 1024 * 1024
 """Recording begins only where the process may have so many bytes more: what it imports, a window of
 the usual size, a thread's stack, and what writing an incident takes for a moment."""
+EMBEDDING: Final = frozenset({"mod_wsgi", "uwsgi"})
+"""Servers that have Python inside, and their own interpreters in it, are known by these modules."""
 _LIMITS: Final = ((resource.RLIMIT_AS, "RLIMIT_AS", 0), (resource.RLIMIT_DATA, "RLIMIT_DATA", 5))
 """Each limit on memory that the kernel keeps, its name, and the column of what counts to it."""
 
@@ -27,10 +31,9 @@ def check_requirements() -> None:
 
     Raises:
         MemoryError: there is no room.
-        RuntimeError: this is an interpreter with a GIL of its own.
+        RuntimeError: this is an interpreter with a GIL of its own, or that no threads may be in.
     """
-    if sys.version_info >= (3, 12):
-        _check_interpreter()
+    _check_interpreter()
     for limit, name, column in _LIMITS:
         most_bytes = resource.getrlimit(limit)[0]
         if most_bytes == resource.RLIM_INFINITY:
@@ -45,13 +48,17 @@ def check_requirements() -> None:
 
 
 def _check_interpreter() -> None:
-    is_new = sys.version_info >= (3, 13)
+    is_old, is_new = sys.version_info < (3, 12), sys.version_info >= (3, 13)
     try:
         interpreters = import_module("_interpreters" if is_new else "_xxsubinterpreters")
     except ImportError:  # a Python without them
         return
     current = interpreters.get_current()
     if current == interpreters.get_main():
+        return
+    if is_old:
+        if EMBEDDING.isdisjoint(sys.modules):
+            raise RuntimeError("before CPython 3.12 no interpreter with threads can be destroyed")
         return
     if is_new:
         is_refused = interpreters.get_config(current[0]).check_multi_interp_extensions

@@ -32,6 +32,7 @@ from otel_flight.ground.clock import monotonic_ns
 from otel_flight.ground.native import allocate_lock, getpid, posix
 from otel_flight.ring import layout
 from otel_flight.running.ends.quick_turns import take_quick_turns
+from otel_flight.running.requirements import EMBEDDING
 from otel_flight.settings.fields import CoreSettings
 
 try:
@@ -47,9 +48,6 @@ _GRACE_SECONDS: Final = 0.25
 """The process dies so many seconds after what is to be finished by then, whether it is or not."""
 _INIT: Final = 1
 """The first process of a container: SIGTERM does not kill it where it has no handler."""
-
-_EMBEDDING: Final = frozenset({"mod_wsgi", "uwsgi"})
-"""Servers that have Python inside, and handle signals without it, are known by these modules."""
 
 Join = Callable[[float], bool]
 """It waits so many seconds for an end, and returns whether that came."""
@@ -205,7 +203,7 @@ class Termination:
             return False
         if _last_signal is not None:
             return bool(_last_signal.is_free(_SIGTERM, handler is self._handler))
-        return handler is self._handler or _EMBEDDING.isdisjoint(sys.modules)
+        return handler is self._handler or EMBEDDING.isdisjoint(sys.modules)
 
     def _uninstall(self) -> None:
         if _last_signal is not None:

@@ -45,6 +45,15 @@ def run(*arguments: str) -> str:
         return process.output()
 
 
+@pytest.mark.skipif(sys.version_info >= (3, 12), reason="there it is taken as any other")
+def test_an_interpreter_that_no_thread_may_be_in_is_as_without_us() -> None:
+    """It could not be destroyed, and the process would die at its end."""
+    output = run("legacy", "recorder.trigger('odd'); print(recorder.enabled)")
+
+    assert output.count("records nothing in this process") == 1
+    assert output.endswith("\nFalse\nended\n")
+
+
 @pytest.mark.skipif(sys.version_info < (3, 13), reason="the SDK itself ends CPython 3.12 there")
 def test_an_interpreter_that_takes_no_extensions_is_as_without_us() -> None:
     """One with a GIL of its own: one warning says that nothing is recorded."""
