@@ -136,10 +136,16 @@ def _called(evidence: Evidence, events: Sequence[WindowEvent]) -> str:
 
 
 def _within(frames: Sequence[Frame], outer: Sequence[Frame]) -> Sequence[Frame]:
-    """Return the first function that a sample has within those in which a collection ran."""
-    for at in range(len(frames) - 1, 0, -1):
-        if outer and _what(frames[at - 1]) == _what(outer[-1]):
-            return frames[at : at + 1]
+    """Return the first function that a sample has within all those in which a collection ran.
+
+    A thread may also be seen just before it collects, with the same stack, of a function that
+    calls itself.
+    """
+    around = [_what(frame) for frame in outer]
+    stack = [_what(frame) for frame in frames]
+    for end in range(len(stack), len(around) - 1, -1):
+        if around and stack[end - len(around) : end] == around:
+            return frames[end : end + 1]
     return ()
 
 

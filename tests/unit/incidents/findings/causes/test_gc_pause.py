@@ -184,3 +184,16 @@ def test_a_finalizer_that_it_called_is_told(builder: IncidentBuilder) -> None:
     assert finding.summary.endswith(
         "or asked for it; it called `close (shop/app.py:40)`, as a finalizer or the like"
     )
+
+
+def test_a_function_that_calls_itself_is_no_finalizer(builder: IncidentBuilder) -> None:
+    """Its thread was seen in the moment between the beginning and the collection itself."""
+    slow = builder.request("GET /files", 0, 1_000)
+    stack = [place(each, "/srv/shop/app.py", 7) for each in ("view", "copy", "items", "copy")]
+    builder.event("gc", "gc pause", 100, 900, places=stack, thread_id=7)
+    builder.event("stacks", "running", 101, span=slow, places=stack, thread_id=7)
+
+    finding = find(builder, builder.slow(slow, 1_000))
+
+    assert finding is not None
+    assert finding.summary.endswith("was allocating, or asked for it")
