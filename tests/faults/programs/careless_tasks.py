@@ -125,7 +125,7 @@ async def feed() -> dict[str, str]:
     return {"status": "sent"}
 
 
-_items: Final = [{"item": n, "tags": ["a", "b"]} for n in range(120_000 if IS_FAULTY else 10)]
+_items: Final = [{"item": n, "tags": ["a", "b"]} for n in range(500_000 if IS_FAULTY else 10)]
 
 
 @app.get("/catalogue")

@@ -268,7 +268,7 @@ SCENARIOS: Final = (
     ),
     _tasks("/notified", "notify_one", "notified ("),
     _tasks("/feed", "push_feed"),
-    _tasks("/catalogue", "catalogue"),
+    _tasks("/catalogue", "TypeAdapter", "serialize", "jsonable"),
     _tasks("/parcels", "pack_parcels", "add_parcel"),
     _tasks("/booked", "roll_back"),
     _tasks("/price", "load_prices", before=("/load",), quiet="GET /load=off"),
