@@ -23,7 +23,17 @@ from tests.support.command_line import run
 from tests.support.otlp_receiver import OtlpReceiver
 from tests.support.service_process import ServiceProcess
 
-PROGRAM = """
+FAIL = """
+def fail(tracer, name):
+    try:
+        with tracer.start_as_current_span(name):
+            raise KeyError(name)
+    except KeyError:
+        pass
+"""
+PROGRAM = (
+    FAIL
+    + """
 import sys, time
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
@@ -47,15 +57,26 @@ while (said := sys.stdin.readline().split()):
     elif what == "end":
         open_spans.pop(name).end()
     else:
-        try:
-            with tracer.start_as_current_span(name):
-                raise KeyError(name)
-        except KeyError:
-            pass
+        fail(tracer, name)
     print(what, name, flush=True)
 recorder.stop()
 print(recorder.statistics().errors, flush=True)
 """
+)
+SCRIPT = (
+    FAIL
+    + """
+import sys
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.trace import TracerProvider
+import otel_flight
+
+resource = Resource({"service.name": sys.argv[1]})
+provider = TracerProvider(resource=resource)
+otel_flight.install(tracer_provider=provider)
+fail(provider.get_tracer("program", "1.0"), "/broken")
+"""
+)
 WORKERS = 8
 
 
@@ -99,6 +120,22 @@ def end(workers: list[ServiceProcess]) -> None:
     for each in workers:
         assert each.wait() == 0, each.output()
         assert each.output().rstrip().endswith("()"), each.output()
+
+
+def test_a_script_that_fails_and_ends_at_once_decides_with_the_others(
+    tmp_path: Path, own_environment: Path
+) -> None:
+    """It ends before it has looked for them: what had just failed elsewhere is no news."""
+    with worker() as other:
+        tell([other], "fail", "/broken")
+        incidents(tmp_path, 1)
+        environment = {"OTEL_FLIGHT_EXPORT": "off", "OTEL_FLIGHT_TAIL": "1s"}
+        with ServiceProcess(["-c", SCRIPT, "shop"], environment=environment) as script:
+            assert script.wait() == 0, script.output()
+        end([other])
+
+    [incident] = incidents(tmp_path, 1)
+    assert incident.manifest.process["pid"] == other.pid
 
 
 def test_workers_that_fail_together_make_one_incident(

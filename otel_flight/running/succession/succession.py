@@ -108,11 +108,7 @@ class Succession:
         """Take over what there is, now that the service is known."""
         self._has_begun = True
         path = self._session.ring_path
-        if path is not None and self._settings.host_incidents:
-            with self._guard.swallow("share gate"):
-                service, spool = self._facts.service_name, self._spool.directory
-                self._shared = shared_gate(path, service, spool)
-                self._gate.share(self._shared, member(path))
+        self._share_gate()
         # On the worker's thread, which may wait for a slow disk; it delivers what is there, too.
         self._submit(self._spool.prepare)
         self._latency.begin(self._facts.service_name)
@@ -129,8 +125,22 @@ class Succession:
             self._retention.look()
 
     def end(self) -> None:
-        """Let what was learned be kept."""
+        """Let what was learned be kept, and what fired last be decided with other processes.
+
+        A short program has not begun with this when it ends.
+        """
+        ring, resource = self._session.ring, self._session.scopes.newest_resource()
+        if not self._has_begun and ring is not None and self._facts.tell(ring, resource):
+            self._share_gate()
         self._latency.end()
+
+    def _share_gate(self) -> None:
+        path = self._session.ring_path
+        if path is not None and self._settings.host_incidents:
+            with self._guard.swallow("share gate"):
+                service, spool = self._facts.service_name, self._spool.directory
+                self._shared = shared_gate(path, service, spool)
+                self._gate.share(self._shared, member(path))
 
     def _ring_directories(self) -> list[Path]:
         path = self._session.ring_path
