@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import inspect
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -138,6 +139,34 @@ def test_a_current_span_that_is_patched_is_the_parent(tracer: Any) -> None:
         span = tracer.start_span("a")
 
     assert span.parent is parent.get_span_context()
+
+
+@pytest.mark.parametrize("name", [*METHODS, "get_span_context", "is_recording"])
+def test_a_method_of_a_span_says_what_it_takes(tracer: Any, name: str) -> None:
+    """By the names that the SDK's has, for those that ask before they call it."""
+    light = inspect.signature(getattr(tracer.start_span("a"), name))
+    theirs = inspect.signature(getattr(Span, name))
+
+    assert ["self", *light.parameters] == list(theirs.parameters) or "args" in theirs.parameters
+
+
+def test_a_get_tracer_that_someone_put_there_is_given_back() -> None:
+    """One that came before the recorder, and one that came after it."""
+    provider: Any = TracerProvider(shutdown_on_exit=False)
+    before = provider.get_tracer = mock.Mock(side_effect=provider.get_tracer)
+    otel_flight.install(tracer_provider=provider, export="off")
+    provider.get_tracer("tests")
+    otel_flight.uninstall()
+
+    assert provider.get_tracer is before
+    assert before.call_count == 1
+
+    otel_flight.install(tracer_provider=provider, export="off")
+    after = provider.get_tracer = mock.Mock(side_effect=provider.get_tracer)
+    otel_flight.uninstall()
+
+    assert provider.get_tracer is after
+    assert type(after("other")) is Tracer
 
 
 def test_a_clock_that_fails_leaves_a_span_open(tracer: Any) -> None:

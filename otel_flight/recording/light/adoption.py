@@ -37,11 +37,15 @@ class Adoption:
         self._processor = processor
         self._sampler = sampler
         self._adopted: weakref.WeakSet[Any] = weakref.WeakSet()
+        self._before: Any = None  # what someone had put in the place of the method
+        self._get_tracer: Any = None
+        self._is_over = False
 
     def begin(self, *, is_compiled: bool) -> None:
         """Adopt them, and let `use_span` do without generators; in C, if that was built."""
         for tracer in tracers_of(self._provider):
             self._adopt(tracer)
+        self._before = vars(self._provider).get("get_tracer")
         theirs = self._provider.get_tracer
 
         @functools.wraps(theirs)
@@ -50,18 +54,24 @@ class Adoption:
             self._adopt(tracer)
             return tracer
 
-        self._provider.get_tracer = get_tracer
+        self._provider.get_tracer = self._get_tracer = get_tracer
         if _api.use_span is USE_SPAN_OF_API:
             _api.use_span = USE_SPAN if is_compiled else use_span
 
     def end(self) -> None:
         """Give everything back as it was."""
-        vars(self._provider).pop("get_tracer", None)
+        if vars(self._provider).get("get_tracer") is self._get_tracer:
+            del self._provider.get_tracer
+            if self._before is not None:
+                self._provider.get_tracer = self._before
+        self._is_over = True
         for tracer in list(self._adopted):
             release(tracer)
         if _api.use_span in (USE_SPAN, use_span):
             _api.use_span = USE_SPAN_OF_API
 
     def _adopt(self, tracer: Any) -> None:
+        if self._is_over:  # somebody has kept our function
+            return
         if adopt(tracer, LightSwitch(self._processor, self._sampler)):
             self._adopted.add(tracer)
