@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import pickle
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -148,6 +149,16 @@ def test_a_method_of_a_span_says_what_it_takes(tracer: Any, name: str) -> None:
     theirs = inspect.signature(getattr(Span, name))
 
     assert ["self", *light.parameters] == list(theirs.parameters) or "args" in theirs.parameters
+
+
+@pytest.mark.parametrize("what", [lambda tracer: tracer, lambda tracer: tracer.start_span("a")])
+def test_neither_a_tracer_nor_a_span_can_be_pickled(tracer: Any, what: Any) -> None:
+    """By the same kind of error as the SDK's, which programs expect."""
+    theirs: Any = TracerProvider(shutdown_on_exit=False).get_tracer("tests")
+
+    for each in (theirs, tracer):
+        with pytest.raises(TypeError, match="cannot pickle"):
+            pickle.dumps(what(each))
 
 
 def test_a_get_tracer_that_someone_put_there_is_given_back() -> None:

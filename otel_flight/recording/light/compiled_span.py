@@ -80,6 +80,8 @@ def _compiled_types() -> CompiledTypes | None:
         _begin_span = staticmethod(begin_span)
         start_as_current_span = START_AS_CURRENT_SPAN
 
+    for kind in (CompiledSpan, CompiledTracer):
+        kind.__qualname__ = kind.__name__  # what pickles one finds its class, as it finds the SDK's
     made: Any = CompiledTracer
     made.start_span = functools.update_wrapper(start_span, sdk_trace.Tracer.start_span)
     try:
@@ -158,3 +160,5 @@ def _configure(made: type[LightSpan]) -> None:
 
 COMPILED: Final = _compiled_types()
 """It is the kinds of spans and tracers that are in C; None where they cannot be used."""
+if COMPILED is not None:
+    CompiledSpan, CompiledTracer = COMPILED
