@@ -14,13 +14,12 @@ from types import TracebackType
 from typing import Any, Final, Literal, TypeVar
 
 from opentelemetry import context as context_api
-from opentelemetry.sdk.trace import Tracer
 from opentelemetry.trace import Span, Status, StatusCode
 from opentelemetry.trace.propagation import _SPAN_KEY
 
 from otel_flight.ground.signal_errors import pass_on
 from otel_flight.interpreter.sdk.internals import CONTEXT_VARIABLE
-from otel_flight.interpreter.sdk.own_functions import ATTACH, DETACH, START_SPAN, as_replaced
+from otel_flight.interpreter.sdk.own_functions import ATTACH, DETACH
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
@@ -117,13 +116,11 @@ class _LeftScope:
         tracer = self._tracer
         if tracer is None:
             span = self._span
-        elif "start_span" not in tracer.__dict__ and Tracer.start_span is START_SPAN:
+        elif "start_span" not in tracer.__dict__:
             span = self._span = tracer.start_span(*self._arguments)
         else:  # somebody put another one there, who may look for arguments by their names
             named = dict(zip(START_ARGUMENTS, self._arguments, strict=True))
-            is_its_own = "start_span" in tracer.__dict__
-            start = tracer.start_span if is_its_own else as_replaced(tracer, "start_span")
-            span = self._span = start(**named)
+            span = self._span = tracer.start_span(**named)
         if (
             context_api._RUNTIME_CONTEXT is _RUNTIME_CONTEXT
             and CONTEXT_VARIABLE is not None

@@ -60,7 +60,8 @@ class LightTracer(Tracer):
         if Tracer.start_span is not START_SPAN:
             given = context, kind, attributes, links, start_time
             named = _given(*given, record_exception, set_status_on_exception)
-            return as_replaced(self, "start_span")(name, **named)
+            # By its name, as the SDK's `start_as_current_span` gives it.
+            return as_replaced(self, "start_span")(name=name, **named)
         switch = self._switch
         if (
             switch.sampler is self.sampler
