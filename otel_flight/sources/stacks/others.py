@@ -59,7 +59,7 @@ class Others:
         self._known_sharing: dict[int, Sequence[tuple[int, str]]] = {}
         self._sharing_left_ns = SHARING_NS
         self._seen_tasks: list[_Seen] = []
-        self._unseen_tasks = self._find_tasks()
+        self._unseen_tasks: Iterator[_Seen] | None = None  # not of `self`: that would be a cycle
 
     @property
     def workers(self) -> Workers:
@@ -146,28 +146,14 @@ class Others:
 
     def _of_tasks(self) -> Iterator[_Seen]:
         """Yield the tasks that wait; each is looked at once."""
+        if self._unseen_tasks is None:
+            self._unseen_tasks = _find_tasks(self._roots)
         for number in itertools.count():
             if number == len(self._seen_tasks):
                 self._seen_tasks += itertools.islice(self._unseen_tasks, 1)
                 if number == len(self._seen_tasks):
                     return
             yield self._seen_tasks[number]
-
-    def _find_tasks(self) -> Iterator[_Seen]:
-        for root, chain in self._waiting():
-            if chain.frames:
-                yield chain.frames, root[1], _ids_of(root)
-        for task in few_tasks(MOST_SEARCHED):  # of no root, too: what a request began, or none did
-            if not task.done() and running_task(task.get_loop()) is not task:
-                thread_id = getattr(task.get_loop(), "_thread_id", None) or 0
-                yield chain_of(task).frames, thread_id, ids_in(context_of(task))
-
-    def _waiting(self) -> Iterator[tuple[OpenRoot, Chain]]:
-        """Yield the local roots whose tasks wait, and where they do."""
-        for root in self._roots:
-            task = task_of(root)
-            if task is not None and not task.done() and running_task(task.get_loop()) is not task:
-                yield root, chain_of(task)
 
     def _ids_of_thread(self, thread_id: int) -> tuple[int, int]:
         """Return for whom a pool's thread works, or a loop's runs a task."""
@@ -185,7 +171,7 @@ class Others:
         """Return the trace and the span that a pool's thread works for; zeros: not known."""
         if worker.trace_id:
             return worker.trace_id, worker.span_id
-        for root, chain in self._waiting():
+        for root, chain in _waiting(self._roots):
             if worker.future in (id(chain.work), id(chain.awaited)):
                 return _ids_of(root)
         return 0, 0
@@ -199,6 +185,24 @@ class Others:
             except RuntimeError:  # one more began, or ended, just then
                 self._known_roots = ()
         return self._known_roots
+
+
+def _find_tasks(roots: Sequence[OpenRoot]) -> Iterator[_Seen]:
+    for root, chain in _waiting(roots):
+        if chain.frames:
+            yield chain.frames, root[1], _ids_of(root)
+    for task in few_tasks(MOST_SEARCHED):  # of no root, too: what a request began, or none did
+        if not task.done() and running_task(task.get_loop()) is not task:
+            thread_id = getattr(task.get_loop(), "_thread_id", None) or 0
+            yield chain_of(task).frames, thread_id, ids_in(context_of(task))
+
+
+def _waiting(roots: Sequence[OpenRoot]) -> Iterator[tuple[OpenRoot, Chain]]:
+    """Yield the local roots whose tasks wait, and where they do."""
+    for root in roots:
+        task = task_of(root)
+        if task is not None and not task.done() and running_task(task.get_loop()) is not task:
+            yield root, chain_of(task)
 
 
 def _ids_of(root: OpenRoot) -> tuple[int, int]:

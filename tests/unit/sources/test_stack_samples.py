@@ -546,6 +546,32 @@ def test_a_waiting_task_is_seen_by_its_await_chain(
     assert event.record.thread_id == loop.thread_id
 
 
+def test_a_look_leaves_no_cycles(rig: ServingRig, source: StackSamples, clock: FakeClock) -> None:
+    """What was seen of threads and tasks is gone at once, and not with the next collection."""
+    is_waiting = threading.Event()
+
+    async def wait() -> None:
+        asyncio.get_running_loop().call_soon(is_waiting.set)
+        await asyncio.sleep(DEADLINE_SECONDS)
+
+    with LoopThread() as loop:
+        loop.submit(request_of(rig, wait()))
+        assert is_waiting.wait(DEADLINE_SECONDS)
+        gc.collect()
+        gc.disable()
+        gc.set_debug(gc.DEBUG_SAVEALL)
+        try:
+            assert look(source, clock, rig)
+            gc.collect()
+            left = [each for each in gc.garbage if type(each).__module__.startswith("otel_flight")]
+        finally:
+            gc.set_debug(0)
+            gc.garbage.clear()
+            gc.enable()
+
+    assert left == []
+
+
 def test_the_first_of_many_tasks_is_no_queue(
     rig: ServingRig, source: StackSamples, clock: FakeClock
 ) -> None:
