@@ -67,7 +67,6 @@ has(PyObject *namespace, PyObject *name, PyObject *known)
     return PyDict_GetItemWithError(namespace, name) == known;
 }
 
-
 /* Returns a name of opentelemetry.context as it is now. */
 static PyObject *
 of_api(State *state, PyObject *name)

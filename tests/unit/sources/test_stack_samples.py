@@ -521,6 +521,12 @@ async def request_of(rig: ServingRig, work: Any) -> None:
         await work
 
 
+async def fetch(is_waiting: threading.Event) -> None:
+    """Wait as long as a test takes, and say when that has begun."""
+    asyncio.get_running_loop().call_soon(is_waiting.set)
+    await asyncio.sleep(DEADLINE_SECONDS)
+
+
 def test_a_waiting_task_is_seen_by_its_await_chain(
     rig: ServingRig, source: StackSamples, clock: FakeClock
 ) -> None:
@@ -550,12 +556,8 @@ def test_a_look_leaves_no_cycles(rig: ServingRig, source: StackSamples, clock: F
     """What was seen of threads and tasks is gone at once, and not with the next collection."""
     is_waiting = threading.Event()
 
-    async def wait() -> None:
-        asyncio.get_running_loop().call_soon(is_waiting.set)
-        await asyncio.sleep(DEADLINE_SECONDS)
-
     with LoopThread() as loop:
-        loop.submit(request_of(rig, wait()))
+        loop.submit(request_of(rig, fetch(is_waiting)))
         assert is_waiting.wait(DEADLINE_SECONDS)
         gc.collect()
         gc.disable()
@@ -578,12 +580,8 @@ def test_the_first_of_many_tasks_is_no_queue(
     """`as_completed` has one, which nobody who wrote the program knows of."""
     is_waiting = threading.Event()
 
-    async def fetch() -> None:
-        asyncio.get_running_loop().call_soon(is_waiting.set)
-        await asyncio.sleep(DEADLINE_SECONDS)
-
     async def take_first() -> None:
-        for first in asyncio.as_completed([fetch()]):
+        for first in asyncio.as_completed([fetch(is_waiting)]):
             await first
 
     with LoopThread() as loop:
@@ -628,12 +626,8 @@ def test_a_task_that_waits_for_other_tasks_is_seen_in_one_of_them(
     """What `gather` waits for is what its first task, that is not done, waits for."""
     is_waiting = threading.Event()
 
-    async def fetch() -> None:
-        asyncio.get_running_loop().call_soon(is_waiting.set)
-        await asyncio.sleep(DEADLINE_SECONDS)
-
     async def fetch_all() -> None:
-        await asyncio.gather(asyncio.sleep(0), fetch())
+        await asyncio.gather(asyncio.sleep(0), fetch(is_waiting))
 
     with LoopThread() as loop:
         loop.submit(request_of(rig, fetch_all()))
