@@ -46,9 +46,9 @@ class ProcessFacts:
         self._deadly: dict[str, Any] = {}
 
     @property
-    def at_start(self) -> dict[str, str]:
-        """What is known before there is a span."""
-        return {SERVICE: self.service_name}
+    def at_start(self) -> dict[str, Any]:
+        """What is known before there is a span; a process may be killed before its first tick."""
+        return {SERVICE: self.service_name, **_who_may_kill()}
 
     def tell(self, ring: Ring, resource: Resource | None) -> bool:
         """Write what is new; return whether that is who this is.

@@ -91,7 +91,6 @@ class Run:
                 guard=guard,
                 clock=clock,
                 waits=waits,
-                ring_path=lambda: self.session.ring_path,
             ),
         )
         self.gate = Gate(settings, clock, new_incident_id)
@@ -278,6 +277,7 @@ class Run:
         placed = self.session.open_ring(self._facts.at_start)
         for problem in placed.problems(self.settings.ring_directory, self.settings.window_bytes):
             _logger.warning("%s", problem)
+        self.sources.ring_made(self.session.ring_path, self._guard)
 
     def _heartbeat(self) -> None:
         self.session.heartbeat()

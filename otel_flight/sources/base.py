@@ -63,6 +63,15 @@ class Deferring(Protocol):
 
 
 @runtime_checkable
+class UsesRing(Protocol):
+    """A source that keeps something beside the ring's file."""
+
+    def ring_made(self, path: Path) -> None:
+        """Begin with it. Once, after `start`; never for a ring in memory alone."""
+        ...
+
+
+@runtime_checkable
 class SeesThreadsFail(Protocol):
     """A source that records exceptions that end threads."""
 
@@ -91,7 +100,6 @@ class Surroundings:
         guard: for callbacks that run on the application's threads.
         clock: a fake one in tests.
         waits: lets a source look at the ticker's waits.
-        ring_path: returns where the ring's file is; None: it is in memory alone, or not there yet.
     """
 
     settings: CoreSettings
@@ -100,7 +108,6 @@ class Surroundings:
     guard: Guard
     clock: Clock = SYSTEM_CLOCK
     waits: TickWaits = field(default_factory=TickWaits)
-    ring_path: Callable[[], Path | None] = lambda: None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -136,6 +143,13 @@ class SourceSet(tuple[Source, ...]):
         for source in self:
             with guard.swallow(f"start {source.name}"):
                 source.start()
+
+    def ring_made(self, path: Path | None, guard: Guard) -> None:
+        """Tell those of them that use it where the ring's file is; None: it has none."""
+        for source in self:
+            if path is not None and isinstance(source, UsesRing):
+                with guard.swallow(f"start {source.name}"):
+                    source.ring_made(path)
 
     def stop(self, guard: Guard) -> None:
         """Remove it again."""

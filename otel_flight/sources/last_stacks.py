@@ -73,18 +73,23 @@ class LastStacks:
         self._settings = settings
         self._events = surroundings.events
         self._open_spans = surroundings.open_spans
-        self._ring_path = surroundings.ring_path
         self._least_seconds = surroundings.settings.tick_seconds * _TICKS
         self._clock = surroundings.clock
         self._pid = getpid()
         self._file: StacksFile | None = None
-        self._is_begun = self._is_stopped = False
+        self._is_stopped = False
         self._signal = 0
         self._limit_ns = self._beat_ns = 0
         self._enabled: weakref.ref[_File] | None = None
 
     def start(self) -> None:
         """Nothing yet: the ring is not there."""
+
+    def ring_made(self, path: Path) -> None:
+        """Begin at once: a process may hang before its first tick, in its first request."""
+        self._begin(path)
+        if self._is_stopped:  # meanwhile, by another thread
+            self.stop()
 
     def stop(self) -> None:
         """Give back what is still ours, and remove the file; in a child, that is the parent's."""
@@ -102,14 +107,7 @@ class LastStacks:
     def tick(self) -> None:
         """Say that all is well; 2 µs on a quiet machine."""
         file = self._file
-        if not self._is_begun:
-            path = self._ring_path()
-            if path is not None:
-                self._is_begun = True
-                self._begin(path)
-                if self._is_stopped:  # meanwhile, by another thread
-                    self.stop()
-        elif file is not None:
+        if file is not None:
             last_ns, self._beat_ns = self._beat_ns, self._clock.wall_ns()
             hang_watch.beat()
             found = file.take()

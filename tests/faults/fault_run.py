@@ -258,7 +258,7 @@ def _running(fault: Fault, directory: Path, switch: str) -> Iterator[_Service]:
             process.wait_until_ready(_DEADLINE_SECONDS)
             _ask(port, fault.warm_up[:1])
             process.wait_for(
-                lambda: bool(list((directory / "ring").glob("*.ring"))),
+                lambda: bool(list((directory / "ring").glob("*.stacks"))),  # last of all
                 "it does not record",
                 _DEADLINE_SECONDS,
             )

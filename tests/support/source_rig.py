@@ -44,7 +44,6 @@ class SourceRig:
             open_spans=self.session.open_spans,
             guard=self.guard,
             clock=clock,
-            ring_path=lambda: self.session.ring_path,
         )
 
     def build(self, description: SourceDescription) -> Any:

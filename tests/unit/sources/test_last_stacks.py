@@ -28,12 +28,12 @@ def rig(tmp_path: Path) -> Iterator[SourceRig]:
 
 
 def begun(rig: SourceRig) -> tuple[LastStacks, Path]:
-    """Return the source after its first tick, and its file."""
+    """Return the source as a run has it before its first tick, and its file."""
     source: Any = rig.build(SOURCE)
     source.start()
-    source.tick()
     path = rig.session.ring_path
     assert path is not None
+    source.ring_made(path)
     return source, stacks_path(path)
 
 
