@@ -16,7 +16,7 @@ from opentelemetry.sdk import trace as sdk_trace
 from opentelemetry.sdk.trace.sampling import ALWAYS_ON, ParentBased
 from opentelemetry.sdk.util import BoundedList
 
-from otel_flight.recording.light.light_span import LightSpan
+from otel_flight.recording.light.light_span import _LONGEST_NAME, _MOST_NAMES, LightSpan, _names
 from otel_flight.recording.light.light_tracer import LightTracer
 from otel_flight.recording.light.self_test import Twins, are_light_spans_right
 from tests.support.light_kinds import LIGHT_TRACERS
@@ -212,3 +212,33 @@ def test_odd_values_are_left_to_the_sdk(twins: Twins, value: Any) -> None:
         found.append({key: str(kept)[:10] for key, kept in span.attributes.items()})
 
     assert found[0] == found[1]
+
+
+class Named(str):
+    """A string of another type."""
+
+    __slots__ = ()
+
+
+@pytest.mark.parametrize("name", ["", 1, b"a", None, Named("a"), Named("other"), ("a",)])
+def test_odd_names_are_left_to_the_sdk(twins: Twins, name: Any) -> None:
+    """Also where they are equal to one that is known to be an ordinary name."""
+    attributes = []
+    for tracer in twins.tracers:
+        tracer.start_span("s", attributes={"a": 0})
+        span: Any = tracer.start_span("s", attributes={name: 1, "b": 2})
+        span.set_attributes({name: 3, "c": 4})
+        span.end()
+        attributes.append([(type(key), key, value) for key, value in span.attributes.items()])
+
+    assert attributes[0] == attributes[1]
+
+
+def test_names_that_are_remembered_do_not_grow_without_end(twins: Twins) -> None:
+    """A program may make up names, and long ones."""
+    for number in range(100):
+        made = {f"{number}.{each}": each for each in range(50)} | {"x" * 300: 1}
+        twins.tracers[1].start_span("s", attributes=made).end()
+
+    assert len(_names) <= _MOST_NAMES
+    assert max(map(len, _names), default=0) <= _LONGEST_NAME
