@@ -15,30 +15,15 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any
 
-from benchmarks import (
-    explanation,
-    flush_rate,
-    flush_stall,
-    idle,
-    instructions,
-    memory,
-    other_tracers,
-    page,
-    pipeline,
-    queryable,
-    root_cost,
-    sampled,
-    service,
-    sources,
-    span_cost,
-    stacks,
-    threads,
-    variants,
-)
-from benchmarks.backends import BackendsMissingError
-from benchmarks.figures import TABLE_HEADER, Result, as_json, table_rows
 from benchmarks.handlers import benchmark as handlers
+from benchmarks.incidents import explanation, flush_rate, flush_stall, page, pipeline, queryable
+from benchmarks.incidents.backends import BackendsMissingError
 from benchmarks.latency import benchmark as latency
+from benchmarks.measuring import variants
+from benchmarks.measuring.figures import TABLE_HEADER, Result, as_json, table_rows
+from benchmarks.runtime_events import idle, sources, stacks
+from benchmarks.services import other_tracers, sampled, service
+from benchmarks.spans import instructions, memory, root_cost, span_cost, threads
 
 BENCHMARKS: dict[str, Callable[..., Result]] = {
     "span_cost": span_cost.run,

@@ -5,10 +5,10 @@ from __future__ import annotations
 import tempfile
 from typing import Any
 
-from benchmarks import child_process, variants
-from benchmarks.figures import Figure, Result
 from benchmarks.handlers.probe import COUNTED
-from benchmarks.paired_ratios import bootstrap, undisturbed_difference, undisturbed_ratio
+from benchmarks.measuring import child_process, variants
+from benchmarks.measuring.figures import Figure, Result
+from benchmarks.measuring.paired_ratios import bootstrap, undisturbed_difference, undisturbed_ratio
 
 HANDLERS = ("django_orm", "fastapi_sqlalchemy", "celery_task")
 NAMES = (

@@ -13,8 +13,8 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
-from benchmarks import child_process, variants
-from benchmarks.variants import Surroundings
+from benchmarks.measuring import child_process, variants
+from benchmarks.measuring.variants import Surroundings
 
 COUNTED = "counted"
 """It is no way of keeping spans: it counts those of one request."""

@@ -6,12 +6,12 @@ from itertools import islice
 from pathlib import Path
 from typing import Final
 
-from benchmarks.figures import Result
 from benchmarks.latency.day import HOURS, recorded_day
 from benchmarks.latency.made import SERIES
 from benchmarks.latency.published import published
 from benchmarks.latency.requests import in_hindsight
 from benchmarks.latency.watching import watch
+from benchmarks.measuring.figures import Result
 
 _SMOKE_REQUESTS: Final = 2000
 _SECONDS_AN_HOUR: Final = 20.0

@@ -20,9 +20,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, Final
 
-from benchmarks import child_process
 from benchmarks.latency import service
 from benchmarks.latency.requests import Request, Window
+from benchmarks.measuring import child_process
 from tests.support.service_process import free_port
 
 HOURS: Final = 24

@@ -8,7 +8,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Final, NamedTuple
 
-from benchmarks.paired_ratios import percentile
+from benchmarks.measuring.paired_ratios import percentile
 from otel_flight.triggers.latency.learned import FACTOR, FLOOR_NS
 
 _LEAST_NORMAL: Final = 100

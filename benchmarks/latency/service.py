@@ -19,7 +19,7 @@ from opentelemetry.instrumentation.fastapi import FastAPIInstrumentor
 from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor, TracerProvider
 from sqlalchemy import Engine, text
 
-from benchmarks import child_process
+from benchmarks.measuring import child_process
 
 FAULTS: Final = ("lock", "pool", "loop")
 """What can go wrong in the service itself: a lock of the database is held, or all its connections

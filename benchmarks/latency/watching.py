@@ -10,8 +10,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Final
 
-from benchmarks.figures import Figure
 from benchmarks.latency.requests import Request
+from benchmarks.measuring.figures import Figure
 from otel_flight.assembly import Settings
 from otel_flight.testing import FakeClock
 from otel_flight.triggers.latency.learned import LearnedLimits

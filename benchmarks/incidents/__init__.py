@@ -1,0 +1,1 @@
+"""What an incident costs: explained, flushed, delivered to real backends, and looked at."""

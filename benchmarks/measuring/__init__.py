@@ -1,0 +1,1 @@
+"""What benchmarks share: the variants that they compare, processes, load, ratios, figures."""

@@ -1,0 +1,1 @@
+"""What keeping spans costs a real service, beside the bare SDK and beside other tracers."""

@@ -1,0 +1,1 @@
+"""What keeping spans costs a program without a service: time, instructions, memory."""
