@@ -38,8 +38,8 @@ from tests.faults.unforeseen.scenarios import (
     ONE_FOR_ALL,
     ONE_TENANT,
 )
-from tests.support.command_line import run
-from tests.support.limited_group import limited_group
+from tests.support.incidents.command_line import run
+from tests.support.processes.limited_group import limited_group
 
 PAGE: Final = Path(__file__).parent / "explanation" / "what-can-it-tell-me.md"
 WIDTH: Final = 96

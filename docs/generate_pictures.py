@@ -24,7 +24,7 @@ from otel_flight.incidents.spool.spool import Spool
 from tests.backends.sources import backend
 from tests.page.chromium import running_chromium
 from tests.page.perfetto_page import NoPerfettoError, perfetto_page
-from tests.support.jaeger_process import JaegerProcess
+from tests.support.backends.jaeger_process import JaegerProcess
 
 PICTURES: Final = Path(__file__).parent / "pictures"
 _COLUMNS: Final = 100

@@ -11,8 +11,8 @@ from typing import TypeVar
 from benchmarks.measuring import cores
 from tests.backends.backend_process import BackendProcess
 from tests.backends.sources import backend
-from tests.support.collector_process import CollectorProcess
-from tests.support.jaeger_process import JaegerProcess
+from tests.support.backends.collector_process import CollectorProcess
+from tests.support.backends.jaeger_process import JaegerProcess
 
 _Backend = TypeVar("_Backend", bound=BackendProcess)
 

@@ -18,7 +18,7 @@ from typing import NamedTuple, final
 
 from benchmarks.measuring import cores
 from benchmarks.measuring.child_process import REPOSITORY
-from tests.support.service_process import ServiceProcess
+from tests.support.processes.service_process import ServiceProcess
 
 _COUNTS = struct.Struct("=2q")
 _PIECE_BYTES = 256 * 1024

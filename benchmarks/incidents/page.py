@@ -20,7 +20,7 @@ from otel_flight.incidents.incident import Incident
 from otel_flight.words import size
 from tests.page.chromium import NoBrowserError, running_chromium
 from tests.page.incidents import page_of
-from tests.support.incident_builder import IncidentBuilder
+from tests.support.incidents.incident_builder import IncidentBuilder
 
 _WINDOW_BYTES = 16 * 1024**2
 _SPANS, _SMOKE_SPANS = 45_000, 500

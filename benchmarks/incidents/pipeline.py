@@ -32,7 +32,7 @@ from benchmarks.measuring.figures import Budget, Figure, Result
 from benchmarks.measuring.load_generator import WARM_UP_SECONDS, LoadGenerator
 from benchmarks.services.measured_service import MeasuredService, start_service
 from benchmarks.services.service_app import BROKEN_PATH, SETTLE_PATH, SPANS_PER_REQUEST, WORK_PATH
-from tests.support.collector_process import CollectorProcess
+from tests.support.backends.collector_process import CollectorProcess
 
 USUAL = "BSP + tail_sampling"
 NAMES = {variants.INSTALLED: variants.INSTALLED, variants.BATCH: USUAL}

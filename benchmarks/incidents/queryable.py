@@ -26,7 +26,7 @@ from benchmarks.measuring.load_generator import WARM_UP_SECONDS, LoadGenerator
 from benchmarks.measuring.paired_ratios import percentile
 from benchmarks.services.measured_service import MeasuredService, start_service
 from benchmarks.services.service_app import COLLECT_PATH, FLUSH_PATH, WORK_PATH
-from tests.support.jaeger_process import JaegerProcess
+from tests.support.backends.jaeger_process import JaegerProcess
 
 NAMES = (variants.BARE, variants.INSTALLED)
 _CONNECTIONS = 8

@@ -23,7 +23,7 @@ from typing import Any, Final
 from benchmarks.latency import service
 from benchmarks.latency.requests import Request, Window
 from benchmarks.measuring import child_process
-from tests.support.service_process import free_port
+from tests.support.processes.service_process import free_port
 
 HOURS: Final = 24
 _HOUR_SECONDS: Final = 3600.0

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from tests.support.service_process import ServiceFailedError, ServiceProcess
+from tests.support.processes.service_process import ServiceFailedError, ServiceProcess
 
 REPOSITORY = Path(__file__).parents[2]
 _MARK = "result: "

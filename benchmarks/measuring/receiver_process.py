@@ -19,9 +19,9 @@ from typing import NamedTuple, final
 
 from benchmarks.measuring import cores
 from benchmarks.measuring.child_process import REPOSITORY
-from tests.support.otlp_messages import ReceivedRequest, spans_in
-from tests.support.otlp_receiver import OtlpReceiver
-from tests.support.service_process import ServiceProcess
+from tests.support.processes.service_process import ServiceProcess
+from tests.support.receivers.otlp_messages import ReceivedRequest, spans_in
+from tests.support.receivers.otlp_receiver import OtlpReceiver
 
 _COUNTS = struct.Struct("=4q")
 _READY = "receiving"

@@ -91,7 +91,7 @@ def _check_that_all_are_off() -> None:
     """Fail when there is a source that this benchmark does not know how to turn off."""
     sources = importlib.import_module("otel_flight.assembly").SOURCES
     build = importlib.import_module("otel_flight.sources.base").build_sources
-    rig_class = importlib.import_module("tests.support.source_rig").SourceRig
+    rig_class = importlib.import_module("tests.support.rigs.source_rig").SourceRig
     with tempfile.TemporaryDirectory() as directory, rig_class(directory, **_off()) as rig:
         left = [source.name for source in build(sources, rig.settings, rig.surroundings)]
     if left:

@@ -112,7 +112,7 @@ def _task_samples(thread_id: int, tasks: list[Any], rounds: int) -> list[float]:
 
 def _samples(roots: list[tuple[int, Any]], rounds: int, warm_up: int = 2) -> list[float]:
     """Have the source sample these roots, as new ones each time, and as often tick for nothing."""
-    rig_class = importlib.import_module("tests.support.source_rig").SourceRig
+    rig_class = importlib.import_module("tests.support.rigs.source_rig").SourceRig
     clock = importlib.import_module("otel_flight.testing.fake_clock").FakeClock()
     description = importlib.import_module("otel_flight.sources.stack_samples").SOURCE
     tracer = TracerProvider(shutdown_on_exit=False).get_tracer("stacks")

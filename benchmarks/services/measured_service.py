@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from benchmarks.measuring import child_process
 from benchmarks.services import service_app
-from tests.support.service_process import ServiceProcess, free_port
+from tests.support.processes.service_process import ServiceProcess, free_port
 
 
 class MeasuredService(NamedTuple):

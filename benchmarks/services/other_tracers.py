@@ -24,7 +24,7 @@ from benchmarks.services import other_tracers_app as app
 from benchmarks.services import service_app
 from benchmarks.services.measured_service import MeasuredService
 from benchmarks.services.service_slices import Size, measure_slices, slice_figures
-from tests.support.service_process import ServiceProcess, free_port
+from tests.support.processes.service_process import ServiceProcess, free_port
 
 _PACKAGES: Final = {app.LOGFIRE: "logfire", app.SENTRY: "sentry_sdk", app.DATADOG: "ddtrace"}
 _FULL: Final = Size(processes=3, rounds=10, slice_seconds=0.75)

@@ -24,7 +24,7 @@ import pytest
 from typing_extensions import Self
 
 from tests.backends.sources import backend
-from tests.support.service_process import free_port
+from tests.support.processes.service_process import free_port
 
 _ATTEMPTS = 4
 _POLL_SECONDS = 0.05

@@ -15,10 +15,10 @@ from otel_flight.incidents.spool.delivery_state import DeliveryState
 from otel_flight.incidents.spool.directory import SpoolEntry
 from otel_flight.incidents.spool.spool import Spool
 from tests.backends.scenario import INCIDENT_ID, KIND, application_spans, key, of_kind
-from tests.support.http_requests import status_of
-from tests.support.jaeger_process import JaegerProcess
-from tests.support.light_load import LightLoad
-from tests.support.service_process import ServiceFailedError, ServiceProcess, free_port
+from tests.support.backends.jaeger_process import JaegerProcess
+from tests.support.processes.http_requests import status_of
+from tests.support.processes.light_load import LightLoad
+from tests.support.processes.service_process import ServiceFailedError, ServiceProcess, free_port
 
 LONGEST_SECONDS = 5.0
 """No request may take longer. Generous, as the machine may be busy, and yet less than any wait of

@@ -13,8 +13,8 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span
 from otel_flight.incidents.flight_file import read_incident
 from otel_flight.incidents.incident import Incident
 from otel_flight.incidents.spool.spool import Spool
-from tests.support.otlp_messages import ReceivedSpan, spans_in, without_stamps
-from tests.support.service_process import ServiceProcess
+from tests.support.processes.service_process import ServiceProcess
+from tests.support.receivers.otlp_messages import ReceivedSpan, spans_in, without_stamps
 
 KIND = "flight_recorder.kind"
 INCIDENT_ID = "flight_recorder.incident.id"

@@ -9,9 +9,9 @@ from typing import Protocol, final
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 from tests.backends.scenario import INCIDENT_ID, KIND, unstamped
-from tests.support.jaeger_process import JaegerProcess
-from tests.support.otlp_messages import ReceivedSpan
-from tests.support.tempo_process import TempoProcess
+from tests.support.backends.jaeger_process import JaegerProcess
+from tests.support.backends.tempo_process import TempoProcess
+from tests.support.receivers.otlp_messages import ReceivedSpan
 
 TEMPO_TEXT_BYTES = 2048
 """So much Tempo keeps of an attribute, whoever sends it: its `distributor.max_attribute_bytes`."""

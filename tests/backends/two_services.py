@@ -13,7 +13,7 @@ from otel_flight.incidents.flight_file import read_incident
 from otel_flight.incidents.spool.directory import SpoolEntry
 from otel_flight.incidents.spool.spool import Spool
 from tests.backends.scenario import Scenario, read_spans
-from tests.support.service_process import ServiceProcess, free_port
+from tests.support.processes.service_process import ServiceProcess, free_port
 
 STOREFRONT: Final = "storefront"
 WAREHOUSE: Final = "warehouse"

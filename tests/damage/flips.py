@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from otel_flight.ring.layout import HEADER_BYTES
-from tests.support.damage import ODD_BYTES, damaged_member
-from tests.support.damaged_files import DamagedFiles
+from tests.support.damaged.damage import ODD_BYTES, damaged_member
+from tests.support.damaged.damaged_files import DamagedFiles
 
 
 @dataclass

@@ -22,9 +22,9 @@ from typing import Final, final
 
 from tests.backends.backend_process import required_program
 from tests.backends.scenario import KIND
-from tests.support.jaeger_process import JaegerProcess
-from tests.support.service_process import free_port
-from tests.support.tempo_process import TempoProcess
+from tests.support.backends.jaeger_process import JaegerProcess
+from tests.support.backends.tempo_process import TempoProcess
+from tests.support.processes.service_process import free_port
 
 _COLLECTOR_PORTS: Final = {
     "4317": "COLLECTOR_GRPC_PORT",

@@ -18,7 +18,7 @@ from typing import NoReturn, final
 import pytest
 
 from tests.docs.code_blocks import Block, output_matches
-from tests.support.service_process import is_answering
+from tests.support.processes.service_process import is_answering
 
 _PROMPT = """\
 import sys, traceback

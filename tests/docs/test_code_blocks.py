@@ -22,8 +22,8 @@ from tests.docs.code_blocks import (
 )
 from tests.docs.page_backends import PageBackends
 from tests.docs.page_session import PageSession
-from tests.support.otlp_receiver import OtlpReceiver
-from tests.support.service_process import free_port
+from tests.support.processes.service_process import free_port
+from tests.support.receivers.otlp_receiver import OtlpReceiver
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted(

@@ -10,8 +10,8 @@ import pytest
 
 from docs.generate_schema import SCHEMA, schema
 from otel_flight.incidents.spool.spool import Spool
-from tests.support.command_line import run
-from tests.support.rich_incident import rich_incident
+from tests.support.incidents.command_line import run
+from tests.support.incidents.rich_incident import rich_incident
 
 COMMITTED = json.loads(SCHEMA.read_text(encoding="utf-8"))
 

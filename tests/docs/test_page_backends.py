@@ -16,7 +16,7 @@ from tests.backends.backend_process import BackendFailedError, needs_backends
 from tests.backends.scenario import KIND
 from tests.docs.code_blocks import needed_backends
 from tests.docs.page_backends import PageBackends
-from tests.support.service_process import is_answering
+from tests.support.processes.service_process import is_answering
 
 pytestmark = [*needs_backends("collector", "jaeger"), pytest.mark.timeout(120)]
 

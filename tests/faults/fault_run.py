@@ -25,8 +25,8 @@ from otel_flight.incidents.incident import Incident
 from otel_flight.incidents.manifest import Explanation, Finding
 from otel_flight.incidents.spool.directory import SpoolEntry
 from otel_flight.incidents.spool.spool import Spool
-from tests.support.command_line import run
-from tests.support.service_process import ServiceProcess, free_port
+from tests.support.incidents.command_line import run
+from tests.support.processes.service_process import ServiceProcess, free_port
 
 PROGRAMS: Final = Path(__file__).parent / "programs"
 _DEADLINE_SECONDS: Final = 30.0

@@ -9,7 +9,7 @@ from typing import Final
 import pytest
 
 from tests.faults.fault_run import Fault, run_healthy, run_with_fault
-from tests.support.limited_group import limited_group
+from tests.support.processes.limited_group import limited_group
 
 MEASURES_PRESSURE: Final = Path("/proc/pressure/cpu").exists()
 """Not every kernel does."""

@@ -26,8 +26,8 @@ from otel_flight.triggers.gate.state import GateState, Member
 from otel_flight.triggers.latency.knowledge import FILE_NAME, read_knowledge, write_knowledge
 from otel_flight.triggers.latency.learned import LearnedLimits
 from otel_flight.triggers.latency.sketch import LatencySketch
-from tests.support.damage import damaged_member
-from tests.support.damaged_files import DamagedFiles
+from tests.support.damaged.damage import damaged_member
+from tests.support.damaged.damaged_files import DamagedFiles
 
 _STACKS: Final = b"""Fatal Python error: Segmentation fault
 

@@ -22,7 +22,7 @@ from otel_flight.incidents.manifest import Manifest
 from otel_flight.incidents.spool.spool import Spool
 from tests.hosts.host import PROGRAMS, Host
 from tests.hosts.visit import DEADLINE_SECONDS, Visit
-from tests.support.service_process import ServiceProcess, free_port
+from tests.support.processes.service_process import ServiceProcess, free_port
 
 ENVIRONMENT: Final = {
     "OTEL_TRACES_EXPORTER": "none",

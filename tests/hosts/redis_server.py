@@ -11,7 +11,7 @@ from typing import Final, final
 from typing_extensions import Self
 
 from tests.hosts.visit import DEADLINE_SECONDS
-from tests.support.service_process import ServiceProcess, free_port
+from tests.support.processes.service_process import ServiceProcess, free_port
 
 PROGRAM: Final = "redis-server"
 

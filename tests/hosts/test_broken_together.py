@@ -23,7 +23,7 @@ import pytest
 from otel_flight.incidents.flight_file import read_incident
 from otel_flight.incidents.incident import Incident
 from tests.hosts.redis_server import PROGRAM, RedisServer
-from tests.support.service_process import ServiceProcess, free_port
+from tests.support.processes.service_process import ServiceProcess, free_port
 
 pytestmark = [pytest.mark.hosts, pytest.mark.timeout(180)]
 

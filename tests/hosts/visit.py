@@ -17,7 +17,7 @@ from typing import Any, Final
 import psutil
 
 from otel_flight.incidents.spool.spool import Spool
-from tests.support.service_process import ServiceProcess
+from tests.support.processes.service_process import ServiceProcess
 
 DEADLINE_SECONDS: Final = 30.0
 _TITLE_CHARACTERS: Final = 100

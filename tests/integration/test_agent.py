@@ -18,8 +18,8 @@ import pytest
 from otel_flight.incidents.flight_file import read_incident
 from otel_flight.incidents.spool.spool import Spool
 from otel_flight.ring.dead_rings import dead_rings
-from tests.support.otlp_receiver import OtlpReceiver
-from tests.support.service_process import ServiceProcess
+from tests.support.processes.service_process import ServiceProcess
+from tests.support.receivers.otlp_receiver import OtlpReceiver
 
 PROGRAM = """
 import os, sys

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from otel_flight.incidents.spool.spool import Spool
-from tests.support.service_process import ServiceProcess
+from tests.support.processes.service_process import ServiceProcess
 
 PROGRAM = """
 import resource

@@ -9,8 +9,8 @@ import pytest
 
 from tests.backends.backend_process import needs_backends
 from tests.backends.scenario import application_spans, key, run_scenario
-from tests.support.collector_process import CollectorProcess
-from tests.support.jaeger_process import JaegerProcess
+from tests.support.backends.collector_process import CollectorProcess
+from tests.support.backends.jaeger_process import JaegerProcess
 
 pytestmark = [*needs_backends("collector", "jaeger"), pytest.mark.timeout(120)]
 

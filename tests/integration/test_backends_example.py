@@ -16,17 +16,17 @@ from otel_flight.incidents.spool.spool import Spool
 from tests.backends.backend_process import needs_backends
 from tests.backends.scenario import KIND, of_kind, service_of
 from tests.backends.span_store import JaegerStore, SpanStore, TempoStore, incident_trace
-from tests.support.example_backends import (
+from tests.support.backends.example_backends import (
     EXAMPLE,
     HOST,
     ExampleCollector,
     ExampleJaeger,
     ExampleTempo,
 )
-from tests.support.http_requests import status_of
-from tests.support.jaeger_process import JaegerProcess
-from tests.support.service_process import ServiceProcess, free_port
-from tests.support.tempo_process import TempoProcess
+from tests.support.backends.jaeger_process import JaegerProcess
+from tests.support.backends.tempo_process import TempoProcess
+from tests.support.processes.http_requests import status_of
+from tests.support.processes.service_process import ServiceProcess, free_port
 
 pytestmark = [*needs_backends("jaeger", "tempo", "collector"), pytest.mark.timeout(180)]
 

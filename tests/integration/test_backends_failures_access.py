@@ -13,15 +13,15 @@ import pytest
 from tests.backends.backend_process import needs_backends
 from tests.backends.forwarding import PROTOCOLS, Protocol, delivering_to, forwarding
 from tests.backends.loaded_service import LoadedService, assert_whole_and_once
-from tests.support.certificates import (
+from tests.support.backends.collector_process import CollectorProcess, Ports
+from tests.support.backends.jaeger_process import JaegerProcess
+from tests.support.receivers.certificates import (
     AUTHORITY,
     CLIENT_CERTIFICATE,
     CLIENT_KEY,
     SERVER_CERTIFICATE,
     SERVER_KEY,
 )
-from tests.support.collector_process import CollectorProcess, Ports
-from tests.support.jaeger_process import JaegerProcess
 
 pytestmark = [*needs_backends("collector", "jaeger"), pytest.mark.timeout(180)]
 by_protocol = pytest.mark.parametrize("protocol", PROTOCOLS)

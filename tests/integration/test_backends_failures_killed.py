@@ -17,9 +17,9 @@ from tests.backends.loaded_service import (
     copies_in,
     window_of,
 )
-from tests.support.collector_process import CollectorProcess
-from tests.support.jaeger_process import JaegerProcess
-from tests.support.otlp_relay import OtlpRelay
+from tests.support.backends.collector_process import CollectorProcess
+from tests.support.backends.jaeger_process import JaegerProcess
+from tests.support.receivers.otlp_relay import OtlpRelay
 
 pytestmark = [*needs_backends("collector", "jaeger"), pytest.mark.timeout(180)]
 by_protocol = pytest.mark.parametrize("protocol", PROTOCOLS)

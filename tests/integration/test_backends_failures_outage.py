@@ -14,9 +14,9 @@ from otel_flight.delivery.span_chunks import MOST_SPANS
 from tests.backends.backend_process import needs_backends
 from tests.backends.forwarding import PROTOCOLS, Protocol, delivering_to, forwarding
 from tests.backends.loaded_service import LoadedService, assert_whole, assert_whole_and_once
-from tests.support.collector_process import CollectorProcess
-from tests.support.jaeger_process import JaegerProcess
-from tests.support.tcp_relay import TcpRelay
+from tests.support.backends.collector_process import CollectorProcess
+from tests.support.backends.jaeger_process import JaegerProcess
+from tests.support.receivers.tcp_relay import TcpRelay
 
 pytestmark = [*needs_backends("collector", "jaeger"), pytest.mark.timeout(180)]
 by_protocol = pytest.mark.parametrize("protocol", PROTOCOLS)

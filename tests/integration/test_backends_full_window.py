@@ -17,8 +17,8 @@ from tests.backends.scenario import (
     run_scenario,
 )
 from tests.backends.span_store import JaegerStore, SpanStore, TempoStore, incident_trace
-from tests.support.jaeger_process import JaegerProcess
-from tests.support.tempo_process import TempoProcess
+from tests.support.backends.jaeger_process import JaegerProcess
+from tests.support.backends.tempo_process import TempoProcess
 
 pytestmark = [*needs_backends("jaeger", "tempo"), pytest.mark.timeout(240)]
 

@@ -25,8 +25,8 @@ from tests.backends.scenario import (
     run_scenario,
     unstamped,
 )
-from tests.support.jaeger_process import JaegerProcess
-from tests.support.otlp_messages import ReceivedSpan
+from tests.support.backends.jaeger_process import JaegerProcess
+from tests.support.receivers.otlp_messages import ReceivedSpan
 
 pytestmark = [*needs_backends("jaeger"), pytest.mark.timeout(120)]
 

@@ -27,10 +27,10 @@ from tests.backends.span_store import (
     incident_trace,
     kept_by_tempo,
 )
-from tests.support.command_line import run
-from tests.support.jaeger_process import JaegerProcess
-from tests.support.otlp_messages import ReceivedSpan
-from tests.support.tempo_process import TempoProcess
+from tests.support.backends.jaeger_process import JaegerProcess
+from tests.support.backends.tempo_process import TempoProcess
+from tests.support.incidents.command_line import run
+from tests.support.receivers.otlp_messages import ReceivedSpan
 
 pytestmark = [*needs_backends("jaeger", "tempo"), pytest.mark.timeout(180)]
 

@@ -24,14 +24,14 @@ from tests.backends.scenario import (
     of_kind,
     run_scenario,
 )
-from tests.support.command_line import run
-from tests.support.jaeger_process import JaegerProcess
-from tests.support.link_counterparts import (
+from tests.support.backends.jaeger_process import JaegerProcess
+from tests.support.backends.link_counterparts import (
     followed_in_grafana,
     followed_in_jaeger,
     marked_by_jaeger,
 )
-from tests.support.tempo_process import TempoProcess
+from tests.support.backends.tempo_process import TempoProcess
+from tests.support.incidents.command_line import run
 
 pytestmark = [*needs_backends("jaeger", "tempo"), pytest.mark.timeout(180)]
 

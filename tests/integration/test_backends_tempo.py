@@ -22,8 +22,8 @@ from tests.backends.scenario import (
     run_scenario,
 )
 from tests.backends.span_store import kept_by_tempo
-from tests.support.otlp_messages import ReceivedSpan
-from tests.support.tempo_process import TempoProcess
+from tests.support.backends.tempo_process import TempoProcess
+from tests.support.receivers.otlp_messages import ReceivedSpan
 
 pytestmark = [*needs_backends("tempo"), pytest.mark.timeout(180)]
 

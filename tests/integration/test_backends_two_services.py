@@ -32,9 +32,9 @@ from tests.backends.span_store import (
     incident_traces,
 )
 from tests.backends.two_services import STOREFRONT, WAREHOUSE, TwoServices
-from tests.support.jaeger_process import JaegerProcess
-from tests.support.otlp_messages import ReceivedSpan
-from tests.support.tempo_process import TempoProcess
+from tests.support.backends.jaeger_process import JaegerProcess
+from tests.support.backends.tempo_process import TempoProcess
+from tests.support.receivers.otlp_messages import ReceivedSpan
 
 pytestmark = [*needs_backends("jaeger", "tempo"), pytest.mark.timeout(240)]
 

@@ -11,7 +11,7 @@ from otel_flight.incidents.flight_file import read_incident
 from otel_flight.incidents.incident import Incident
 from otel_flight.incidents.spool.spool import Spool
 from otel_flight.interpreter.frames import CAN_READ_FRAMES
-from tests.support.service_process import ServiceProcess
+from tests.support.processes.service_process import ServiceProcess
 
 PROGRAM = str(Path(__file__).parent / "programs" / "blocked_hub.py")
 

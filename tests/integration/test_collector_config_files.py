@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.backends.backend_process import needs_backends
-from tests.support.shipped_collector import FILES, ShippedCollector
+from tests.support.backends.shipped_collector import FILES, ShippedCollector
 
 yaml = pytest.importorskip("yaml")
 

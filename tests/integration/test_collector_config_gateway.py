@@ -27,10 +27,10 @@ from opentelemetry.proto.metrics.v1.metrics_pb2 import (
 
 from tests.backends.backend_process import needs_backends
 from tests.backends.scenario import Scenario, application_spans, key, run_scenario
-from tests.support.otlp_client import made_span, request_of, send, text
-from tests.support.otlp_messages import ReceivedSpan
-from tests.support.otlp_receiver import OtlpReceiver
-from tests.support.shipped_collector import ShippedCollector, target_of
+from tests.support.backends.shipped_collector import ShippedCollector, target_of
+from tests.support.receivers.otlp_client import made_span, request_of, send, text
+from tests.support.receivers.otlp_messages import ReceivedSpan
+from tests.support.receivers.otlp_receiver import OtlpReceiver
 
 pytestmark = [*needs_backends("collector"), pytest.mark.timeout(120)]
 

@@ -19,10 +19,10 @@ from tests.backends.scenario import (
     of_kind,
     run_scenario,
 )
-from tests.support.otlp_client import made_span, request_of, send, text
-from tests.support.otlp_receiver import OtlpReceiver
-from tests.support.shipped_collector import ShippedCollector, target_of
-from tests.support.tempo_process import TempoProcess
+from tests.support.backends.shipped_collector import ShippedCollector, target_of
+from tests.support.backends.tempo_process import TempoProcess
+from tests.support.receivers.otlp_client import made_span, request_of, send, text
+from tests.support.receivers.otlp_receiver import OtlpReceiver
 
 pytestmark = [*needs_backends("collector", "tempo"), pytest.mark.timeout(120)]
 

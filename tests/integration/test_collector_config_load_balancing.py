@@ -11,9 +11,9 @@ import pytest
 
 from tests.backends.backend_process import needs_backends
 from tests.backends.scenario import key, run_scenario
-from tests.support.ordinary_service import OrdinaryService
-from tests.support.otlp_receiver import OtlpReceiver
-from tests.support.shipped_collector import ShippedCollector, target_of
+from tests.support.backends.shipped_collector import ShippedCollector, target_of
+from tests.support.processes.ordinary_service import OrdinaryService
+from tests.support.receivers.otlp_receiver import OtlpReceiver
 
 pytestmark = [*needs_backends("collector"), pytest.mark.timeout(120)]
 

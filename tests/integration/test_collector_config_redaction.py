@@ -19,9 +19,9 @@ from tests.backends.scenario import (
     run_scenario,
     unstamped,
 )
-from tests.support.otlp_client import made_span, request_of, send, text
-from tests.support.otlp_receiver import OtlpReceiver
-from tests.support.shipped_collector import ShippedCollector, target_of
+from tests.support.backends.shipped_collector import ShippedCollector, target_of
+from tests.support.receivers.otlp_client import made_span, request_of, send, text
+from tests.support.receivers.otlp_receiver import OtlpReceiver
 
 pytestmark = [*needs_backends("collector"), pytest.mark.timeout(120)]
 

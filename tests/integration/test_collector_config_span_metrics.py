@@ -29,10 +29,10 @@ from tests.backends.scenario import (
     of_kind,
     run_scenario,
 )
-from tests.support.ordinary_service import OrdinaryService
-from tests.support.otlp_client import send
-from tests.support.otlp_receiver import OtlpReceiver
-from tests.support.shipped_collector import ShippedCollector, target_of
+from tests.support.backends.shipped_collector import ShippedCollector, target_of
+from tests.support.processes.ordinary_service import OrdinaryService
+from tests.support.receivers.otlp_client import send
+from tests.support.receivers.otlp_receiver import OtlpReceiver
 
 pytestmark = [*needs_backends("collector"), pytest.mark.timeout(120)]
 

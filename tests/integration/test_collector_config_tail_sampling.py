@@ -21,10 +21,10 @@ from tests.backends.scenario import (
     run_scenario,
     service_of,
 )
-from tests.support.ordinary_service import OrdinaryService
-from tests.support.otlp_messages import ReceivedSpan
-from tests.support.otlp_receiver import OtlpReceiver
-from tests.support.shipped_collector import ShippedCollector, target_of
+from tests.support.backends.shipped_collector import ShippedCollector, target_of
+from tests.support.processes.ordinary_service import OrdinaryService
+from tests.support.receivers.otlp_messages import ReceivedSpan
+from tests.support.receivers.otlp_receiver import OtlpReceiver
 
 pytestmark = [*needs_backends("collector"), pytest.mark.timeout(120)]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.support.otlp_messages import Transport
+from tests.support.receivers.otlp_messages import Transport
 from tests.torture.crashes import crash
 
 

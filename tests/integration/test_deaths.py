@@ -15,8 +15,8 @@ import pytest
 from otel_flight.incidents.flight_file import read_incident
 from otel_flight.incidents.manifest import Finding
 from otel_flight.interpreter.hang_watch import CAN_WATCH
-from tests.support.command_line import run
-from tests.support.limited_group import limited_group
+from tests.support.incidents.command_line import run
+from tests.support.processes.limited_group import limited_group
 
 PROGRAM: Final = Path(__file__).parent / "programs" / "dying.py"
 needs_c = pytest.mark.skipif(not CAN_WATCH, reason="only C can write stacks without the GIL")

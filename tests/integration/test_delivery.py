@@ -25,14 +25,14 @@ from otel_flight.ground.deadline import Deadline
 from otel_flight.ground.guard import Guard
 from otel_flight.incidents.spool.directory import SpoolEntry
 from otel_flight.incidents.spool.spool import Spool
-from tests.support.certificates import (
+from tests.support.incidents.rig_incidents import INCIDENT_ID, cause_of, incident_of
+from tests.support.receivers.certificates import (
     AUTHORITY,
     CLIENT_CERTIFICATE,
     CLIENT_KEY,
     ServerCertificates,
 )
-from tests.support.deliverer import Deliverer
-from tests.support.otlp_messages import (
+from tests.support.receivers.otlp_messages import (
     BAD_REQUEST,
     OURS,
     UNAVAILABLE,
@@ -41,9 +41,9 @@ from tests.support.otlp_messages import (
     spans_in,
     without_stamps,
 )
-from tests.support.otlp_receiver import OtlpReceiver
-from tests.support.recording_rig import RecordingRig
-from tests.support.rig_incidents import INCIDENT_ID, cause_of, incident_of
+from tests.support.receivers.otlp_receiver import OtlpReceiver
+from tests.support.rigs.deliverer import Deliverer
+from tests.support.rigs.recording_rig import RecordingRig
 
 SECONDS = 20.0
 TRANSPORTS: tuple[Transport, ...] = ("grpc", "http/protobuf")

@@ -10,8 +10,8 @@ from pathlib import Path
 
 from otel_flight.incidents.flight_file import read_manifest
 from otel_flight.incidents.spool.spool import Spool
-from tests.support.otlp_receiver import OtlpReceiver
-from tests.support.service_process import ServiceProcess, free_port, is_answering
+from tests.support.processes.service_process import ServiceProcess, free_port, is_answering
+from tests.support.receivers.otlp_receiver import OtlpReceiver
 
 DEMO = ["-m", "otel_flight.cli", "demo"]
 WITHOUT_FASTAPI = """

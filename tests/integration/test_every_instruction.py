@@ -13,8 +13,8 @@ import pytest
 
 from otel_flight.recording.encoding.compiled import IS_AVAILABLE
 from tests.integration.programs.stepped_writer import CANNOT, SPANS
-from tests.support.lane_bench import LaneBench
-from tests.support.recording_rig import resolved_segment
+from tests.support.rigs.lane_bench import LaneBench
+from tests.support.rigs.recording_rig import resolved_segment
 
 ROOT = Path(__file__).parents[2]
 PROGRAM = str(Path(__file__).parent / "programs" / "stepped_writer.py")

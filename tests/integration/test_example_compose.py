@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.example_backends import EXAMPLE, GATEWAY
+from tests.support.backends.example_backends import EXAMPLE, GATEWAY
 
 yaml = pytest.importorskip("yaml")
 

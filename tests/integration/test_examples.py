@@ -7,9 +7,9 @@ from pathlib import Path
 from otel_flight.incidents.flight_file import read_incident
 from otel_flight.incidents.incident import Incident
 from otel_flight.incidents.spool.spool import Spool
-from tests.support.http_requests import status_of
-from tests.support.otlp_receiver import OtlpReceiver
-from tests.support.service_process import ServiceProcess, free_port
+from tests.support.processes.http_requests import status_of
+from tests.support.processes.service_process import ServiceProcess, free_port
+from tests.support.receivers.otlp_receiver import OtlpReceiver
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 INCIDENTS_ONLY = {

@@ -14,8 +14,8 @@ import pytest
 from otel_flight.ground.clock import monotonic_ns
 from otel_flight.incidents.flight_file import read_incident
 from otel_flight.incidents.spool.spool import Spool
-from tests.support.otlp_receiver import OtlpReceiver
-from tests.support.service_process import ServiceProcess, free_port
+from tests.support.processes.service_process import ServiceProcess, free_port
+from tests.support.receivers.otlp_receiver import OtlpReceiver
 
 SCRIPT = str(Path(__file__).parent / "programs" / "ending_script.py")
 

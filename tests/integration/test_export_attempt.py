@@ -19,7 +19,8 @@ from otel_flight.delivery.receiver.attempt import Attempt, Exporter, attempt_exp
 from otel_flight.delivery.receiver.exporters import build_exporter
 from otel_flight.delivery.receiver.signals import SPANS
 from otel_flight.ground.clock import monotonic_ns
-from tests.support.otlp_messages import (
+from tests.support.processes.service_process import free_port
+from tests.support.receivers.otlp_messages import (
     BAD_REQUEST,
     THROTTLED,
     UNAUTHENTICATED,
@@ -27,8 +28,7 @@ from tests.support.otlp_messages import (
     PartialSuccess,
     Transport,
 )
-from tests.support.otlp_receiver import OtlpReceiver
-from tests.support.service_process import free_port
+from tests.support.receivers.otlp_receiver import OtlpReceiver
 
 TRANSPORTS: tuple[Transport, ...] = ("grpc", "http/protobuf")
 by_transport = pytest.mark.parametrize("transport", TRANSPORTS)

@@ -17,8 +17,8 @@ from opentelemetry.trace.span import TraceState
 from opentelemetry.util.types import Attributes
 
 import otel_flight
-from tests.support.otlp_messages import OURS, ReceivedSpan, spans_in, without_stamps
-from tests.support.otlp_receiver import OtlpReceiver
+from tests.support.receivers.otlp_messages import OURS, ReceivedSpan, spans_in, without_stamps
+from tests.support.receivers.otlp_receiver import OtlpReceiver
 
 REMOTE = SpanContext(
     0xABCDEF0123456789ABCDEF0123456789,

@@ -10,7 +10,7 @@ import pytest
 
 from otel_flight.incidents.flight_file import read_incident
 from otel_flight.incidents.spool.spool import Spool
-from tests.support.service_process import ServiceProcess
+from tests.support.processes.service_process import ServiceProcess
 
 SERVER = str(Path(__file__).parent / "programs" / "forking_server.py")
 

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.otlp_messages import Transport
-from tests.support.otlp_receiver import OtlpReceiver
-from tests.support.service_process import ServiceProcess
+from tests.support.processes.service_process import ServiceProcess
+from tests.support.receivers.otlp_messages import Transport
+from tests.support.receivers.otlp_receiver import OtlpReceiver
 
 PROGRAM = str(Path(__file__).parent / "programs" / "green_work.py")
 GREEN_SPANS = str(Path(__file__).parent / "programs" / "green_spans.py")

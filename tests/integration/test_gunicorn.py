@@ -11,7 +11,7 @@ import pytest
 
 from otel_flight.incidents.flight_file import read_incident
 from otel_flight.incidents.spool.spool import Spool
-from tests.support.service_process import ServiceProcess, free_port
+from tests.support.processes.service_process import ServiceProcess, free_port
 
 PROGRAMS = Path(__file__).parent / "programs"
 pytest.importorskip("gunicorn")

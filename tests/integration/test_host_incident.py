@@ -19,9 +19,9 @@ from otel_flight.delivery.sender import chunks_to_send
 from otel_flight.ground.guard import Guard
 from otel_flight.incidents.flight_file import read_incident
 from otel_flight.incidents.incident import Incident
-from tests.support.command_line import run
-from tests.support.otlp_receiver import OtlpReceiver
-from tests.support.service_process import ServiceProcess
+from tests.support.incidents.command_line import run
+from tests.support.processes.service_process import ServiceProcess
+from tests.support.receivers.otlp_receiver import OtlpReceiver
 
 FAIL = """
 def fail(tracer, name):

@@ -31,9 +31,9 @@ from otel_flight.records.records import Span
 from otel_flight.ring import lane_writer
 from otel_flight.ring.layout import LANE_SPANS
 from otel_flight.ring.reader import RingReader
-from tests.support.hot_paths import HOT_PATHS
-from tests.support.recording_rig import UNLIMITED, Recorded, RecordingRig, resolved
-from tests.support.span_strategies import silent_sdk
+from tests.support.implementations.hot_paths import HOT_PATHS
+from tests.support.rigs.recording_rig import UNLIMITED, Recorded, RecordingRig, resolved
+from tests.support.spans.span_strategies import silent_sdk
 
 ROOT = Path(__file__).parents[2]
 SECOND = 1_000_000_000
@@ -614,7 +614,7 @@ class TestPlaces:
         program = """
 import sys
 from pathlib import Path
-from tests.support.recording_rig import RecordingRig
+from tests.support.rigs.recording_rig import RecordingRig
 place = Path(sys.argv[1])
 with RecordingRig(place / "ring", window_bytes="512KiB") as rig:
     assert rig.ring.backing.path.parent == place / "ring", rig.ring.backing.path

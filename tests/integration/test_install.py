@@ -11,8 +11,8 @@ import otel_flight
 from otel_flight.incidents.flight_file import read_incident
 from otel_flight.incidents.incident import Incident
 from otel_flight.incidents.spool.spool import Spool
-from tests.support.otlp_receiver import OtlpReceiver
-from tests.support.service_process import ServiceProcess
+from tests.support.processes.service_process import ServiceProcess
+from tests.support.receivers.otlp_receiver import OtlpReceiver
 
 SCRIPT = str(Path(__file__).parent / "programs" / "failing_script.py")
 NO_EXPORT = {

@@ -16,7 +16,7 @@ import pytest
 from otel_flight.records.records import Span, SpanStart
 from otel_flight.ring.layout import LANE_SPANS
 from otel_flight.ring.reader import RingReader
-from tests.support.recording_rig import Recorded, resolved_segment
+from tests.support.rigs.recording_rig import Recorded, resolved_segment
 
 ROOT = Path(__file__).parents[2]
 PROGRAM = str(Path(__file__).parent / "programs" / "heavy_recorder.py")

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.integration.test_killed_process import ROOT, held, numbers_of
-from tests.support.hot_paths import HOT_PATHS
+from tests.support.implementations.hot_paths import HOT_PATHS
 
 PROGRAM = str(Path(__file__).parent / "programs" / "killed_threads.py")
 KILLS = int(os.environ.get("OTEL_FLIGHT_TEST_KILLS", "20")) // 2

@@ -14,7 +14,7 @@ from opentelemetry.sdk.trace import TracerProvider
 import otel_flight
 from otel_flight.incidents.flight_file import read_incident
 from otel_flight.triggers.latency.knowledge import FILE_NAME
-from tests.support.command_line import run
+from tests.support.incidents.command_line import run
 
 QUIET: dict[str, Any] = {"tail_seconds": 0, "export": "off", "tick_seconds": 0.01}
 WELL_ABOVE = 0.25

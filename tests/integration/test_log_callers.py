@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from otel_flight.sources.log_records import SOURCE
-from tests.support.source_rig import SourceRig
+from tests.support.rigs.source_rig import SourceRig
 
 HERE = Path(__file__).name
 

@@ -19,18 +19,18 @@ from otel_flight.incidents.flight_file import read_incident
 from otel_flight.incidents.spool.directory import LOGS_STATE_SUFFIX, SpoolEntry
 from otel_flight.incidents.spool.spool import Spool
 from otel_flight.ring.layout import LANE_RUNTIME, LANE_SPANS
-from tests.support.deliverer import Deliverer
-from tests.support.logging_rig import LoggingRig
-from tests.support.otlp_messages import (
+from tests.support.incidents.rig_incidents import INCIDENT_ID, cause_of, incident_of
+from tests.support.processes.service_process import free_port
+from tests.support.receivers.otlp_messages import (
     UNAUTHENTICATED,
     UNAVAILABLE,
     ReceivedLog,
     ReceivedSpan,
     Transport,
 )
-from tests.support.otlp_receiver import OtlpReceiver
-from tests.support.rig_incidents import INCIDENT_ID, cause_of, incident_of
-from tests.support.service_process import free_port
+from tests.support.receivers.otlp_receiver import OtlpReceiver
+from tests.support.rigs.deliverer import Deliverer
+from tests.support.rigs.logging_rig import LoggingRig
 
 SECONDS = 20.0
 TRANSPORTS: tuple[Transport, ...] = ("grpc", "http/protobuf")

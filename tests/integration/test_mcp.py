@@ -14,8 +14,8 @@ from opentelemetry.trace import SpanKind
 
 from otel_flight.incidents.spool.spool import Spool
 from otel_flight.names import log_attributes
-from tests.support.command_line import FAILED_ID, SLOW_ID, fill_spool, run
-from tests.support.incident_builder import IncidentBuilder, place
+from tests.support.incidents.command_line import FAILED_ID, SLOW_ID, fill_spool, run
+from tests.support.incidents.incident_builder import IncidentBuilder, place
 
 mcp = pytest.importorskip("mcp")
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.service_process import ServiceProcess
+from tests.support.processes.service_process import ServiceProcess
 
 PROGRAMS = Path(__file__).parent / "programs"
 DAEMON = str(PROGRAMS / "blocked_signal.py")

@@ -15,12 +15,12 @@ from otel_flight.ground.deadline import Deadline
 from otel_flight.ground.guard import Guard
 from otel_flight.incidents.making.completion import complete
 from otel_flight.incidents.spool.spool import Spool
-from tests.support.command_line import run
-from tests.support.deliverer import Deliverer
-from tests.support.otlp_messages import Transport
-from tests.support.otlp_receiver import OtlpReceiver
-from tests.support.recording_rig import RecordingRig
-from tests.support.rig_incidents import CLOSED_NS, cause_of, incident_of
+from tests.support.incidents.command_line import run
+from tests.support.incidents.rig_incidents import CLOSED_NS, cause_of, incident_of
+from tests.support.receivers.otlp_messages import Transport
+from tests.support.receivers.otlp_receiver import OtlpReceiver
+from tests.support.rigs.deliverer import Deliverer
+from tests.support.rigs.recording_rig import RecordingRig
 
 ODD_TIMES: tuple[Any, ...] = (
     *(0, 1, -5, True, 1.7e18, float("nan"), float("inf"), "soon", [1], datetime.date(2026, 1, 1)),

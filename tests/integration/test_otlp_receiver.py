@@ -23,14 +23,14 @@ from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 
-from tests.support.certificates import (
+from tests.support.receivers.certificates import (
     AUTHORITY,
     CLIENT_CERTIFICATE,
     CLIENT_KEY,
     ServerCertificates,
 )
-from tests.support.otlp_messages import BAD_REQUEST, THROTTLED, UNAVAILABLE, Transport
-from tests.support.otlp_receiver import OtlpReceiver
+from tests.support.receivers.otlp_messages import BAD_REQUEST, THROTTLED, UNAVAILABLE, Transport
+from tests.support.receivers.otlp_receiver import OtlpReceiver
 
 TRANSPORTS: tuple[Transport, ...] = ("grpc", "http/protobuf")
 by_transport = pytest.mark.parametrize("transport", TRANSPORTS)

@@ -18,8 +18,8 @@ from opentelemetry.sdk.trace.export import (
 )
 
 from otel_flight import FlightRecorder, install, uninstall
-from tests.support.otlp_messages import Transport
-from tests.support.otlp_receiver import OtlpReceiver
+from tests.support.receivers.otlp_messages import Transport
+from tests.support.receivers.otlp_receiver import OtlpReceiver
 
 TRANSPORTS: Final[tuple[Transport, ...]] = ("grpc", "http/protobuf")
 by_transport = pytest.mark.parametrize("transport", TRANSPORTS)

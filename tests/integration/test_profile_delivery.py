@@ -17,10 +17,10 @@ from otel_flight.incidents.incident import Incident
 from otel_flight.incidents.spool.directory import PROFILES_STATE_SUFFIX
 from otel_flight.incidents.spool.spool import Spool
 from otel_flight.ring.layout import LANE_RUNTIME
-from tests.support.deliverer import Deliverer
-from tests.support.incident_builder import IncidentBuilder, place
-from tests.support.otlp_messages import SIGNALS, Refusal
-from tests.support.otlp_receiver import OtlpReceiver
+from tests.support.incidents.incident_builder import IncidentBuilder, place
+from tests.support.receivers.otlp_messages import SIGNALS, Refusal
+from tests.support.receivers.otlp_receiver import OtlpReceiver
+from tests.support.rigs.deliverer import Deliverer
 
 SECONDS = 20.0
 SAMPLES = 5

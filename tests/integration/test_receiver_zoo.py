@@ -17,15 +17,20 @@ from opentelemetry.sdk.trace.export import SpanExporter
 from otel_flight.delivery.receiver.exporters import build_exporter
 from otel_flight.delivery.receiver.signals import SPANS
 from otel_flight.ground.deadline import Deadline
-from tests.support.certificates import AUTHORITY, SERVER_CERTIFICATE, SERVER_KEY, ServerCertificates
-from tests.support.delivery_station import Station
-from tests.support.otlp_messages import Transport
-from tests.support.otlp_receiver import OtlpReceiver
-from tests.support.receiver_zoo.behaviour import Behaviour, not_taking
-from tests.support.receiver_zoo.grpc_zoo import GRPC_CALLS, GRPC_CONNECTIONS, Call, grpc_zoo
-from tests.support.receiver_zoo.http_zoo import HTTP_ZOO
-from tests.support.receiver_zoo.tcp_zoo import TcpZoo, Visit
-from tests.support.recording_rig import RecordingRig
+from tests.support.receivers.certificates import (
+    AUTHORITY,
+    SERVER_CERTIFICATE,
+    SERVER_KEY,
+    ServerCertificates,
+)
+from tests.support.receivers.otlp_messages import Transport
+from tests.support.receivers.otlp_receiver import OtlpReceiver
+from tests.support.receivers.zoo.behaviour import Behaviour, not_taking
+from tests.support.receivers.zoo.grpc_zoo import GRPC_CALLS, GRPC_CONNECTIONS, Call, grpc_zoo
+from tests.support.receivers.zoo.http_zoo import HTTP_ZOO
+from tests.support.receivers.zoo.tcp_zoo import TcpZoo, Visit
+from tests.support.rigs.delivery_station import Station
+from tests.support.rigs.recording_rig import RecordingRig
 
 TIMEOUT_SECONDS: Final = 2.0
 LONGEST_SECONDS: Final = 15.0

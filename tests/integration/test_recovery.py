@@ -17,8 +17,8 @@ import pytest
 from otel_flight.incidents.flight_file import read_incident
 from otel_flight.incidents.incident import Incident
 from otel_flight.ring.dead_rings import CLAIMED_SUFFIX, claimed_ring, dead_rings
-from tests.support.command_line import run
-from tests.support.service_process import ServiceProcess
+from tests.support.incidents.command_line import run
+from tests.support.processes.service_process import ServiceProcess
 
 PROGRAM = """
 import os, sys, time

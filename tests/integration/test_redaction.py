@@ -22,9 +22,9 @@ from otel_flight.incidents.flight_file import read_incident
 from otel_flight.recorder import FlightRecorder
 from otel_flight.redaction.known_secrets import REDACTED
 from otel_flight.testing.flight_recording import flight_recording
-from tests.support.command_line import run as run_command
-from tests.support.otlp_receiver import OtlpReceiver
-from tests.support.secret_corpus import Secret, secrets
+from tests.support.incidents.command_line import run as run_command
+from tests.support.receivers.otlp_receiver import OtlpReceiver
+from tests.support.spans.secret_corpus import Secret, secrets
 
 WAYS: Final[dict[str, dict[str, Any]]] = {
     "light": {},

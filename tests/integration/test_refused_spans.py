@@ -20,7 +20,8 @@ from otel_flight.ground.backoff import Backoff
 from otel_flight.ground.guard import Guard
 from otel_flight.incidents.spool.delivery_state import DeliveryState
 from otel_flight.incidents.spool.spool import Spool
-from tests.support.otlp_messages import (
+from tests.support.incidents.rig_incidents import INCIDENT_ID, incident_of
+from tests.support.receivers.otlp_messages import (
     BAD_REQUEST,
     TOO_LARGE,
     UNAUTHENTICATED,
@@ -31,9 +32,8 @@ from tests.support.otlp_messages import (
     Verdict,
     spans_in,
 )
-from tests.support.otlp_receiver import OtlpReceiver
-from tests.support.recording_rig import RecordingRig
-from tests.support.rig_incidents import INCIDENT_ID, incident_of
+from tests.support.receivers.otlp_receiver import OtlpReceiver
+from tests.support.rigs.recording_rig import RecordingRig
 
 TRANSPORTS: tuple[Transport, ...] = ("grpc", "http/protobuf")
 by_transport = pytest.mark.parametrize("transport", TRANSPORTS)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.service_process import ServiceFailedError, ServiceProcess, free_port
+from tests.support.processes.service_process import ServiceFailedError, ServiceProcess, free_port
 
 
 def test_output_and_exit_code_are_collected() -> None:

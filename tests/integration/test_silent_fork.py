@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from otel_flight.interpreter.frames import IS_COMPILED
-from tests.support.service_process import ServiceProcess
+from tests.support.processes.service_process import ServiceProcess
 
 PROGRAM = Path(__file__).parent / "programs" / "silent_fork.py"
 

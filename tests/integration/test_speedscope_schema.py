@@ -13,8 +13,8 @@ import pytest
 from opentelemetry.trace import SpanKind
 
 from otel_flight.incidents.spool.spool import Spool
-from tests.support.command_line import run
-from tests.support.incident_builder import IncidentBuilder, place
+from tests.support.incidents.command_line import run
+from tests.support.incidents.incident_builder import IncidentBuilder, place
 
 SPEEDSCOPE = "speedscope@1.25.0"
 SCHEMA = "package/dist/release/file-format-schema.json"

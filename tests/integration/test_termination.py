@@ -12,7 +12,7 @@ import pytest
 
 from otel_flight.ground.clock import monotonic_ns
 from otel_flight.incidents.spool.spool import Spool
-from tests.support.service_process import ServiceProcess
+from tests.support.processes.service_process import ServiceProcess
 
 PROGRAM = str(Path(__file__).parent / "programs" / "terminated.py")
 CAN_UNSHARE = (

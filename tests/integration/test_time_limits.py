@@ -8,7 +8,7 @@ import pytest
 
 from otel_flight.interpreter.recursion import IS_GUARDED
 from otel_flight.recording.encoding.compiled import IS_AVAILABLE
-from tests.support.service_process import ServiceProcess
+from tests.support.processes.service_process import ServiceProcess
 
 PROGRAM = str(Path(__file__).parent / "programs" / "time_limited.py")
 SPANS = 2000

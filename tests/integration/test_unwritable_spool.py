@@ -16,8 +16,8 @@ from opentelemetry.sdk.trace import TracerProvider
 from otel_flight import install, uninstall
 from otel_flight.ground.clock import monotonic_ns
 from otel_flight.ground.own_files import own_name
-from tests.support.command_line import Outcome, run
-from tests.support.otlp_receiver import OtlpReceiver
+from tests.support.incidents.command_line import Outcome, run
+from tests.support.receivers.otlp_receiver import OtlpReceiver
 
 SECONDS = 20.0
 

@@ -14,7 +14,7 @@ from otel_flight.names import log_attributes
 from otel_flight.report.html.page import html_page
 from otel_flight.report.model.backend_links import BackendLinks
 from otel_flight.report.model.incident_report import build_report
-from tests.support.incident_builder import IncidentBuilder, place
+from tests.support.incidents.incident_builder import IncidentBuilder, place
 
 HOSTILE = "</script><script>alert(1)</script><img src=x onerror=alert(2)> \u202eback\x00"
 

@@ -11,8 +11,8 @@ import pytest
 
 from otel_flight.incidents.incident import Incident
 from tests.page.perfetto_page import NoPerfettoError, PerfettoPage, perfetto_page
-from tests.support.incident_builder import IncidentBuilder
-from tests.support.rich_incident import rich_incident
+from tests.support.incidents.incident_builder import IncidentBuilder
+from tests.support.incidents.rich_incident import rich_incident
 
 perfetto_file = pytest.importorskip("otel_flight.cli.commands.export.perfetto_file")
 

@@ -14,7 +14,7 @@ from otel_flight.cli.commands.serve.server import SpoolServer
 from otel_flight.cli.commands.serve.spool_pages import SpoolPages
 from tests.page.axe import violations
 from tests.page.opened_page import OpenedPage
-from tests.support.command_line import FAILED_ID, SLOW_ID, fill_spool
+from tests.support.incidents.command_line import FAILED_ID, SLOW_ID, fill_spool
 
 
 @pytest.fixture

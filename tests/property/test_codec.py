@@ -16,9 +16,9 @@ from otel_flight.records import records
 from otel_flight.records.decoder import decode_records
 from otel_flight.records.records import Record, SpanStart
 from otel_flight.ring.layout import LANE_SPANS
-from tests.support.hot_paths import HOT_PATHS
-from tests.support.recording_rig import RecordingRig
-from tests.support.span_strategies import (
+from tests.support.implementations.hot_paths import HOT_PATHS
+from tests.support.rigs.recording_rig import RecordingRig
+from tests.support.spans.span_strategies import (
     SpanPlan,
     facts_of_record,
     facts_of_span,

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from otel_flight.ring.layout import HEADER_BYTES
 from tests.damage.flips import flip
-from tests.support.damage import Damage, damaged, damaged_member, damages
-from tests.support.damaged_files import DamagedFiles
+from tests.support.damaged.damage import Damage, damaged, damaged_member, damages
+from tests.support.damaged.damaged_files import DamagedFiles
 
 pytestmark = pytest.mark.timeout(300)
 

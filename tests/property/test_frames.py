@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from otel_flight.interpreter.frames import MOST_FRAMES
-from tests.support.frame_readers import COMPILED, IN_PYTHON, READERS, needs_compiled
+from tests.support.implementations.frame_readers import COMPILED, IN_PYTHON, READERS, needs_compiled
 
 Go = Callable[[], None]
 """What a kind of call does in the end: the next one."""

@@ -15,8 +15,8 @@ from otel_flight.delivery.wire.requests import RequestEncoding
 from otel_flight.incidents.manifest import Manifest
 from otel_flight.incidents.window import WindowSpan
 from otel_flight.records.records import Span
-from tests.support.recording_rig import Recorded, RecordingRig
-from tests.support.span_strategies import SpanPlan, silent_sdk, span_plans
+from tests.support.rigs.recording_rig import Recorded, RecordingRig
+from tests.support.spans.span_strategies import SpanPlan, silent_sdk, span_plans
 
 
 @pytest.fixture

@@ -16,8 +16,8 @@ from otel_flight.recording.encoding.scope_table import ScopeTable
 from otel_flight.recording.encoding.span_encoder import SpanEncoder
 from otel_flight.recording.ordinary_spans import is_written
 from otel_flight.redaction.redactor import Redactor
-from tests.support.recording_rig import RecordingRig
-from tests.support.secret_corpus import ordinary_values, secrets
+from tests.support.rigs.recording_rig import RecordingRig
+from tests.support.spans.secret_corpus import ordinary_values, secrets
 
 _encode = msgspec.msgpack.Encoder().encode
 _LIMIT = 4096

@@ -18,8 +18,8 @@ from otel_flight.ring import layout
 from otel_flight.ring.lane_writer import MOST_AT_ONCE, OVERFLOW_RECORDS
 from otel_flight.ring.layout import LANE_SPANS
 from otel_flight.ring.reader import Segment
-from tests.support.lane_bench import LaneBench, start_record
-from tests.support.recording_rig import Recorded, resolved_segment
+from tests.support.rigs.lane_bench import LaneBench, start_record
+from tests.support.rigs.recording_rig import Recorded, resolved_segment
 
 
 @dataclass(frozen=True)

@@ -1,1 +1,1 @@
-"""What several tests and the benchmarks share: a real OTLP receiver and real service processes."""
+"""What several tests and the benchmarks share, in a room for each kind of it."""

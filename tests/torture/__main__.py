@@ -23,8 +23,8 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Final
 
-from tests.support.jaeger_process import JaegerProcess
-from tests.support.otlp_messages import Transport
+from tests.support.backends.jaeger_process import JaegerProcess
+from tests.support.receivers.otlp_messages import Transport
 from tests.torture.crashes import crash
 from tests.torture.deaths import DEATHS, die, has_said
 from tests.torture.exits import STATES, WAYS, Case, run

@@ -14,9 +14,9 @@ from typing import Final
 
 from otel_flight.incidents.flight_file import read_incident
 from otel_flight.incidents.spool.spool import Spool
-from tests.support.otlp_messages import ReceivedRequest, Transport, spans_in
-from tests.support.otlp_receiver import OtlpReceiver
-from tests.support.service_process import ServiceProcess
+from tests.support.processes.service_process import ServiceProcess
+from tests.support.receivers.otlp_messages import ReceivedRequest, Transport, spans_in
+from tests.support.receivers.otlp_receiver import OtlpReceiver
 
 _VICTIM: Final = str(Path(__file__).with_name("crash_victim.py"))
 _ANSWER_SECONDS: Final = 0.02

@@ -21,8 +21,8 @@ from otel_flight.assembly import ASSEMBLY
 from otel_flight.ground.guard import Guard
 from otel_flight.incidents.flight_file import read_incident
 from otel_flight.incidents.making.completion import examined
-from tests.support.limited_group import limited_group
-from tests.support.service_process import ServiceProcess, free_port
+from tests.support.processes.limited_group import limited_group
+from tests.support.processes.service_process import ServiceProcess, free_port
 
 _ROOT: Final = Path(__file__).parents[2]
 _APP: Final = "tests.torture.death_victim"

@@ -20,7 +20,7 @@ from otel_flight.records.records import Span
 from otel_flight.ring.file import RING_SUFFIX
 from otel_flight.ring.layout import LANES
 from otel_flight.ring.reader import RingReader
-from tests.support.service_process import ServiceProcess
+from tests.support.processes.service_process import ServiceProcess
 
 WAYS: Final = {
     "normal": 0,

@@ -17,8 +17,8 @@ from typing import Final
 from otel_flight.incidents.flight_file import read_incident
 from otel_flight.incidents.incident import Incident
 from otel_flight.records.records import OpenSpan
-from tests.support.jaeger_process import JaegerProcess
-from tests.support.service_process import ServiceProcess, free_port
+from tests.support.backends.jaeger_process import JaegerProcess
+from tests.support.processes.service_process import ServiceProcess, free_port
 from tests.torture.seen_in_jaeger import SeenInJaeger
 
 THREADS: Final = 4

@@ -10,7 +10,7 @@ from typing import Final
 
 from otel_flight.incidents.flight_file import read_manifest
 from otel_flight.names.sent_attributes import INCIDENT_ID, KIND
-from tests.support.jaeger_process import JaegerProcess
+from tests.support.backends.jaeger_process import JaegerProcess
 
 SERVICE: Final = "killed"
 _BETWEEN_SECONDS: Final = 0.2

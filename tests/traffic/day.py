@@ -20,7 +20,7 @@ from otel_flight.incidents.flight_file import read_manifest
 from otel_flight.incidents.manifest import Manifest
 from otel_flight.incidents.spool.spool import Spool
 from tests.hosts.redis_server import RedisServer
-from tests.support.service_process import ServiceFailedError, ServiceProcess, free_port
+from tests.support.processes.service_process import ServiceFailedError, ServiceProcess, free_port
 from tests.traffic.downstream import Downstream
 from tests.traffic.service import Fault, Service
 

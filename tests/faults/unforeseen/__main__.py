@@ -22,7 +22,7 @@ from otel_flight.incidents.evidence.durations.time_parts import Doing
 from otel_flight.incidents.incident import Incident
 from tests.faults.fault_run import run_healthy, run_with_fault
 from tests.faults.unforeseen.scenarios import SCENARIOS, Scenario
-from tests.support.service_process import ServiceFailedError
+from tests.support.processes.service_process import ServiceFailedError
 
 _TWINS: Final = "twins"
 _LEAST_SHARE: Final = 0.9

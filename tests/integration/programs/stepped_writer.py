@@ -16,7 +16,7 @@ from opentelemetry.sdk.trace import TracerProvider
 
 from otel_flight.recording.encoding.compiled import span_writers
 from otel_flight.ring import layout
-from tests.support.lane_bench import LaneBench
+from tests.support.rigs.lane_bench import LaneBench
 
 SPANS = 3
 TRACE_ME = 0

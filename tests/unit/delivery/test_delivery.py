@@ -14,10 +14,10 @@ from opentelemetry.sdk.trace.export import SpanExporter
 
 from otel_flight.ground.deadline import Deadline
 from otel_flight.settings.fields import CoreSettings
-from tests.support.deliverer import Deliverer
-from tests.support.delivery_station import SECONDS, Backend, Station
-from tests.support.recording_rig import RecordingRig
-from tests.support.rig_incidents import incident_of
+from tests.support.incidents.rig_incidents import incident_of
+from tests.support.rigs.deliverer import Deliverer
+from tests.support.rigs.delivery_station import SECONDS, Backend, Station
+from tests.support.rigs.recording_rig import RecordingRig
 
 
 @pytest.fixture

@@ -9,8 +9,8 @@ from opentelemetry.sdk.trace import Span
 from otel_flight.delivery.other_windows import all_windows
 from otel_flight.delivery.pacing import Pacer
 from otel_flight.ground.guard import Guard
-from tests.support.recording_rig import RecordingRig
-from tests.support.rig_incidents import cause_of, incident_of
+from tests.support.incidents.rig_incidents import cause_of, incident_of
+from tests.support.rigs.recording_rig import RecordingRig
 
 
 def test_what_its_process_had_no_time_for_is_done_before_it_is_sent(own_environment: Path) -> None:

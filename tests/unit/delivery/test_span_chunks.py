@@ -19,8 +19,8 @@ from otel_flight.ground.guard import Guard
 from otel_flight.incidents.incident import Incident
 from otel_flight.incidents.window import Window, WindowSegment
 from otel_flight.recording.sampler import FlightSampler
-from tests.support.recording_rig import UNLIMITED, RecordingRig
-from tests.support.rig_incidents import cause_of, incident_of
+from tests.support.incidents.rig_incidents import cause_of, incident_of
+from tests.support.rigs.recording_rig import UNLIMITED, RecordingRig
 
 Names = list[list[str]]
 

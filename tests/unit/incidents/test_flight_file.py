@@ -20,7 +20,7 @@ from otel_flight.incidents.flight_file import (
     write_stream,
 )
 from otel_flight.incidents.incident import Incident
-from tests.support.incident_builder import IncidentBuilder
+from tests.support.incidents.incident_builder import IncidentBuilder
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from otel_flight.incidents.frozen_window import FrozenWindow
 from otel_flight.incidents.window import Window
 from otel_flight.ring import layout
 from otel_flight.ring.ring import Ring
-from tests.support.incident_builder import IncidentBuilder
+from tests.support.incidents.incident_builder import IncidentBuilder
 
 HOUR_NS = 3_600_000_000_000
 

@@ -9,8 +9,8 @@ import pytest
 
 from otel_flight.delivery.incident_trace.runtime_lanes import events_by_source
 from otel_flight.names.attributes import ONGOING
-from tests.support.findings import evidence_of
-from tests.support.incident_builder import IncidentBuilder, at
+from tests.support.incidents.findings import evidence_of
+from tests.support.incidents.incident_builder import IncidentBuilder, at
 
 
 @pytest.fixture

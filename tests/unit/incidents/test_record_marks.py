@@ -9,7 +9,7 @@ import pytest
 
 from otel_flight.incidents.record_marks import RecordMarks
 from otel_flight.ring.layout import LANE_RUNTIME, LANE_SPANS
-from tests.support.recording_rig import RecordingRig
+from tests.support.rigs.recording_rig import RecordingRig
 
 SECOND = 10**9
 

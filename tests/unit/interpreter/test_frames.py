@@ -25,8 +25,8 @@ from otel_flight.interpreter.frames import (
     values_in,
     values_of_packages,
 )
-from tests.support.frame_readers import READERS
-from tests.support.looked_at import looked_at
+from tests.support.implementations.frame_readers import READERS
+from tests.support.rigs.looked_at import looked_at
 
 needs_locals = pytest.mark.skipif(
     not CAN_READ_LOCALS, reason="local variables are not read without C before Python 3.13"

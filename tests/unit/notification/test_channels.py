@@ -17,7 +17,7 @@ import pytest
 from otel_flight.ground.deadline import Deadline
 from otel_flight.notification.channels import send
 from otel_flight.notification.not_sent import NotSent
-from tests.support.notified_server import NotifiedServer
+from tests.support.receivers.notified_server import NotifiedServer
 
 BODY = json.dumps({"text": "größe"}).encode()
 

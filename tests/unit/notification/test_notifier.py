@@ -19,7 +19,7 @@ from otel_flight.incidents.spool.spool import Spool
 from otel_flight.incidents.window import Window
 from otel_flight.notification.notifier import OLDEST_SECONDS, Notifier
 from otel_flight.testing import FakeClock
-from tests.support.notified_server import NotifiedServer
+from tests.support.receivers.notified_server import NotifiedServer
 
 
 @pytest.fixture

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.hot_paths import HOT_PATHS
-from tests.support.recording_rig import RecordingRig
+from tests.support.implementations.hot_paths import HOT_PATHS
+from tests.support.rigs.recording_rig import RecordingRig
 
 
 @pytest.fixture(params=HOT_PATHS)

@@ -35,7 +35,7 @@ from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapProp
 from opentelemetry.util.types import Attributes
 
 from otel_flight.recording.sampler import FlightSampler
-from tests.support.recording_rig import EndedSpans
+from tests.support.rigs.recording_rig import EndedSpans
 
 
 class CountingIds(IdGenerator):

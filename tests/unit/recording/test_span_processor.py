@@ -26,8 +26,8 @@ from otel_flight.recording.first_spans import FirstSpans
 from otel_flight.recording.next_root import NextRoot
 from otel_flight.recording.open_spans import OpenRoot
 from otel_flight.recording.span_processor import RecordingSpanProcessor, unwatched
-from tests.support.hot_paths import HOT_PATHS
-from tests.support.recording_rig import RecordingRig
+from tests.support.implementations.hot_paths import HOT_PATHS
+from tests.support.rigs.recording_rig import RecordingRig
 
 SAMPLED = TraceFlags(1)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from otel_flight.redaction.card_numbers import has_check_digit, is_card_number
-from tests.support.secret_corpus import card_number
+from tests.support.spans.secret_corpus import card_number
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from otel_flight.redaction.redactor import Redactor
-from tests.support.secret_corpus import (
+from tests.support.spans.secret_corpus import (
     ORDINARY_VALUES,
     SECRETS,
     Secret,

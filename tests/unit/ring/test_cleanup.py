@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from otel_flight.ring.cleanup import KEPT_DEAD_RINGS, remove_old_dead_rings
-from tests.support.recording_rig import RecordingRig
+from tests.support.rigs.recording_rig import RecordingRig
 
 
 @pytest.fixture

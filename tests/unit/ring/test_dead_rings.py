@@ -10,7 +10,7 @@ import pytest
 from otel_flight.ring import dead_rings
 from otel_flight.ring.dead_rings import exit_status, is_replaced
 from otel_flight.ring.facts import PID_NAMESPACE
-from tests.support.recording_rig import RecordingRig
+from tests.support.rigs.recording_rig import RecordingRig
 
 
 @pytest.mark.parametrize(("namespace", "expected"), [(None, True), ("pid:[1]", False)])

@@ -20,8 +20,8 @@ from otel_flight.interpreter.threads import HAS_GIL
 from otel_flight.records.records import ResourceDefinition, ScopeDefinition
 from otel_flight.ring import lane_writer, layout
 from otel_flight.ring.lane_writer import OVERFLOW_RECORDS, LaneCounts, LaneWriter
-from tests.support.lane_bench import LaneBench
-from tests.support.recording_rig import resolved_segment
+from tests.support.rigs.lane_bench import LaneBench
+from tests.support.rigs.recording_rig import resolved_segment
 
 
 @pytest.fixture

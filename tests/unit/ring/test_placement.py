@@ -14,7 +14,7 @@ import pytest
 from otel_flight.errors import RingUnavailable
 from otel_flight.ring.file import Backing, ring_directories
 from otel_flight.ring.placement import Placed, place_ring
-from tests.support.recording_rig import RecordingRig
+from tests.support.rigs.recording_rig import RecordingRig
 
 SIZE = 1 << 20
 MIB = 1 << 20

@@ -12,8 +12,8 @@ from otel_flight.errors import NotARing
 from otel_flight.ring import layout
 from otel_flight.ring.layout import LANE_RUNTIME, LANE_SPANS
 from otel_flight.ring.reader import RingImage, RingReader
-from tests.support.lane_bench import LaneBench
-from tests.support.recording_rig import RecordingRig, decode_segment
+from tests.support.rigs.lane_bench import LaneBench
+from tests.support.rigs.recording_rig import RecordingRig, decode_segment
 
 
 @pytest.fixture

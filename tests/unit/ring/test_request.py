@@ -19,7 +19,7 @@ from otel_flight.ring.request import (
     ask_for_incidents,
     encode_request,
 )
-from tests.support.incident_builder import IncidentBuilder
+from tests.support.incidents.incident_builder import IncidentBuilder
 
 HOLD_LOCK = """
 import fcntl, sys

@@ -20,7 +20,7 @@ from otel_flight.ring.lane_writer import LaneWriter
 from otel_flight.ring.layout import LANE_RUNTIME, LANE_SPANS
 from otel_flight.ring.reader import RingReader
 from otel_flight.ring.ring import Ring, boot_id
-from tests.support.lane_bench import start_record
+from tests.support.rigs.lane_bench import start_record
 
 SEGMENTS = (5, 2)
 

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from tests.support.service_process import ServiceProcess
+from tests.support.processes.service_process import ServiceProcess
 
 PROGRAM = """
 import sys

@@ -18,7 +18,7 @@ from otel_flight.incidents.window import WindowEvent
 from otel_flight.recording.ticker import Ticker
 from otel_flight.sources.descheduling import Descheduling
 from otel_flight.testing import FakeClock
-from tests.support.source_rig import SourceRig
+from tests.support.rigs.source_rig import SourceRig
 
 ON_LINUX = pytest.mark.skipif(sys.platform != "linux", reason="needs counts by thread")
 MS = 1_000_000
@@ -186,7 +186,7 @@ from pathlib import Path
 from otel_flight.ground.deadline import Deadline
 from otel_flight.recording.ticker import Ticker
 from otel_flight.sources.descheduling import Descheduling
-from tests.support.source_rig import SourceRig
+from tests.support.rigs.source_rig import SourceRig
 
 what, ticks_before = sys.argv[1], int(sys.argv[2])
 other = threading.Thread(target=threading.Event().wait, daemon=True)

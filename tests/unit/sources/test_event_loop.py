@@ -18,7 +18,7 @@ from otel_flight.incidents.window import without_outdated
 from otel_flight.names import attributes as names
 from otel_flight.records.records import RuntimeEvent
 from otel_flight.sources.event_loop import EventLoops
-from tests.support.served_requests import DEADLINE_SECONDS, LoopThread, ServingRig, tick_until
+from tests.support.rigs.served_requests import DEADLINE_SECONDS, LoopThread, ServingRig, tick_until
 
 LIMIT_SECONDS = 0.1
 NewLoop = Callable[[], asyncio.AbstractEventLoop]

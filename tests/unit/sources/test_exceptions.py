@@ -23,7 +23,7 @@ from otel_flight.names import event_names
 from otel_flight.names import exception_attributes as names
 from otel_flight.records.records import RuntimeEvent
 from otel_flight.sources.exceptions import MOST_WAITING, UnhandledExceptions
-from tests.support.source_rig import SourceRig
+from tests.support.rigs.source_rig import SourceRig
 
 
 class Quiet:

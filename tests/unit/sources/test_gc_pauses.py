@@ -19,7 +19,7 @@ from otel_flight.interpreter.recursion import IS_GUARDED
 from otel_flight.records.records import RuntimeEvent
 from otel_flight.sources.gc_pauses import GENERATIONS, MOST_WAITING, GcPauses
 from otel_flight.testing import FakeClock
-from tests.support.source_rig import SourceRig
+from tests.support.rigs.source_rig import SourceRig
 
 LIMIT_SECONDS = 0.01
 

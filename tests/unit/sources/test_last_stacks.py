@@ -15,7 +15,7 @@ from otel_flight.interpreter.hang_watch import CAN_WATCH
 from otel_flight.names import attributes as names
 from otel_flight.ring.stacks_file import stacks_path
 from otel_flight.sources.last_stacks import SOURCE, LastStacks
-from tests.support.source_rig import SourceRig
+from tests.support.rigs.source_rig import SourceRig
 
 needs_c = pytest.mark.skipif(not CAN_WATCH, reason="only C can write stacks without the GIL")
 

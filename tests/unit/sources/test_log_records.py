@@ -23,7 +23,7 @@ from otel_flight.incidents.window import WindowEvent
 from otel_flight.names.log_attributes import LEFT_OUT, LEVEL, LOGGER, MESSAGE, SEVERITY
 from otel_flight.sources.log_records import LONGEST_MESSAGE, SOURCE
 from otel_flight.testing import FakeClock
-from tests.support.source_rig import SourceRig
+from tests.support.rigs.source_rig import SourceRig
 
 AUDIT = 35
 

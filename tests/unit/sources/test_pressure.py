@@ -10,8 +10,8 @@ import pytest
 
 from otel_flight.sources.pressure import Pressure
 from otel_flight.testing import FakeClock
-from tests.support.kernel_tree import KernelTree
-from tests.support.source_rig import SourceRig
+from tests.support.rigs.kernel_tree import KernelTree
+from tests.support.rigs.source_rig import SourceRig
 
 MS = 1_000_000
 

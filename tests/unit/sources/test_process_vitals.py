@@ -17,9 +17,9 @@ from otel_flight.interpreter.concurrency.tasks import count_tasks
 from otel_flight.interpreter.frames import IS_COMPILED
 from otel_flight.sources.process_vitals import ProcessVitals
 from otel_flight.testing import FakeClock
-from tests.support.kernel_tree import KernelTree
-from tests.support.made_span import made_span
-from tests.support.source_rig import SourceRig
+from tests.support.rigs.kernel_tree import KernelTree
+from tests.support.rigs.source_rig import SourceRig
+from tests.support.spans.made_span import made_span
 
 ON_LINUX = pytest.mark.skipif(sys.platform != "linux", reason="read from /proc")
 

@@ -22,7 +22,7 @@ from otel_flight.records.records import RuntimeEvent
 from otel_flight.sources import raised_exceptions
 from otel_flight.sources.raised_exceptions import MOST_WAITING, RaisedExceptions
 from otel_flight.testing import FakeClock
-from tests.support.source_rig import SourceRig
+from tests.support.rigs.source_rig import SourceRig
 
 needs_monitoring = pytest.mark.skipif(
     sys.version_info < (3, 12) or not IS_GUARDED,

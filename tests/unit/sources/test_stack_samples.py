@@ -25,7 +25,7 @@ from otel_flight.sources.base import SourceSet
 from otel_flight.sources.gc_pauses import GcPauses
 from otel_flight.sources.stack_samples import MOST_EARLY, MOST_SAMPLES, StackSamples
 from otel_flight.testing import FakeClock
-from tests.support.served_requests import (
+from tests.support.rigs.served_requests import (
     DEADLINE_SECONDS,
     Gate,
     LoopThread,

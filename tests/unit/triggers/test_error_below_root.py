@@ -25,7 +25,7 @@ from otel_flight.triggers.base import TriggerContext
 from otel_flight.triggers.error_span import ErrorSpanTrigger
 from otel_flight.triggers.gate.firing import FiringInbox
 from otel_flight.triggers.gate.severity import Severity
-from tests.support.recording_rig import RecordingRig
+from tests.support.rigs.recording_rig import RecordingRig
 
 FAILED = Status(StatusCode.ERROR)
 

@@ -7,7 +7,7 @@ import pytest
 from otel_flight.records.records import RuntimeEvent
 from otel_flight.triggers.gate.firing import Firing, FiringInbox
 from otel_flight.triggers.gc_pause import GcPauseTrigger
-from tests.support.made_span import SECOND, SPAN_ID, TRACE_ID
+from tests.support.spans.made_span import SECOND, SPAN_ID, TRACE_ID
 
 
 def fired(*events: RuntimeEvent, limit_seconds: float = 1.0) -> list[Firing]:

@@ -15,7 +15,7 @@ from otel_flight.triggers.base import TriggerContext
 from otel_flight.triggers.gate.firing import Firing, FiringInbox
 from otel_flight.triggers.gate.severity import Severity
 from otel_flight.triggers.log_record import LogRecordTrigger
-from tests.support.made_span import SECOND, SPAN_ID, TRACE_ID, made_span
+from tests.support.spans.made_span import SECOND, SPAN_ID, TRACE_ID, made_span
 
 
 def fired(

@@ -10,7 +10,7 @@ import pytest
 from otel_flight.testing import FakeClock
 from otel_flight.triggers.gate.firing import Firing, FiringInbox
 from otel_flight.triggers.rare_value import LEAST_ROOTS, MOST_VALUES, RareValueTrigger
-from tests.support.made_span import SPAN_ID, TRACE_ID, made_span
+from tests.support.spans.made_span import SPAN_ID, TRACE_ID, made_span
 
 STATUS = "http.response.status_code"
 

@@ -21,7 +21,7 @@ from otel_flight.triggers.base import TriggerContext
 from otel_flight.triggers.gate.firing import Firing, FiringInbox
 from otel_flight.triggers.roots.route_limits import RouteLimits
 from otel_flight.triggers.slow_open_root import SlowOpenRootTrigger
-from tests.support.made_span import SECOND, SPAN_ID, TRACE_ID, made_span
+from tests.support.spans.made_span import SECOND, SPAN_ID, TRACE_ID, made_span
 
 TICK = 0.1
 

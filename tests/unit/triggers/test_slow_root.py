@@ -19,7 +19,7 @@ from otel_flight.triggers.latency.learned import LearnedLimits
 from otel_flight.triggers.roots.route_limits import RouteLimits, is_any_set
 from otel_flight.triggers.roots.slow_roots import SlowRoots
 from otel_flight.triggers.slow_root import SlowRootTrigger
-from tests.support.made_span import SECOND, SPAN_ID, TRACE_ID, made_span
+from tests.support.spans.made_span import SECOND, SPAN_ID, TRACE_ID, made_span
 
 ROUTES = (("GET /report*", 5.0), ("GET /report/all", 60.0), ("POST /bulk", None), ("GET *", 0.5))
 

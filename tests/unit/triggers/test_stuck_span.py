@@ -11,7 +11,7 @@ from otel_flight.recording.open_spans import OpenSpans
 from otel_flight.testing import FakeClock
 from otel_flight.triggers.gate.firing import Firing, FiringInbox
 from otel_flight.triggers.stuck_span import StuckSpanTrigger
-from tests.support.made_span import SECOND, SPAN_ID, TRACE_ID, made_span
+from tests.support.spans.made_span import SECOND, SPAN_ID, TRACE_ID, made_span
 
 TICK = 0.1
 

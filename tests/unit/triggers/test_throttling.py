@@ -8,7 +8,7 @@ from otel_flight.recording.open_spans import OpenSpans
 from otel_flight.records.records import RuntimeEvent
 from otel_flight.triggers.gate.firing import Firing, FiringInbox
 from otel_flight.triggers.throttling import ThrottlingTrigger
-from tests.support.made_span import made_span
+from tests.support.spans.made_span import made_span
 
 MS = 1_000_000
 

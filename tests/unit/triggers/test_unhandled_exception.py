@@ -9,7 +9,7 @@ from otel_flight.names import exception_attributes as names
 from otel_flight.records.records import RuntimeEvent
 from otel_flight.triggers.gate.firing import Firing, FiringInbox
 from otel_flight.triggers.unhandled_exception import UnhandledExceptionTrigger
-from tests.support.made_span import SECOND, SPAN_ID, TRACE_ID
+from tests.support.spans.made_span import SECOND, SPAN_ID, TRACE_ID
 
 
 def fired(*events: RuntimeEvent) -> list[Firing]:

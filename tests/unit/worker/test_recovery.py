@@ -11,7 +11,7 @@ from otel_flight.errors import SpoolUnavailable
 from otel_flight.ground.guard import Guard
 from otel_flight.testing.fake_clock import FakeClock
 from otel_flight.worker.recovery import BETWEEN_LOOKS_SECONDS, Recovery
-from tests.support.recording_rig import RecordingRig
+from tests.support.rigs.recording_rig import RecordingRig
 
 
 class Bench:

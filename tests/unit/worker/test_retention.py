@@ -12,7 +12,7 @@ import pytest
 from otel_flight.ground.guard import Guard
 from otel_flight.testing.fake_clock import FakeClock
 from otel_flight.worker.retention import BETWEEN_LOOKS_SECONDS, Retention
-from tests.support.recording_rig import RecordingRig
+from tests.support.rigs.recording_rig import RecordingRig
 
 _DAY = 24 * 3600.0
 

@@ -12,8 +12,8 @@ import pytest
 
 from otel_flight.ground.deadline import Deadline
 from otel_flight.ground.native import running
-from tests.support.delivery_station import SECONDS, Station
-from tests.support.recording_rig import RecordingRig
+from tests.support.rigs.delivery_station import SECONDS, Station
+from tests.support.rigs.recording_rig import RecordingRig
 
 
 @pytest.fixture

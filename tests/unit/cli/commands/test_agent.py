@@ -11,7 +11,7 @@ import pytest
 
 from otel_flight.agent.privileges import Identity
 from otel_flight.cli.commands.agent import agent
-from tests.support.command_line import run
+from tests.support.incidents.command_line import run
 
 yaml = pytest.importorskip("yaml")
 EXAMPLE = Path(__file__).parents[4] / "examples" / "agent"

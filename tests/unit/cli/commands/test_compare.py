@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.command_line import FAILED_ID, SLOW_ID, fill_spool, run
+from tests.support.incidents.command_line import FAILED_ID, SLOW_ID, fill_spool, run
 
 
 @pytest.fixture

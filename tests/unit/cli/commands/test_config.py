@@ -9,7 +9,7 @@ import pytest
 
 from otel_flight.assembly import Settings
 from otel_flight.settings.declaration import settings_in
-from tests.support.command_line import run
+from tests.support.incidents.command_line import run
 
 
 def test_every_setting_is_listed_with_its_origin(

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from otel_flight.incidents.spool.spool import Spool
-from tests.support.command_line import FAILED_ID, SLOW_ID, fill_spool, run
-from tests.support.otlp_messages import PartialSuccess, Refusal
-from tests.support.otlp_receiver import OtlpReceiver
+from tests.support.incidents.command_line import FAILED_ID, SLOW_ID, fill_spool, run
+from tests.support.receivers.otlp_messages import PartialSuccess, Refusal
+from tests.support.receivers.otlp_receiver import OtlpReceiver
 
 
 @pytest.fixture

@@ -24,9 +24,9 @@ from otel_flight.incidents.manifest import ProcessEntry
 from otel_flight.incidents.spool.spool import Spool
 from otel_flight.names import attributes as names
 from otel_flight.records.ids import trace_text
-from tests.support.command_line import SLOW_ID, fill_spool, run
-from tests.support.incident_builder import IncidentBuilder, at, place
-from tests.support.rich_incident import rich_incident
+from tests.support.incidents.command_line import SLOW_ID, fill_spool, run
+from tests.support.incidents.incident_builder import IncidentBuilder, at, place
+from tests.support.incidents.rich_incident import rich_incident
 
 HEX_IDS = {"traceId", "spanId", "parentSpanId"}
 

@@ -14,12 +14,12 @@ from otel_flight.ground.deadline import Deadline
 from otel_flight.incidents.spool.directory import LOGS_STATE_SUFFIX
 from otel_flight.incidents.spool.spool import Spool
 from otel_flight.ring.layout import LANE_RUNTIME, LANE_SPANS
-from tests.support.command_line import run
-from tests.support.deliverer import Deliverer
-from tests.support.logging_rig import LoggingRig
-from tests.support.otlp_messages import UNAUTHENTICATED, PartialSuccess, Transport
-from tests.support.otlp_receiver import OtlpReceiver
-from tests.support.rig_incidents import INCIDENT_ID, cause_of, incident_of
+from tests.support.incidents.command_line import run
+from tests.support.incidents.rig_incidents import INCIDENT_ID, cause_of, incident_of
+from tests.support.receivers.otlp_messages import UNAUTHENTICATED, PartialSuccess, Transport
+from tests.support.receivers.otlp_receiver import OtlpReceiver
+from tests.support.rigs.deliverer import Deliverer
+from tests.support.rigs.logging_rig import LoggingRig
 
 LATER_ID = "20260101-110000-3f9a1c"
 SECONDS = 20.0

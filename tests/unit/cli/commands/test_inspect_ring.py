@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.command_line import run
-from tests.support.incident_builder import IncidentBuilder
+from tests.support.incidents.command_line import run
+from tests.support.incidents.incident_builder import IncidentBuilder
 
 
 @pytest.fixture

@@ -12,8 +12,8 @@ from otel_flight.cli.commands.serve.spool_pages import SpoolPages
 from otel_flight.cli.left_behind import LeftBehind
 from otel_flight.errors import NotAnIncident
 from otel_flight.ring.layout import W_PID, W_TERMINATED, WORD
-from tests.support.command_line import run
-from tests.support.recording_rig import RecordingRig
+from tests.support.incidents.command_line import run
+from tests.support.rigs.recording_rig import RecordingRig
 
 _NO_PROCESS = (1 << 22) + 1
 """Linux gives no process a higher number than one less."""

@@ -10,7 +10,7 @@ import pytest
 
 from otel_flight.triggers.latency.knowledge import FILE_NAME, write_knowledge
 from otel_flight.triggers.latency.sketch import LatencySketch
-from tests.support.command_line import run
+from tests.support.incidents.command_line import run
 
 
 def sketch(milliseconds: float, values: int) -> LatencySketch:

@@ -10,7 +10,7 @@ from otel_flight.ground.own_files import own_name
 from otel_flight.incidents.spool.delivery_state import DeliveryState
 from otel_flight.incidents.spool.directory import LOGS_STATE_SUFFIX
 from otel_flight.incidents.spool.spool import Spool
-from tests.support.command_line import FAILED_ID, SLOW_ID, fill_spool, run
+from tests.support.incidents.command_line import FAILED_ID, SLOW_ID, fill_spool, run
 
 
 @pytest.fixture

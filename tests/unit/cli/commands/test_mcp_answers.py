@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from otel_flight.cli.commands.mcp.answers import Answers
-from tests.support.command_line import FAILED_ID, fill_spool
+from tests.support.incidents.command_line import FAILED_ID, fill_spool
 
 
 @pytest.mark.parametrize(

@@ -17,8 +17,8 @@ from otel_flight.cli.base import Invocation
 from otel_flight.cli.commands.serve.server import HTML, Answer, SpoolServer
 from otel_flight.cli.commands.serve.spool_pages import SpoolPages
 from otel_flight.errors import IncidentNotFound, NotAnIncident
-from tests.support.command_line import FAILED_ID, SLOW_ID, fill_spool, run
-from tests.support.read_page import read_page
+from tests.support.incidents.command_line import FAILED_ID, SLOW_ID, fill_spool, run
+from tests.support.incidents.read_page import read_page
 
 
 @contextmanager

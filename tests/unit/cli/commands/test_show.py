@@ -13,8 +13,8 @@ from otel_flight.incidents.flight_file import read_incident
 from otel_flight.incidents.spool.delivery_state import DeliveryState
 from otel_flight.incidents.spool.directory import LOGS_STATE_SUFFIX, SpoolEntry
 from otel_flight.incidents.spool.spool import Spool
-from tests.support.command_line import FAILED_ID, SLOW_ID, fill_spool, run
-from tests.support.incident_builder import START_NS, IncidentBuilder, place
+from tests.support.incidents.command_line import FAILED_ID, SLOW_ID, fill_spool, run
+from tests.support.incidents.incident_builder import START_NS, IncidentBuilder, place
 
 
 @pytest.fixture

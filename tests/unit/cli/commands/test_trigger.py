@@ -9,8 +9,8 @@ from pathlib import Path
 
 from otel_flight.incidents.flight_file import read_manifest
 from otel_flight.incidents.spool.spool import Spool
-from tests.support.command_line import run
-from tests.support.service_process import ServiceProcess
+from tests.support.incidents.command_line import run
+from tests.support.processes.service_process import ServiceProcess
 
 SERVICE = """
 import signal, sys

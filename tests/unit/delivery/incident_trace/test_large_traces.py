@@ -16,8 +16,8 @@ from otel_flight.delivery.pacing import Pacer
 from otel_flight.delivery.span_chunks import MOST_SPANS, SpanChunks
 from otel_flight.ground.guard import Guard
 from otel_flight.incidents.incident import Incident
-from tests.support.recording_rig import UNLIMITED, RecordingRig
-from tests.support.rig_incidents import cause_of, incident_of
+from tests.support.incidents.rig_incidents import cause_of, incident_of
+from tests.support.rigs.recording_rig import UNLIMITED, RecordingRig
 
 TEXT = "x" * 2000
 ENOUGH = LARGE_BYTES // 2000

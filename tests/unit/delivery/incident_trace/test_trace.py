@@ -27,8 +27,8 @@ from otel_flight.delivery.otlp.spans import RecordedSpan
 from otel_flight.incidents.incident import Incident
 from otel_flight.incidents.manifest import Coverage, Finding, Losses
 from otel_flight.records.records import RuntimeEvent
-from tests.support.recording_rig import RecordingRig
-from tests.support.rig_incidents import CLOSED_NS, INCIDENT_ID, cause_of, incident_of
+from tests.support.incidents.rig_incidents import CLOSED_NS, INCIDENT_ID, cause_of, incident_of
+from tests.support.rigs.recording_rig import RecordingRig
 
 MS = 1_000_000
 

@@ -16,8 +16,8 @@ from otel_flight.delivery.span_chunks import SpanChunks
 from otel_flight.ground.guard import Guard
 from otel_flight.incidents.incident import Incident
 from otel_flight.incidents.manifest import Finding
-from tests.support.recording_rig import RecordingRig
-from tests.support.rig_incidents import cause_of, incident_of
+from tests.support.incidents.rig_incidents import cause_of, incident_of
+from tests.support.rigs.recording_rig import RecordingRig
 
 PREFIX = "flight_recorder.finding."
 KIND = "flight_recorder.kind"

@@ -24,9 +24,9 @@ from otel_flight.names import event_names, exception_attributes
 from otel_flight.names.log_attributes import MESSAGE
 from otel_flight.records.records import RuntimeEvent
 from otel_flight.sources.base import halves
-from tests.support.logging_rig import LoggingRig
-from tests.support.otlp_messages import spans_in
-from tests.support.rig_incidents import cause_of, incident_of
+from tests.support.incidents.rig_incidents import cause_of, incident_of
+from tests.support.receivers.otlp_messages import spans_in
+from tests.support.rigs.logging_rig import LoggingRig
 
 
 @pytest.fixture

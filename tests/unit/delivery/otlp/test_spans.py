@@ -28,9 +28,9 @@ from otel_flight.delivery.otlp.derived_ids import derived_span_id
 from otel_flight.delivery.otlp.origins import SpanOrigins
 from otel_flight.delivery.otlp.spans import RecordedSpan, SpanBuilder
 from otel_flight.incidents.incident import Incident
-from tests.support.otlp_messages import without_stamps
-from tests.support.recording_rig import RecordingRig
-from tests.support.rig_incidents import CLOSED_NS, INCIDENT_ID, cause_of, incident_of
+from tests.support.incidents.rig_incidents import CLOSED_NS, INCIDENT_ID, cause_of, incident_of
+from tests.support.receivers.otlp_messages import without_stamps
+from tests.support.rigs.recording_rig import RecordingRig
 
 REMOTE = SpanContext(
     0xABCDEF0123456789ABCDEF0123456789,

@@ -23,8 +23,8 @@ from otel_flight.delivery.receiver.exporters import (
 from otel_flight.delivery.receiver.log import tap_log
 from otel_flight.delivery.receiver.signals import LOGS, SPANS
 from otel_flight.errors import DeliveryFailed, MissingExtra
-from tests.support.otlp_receiver import OtlpReceiver
-from tests.support.service_process import ServiceProcess
+from tests.support.processes.service_process import ServiceProcess
+from tests.support.receivers.otlp_receiver import OtlpReceiver
 
 JSON_MODULE = "opentelemetry.exporter.otlp.json.file.trace_exporter"
 GRPC_MODULE = "opentelemetry.exporter.otlp.proto.grpc.trace_exporter"

@@ -18,7 +18,7 @@ from otel_flight.delivery.chunks import OFFICIAL_SPANS, SpanChunk
 from otel_flight.delivery.otlp.spans import RecordedSpan
 from otel_flight.delivery.pacing import Pacer
 from otel_flight.delivery.wire.encoding_exporter import encoding_exporter
-from tests.support.otlp_receiver import OtlpReceiver
+from tests.support.receivers.otlp_receiver import OtlpReceiver
 
 OFFICIAL = {"grpc": GrpcExporter, "http/protobuf": HttpExporter}
 

@@ -28,9 +28,9 @@ from otel_flight.delivery.wire.requests import RequestEncoding, is_faithful
 from otel_flight.ground.guard import Guard
 from otel_flight.incidents.incident import Incident
 from otel_flight.incidents.window import WindowSpan
-from tests.support.otlp_messages import spans_in
-from tests.support.recording_rig import RecordingRig
-from tests.support.rig_incidents import cause_of, incident_of
+from tests.support.incidents.rig_incidents import cause_of, incident_of
+from tests.support.receivers.otlp_messages import spans_in
+from tests.support.rigs.recording_rig import RecordingRig
 
 REMOTE = SpanContext(
     0xABCDEF0123456789ABCDEF0123456789,

@@ -10,7 +10,7 @@ import pytest
 from otel_flight.incidents.manifest import Cause, Manifest
 from otel_flight.names import attributes as names
 from otel_flight.records.ids import span_text
-from tests.support.incident_builder import IncidentBuilder
+from tests.support.incidents.incident_builder import IncidentBuilder
 
 _STALL = {names.FUNCTION: "refresh", names.FILE: "/srv/shop/cache.py", names.LINE: 7}
 

@@ -14,8 +14,8 @@ from otel_flight.incidents.explanations.inferred_spans import MOST_DEEP, MOST_SP
 from otel_flight.incidents.manifest import Explanation
 from otel_flight.interpreter.code.places import Place
 from otel_flight.names import attributes as names
-from tests.support.findings import evidence_of
-from tests.support.incident_builder import IncidentBuilder, at
+from tests.support.incidents.findings import evidence_of
+from tests.support.incidents.incident_builder import IncidentBuilder, at
 
 LIBRARY = "/srv/.venv/lib/python3.11/site-packages/driver/cursor.py"
 

@@ -15,8 +15,8 @@ from otel_flight.ground.guard import Guard
 from otel_flight.incidents.evidence.evidence import Evidence
 from otel_flight.incidents.findings.rule import Kind, Rule
 from otel_flight.incidents.manifest import Finding
-from tests.support.findings import evidence_of, findings_of
-from tests.support.incident_builder import REMOTE_PARENT, IncidentBuilder
+from tests.support.incidents.findings import evidence_of, findings_of
+from tests.support.incidents.incident_builder import REMOTE_PARENT, IncidentBuilder
 
 
 @pytest.fixture

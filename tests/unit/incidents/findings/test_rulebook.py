@@ -17,7 +17,7 @@ from otel_flight.incidents.findings.rulebook import Rulebook
 from otel_flight.incidents.making.completion import complete
 from otel_flight.incidents.manifest import Finding
 from otel_flight.report.model.incident_report import build_report
-from tests.support.incident_builder import IncidentBuilder
+from tests.support.incidents.incident_builder import IncidentBuilder
 
 
 def find_tea_time(evidence: Evidence) -> Finding | None:

@@ -19,9 +19,9 @@ from otel_flight.incidents.making.completion import complete, examined
 from otel_flight.incidents.window import Window, WindowRecord
 from otel_flight.records.records import RuntimeEvent
 from otel_flight.testing import FakeClock
-from tests.support.findings import evidence_of
-from tests.support.recording_rig import RecordingRig
-from tests.support.rig_incidents import incident_of
+from tests.support.incidents.findings import evidence_of
+from tests.support.incidents.rig_incidents import incident_of
+from tests.support.rigs.recording_rig import RecordingRig
 
 
 class WatchedWindow(Window):

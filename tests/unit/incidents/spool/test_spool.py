@@ -16,7 +16,7 @@ from otel_flight.incidents.spool.delivery_state import DeliveryState
 from otel_flight.incidents.spool.directory import LOGS_STATE_SUFFIX, PROFILES_STATE_SUFFIX
 from otel_flight.incidents.spool.spool import Spool
 from otel_flight.testing import FakeClock
-from tests.support.incident_builder import IncidentBuilder
+from tests.support.incidents.incident_builder import IncidentBuilder
 
 MakeIncident = Callable[[str], Incident]
 

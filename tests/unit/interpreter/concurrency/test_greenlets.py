@@ -14,7 +14,7 @@ from otel_flight.interpreter.concurrency.greenlets import (
     current_greenlet_reference,
     is_running,
 )
-from tests.support.frame_readers import READERS
+from tests.support.implementations.frame_readers import READERS
 
 greenlet = pytest.importorskip("greenlet")
 

@@ -27,7 +27,7 @@ from otel_flight.records.layout import position
 from otel_flight.records.records import Span, SpanStart
 from otel_flight.ring import layout
 from otel_flight.ring.lane_writer import LaneWriter
-from tests.support.recording_rig import RecordingRig
+from tests.support.rigs.recording_rig import RecordingRig
 
 pytestmark = pytest.mark.skipif(not IS_AVAILABLE, reason="the hot path in C is not built here")
 

@@ -20,7 +20,7 @@ from otel_flight.recording.encoding.scope_table import ScopeTable
 from otel_flight.records import records
 from otel_flight.records.decoder import decode_records
 from otel_flight.records.records import OpenSpan, Record, Span, SpanStart
-from tests.support.recording_rig import UNLIMITED, EndedSpans
+from tests.support.rigs.recording_rig import UNLIMITED, EndedSpans
 
 ROOT = Path(__file__).parents[4]
 LIMIT = 4096
@@ -271,7 +271,7 @@ from pathlib import Path
 from opentelemetry import trace
 from opentelemetry.sdk.trace import IdGenerator
 from opentelemetry.trace import Link, NonRecordingSpan, SpanContext, StatusCode, TraceFlags
-from tests.support.recording_rig import RecordingRig
+from tests.support.rigs.recording_rig import RecordingRig
 
 class Counting(IdGenerator):
     count = 0

@@ -24,7 +24,7 @@ from opentelemetry.trace.span import TraceState
 from otel_flight.recording.light.light_span import LightSpan
 from otel_flight.recording.light.light_tracer import LightTracer
 from otel_flight.recording.light.self_test import Twins
-from tests.support.light_kinds import LIGHT_TRACERS
+from tests.support.implementations.light_kinds import LIGHT_TRACERS
 
 SAMPLERS = [
     ALWAYS_ON,

@@ -17,7 +17,7 @@ from opentelemetry.sdk.trace.sampling import ALWAYS_ON, ParentBased
 from otel_flight.recording.light.light_span import LightSpan
 from otel_flight.recording.light.light_tracer import LightTracer
 from otel_flight.recording.light.self_test import Twins
-from tests.support.light_kinds import LIGHT_TRACERS
+from tests.support.implementations.light_kinds import LIGHT_TRACERS
 
 
 @pytest.fixture(params=LIGHT_TRACERS)

@@ -19,7 +19,7 @@ from opentelemetry.sdk.util import BoundedList
 from otel_flight.recording.light.light_span import _LONGEST_NAME, _MOST_NAMES, LightSpan, _names
 from otel_flight.recording.light.light_tracer import LightTracer
 from otel_flight.recording.light.self_test import Twins, are_light_spans_right
-from tests.support.light_kinds import LIGHT_TRACERS
+from tests.support.implementations.light_kinds import LIGHT_TRACERS
 
 
 @pytest.fixture(params=LIGHT_TRACERS)

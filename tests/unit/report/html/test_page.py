@@ -18,9 +18,9 @@ from otel_flight.report.html.page import html_page
 from otel_flight.report.model.backend_links import BackendLinks
 from otel_flight.report.model.incident_report import build_report
 from tests.page.incidents import blocked_page, lock_page
-from tests.support.incident_builder import IncidentBuilder
-from tests.support.read_page import ReadPage, read_page
-from tests.support.rich_incident import rich_incident
+from tests.support.incidents.incident_builder import IncidentBuilder
+from tests.support.incidents.read_page import ReadPage, read_page
+from tests.support.incidents.rich_incident import rich_incident
 
 HOSTILE = "</script><script>alert(1)</script><!-- \u202eright to left\x00 &amp; ]]>"
 

@@ -14,7 +14,7 @@ from otel_flight.assembly import ASSEMBLY
 from otel_flight.incidents.incident import Incident
 from otel_flight.report.markdown.markdown import USUAL_TOKENS, markdown
 from otel_flight.report.model.incident_report import build_report
-from tests.support.incident_builder import IncidentBuilder
+from tests.support.incidents.incident_builder import IncidentBuilder
 from tests.unit.report.terminal.test_terminal import busy_incident
 
 HEADINGS = {

@@ -10,7 +10,7 @@ from otel_flight.names import attributes as names
 from otel_flight.report.model.compared_values import Row
 from otel_flight.report.model.comparison import MOST_ROWS, Comparison, compare
 from otel_flight.report.model.incident_report import IncidentReport, build_report
-from tests.support.incident_builder import IncidentBuilder, place
+from tests.support.incidents.incident_builder import IncidentBuilder, place
 
 
 def report_of(incident: Incident) -> IncidentReport:

@@ -12,8 +12,8 @@ import pytest
 from otel_flight.incidents.incident import Incident
 from otel_flight.report.model.other_events import OtherEvents, find_other_events
 from otel_flight.report.model.timeline import UNLIMITED
-from tests.support.findings import evidence_of
-from tests.support.incident_builder import IncidentBuilder, at, place
+from tests.support.incidents.findings import evidence_of
+from tests.support.incidents.incident_builder import IncidentBuilder, at, place
 
 MS = 1_000_000
 

@@ -12,8 +12,8 @@ from opentelemetry.trace import SpanKind
 from otel_flight.incidents.evidence.durations.time_parts import time_parts
 from otel_flight.names import attributes as names
 from otel_flight.report.model.time_words import MOST_SHARES, Share, shares_of
-from tests.support.findings import evidence_of
-from tests.support.incident_builder import IncidentBuilder
+from tests.support.incidents.findings import evidence_of
+from tests.support.incidents.incident_builder import IncidentBuilder
 from tests.unit.incidents.explanations.test_inferred_spans import place, sample
 
 

@@ -13,8 +13,14 @@ from otel_flight.incidents.incident import Incident
 from otel_flight.incidents.manifest import Explanation
 from otel_flight.report.model.timeline import UNLIMITED, Timeline, build_timeline
 from otel_flight.report.model.trace_rows import Gap, Row
-from tests.support.findings import evidence_of
-from tests.support.incident_builder import REMOTE_PARENT, START_NS, IncidentBuilder, at, place
+from tests.support.incidents.findings import evidence_of
+from tests.support.incidents.incident_builder import (
+    REMOTE_PARENT,
+    START_NS,
+    IncidentBuilder,
+    at,
+    place,
+)
 
 MS = 1_000_000
 

@@ -18,7 +18,7 @@ from otel_flight.incidents.spool.delivery_state import DeliveryState
 from otel_flight.report.model.incident_report import build_report
 from otel_flight.report.terminal.page import Page
 from otel_flight.report.terminal.terminal import print_report
-from tests.support.incident_builder import IncidentBuilder
+from tests.support.incidents.incident_builder import IncidentBuilder
 
 
 @pytest.fixture

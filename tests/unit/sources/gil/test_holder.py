@@ -13,7 +13,7 @@ import pytest
 from otel_flight.recording.open_spans import OpenSpans
 from otel_flight.sources.gil.holder import choose, find_holder
 from otel_flight.sources.kernel.thread_clocks import ThreadClocks, Used
-from tests.support.made_span import SPAN_ID, TRACE_ID, made_span
+from tests.support.spans.made_span import SPAN_ID, TRACE_ID, made_span
 
 MS = 1_000_000
 LATE_NS = 1000 * MS

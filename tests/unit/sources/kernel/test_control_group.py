@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from otel_flight.sources.kernel.control_group import ControlGroup, find_control_group
-from tests.support.kernel_tree import KernelTree
+from tests.support.rigs.kernel_tree import KernelTree
 
 
 @pytest.fixture

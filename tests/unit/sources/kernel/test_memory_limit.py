@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from otel_flight.sources.kernel.memory_limit import ContainerMemory, MemoryLimit
-from tests.support.kernel_tree import KernelTree
+from tests.support.rigs.kernel_tree import KernelTree
 
 MIB = 1 << 20
 

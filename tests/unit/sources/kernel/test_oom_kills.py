@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from otel_flight.sources.kernel.oom_kills import oom_counter, oom_kills
-from tests.support.kernel_tree import KernelTree
+from tests.support.rigs.kernel_tree import KernelTree
 
 
 @pytest.fixture

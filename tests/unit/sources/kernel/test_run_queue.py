@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from otel_flight.sources.kernel.run_queue import RunQueues, Scheduled, read_scheduled, was_gil_wait
-from tests.support.kernel_tree import KernelTree
+from tests.support.rigs.kernel_tree import KernelTree
 
 MS = 1_000_000
 SPAN_ID = 7

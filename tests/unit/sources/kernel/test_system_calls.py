@@ -16,8 +16,8 @@ import pytest
 
 from otel_flight.names import wait_kinds
 from otel_flight.sources.kernel.system_calls import Blocked, blocked_in
-from tests.support.kernel_tree import KernelTree
-from tests.support.served_requests import DEADLINE_SECONDS
+from tests.support.rigs.kernel_tree import KernelTree
+from tests.support.rigs.served_requests import DEADLINE_SECONDS
 
 _IS_TOLD = Path("/proc/self/syscall").exists() and platform.machine() in ("x86_64", "aarch64")
 pytestmark = pytest.mark.skipif(not _IS_TOLD, reason="this kernel does not tell")

@@ -16,7 +16,7 @@ from sqlalchemy.pool import QueuePool
 
 from otel_flight.interpreter.frames import CAN_READ_LOCALS
 from otel_flight.sources.stacks.connection_users import has_connection
-from tests.support.looked_at import looked_at
+from tests.support.rigs.looked_at import looked_at
 
 pytestmark = pytest.mark.skipif(
     not CAN_READ_LOCALS, reason="local variables are not read without C before Python 3.13"

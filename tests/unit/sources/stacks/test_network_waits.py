@@ -18,7 +18,7 @@ import pytest
 from otel_flight.interpreter.frames import CAN_READ_LOCALS
 from otel_flight.names import attributes as names
 from otel_flight.sources.stacks.stack_reader import RootStack, StackReader
-from tests.support.served_requests import (
+from tests.support.rigs.served_requests import (
     DEADLINE_SECONDS,
     LoopThread,
     ServingRig,

@@ -12,8 +12,8 @@ from opentelemetry.sdk.trace import TracerProvider
 from otel_flight.triggers.base import glob_matcher, name_of
 from otel_flight.triggers.gate.firing import MAX_WAITING, Firing, FiringInbox
 from otel_flight.triggers.manual import manual_firing
-from tests.support.made_span import made_span
-from tests.support.recording_rig import EndedSpans
+from tests.support.rigs.recording_rig import EndedSpans
+from tests.support.spans.made_span import made_span
 
 
 def firing(cause: str = "cause", **fields: Any) -> Firing:

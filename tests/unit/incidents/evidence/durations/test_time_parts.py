@@ -15,8 +15,8 @@ from otel_flight.incidents.evidence.durations.own_time import parts_of_slow
 from otel_flight.incidents.evidence.durations.time_parts import Doing, Part, time_parts
 from otel_flight.names import attributes as names
 from otel_flight.names import process_attributes as vitals
-from tests.support.findings import evidence_of
-from tests.support.incident_builder import IncidentBuilder
+from tests.support.incidents.findings import evidence_of
+from tests.support.incidents.incident_builder import IncidentBuilder
 from tests.unit.incidents.explanations.test_inferred_spans import place, sample
 
 MS = 1_000_000

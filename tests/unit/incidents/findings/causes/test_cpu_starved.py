@@ -13,8 +13,8 @@ from otel_flight.incidents.evidence.durations.own_time import parts_of_slow
 from otel_flight.incidents.evidence.durations.time_parts import Doing
 from otel_flight.incidents.findings.causes.cpu_starved import find_cpu_starved
 from otel_flight.incidents.manifest import Cause, Finding
-from tests.support.findings import evidence_of
-from tests.support.incident_builder import IncidentBuilder, place
+from tests.support.incidents.findings import evidence_of
+from tests.support.incidents.incident_builder import IncidentBuilder, place
 
 MS = 1_000_000
 

@@ -14,8 +14,8 @@ from otel_flight.incidents.findings.causes.event_loop_blocked import find_event_
 from otel_flight.incidents.manifest import Cause, Finding
 from otel_flight.interpreter.code.places import Place
 from otel_flight.names import attributes as names
-from tests.support.findings import evidence_of
-from tests.support.incident_builder import IncidentBuilder, place
+from tests.support.incidents.findings import evidence_of
+from tests.support.incidents.incident_builder import IncidentBuilder, place
 
 COMPUTE = {names.FUNCTION: "compute", names.FILE: "/srv/shop/app.py", names.LINE: 12}
 

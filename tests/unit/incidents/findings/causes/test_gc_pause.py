@@ -12,8 +12,8 @@ from opentelemetry.trace import SpanKind
 
 from otel_flight.incidents.findings.causes.gc_pause import find_gc_pause
 from otel_flight.incidents.manifest import Cause, Finding
-from tests.support.findings import evidence_of
-from tests.support.incident_builder import IncidentBuilder, place
+from tests.support.incidents.findings import evidence_of
+from tests.support.incidents.incident_builder import IncidentBuilder, place
 
 
 @pytest.fixture

@@ -14,8 +14,8 @@ from opentelemetry.trace import SpanKind
 from otel_flight.incidents.evidence.durations.pauses import find_pauses
 from otel_flight.incidents.findings.causes.gil_held import find_gil_held
 from otel_flight.incidents.manifest import Cause, Finding
-from tests.support.findings import evidence_of
-from tests.support.incident_builder import IncidentBuilder, place
+from tests.support.incidents.findings import evidence_of
+from tests.support.incidents.incident_builder import IncidentBuilder, place
 
 CHECK = {
     "code.function.name": "check",

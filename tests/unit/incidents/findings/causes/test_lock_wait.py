@@ -12,8 +12,8 @@ from opentelemetry.sdk.trace import Span
 from otel_flight.incidents.findings.causes.lock_wait import find_lock_wait
 from otel_flight.incidents.manifest import Cause, Finding
 from otel_flight.names import attributes as names
-from tests.support.findings import evidence_of
-from tests.support.incident_builder import IncidentBuilder
+from tests.support.incidents.findings import evidence_of
+from tests.support.incidents.incident_builder import IncidentBuilder
 from tests.unit.incidents.explanations.test_inferred_spans import place
 
 HOLDER = "write (shop/app.py:44)"

@@ -9,8 +9,8 @@ import pytest
 
 from otel_flight.incidents.findings.causes.memory_growth import find_memory_growth
 from otel_flight.incidents.manifest import Cause, Finding
-from tests.support.findings import evidence_of
-from tests.support.incident_builder import IncidentBuilder
+from tests.support.incidents.findings import evidence_of
+from tests.support.incidents.incident_builder import IncidentBuilder
 
 MIB = 1 << 20
 

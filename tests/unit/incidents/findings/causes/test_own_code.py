@@ -13,8 +13,8 @@ from otel_flight.incidents.findings.causes.own_wait import find_own_wait
 from otel_flight.incidents.findings.failures.cancelled_from_above import find_cancelled_from_above
 from otel_flight.incidents.manifest import Finding
 from otel_flight.names import attributes as names
-from tests.support.findings import evidence_of
-from tests.support.incident_builder import IncidentBuilder
+from tests.support.incidents.findings import evidence_of
+from tests.support.incidents.incident_builder import IncidentBuilder
 from tests.unit.incidents.explanations.test_inferred_spans import place, sample
 from tests.unit.incidents.findings.failures.test_thread_died import die
 

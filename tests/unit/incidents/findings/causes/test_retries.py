@@ -11,8 +11,8 @@ from opentelemetry.trace import SpanKind
 
 from otel_flight.incidents.findings.causes.retries import find_retries
 from otel_flight.incidents.manifest import Cause, Finding
-from tests.support.findings import evidence_of
-from tests.support.incident_builder import IncidentBuilder
+from tests.support.incidents.findings import evidence_of
+from tests.support.incidents.incident_builder import IncidentBuilder
 
 TIMEOUT = TimeoutError("no answer")
 

@@ -11,8 +11,8 @@ from opentelemetry.trace import SpanKind
 
 from otel_flight.incidents.findings.causes.slow_downstream import find_slow_downstream
 from otel_flight.incidents.manifest import Finding
-from tests.support.findings import evidence_of, findings_of
-from tests.support.incident_builder import IncidentBuilder
+from tests.support.incidents.findings import evidence_of, findings_of
+from tests.support.incidents.incident_builder import IncidentBuilder
 
 INVENTORY = {"server.address": "inventory", "server.port": 8080}
 

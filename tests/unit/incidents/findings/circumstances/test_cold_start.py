@@ -11,8 +11,8 @@ from opentelemetry.sdk.trace import Span
 from otel_flight.incidents.findings.circumstances.cold_start import find_cold_start
 from otel_flight.incidents.manifest import Finding
 from otel_flight.names import attributes as names
-from tests.support.findings import evidence_of
-from tests.support.incident_builder import IncidentBuilder
+from tests.support.incidents.findings import evidence_of
+from tests.support.incidents.incident_builder import IncidentBuilder
 from tests.unit.incidents.explanations.test_inferred_spans import place, sample
 
 TEMPLATES = "/srv/venv/lib/python3.11/site-packages/jinja2/compiler.py"

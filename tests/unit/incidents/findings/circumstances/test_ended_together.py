@@ -9,8 +9,8 @@ import pytest
 
 from otel_flight.incidents.findings.circumstances.ended_together import find_ended_together
 from otel_flight.incidents.manifest import Cause, Finding
-from tests.support.findings import evidence_of
-from tests.support.incident_builder import IncidentBuilder
+from tests.support.incidents.findings import evidence_of
+from tests.support.incidents.incident_builder import IncidentBuilder
 
 
 @pytest.fixture

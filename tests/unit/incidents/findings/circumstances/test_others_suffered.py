@@ -10,8 +10,8 @@ from opentelemetry.sdk.trace import Span
 
 from otel_flight.incidents.findings.circumstances.others_suffered import find_others_suffered
 from otel_flight.incidents.manifest import Finding
-from tests.support.findings import evidence_of
-from tests.support.incident_builder import IncidentBuilder
+from tests.support.incidents.findings import evidence_of
+from tests.support.incidents.incident_builder import IncidentBuilder
 
 
 @pytest.fixture

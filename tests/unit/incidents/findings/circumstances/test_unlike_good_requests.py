@@ -15,8 +15,8 @@ from otel_flight.incidents.findings.circumstances.unlike_good_requests import (
     find_unlike_good_requests,
 )
 from otel_flight.incidents.manifest import Finding
-from tests.support.findings import evidence_of
-from tests.support.incident_builder import IncidentBuilder, place
+from tests.support.incidents.findings import evidence_of
+from tests.support.incidents.incident_builder import IncidentBuilder, place
 
 Attributes = dict[str, Any]
 

@@ -12,8 +12,8 @@ from opentelemetry.trace import SpanKind
 
 from otel_flight.incidents.findings.circumstances.unusual_amount import find_unusual_amount
 from otel_flight.incidents.manifest import Finding
-from tests.support.findings import evidence_of
-from tests.support.incident_builder import IncidentBuilder
+from tests.support.incidents.findings import evidence_of
+from tests.support.incidents.incident_builder import IncidentBuilder
 
 
 @pytest.fixture

@@ -12,8 +12,8 @@ from opentelemetry.trace import SpanKind
 
 from otel_flight.incidents.findings.failures.cancelled_from_above import find_cancelled_from_above
 from otel_flight.incidents.manifest import Cause, Finding
-from tests.support.findings import evidence_of, findings_of
-from tests.support.incident_builder import IncidentBuilder
+from tests.support.incidents.findings import evidence_of, findings_of
+from tests.support.incidents.incident_builder import IncidentBuilder
 
 
 @pytest.fixture

@@ -18,8 +18,8 @@ from otel_flight.incidents.evidence.failures.raised import Raised, first_raised
 from otel_flight.incidents.findings.failures.error_origin import find_error_origin
 from otel_flight.incidents.manifest import Cause, Finding
 from otel_flight.names import event_names, log_attributes, source_names
-from tests.support.findings import evidence_of
-from tests.support.incident_builder import IncidentBuilder
+from tests.support.incidents.findings import evidence_of
+from tests.support.incidents.incident_builder import IncidentBuilder
 from tests.unit.incidents.explanations.test_inferred_spans import place, sample
 
 

@@ -17,8 +17,8 @@ from otel_flight.ring.facts import (
     SUPERVISOR_LIMIT,
     SUPERVISOR_TASKS,
 )
-from tests.support.findings import evidence_of
-from tests.support.incident_builder import IncidentBuilder
+from tests.support.incidents.findings import evidence_of
+from tests.support.incidents.incident_builder import IncidentBuilder
 
 SECOND = 1_000_000_000
 CRASH = {

@@ -12,8 +12,8 @@ from otel_flight.incidents.findings.failures.swallowed_exception import find_swa
 from otel_flight.incidents.manifest import Cause, Finding
 from otel_flight.names import event_names, source_names
 from otel_flight.names import exception_attributes as names
-from tests.support.findings import evidence_of
-from tests.support.incident_builder import IncidentBuilder
+from tests.support.incidents.findings import evidence_of
+from tests.support.incidents.incident_builder import IncidentBuilder
 
 FILE = "/srv/shop/orders.py"
 SAID = {

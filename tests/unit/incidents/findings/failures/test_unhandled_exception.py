@@ -12,8 +12,8 @@ from otel_flight.incidents.findings.failures.unhandled_exception import find_unh
 from otel_flight.incidents.manifest import Cause, Finding
 from otel_flight.names import event_names, source_names
 from otel_flight.names import exception_attributes as names
-from tests.support.findings import evidence_of, findings_of
-from tests.support.incident_builder import IncidentBuilder, place
+from tests.support.incidents.findings import evidence_of, findings_of
+from tests.support.incidents.incident_builder import IncidentBuilder, place
 
 SAID = {
     names.TYPE: "shop.errors.NoOrder",

@@ -9,8 +9,8 @@ import pytest
 
 from otel_flight.incidents.findings.places.self_time import find_self_time
 from otel_flight.incidents.manifest import Cause, Finding
-from tests.support.findings import evidence_of
-from tests.support.incident_builder import IncidentBuilder
+from tests.support.incidents.findings import evidence_of
+from tests.support.incidents.incident_builder import IncidentBuilder
 from tests.unit.incidents.explanations.test_inferred_spans import place, sample
 
 

@@ -10,8 +10,8 @@ from opentelemetry.trace import SpanKind
 
 from otel_flight.incidents.findings.places.slow_child import find_slow_child
 from otel_flight.incidents.manifest import Cause, Finding
-from tests.support.findings import evidence_of
-from tests.support.incident_builder import IncidentBuilder
+from tests.support.incidents.findings import evidence_of
+from tests.support.incidents.incident_builder import IncidentBuilder
 from tests.unit.incidents.explanations.test_inferred_spans import place, sample
 
 

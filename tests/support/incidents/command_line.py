@@ -12,7 +12,7 @@ from click.testing import CliRunner
 from otel_flight.cli import command_line
 from otel_flight.incidents.spool.directory import SpoolEntry
 from otel_flight.incidents.spool.spool import Spool
-from tests.support.incident_builder import IncidentBuilder
+from tests.support.incidents.incident_builder import IncidentBuilder
 
 SLOW_ID: Final = "20260101-100000-3f9a1c"
 FAILED_ID: Final = "20260102-110000-77ab12"

@@ -15,8 +15,8 @@ from typing import Any
 from google.protobuf.message import DecodeError
 from google.rpc.status_pb2 import Status  # type: ignore[import-untyped]
 
-from tests.support.certificates import ServerCertificates
-from tests.support.otlp_messages import (
+from tests.support.receivers.certificates import ServerCertificates
+from tests.support.receivers.otlp_messages import (
     BAD_REQUEST,
     SIGNALS,
     TOO_LARGE,

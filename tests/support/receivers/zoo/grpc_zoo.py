@@ -13,9 +13,9 @@ import grpc
 from google.protobuf.duration_pb2 import Duration
 from google.rpc.error_details_pb2 import RetryInfo  # type: ignore[import-untyped]
 
-from tests.support.receiver_zoo.behaviour import Behaviour, not_taking, taking, taking_some
-from tests.support.receiver_zoo.http_answers import head, partial_success
-from tests.support.receiver_zoo.tcp_zoo import Visit
+from tests.support.receivers.zoo.behaviour import Behaviour, not_taking, taking, taking_some
+from tests.support.receivers.zoo.http_answers import head, partial_success
+from tests.support.receivers.zoo.tcp_zoo import Visit
 
 _MIB: Final = 1024 * 1024
 _TOO_LATE: Final = "DEADLINE_EXCEEDED"

@@ -6,8 +6,8 @@ import gzip
 import json
 from typing import Final
 
-from tests.support.receiver_zoo.behaviour import Behaviour, not_taking, taking, taking_some
-from tests.support.receiver_zoo.http_answers import (
+from tests.support.receivers.zoo.behaviour import Behaviour, not_taking, taking, taking_some
+from tests.support.receivers.zoo.http_answers import (
     PROTOBUF,
     after_request,
     answering,
@@ -23,7 +23,7 @@ from tests.support.receiver_zoo.http_answers import (
     sending,
     taking_up_to,
 )
-from tests.support.receiver_zoo.tcp_zoo import Visit
+from tests.support.receivers.zoo.tcp_zoo import Visit
 
 _HTML: Final = "text/html; charset=utf-8"
 _LOGIN: Final = b"<!DOCTYPE html><title>Sign in</title><form action=/login></form>"

@@ -12,7 +12,7 @@ from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
 from opentelemetry.proto.resource.v1.resource_pb2 import Resource
 from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans, ScopeSpans, Span
 
-from tests.support.otlp_messages import SIGNALS
+from tests.support.receivers.otlp_messages import SIGNALS
 
 _PATHS: Final = {signal.request_type: signal.http_path for signal in SIGNALS}
 

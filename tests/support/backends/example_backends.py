@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Final
 
 from tests.backends.backend_process import BackendProcess
-from tests.support.jaeger_process import JaegerProcess
-from tests.support.tempo_process import TempoProcess
+from tests.support.backends.jaeger_process import JaegerProcess
+from tests.support.backends.tempo_process import TempoProcess
 
-EXAMPLE: Final = Path(__file__).parents[2] / "examples" / "two_services"
+EXAMPLE: Final = Path(__file__).parents[3] / "examples" / "two_services"
 GATEWAY: Final = EXAMPLE.parents[1] / "collector-config" / "gateway.yaml"
 HOST: Final = "127.0.0.1"
 

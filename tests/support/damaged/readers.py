@@ -22,7 +22,7 @@ from otel_flight.incidents.spool.spool import Spool
 from otel_flight.ring.layout import REQUEST_BYTES, REQUEST_OFFSET
 from otel_flight.ring.reader import RingReader
 from otel_flight.ring.request import ask_for_incidents
-from tests.support.command_line import run
+from tests.support.incidents.command_line import run
 
 
 def is_flight(path: Path) -> bool:

@@ -13,7 +13,7 @@ from otel_flight.incidents.manifest import Cause, Manifest
 from otel_flight.incidents.window import Window, WindowSegment
 from otel_flight.records.ids import span_text, trace_text
 from otel_flight.ring.layout import LANES
-from tests.support.recording_rig import RecordingRig
+from tests.support.rigs.recording_rig import RecordingRig
 
 INCIDENT_ID: Final = "20260101-100000-3f9a1c"
 CLOSED_NS: Final = 2_000_000_000_000_000_000

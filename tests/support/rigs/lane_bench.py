@@ -22,7 +22,7 @@ from otel_flight.ring import layout
 from otel_flight.ring.lane_writer import LaneWriter
 from otel_flight.ring.layout import LANE_SPANS
 from otel_flight.ring.reader import LaneHeader, RingImage, Segment
-from tests.support.recording_rig import decode_segment
+from tests.support.rigs.recording_rig import decode_segment
 
 _FIRST = 1
 """Segment 0 belongs to nobody, and so does the last one."""

@@ -11,7 +11,7 @@ from typing import Final
 
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
 
-from tests.support.receiver_zoo.tcp_zoo import Visit
+from tests.support.receivers.zoo.tcp_zoo import Visit
 
 PROTOBUF: Final = "application/x-protobuf"
 _MIB: Final = 1024 * 1024

@@ -13,7 +13,7 @@ from google.protobuf.json_format import ParseDict
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from tests.backends.backend_process import BackendProcess
-from tests.support.otlp_messages import ReceivedSpan, spans_in
+from tests.support.receivers.otlp_messages import ReceivedSpan, spans_in
 
 _CONFIGURATION = """\
 service:

@@ -11,7 +11,7 @@ from google.protobuf.json_format import ParseDict
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from tests.backends.backend_process import BackendProcess
-from tests.support.otlp_messages import ReceivedSpan, spans_in
+from tests.support.receivers.otlp_messages import ReceivedSpan, spans_in
 
 # Everything that would listen or call elsewhere is named: rings in memory, no usage reports.
 _CONFIGURATION = """\

@@ -10,8 +10,8 @@ import grpc
 from google.protobuf.duration_pb2 import Duration
 from google.rpc.error_details_pb2 import RetryInfo  # type: ignore[import-untyped]
 
-from tests.support.certificates import ServerCertificates
-from tests.support.otlp_messages import (
+from tests.support.receivers.certificates import ServerCertificates
+from tests.support.receivers.otlp_messages import (
     SIGNALS,
     PartialSuccess,
     Refusal,

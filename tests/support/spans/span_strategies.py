@@ -27,7 +27,7 @@ from opentelemetry.trace import (
 )
 
 from otel_flight.records.records import Event, OpenSpan, Span
-from tests.support.recording_rig import EndedSpans, Recorded
+from tests.support.rigs.recording_rig import EndedSpans, Recorded
 
 _LOW_64 = (1 << 64) - 1
 

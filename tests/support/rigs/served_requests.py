@@ -21,7 +21,7 @@ from otel_flight.ground.clock import SYSTEM_CLOCK, Clock
 from otel_flight.incidents.window import WindowEvent
 from otel_flight.recording.first_spans import FirstSpans
 from otel_flight.recording.span_processor import RecordingSpanProcessor, unwatched
-from tests.support.source_rig import SourceRig
+from tests.support.rigs.source_rig import SourceRig
 
 DEADLINE_SECONDS = 20.0
 

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final, final
 
-from tests.support.collector_process import CollectorProcess
+from tests.support.backends.collector_process import CollectorProcess
 
-FILES: Final = Path(__file__).parents[2] / "collector-config"
+FILES: Final = Path(__file__).parents[3] / "collector-config"
 
 _HOST: Final = "127.0.0.1"
 

@@ -7,10 +7,10 @@ from collections import deque
 from types import TracebackType
 from typing import Any, final
 
-from tests.support.otlp_client import send
-from tests.support.otlp_grpc_server import OtlpGrpcServer
-from tests.support.otlp_http_server import OtlpHttpServer
-from tests.support.otlp_messages import Refusal, Signal, Transport, Verdict
+from tests.support.receivers.otlp_client import send
+from tests.support.receivers.otlp_grpc_server import OtlpGrpcServer
+from tests.support.receivers.otlp_http_server import OtlpHttpServer
+from tests.support.receivers.otlp_messages import Refusal, Signal, Transport, Verdict
 
 _NOT_PASSED_ON = Refusal(http_status=502, grpc_code="UNAVAILABLE", message="bad gateway")
 

@@ -17,7 +17,7 @@ from otel_flight.names import (
     process_attributes,
     source_names,
 )
-from tests.support.incident_builder import IncidentBuilder, place
+from tests.support.incidents.incident_builder import IncidentBuilder, place
 
 INCIDENT_ID: Final = "20260101-100000-3f9a1c"
 

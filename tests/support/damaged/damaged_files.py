@@ -13,9 +13,9 @@ from otel_flight.incidents.flight_file import write_file
 from otel_flight.incidents.spool.delivery_state import DeliveryState
 from otel_flight.incidents.spool.directory import LOGS_STATE_SUFFIX, STATE_SUFFIX
 from otel_flight.ring.file import RING_SUFFIX
-from tests.support.incident_builder import IncidentBuilder
-from tests.support.readers import is_flight, is_ring, is_state
-from tests.support.rich_incident import INCIDENT_ID, rich_incident
+from tests.support.damaged.readers import is_flight, is_ring, is_state
+from tests.support.incidents.incident_builder import IncidentBuilder
+from tests.support.incidents.rich_incident import INCIDENT_ID, rich_incident
 
 _NAME: Final = f"{INCIDENT_ID}-shop"
 

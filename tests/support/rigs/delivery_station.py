@@ -19,9 +19,9 @@ from otel_flight.incidents.incident import Incident
 from otel_flight.incidents.spool.directory import SpoolEntry
 from otel_flight.incidents.spool.spool import Spool
 from otel_flight.settings.fields import CoreSettings
-from tests.support.deliverer import Deliverer
-from tests.support.recording_rig import RecordingRig
-from tests.support.rig_incidents import incident_of
+from tests.support.incidents.rig_incidents import incident_of
+from tests.support.rigs.deliverer import Deliverer
+from tests.support.rigs.recording_rig import RecordingRig
 
 SECONDS = 10.0
 

@@ -10,9 +10,9 @@ import json
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
-from tests.support.jaeger_process import JaegerProcess
-from tests.support.otlp_messages import ReceivedSpan
-from tests.support.tempo_process import TempoProcess
+from tests.support.backends.jaeger_process import JaegerProcess
+from tests.support.backends.tempo_process import TempoProcess
+from tests.support.receivers.otlp_messages import ReceivedSpan
 
 
 def followed_in_jaeger(jaeger: JaegerProcess, url: str) -> list[dict[str, Any]]:

@@ -8,7 +8,7 @@ from typing import Any
 
 from otel_flight.sources.base import Surroundings
 from otel_flight.sources.log_records import SOURCE
-from tests.support.recording_rig import RecordingRig
+from tests.support.rigs.recording_rig import RecordingRig
 
 
 class LoggingRig(RecordingRig):

@@ -14,10 +14,10 @@ from dataclasses import replace
 from types import TracebackType
 from typing import Any, final
 
-from tests.support.certificates import ServerCertificates
-from tests.support.otlp_grpc_server import OtlpGrpcServer
-from tests.support.otlp_http_server import OtlpHttpServer
-from tests.support.otlp_messages import (
+from tests.support.receivers.certificates import ServerCertificates
+from tests.support.receivers.otlp_grpc_server import OtlpGrpcServer
+from tests.support.receivers.otlp_http_server import OtlpHttpServer
+from tests.support.receivers.otlp_messages import (
     UNAUTHENTICATED,
     UNAVAILABLE,
     PartialSuccess,

@@ -1,0 +1,1 @@
+"""A real Collector, Jaeger and Tempo as processes, and what their query APIs answer."""

@@ -1,0 +1,1 @@
+"""Files that are damaged, and all that reads them."""

@@ -1,0 +1,1 @@
+"""Incidents made for tests, what the rules find in them, and how they are shown."""
