@@ -19,6 +19,7 @@
 #include <Python.h>
 
 #if defined(__linux__) && (defined(__x86_64__) || defined(__aarch64__))
+#include <errno.h>
 #include <linux/futex.h>
 #include <pthread.h>
 #include <signal.h>
@@ -45,11 +46,17 @@ static _Atomic int signal_number;
 static _Atomic int file;
 static _Atomic int64_t limit_ns;
 static _Atomic int64_t beat_ns; /* when the recorder's thread had its last turn; 0: stopped */
-static _Atomic uint32_t life;   /* the thread ends when this is not what it began with */
-static _Atomic int is_over;     /* the thread has nothing more to do */
 static struct stat identity; /* of the file: a daemon may have one of its own by that number */
-static pthread_t thread;
-static pid_t process; /* whose thread that is; 0: there is none */
+
+/* One thread. Several threads of the program may fork at once, and each ends the one that there is:
+ * so it belongs to whoever has taken it, with the GIL. */
+typedef struct {
+    pthread_t thread;
+    _Atomic uint32_t is_to_end;
+    _Atomic int is_over; /* it has nothing more to do */
+} Watcher;
+static Watcher *watcher; /* NULL: there is none */
+static pid_t process;    /* whose it is */
 
 static int64_t
 now_ns(void)
@@ -111,14 +118,14 @@ is_file_ours(void)
 static void *
 watch(void *begun)
 {
-    uint32_t own = (uint32_t)(uintptr_t)begun;
+    Watcher *own = begun;
     int64_t dumped = 0;
     for (;;) {
         int64_t ns = limit_ns / LOOKS_PER_LIMIT;
         struct timespec time = {ns / 1000000000, ns % 1000000000};
-        syscall(SYS_futex, &life, FUTEX_WAIT_PRIVATE, own, &time, NULL, 0);
-        if (life != own) {
-            is_over = 1;
+        syscall(SYS_futex, &own->is_to_end, FUTEX_WAIT_PRIVATE, 0, &time, NULL, 0);
+        if (own->is_to_end) {
+            own->is_over = 1;
             return NULL;
         }
         int64_t beat = beat_ns;
@@ -135,46 +142,66 @@ watch(void *begun)
     }
 }
 
+/* With the GIL, where there is none. */
 static int
 begin_thread(void)
 {
     pthread_attr_t attributes;
     sigset_t most, before;
-    uint32_t own = ++life;
+    Watcher *begun = PyMem_RawCalloc(1, sizeof *begun);
+    if (begun == NULL) {
+        return ENOMEM;
+    }
     sigfillset(&most);
     for (size_t i = 0; i < FATAL_SIGNALS; i++) {
         sigdelset(&most, fatal[i]); /* where they are blocked, a process dies without a word */
     }
-    is_over = 0;
     pthread_attr_init(&attributes);
     pthread_attr_setstacksize(&attributes, STACK_BYTES);
     pthread_sigmask(SIG_SETMASK, &most, &before);
-    int error = pthread_create(&thread, &attributes, watch, (void *)(uintptr_t)own);
+    int error = pthread_create(&begun->thread, &attributes, watch, begun);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     pthread_attr_destroy(&attributes);
-    process = error == 0 ? getpid() : 0;
-    return error;
+    if (error != 0) {
+        PyMem_RawFree(begun);
+        return error;
+    }
+    watcher = begun;
+    process = getpid();
+    return 0;
+}
+
+/* With the GIL; NULL: there is none, or another thread has taken it. */
+static Watcher *
+take_thread(void)
+{
+    Watcher *taken = watcher;
+    watcher = NULL;
+    if (process != getpid()) { /* a child does not have its parent's */
+        PyMem_RawFree(taken);
+        return NULL;
+    }
+    return taken;
 }
 
 /* The thread ends at once, unless it is in the middle of a dump: then it is left to itself. */
 static void
-end_thread(void)
+end_thread(Watcher *taken)
 {
-    int was_ours = process == getpid();
-    process = 0;
-    if (!was_ours) {
+    if (taken == NULL) {
         return;
     }
-    life++;
-    syscall(SYS_futex, &life, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
-    for (int waited = 0; !is_over && waited < MOST_WAITED; waited++) {
+    taken->is_to_end = 1;
+    syscall(SYS_futex, &taken->is_to_end, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
+    for (int waited = 0; !taken->is_over && waited < MOST_WAITED; waited++) {
         pause_for(1000000 / 4);
     }
-    if (is_over) {
-        pthread_join(thread, NULL);
+    if (taken->is_over) {
+        pthread_join(taken->thread, NULL);
+        PyMem_RawFree(taken);
     }
     else {
-        pthread_detach(thread);
+        pthread_detach(taken->thread);
     }
 }
 
@@ -198,7 +225,7 @@ hang_watch_start(PyObject *Py_UNUSED(module), PyObject *arguments)
         PyErr_SetString(PyExc_RuntimeError, "no handler is installed for that signal");
         return NULL;
     }
-    end_thread();
+    end_thread(take_thread());
     if (fstat(descriptor, &identity) != 0) {
         return PyErr_SetFromErrno(PyExc_OSError);
     }
@@ -224,8 +251,9 @@ static PyObject *
 hang_watch_stop(PyObject *Py_UNUSED(module), PyObject *Py_UNUSED(nothing))
 {
     beat_ns = 0;
+    Watcher *taken = take_thread();
     Py_BEGIN_ALLOW_THREADS
-    end_thread();
+    end_thread(taken);
     Py_END_ALLOW_THREADS
     Py_RETURN_NONE;
 }
@@ -233,17 +261,17 @@ hang_watch_stop(PyObject *Py_UNUSED(module), PyObject *Py_UNUSED(nothing))
 static PyObject *
 hang_watch_pause(PyObject *Py_UNUSED(module), PyObject *Py_UNUSED(nothing))
 {
-    int is_ours = process == getpid();
+    Watcher *taken = take_thread();
     Py_BEGIN_ALLOW_THREADS
-    end_thread();
+    end_thread(taken);
     Py_END_ALLOW_THREADS
-    return PyBool_FromLong(is_ours);
+    return PyBool_FromLong(taken != NULL);
 }
 
 static PyObject *
 hang_watch_resume(PyObject *Py_UNUSED(module), PyObject *Py_UNUSED(nothing))
 {
-    if (beat_ns != 0 && process == 0) {
+    if (beat_ns != 0 && watcher == NULL) {
         beat_ns = now_ns();
         begin_thread(); /* where no thread can be started, nobody watches any more */
     }
