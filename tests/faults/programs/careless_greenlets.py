@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 import time
 from typing import Any, Final
 
@@ -96,6 +97,24 @@ def parcels() -> dict[str, str]:
     add_parcel(queue)
     add_parcel(queue)
     return {"status": "queued"}
+
+
+_COUNT: Final = (
+    "WITH RECURSIVE all_of_them(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM all_of_them"
+    f" WHERE n < {6_000_000 if IS_FAULTY else 10}) SELECT max(n) FROM all_of_them"
+)
+
+
+def scan_orders() -> int:
+    """Ask a database by a driver that knows nothing of greenlets."""
+    with sqlite3.connect(":memory:") as connection:
+        return int(connection.execute(_COUNT).fetchone()[0])
+
+
+@app.get("/scanned")
+def scanned() -> dict[str, int]:
+    """Let no other greenlet run."""
+    return {"orders": scan_orders()}
 
 
 @app.get("/ok")

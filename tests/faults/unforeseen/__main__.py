@@ -21,7 +21,8 @@ from otel_flight.incidents.evidence.durations.own_time import parts_of_slow
 from otel_flight.incidents.evidence.durations.time_parts import Doing
 from otel_flight.incidents.incident import Incident
 from tests.faults.fault_run import run_healthy, run_with_fault
-from tests.faults.unforeseen.scenarios import SCENARIOS, Scenario
+from tests.faults.unforeseen.scenario import Scenario
+from tests.faults.unforeseen.scenarios import SCENARIOS
 from tests.support.processes.service_process import ServiceFailedError
 
 _TWINS: Final = "twins"

@@ -1,68 +1,13 @@
-"""One fault for each path of the two programs, and what its first finding has to name."""
+"""One fault for each path of the programs, and what its first finding has to name."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Final
 
 from tests.faults.fault_run import Fault
-
-
-@dataclass(frozen=True)
-class Scenario:
-    """A fault, and its name.
-
-    Attributes:
-        fault: what is run.
-        named: the first finding says one of these.
-    """
-
-    fault: Fault
-    named: Sequence[str]
-
-    @property
-    def name(self) -> str:
-        """What it is called in a table."""
-        return f"{self.fault.program} {' '.join(self.fault.requests)}"
-
-
-def _threads(
-    path: str,
-    *named: str,
-    before: Sequence[str] = (),
-    quiet: str = "",
-    program: str = "threads_at_work",
-) -> Scenario:
-    return Scenario(
-        Fault(
-            program=program,
-            server="gunicorn",
-            requests=(*before, path),
-            trigger="slow_root",
-            environment={"OTEL_FLIGHT_SLOW_ROOT_ROUTES": quiet} if quiet else {},
-        ),
-        named,
-    )
-
-
-def _loop(
-    path: str,
-    *named: str,
-    before: Sequence[str] = (),
-    quiet: str = "",
-    program: str = "loop_at_work",
-) -> Scenario:
-    return Scenario(
-        Fault(
-            program=program,
-            requests=(*before, path),
-            trigger="slow_root",
-            environment={"OTEL_FLIGHT_SLOW_ROOT_ROUTES": quiet} if quiet else {},
-        ),
-        named,
-    )
-
+from tests.faults.unforeseen.everyday import EVERYDAY
+from tests.faults.unforeseen.scenario import Scenario, failing, greenlets, loop, threads
 
 LONG_SUM: Final = Fault(
     program="threads_at_work", server="gunicorn", requests=("/invoice",), trigger="slow_root"
@@ -109,79 +54,56 @@ MANY_THINGS: Final = Fault(
 
 
 def _waiting(path: str, *named: str) -> Scenario:
-    return _threads(path, *named, program="threads_waiting")
+    return threads(path, *named, program="threads_waiting")
 
 
 def _trouble(path: str, *named: str) -> Scenario:
-    return _threads(path, *named, program="threads_in_trouble")
+    return threads(path, *named, program="threads_in_trouble")
 
 
 def _on_loop(path: str, *named: str) -> Scenario:
-    return _loop(path, *named, program="loop_in_trouble")
+    return loop(path, *named, program="loop_in_trouble")
 
 
 def _code(path: str, *named: str) -> Scenario:
-    return _threads(path, *named, program="careless_code")
+    return threads(path, *named, program="careless_code")
 
 
 def _sharing(path: str, *named: str, before: Sequence[str] = (), quiet: str = "") -> Scenario:
-    return _threads(path, *named, before=before, quiet=quiet, program="careless_sharing")
+    return threads(path, *named, before=before, quiet=quiet, program="careless_sharing")
 
 
 def _reach(path: str, *named: str) -> Scenario:
-    return _threads(path, *named, program="careless_reach")
+    return threads(path, *named, program="careless_reach")
 
 
 def _tasks(path: str, *named: str, before: Sequence[str] = (), quiet: str = "") -> Scenario:
-    return _loop(path, *named, before=before, quiet=quiet, program="careless_tasks")
+    return loop(path, *named, before=before, quiet=quiet, program="careless_tasks")
 
 
 def _busy_loop(path: str, *named: str, before: Sequence[str] = (), quiet: str = "") -> Scenario:
-    return _loop(path, *named, before=before, quiet=quiet, program="careless_loop")
-
-
-def _failing(path: str, *named: str) -> Scenario:
-    fault = Fault(
-        program="careless_failures", server="gunicorn", requests=(path,), trigger="error_span"
-    )
-    return Scenario(fault, named)
-
-
-def _greenlets(
-    path: str, *named: str, before: Sequence[str] = (), after: Sequence[str] = (), quiet: str = ""
-) -> Scenario:
-    return Scenario(
-        Fault(
-            program="careless_greenlets",
-            server="gunicorn",
-            arguments=("-k", "gevent"),
-            requests=(*before, path, *after),
-            trigger="slow_root",
-            environment={"OTEL_FLIGHT_SLOW_ROOT_ROUTES": quiet} if quiet else {},
-        ),
-        named,
-    )
+    return loop(path, *named, before=before, quiet=quiet, program="careless_loop")
 
 
 SCENARIOS: Final = (
-    _threads("/report", "burn", "render_rows"),
+    threads("/report", "burn", "render_rows"),
     Scenario(LONG_SUM, ("burn", "total_up")),
-    _threads("/priced", "burn", "total_up"),
+    threads("/priced", "burn", "total_up"),
     Scenario(BACK_OFF, ("back_off",)),
     Scenario(ONE_TENANT, ("search (",)),
-    _threads("/transfer", "ask_bank"),
-    _threads("/picture", "convert"),
-    _threads("/mail", "read_mail"),
-    _threads("/plugin", "slow_plugin"),
-    _threads("/ticket", "next_ticket"),
-    _threads("/thumbnail", "resize", "thumbnail"),
-    _threads("/approve", "wait_for_approval"),
-    _threads("/backup", "lock_file"),
-    _threads("/order", "write_order"),
-    _threads("/dump", "encode", "dump ("),
-    _threads("/audit", "SlowHandler.emit", "emit ("),
-    _threads("/rates", "read_rates", before=("/rates", "/rates")),
-    _threads("/quick", "match_badly"),
+    threads("/transfer", "ask_bank"),
+    threads("/picture", "convert"),
+    threads("/mail", "read_mail"),
+    threads("/plugin", "slow_plugin"),
+    threads("/ticket", "next_ticket"),
+    threads("/thumbnail", "resize", "thumbnail"),
+    threads("/approve", "wait_for_approval"),
+    threads("/backup", "lock_file"),
+    threads("/order", "write_order"),
+    threads("/dump", "encode", "dump ("),
+    threads("/audit", "SlowHandler.emit", "emit ("),
+    threads("/rates", "read_rates", before=("/rates", "/rates")),
+    threads("/quick", "match_badly"),
     _waiting("/drawn", "draw_all"),
     _waiting("/sketch", "draw_all"),
     _waiting("/all", "draw_all"),
@@ -194,18 +116,18 @@ SCENARIOS: Final = (
     _waiting("/greeting", "TLS handshake"),
     _waiting("/archive", "send_archive"),
     Scenario(LARGE_EXPORT, ("render_orders",)),
-    _loop("/poll", "poll_status"),
-    _loop("/take", "count_stock", before=("/count",), quiet="GET /count=off"),
-    _loop("/events", "next_event"),
-    _loop("/guess", "ask_stock", "guess ("),
-    _loop("/approve", "wait_for_manager"),
-    _loop("/gather", "fetch", "gather ("),
-    _loop("/slot", "use_slot", before=("/hold",), quiet="GET /hold=off"),
-    _loop("/picture", "convert"),
-    _loop("/settings", "read_settings"),
+    loop("/poll", "poll_status"),
+    loop("/take", "count_stock", before=("/count",), quiet="GET /count=off"),
+    loop("/events", "next_event"),
+    loop("/guess", "ask_stock", "guess ("),
+    loop("/approve", "wait_for_manager"),
+    loop("/gather", "fetch", "gather ("),
+    loop("/slot", "use_slot", before=("/hold",), quiet="GET /hold=off"),
+    loop("/picture", "convert"),
+    loop("/settings", "read_settings"),
     Scenario(ONE_FOR_ALL, ("read_settings",)),
-    _loop("/proxy", "read_upstream"),
-    _loop("/page", "make_page"),
+    loop("/proxy", "read_upstream"),
+    loop("/page", "make_page"),
     _trouble("/secret", "check_ticket"),
     _trouble("/sum", "add_parts"),
     _trouble("/leak", "count_orders"),
@@ -224,7 +146,7 @@ SCENARIOS: Final = (
     _on_loop("/hop", "crunch"),
     _on_loop("/resize", "compact"),
     _on_loop("/park", "wait_for_room"),
-    _loop("/lines", "rows (", quiet="GET /lines=250ms", program="loop_in_trouble"),
+    loop("/lines", "rows (", quiet="GET /lines=250ms", program="loop_in_trouble"),
     _on_loop("/stock", "fetch_stock"),
     _on_loop("/rates", "ask_rates"),
     _code("/leased", "Lease.__del__"),
@@ -280,19 +202,20 @@ SCENARIOS: Final = (
     _busy_loop("/pushed", "push_events"),
     _busy_loop("/ticks", "on_tick", "while `ticks"),
     _busy_loop("/logged", "Basket.__str__"),
-    _greenlets("/rows", "render_rows"),
-    _greenlets("/quick", "render_rows", after=("/rows",), quiet="GET /rows=off"),
-    _greenlets("/stock", "count_stock", before=("/count",), quiet="GET /count=off"),
-    _greenlets("/picture", "picture ("),
-    _greenlets("/parcels", "add_parcel", "ship_parcels"),
-    _failing("/priced", "in price_item"),
-    _failing("/parsed", "BrokenProcessPool"),
-    _failing("/sessions", "in list_sessions"),
-    _failing("/rates", "in read_rates"),
-    _failing("/total", "in total_of"),
-    _failing("/resized", "in resize"),
-    _failing("/signed", "in sign_answer"),
-    _failing("/page", "in render_rows"),
-    _failing("/saved", "save_customer"),
-    _failing("/asked", "in ask_one"),
+    greenlets("/rows", "render_rows"),
+    greenlets("/quick", "render_rows", after=("/rows",), quiet="GET /rows=off"),
+    greenlets("/stock", "count_stock", before=("/count",), quiet="GET /count=off"),
+    greenlets("/picture", "picture ("),
+    greenlets("/parcels", "add_parcel", "ship_parcels"),
+    failing("/priced", "in price_item"),
+    failing("/parsed", "BrokenProcessPool"),
+    failing("/sessions", "in list_sessions"),
+    failing("/rates", "in read_rates"),
+    failing("/total", "in total_of"),
+    failing("/resized", "in resize"),
+    failing("/signed", "in sign_answer"),
+    failing("/page", "in render_rows"),
+    failing("/saved", "save_customer"),
+    failing("/asked", "in ask_one"),
+    *EVERYDAY,
 )
