@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from types import CodeType
 
 from otel_flight.interpreter.code.origin import is_application, is_standard, short_file, work_in
-from otel_flight.interpreter.code.places import Place, qualified_name
+from otel_flight.interpreter.code.places import Place, enclosing_function, qualified_name
 from otel_flight.names import attributes as names
 
 
@@ -27,7 +27,8 @@ def described(places: Sequence[Place]) -> str:
     if found is None:
         return ""
     code, line = found
-    return f"{qualified_name(code)} ({short_file(code.co_filename)}:{line})"
+    function = enclosing_function(qualified_name(code))
+    return f"{function} ({short_file(code.co_filename)}:{line})"
 
 
 def described_from(places: Sequence[Place]) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from otel_flight.incidents.evidence.durations.time_parts import Part
-from otel_flight.incidents.evidence.places import described
+from otel_flight.incidents.evidence.places import described, named_frame
 from otel_flight.interpreter.code.origin import is_application
 from otel_flight.records.records import Frame
 from otel_flight.words import quoted
@@ -34,5 +34,5 @@ def _called(frames: Sequence[Frame]) -> str:
     """Return the first function behind the application's innermost one, empty when it has none."""
     for at in range(len(frames) - 1, -1, -1):
         if is_application(frames[at].file):
-            return described(frames[at + 1]) if at + 1 < len(frames) else ""
+            return described(named_frame(frames, at + 1)) if at + 1 < len(frames) else ""
     return ""

@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
+from otel_flight.incidents.evidence.places import named_frame
 from otel_flight.incidents.window import WindowSpan
 from otel_flight.interpreter.code.origin import file_name, is_application
 from otel_flight.names import exception_attributes, span_attributes
@@ -104,7 +105,8 @@ def frames_in(traceback: str) -> list[Frame]:
 
 def application_frame(frames: Sequence[Frame]) -> Frame | None:
     """Return the innermost place that is the application's own, None when none is."""
-    return next((each for each in reversed(frames) if is_application(each.file)), None)
+    own = [each for each in frames if is_application(each.file)]
+    return named_frame(own, len(own) - 1) if own else None
 
 
 def tracebacks_of(exception: Raised) -> list[str]:

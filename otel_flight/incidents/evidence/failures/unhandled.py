@@ -10,6 +10,7 @@ from otel_flight.incidents.evidence.evidence import Evidence
 from otel_flight.incidents.evidence.failures.raised import LONGEST_MESSAGE, exception_words
 from otel_flight.incidents.evidence.places import described, location, place_in, place_of
 from otel_flight.incidents.window import WindowEvent
+from otel_flight.interpreter.code.places import enclosing_function
 from otel_flight.names import event_names, source_names
 from otel_flight.names import exception_attributes as names
 from otel_flight.records.records import Frame
@@ -63,5 +64,5 @@ def _first(link: str) -> str:
         return one_line(link, LONGEST_MESSAGE)
     words, function, file, line = found.groups()
     kind, _, message = words.partition(": ")
-    place = described(Frame(function, file, int(line)))
+    place = described(Frame(enclosing_function(function), file, int(line)))
     return f"{exception_words(kind, message)} in {quoted(place, LONGEST_PLACE)}"

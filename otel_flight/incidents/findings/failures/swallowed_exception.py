@@ -16,6 +16,7 @@ from otel_flight.incidents.findings.rule import Kind, Rule
 from otel_flight.incidents.manifest import Finding
 from otel_flight.incidents.window import WindowEvent, WindowSpan
 from otel_flight.interpreter.code.origin import is_application
+from otel_flight.interpreter.code.places import enclosing_function
 from otel_flight.names import event_names, source_names
 from otel_flight.names import exception_attributes as names
 from otel_flight.records.records import Frame
@@ -100,7 +101,11 @@ def _raised_in(event: WindowEvent) -> Frame:
 def _caught_in(event: WindowEvent) -> Frame:
     """Return where it was caught; without a file when it was not."""
     found = _PLACE.fullmatch(str(event.record.attributes.get(names.CAUGHT_IN, "")))
-    return Frame(found[1], found[2], int(found[3])) if found is not None else Frame("", "", 0)
+    return (
+        Frame(enclosing_function(found[1]), found[2], int(found[3]))
+        if found is not None
+        else Frame("", "", 0)
+    )
 
 
 RULE: Final = Rule(

@@ -1,10 +1,12 @@
-"""A place has a line of its function, whatever the instruction is."""
+"""A place has a line of its function, and a function that can be named."""
 
 from __future__ import annotations
 
 import dis
 
-from otel_flight.interpreter.code.places import line_before
+import pytest
+
+from otel_flight.interpreter.code.places import enclosing_function, line_before
 
 
 def matches(first: list[int], second: list[int]) -> int:
@@ -28,3 +30,20 @@ def test_each_instruction_has_a_line_of_its_function() -> None:
 
         assert code.co_firstlineno <= line <= last
         assert own[0] in (line, None)
+
+
+@pytest.mark.parametrize(
+    ("name", "enclosing"),
+    [
+        ("total.<locals>.<genexpr>", "total"),
+        ("Shop.total.<locals>.<lambda>.<locals>.<listcomp>", "Shop.total"),
+        ("total.<locals>.add", "total.<locals>.add"),
+        ("total.<locals>.<lambda>.<locals>.add", "total.<locals>.<lambda>.<locals>.add"),
+        ("Shop.<lambda>", "Shop.<lambda>"),
+        ("<module>", "<module>"),
+        ("", ""),
+    ],
+)
+def test_what_has_no_name_is_told_by_what_it_stands_in(name: str, enclosing: str) -> None:
+    """As far as its qualified name says that; what has a name keeps it."""
+    assert enclosing_function(name) == enclosing
