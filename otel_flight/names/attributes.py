@@ -86,7 +86,8 @@ WAIT_DEATH: Final = "flight_recorder.wait.death"
 """It says of what exception a task died, and where, that had what is waited for: `ValueError in
 function (file:line)`. It is looked for where nobody else has it."""
 WAIT_SHARERS: Final = "flight_recorder.wait.sharers"
-"""It says where those were who have the queue, the event or the condition that is waited for."""
+"""It says where those were who have the queue, the event or the condition that is waited for; or
+where the event loop was, of which a turn is."""
 HOLDER: Final = "flight_recorder.holder"
 """It says what the holder of a lock was doing: `function (file:line)`."""
 HOLDER_THREAD_ID: Final = "flight_recorder.holder.thread_id"

@@ -5,7 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from otel_flight.interpreter.code.origin import is_application, is_standard, short_file, work_in
+from otel_flight.interpreter.code.origin import (
+    is_application,
+    is_launcher,
+    is_standard,
+    short_file,
+    work_in,
+)
 from otel_flight.interpreter.code.places import enclosing_function
 from otel_flight.names import attributes as names
 from otel_flight.records.records import Frame
@@ -42,14 +48,17 @@ def location(place: str) -> dict[str, str]:
 
 
 def application_frames(frames: Sequence[Frame]) -> list[Frame]:
-    """Return the application's own frames; if there are none, a package's innermost.
+    """Return the application's own frames; if there are none, a package's innermost, if any.
 
     Without those that only started a server. What has no name of its own, such as a generator
     expression, is told by the function that it stands in, and is one frame with it.
     """
     work = work_in(frames, _named)
     own = [frame for frame in work if is_application(frame.file)]
-    return _with_names(own) or [frame for frame in frames if not is_standard(frame.file)][-1:]
+    packaged = [
+        each for each in frames if not is_standard(each.file) and not is_launcher(each.file)
+    ]
+    return _with_names(own) or packaged[-1:]
 
 
 def named_frame(frames: Sequence[Frame], at: int) -> Frame:

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import msgspec
 
-from otel_flight.incidents.evidence.places import application_frames, described
+from otel_flight.incidents.evidence.places import application_frames, described, named_frame
 from otel_flight.incidents.window import WindowSegment
 from otel_flight.interpreter.own_frames import is_ours
 from otel_flight.interpreter.written_stacks import WrittenReport, WrittenThread, parse_stacks
@@ -58,7 +58,7 @@ class LastStacks:
         found: dict[str, Any] = {names.CRASH: crash.error}
         stack = crash.current.stack if crash.current is not None else ()
         if stack:
-            frame = stack[-1]
+            frame = named_frame(stack, len(stack) - 1)
             found[names.FUNCTION], found[names.FILE] = frame.function, frame.file
             found[names.LINE] = frame.line
             own = application_frames(stack)

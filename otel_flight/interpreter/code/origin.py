@@ -33,7 +33,7 @@ _LAUNCHER: Final = re.compile(
     r"dramatiq[/\\](?:cli|__main__)|flask[/\\]cli|gevent[/\\]pywsgi|granian[/\\].*|"
     r"gunicorn[/\\](?:app[/\\]\w+|arbiter)|hypercorn[/\\](?:run|__main__)|"
     r"rq[/\\]cli[/\\]\w+|sanic[/\\](?:cli|worker)[/\\].*|typer[/\\]main|"
-    r"uvicorn[/\\](?:__main__|main|server)|waitress[/\\]__init__|werkzeug[/\\]serving|"
+    r"uvicorn[/\\](?:__main__|_compat|main|server)|waitress[/\\]__init__|werkzeug[/\\]serving|"
     r"wsgiref[/\\]simple_server|socketserver)\.py$"
 )
 _BEGIN: Final = ("<module>", "_run_module_as_main")

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from otel_flight.ground.clock import monotonic_ns, thread_time_ns
+from otel_flight.interpreter.code.origin import is_standard
 from otel_flight.interpreter.concurrency.await_chain import Chain, chain_of
 from otel_flight.interpreter.concurrency.tasks import context_of, few_tasks, running_task
 from otel_flight.interpreter.current_ids import ids_in
 from otel_flight.interpreter.frames import Frame, Stack, places_in
+from otel_flight.names import attributes as names
 from otel_flight.recording.open_spans import OpenRoot, OpenSpans, task_of
-from otel_flight.sources.stacks.culprits import described, described_from
+from otel_flight.records.ids import span_text, trace_text
+from otel_flight.sources.stacks.culprits import culprit_of, described, described_from
 from otel_flight.sources.stacks.dead_tasks import death_with, errors_of_dead
 from otel_flight.sources.stacks.sharers import frame_sharing
 from otel_flight.sources.stacks.workers import Worker, Workers
@@ -39,6 +42,15 @@ class Having(NamedTuple):
     thread_id: int
     ids: tuple[int, int]
     innermost: int
+
+    def as_holder(self) -> Mapping[str, Any]:
+        """Return who that is, of a lock, as attributes of a sample."""
+        trace_id, span_id = self.ids
+        found: dict[str, Any] = {names.HOLDER: self.place, names.HOLDER_THREAD_ID: self.thread_id}
+        if trace_id:
+            found[names.HOLDER_TRACE_ID] = trace_text(trace_id)
+            found[names.HOLDER_SPAN_ID] = span_text(span_id)
+        return found
 
 
 class Others:
@@ -67,6 +79,12 @@ class Others:
         if self._known_workers is None:
             self._known_workers = Workers(self._stacks)
         return self._known_workers
+
+    def on_loop(self, thread_id: int) -> Sequence[str]:
+        """Return what runs on the thread of an event loop, while others wait for their turn."""
+        found = culprit_of(places_in(self._stacks.get(thread_id, ())))
+        is_known = found is not None and not is_standard(found[0].co_filename)
+        return [described([found])] if found is not None and is_known else ()
 
     def having(
         self,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from itertools import dropwhile, islice
 from types import CoroutineType
 from typing import Any, Final, NamedTuple
@@ -34,9 +34,10 @@ from otel_flight.names.wait_kinds import (
     SEMAPHORE,
     TASK,
     THREAD_POOL,
+    TURN_OF_LOOP,
 )
 from otel_flight.recording.open_spans import OpenRoot, OpenSpans, task_of
-from otel_flight.records.ids import span_text, trace_text
+from otel_flight.records.ids import trace_text
 from otel_flight.sources.locks.locks import frame_holding, owner_of, value_of
 from otel_flight.sources.stacks.awaited_work import (
     coroutine_awaited,
@@ -127,9 +128,8 @@ class StackReader:
             found[names.LIMIT_LEFT] = seen.limit.left_ns
         if wait.kind in {LOCK, SEMAPHORE}:
             found |= self._holder(wait, seen)
-        if wait.kind in _SHARED and wait.object is not None:
-            sharers = self._others.sharing(wait.object, seen.stack)
-            found |= {names.WAIT_SHARERS: list(sharers[:MOST_SHARERS])} if sharers else {}
+        sharers = self._sharers(wait, seen)
+        found |= {names.WAIT_SHARERS: list(sharers[:MOST_SHARERS])} if sharers else {}
         if wait.kind in _OF_TASKS and names.WAIT_SHARERS not in found:
             death = self._others.death_of_one_with(wait.object)
             found |= {names.WAIT_DEATH: death} if death else {}
@@ -260,7 +260,13 @@ class StackReader:
         # Only one can have a lock: where two seem to, neither is named.
         if not found or (len(found) > 1 and wait.kind == LOCK):
             return {}
-        return _holder_attributes(found[0].place, found[0].thread_id, *found[0].ids)
+        return found[0].as_holder()
+
+    def _sharers(self, wait: Wait, seen: RootStack) -> Sequence[str]:
+        if wait.kind == TURN_OF_LOOP:
+            return self._others.on_loop(seen.thread_id)
+        is_shared = wait.kind in _SHARED and wait.object is not None
+        return self._others.sharing(wait.object, seen.stack) if is_shared else ()
 
     def _connection_users(self, pool: object, seen: RootStack) -> Mapping[str, Any]:
         def used_in(stack: Stack, _: int) -> Frame | None:
@@ -285,13 +291,3 @@ class StackReader:
 def _going_on(seen: RootStack, inner: Stack, thread_id: int) -> RootStack | None:
     stack = [*up_to_application(seen.stack), *inner]
     return RootStack(stack, thread_id, wait_of_thread(inner)) if inner else None
-
-
-def _holder_attributes(
-    place: str, thread_id: int, trace_id: int, span_id: int
-) -> Mapping[str, Any]:
-    found: dict[str, Any] = {names.HOLDER: place, names.HOLDER_THREAD_ID: thread_id}
-    if trace_id:
-        found[names.HOLDER_TRACE_ID] = trace_text(trace_id)
-        found[names.HOLDER_SPAN_ID] = span_text(span_id)
-    return found

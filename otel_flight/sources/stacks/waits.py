@@ -28,6 +28,7 @@ from otel_flight.names.wait_kinds import (
     TASK,
     THREAD,
     THREAD_POOL,
+    TURN_OF_LOOP,
 )
 from otel_flight.sources.locks.locks import attribute_of
 
@@ -56,7 +57,7 @@ _KINDS: Final = tuple(
         (r"/queue\.py:(?:get|put|join)$", QUEUE),
         (r"multiprocessing/queues\.py:(?:get|put)$", QUEUE),
         (r"multiprocessing/pool\.py:(?:wait|next)$", PROCESS),
-        (r"asyncio/tasks\.py:__sleep0$", "turn of the event loop"),
+        (r"asyncio/tasks\.py:__sleep0$", TURN_OF_LOOP),
         (r"asyncio/tasks\.py:sleep$", SLEEP),
         (r"concurrent/futures/_base\.py:(?:result|exception|wait|as_completed)$", FUTURE),
         (r"subprocess\.py:(?:wait|_wait|communicate|_communicate)$", PROCESS),

@@ -87,7 +87,7 @@ class _Rates(BaseHTTPRequestHandler):
         """Say nothing."""
 
 
-_certificates: Final = Path(__file__).parents[2] / "support" / "certificates"
+_certificates: Final = Path(__file__).parents[2] / "support" / "receivers" / "certificates"
 _secure: Final = ThreadingHTTPServer(("127.0.0.1", 0), _Rates)
 _context: Final = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
 _context.load_cert_chain(_certificates / "server.pem", _certificates / "server.key")

@@ -7,17 +7,21 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from otel_flight.ground.intervals import Interval
+from otel_flight.incidents.evidence.durations.own_time import words_of_path
+from otel_flight.incidents.evidence.durations.samples import samples_of
 from otel_flight.incidents.evidence.durations.stopped_time import (
     LEAST_SHARE,
     pauses_of,
     slow_request,
     stopped_ns,
 )
+from otel_flight.incidents.evidence.durations.time_parts import Doing, Part
 from otel_flight.incidents.evidence.evidence import Evidence
 from otel_flight.incidents.evidence.places import application_frames, described
 from otel_flight.incidents.findings.rule import Kind, Rule
 from otel_flight.incidents.manifest import Finding
 from otel_flight.incidents.window import WindowEvent
+from otel_flight.interpreter.code.origin import is_application
 from otel_flight.names import attributes as names
 from otel_flight.names import event_names, source_names, trigger_names
 from otel_flight.names import evidence as keys
@@ -50,7 +54,7 @@ def find_gc_pause(evidence: Evidence) -> Finding | None:
         summary=(
             f"{_collections(events)} {_took(called)} {short_duration(taken)} of the "
             f"{short_duration(request.duration_ns)} of {quoted(request.name)} "
-            f"({share:.0%}){_where(events)}{called}"
+            f"({share:.0%}){_where(events)}{_meanwhile(evidence, events)}{called}"
         ),
         explained_share=share,
         evidence=_evidence(events, taken),
@@ -99,7 +103,8 @@ def _took(called: str) -> str:
 def _where(events: Sequence[WindowEvent]) -> str:
     """Return where most of it ran, which only allocated last.
 
-    That is the application's innermost function, or a package's where the application has none.
+    That is the application's innermost function, or a package's where the application has none in
+    any of them: an event loop may be between two functions.
     """
     taken: Counter[tuple[str, str]] = Counter()
     frames: dict[tuple[str, str], Frame] = {}
@@ -109,13 +114,26 @@ def _where(events: Sequence[WindowEvent]) -> str:
             key = frame.function, frame.file
             taken[key] += event.duration_ns
             frames.setdefault(key, frame)
+    own = Counter({key: taken_ns for key, taken_ns in taken.items() if is_application(key[1])})
     if not taken:
         return ""
-    key, taken_ns = taken.most_common(1)[0]
+    key, taken_ns = (own or taken).most_common(1)[0]
     is_most = taken_ns * 2 >= sum(event.duration_ns for event in events)
     how = "" if len(events) == 1 else "mostly " if is_most else "among others "
     place = quoted(described(frames[key]), 200)
     return f"; it ran {how}while {place} was allocating, or asked for it"
+
+
+def _meanwhile(evidence: Evidence, events: Sequence[WindowEvent]) -> str:
+    """Say where the request was, for which the objects may be, where no function of ours ran."""
+    request = slow_request(evidence)
+    frames = [frame for event in events for frame in application_frames(event.frames)]
+    if request is None or any(is_application(frame.file) for frame in frames):
+        return ""
+    samples = samples_of(evidence, evidence.trace.local_root(request))
+    path = Part(Doing.PAUSED, "", "", 0, samples).path
+    is_own = bool(path) and is_application(path[-1].file)
+    return f"; the request was in {words_of_path(path)}" if is_own else ""
 
 
 def _called(evidence: Evidence, events: Sequence[WindowEvent]) -> str:

@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from typing import Any, Final
 
+from otel_flight.ground.intervals import Interval
 from otel_flight.incidents.evidence.durations.pauses import Pause
 from otel_flight.incidents.evidence.durations.stopped_time import (
     LEAST_SHARE,
@@ -19,6 +20,7 @@ from otel_flight.incidents.evidence.places import application_frames, described,
 from otel_flight.incidents.findings.rule import Kind, Rule
 from otel_flight.incidents.manifest import Finding
 from otel_flight.incidents.window import WindowEvent, WindowSpan
+from otel_flight.interpreter.code.origin import is_application
 from otel_flight.names import attributes as names
 from otel_flight.names import event_names, source_names
 from otel_flight.names import evidence as keys
@@ -27,6 +29,9 @@ from otel_flight.records.ids import trace_text
 from otel_flight.records.records import Frame
 from otel_flight.words import quoted, short_duration
 
+_JUST_BEFORE_NS: Final = 300_000_000
+"""It is told where a thread was at most so many nanoseconds before a hold: it is looked at a few
+times a second."""
 _THROTTLED_SHARE: Final = 0.5
 """Where the process was throttled for this part of a hold, its limit is the reason."""
 
@@ -36,9 +41,11 @@ def find_gil_held(evidence: Evidence) -> Finding | None:
 
     Of a hold that was long enough for its stack to be written meanwhile that is sure. Else it is
     the function that the thread was in right after it released the GIL: that one held it, or ran
-    just after the one that did, as nobody can look before others can run. Silent where the thread
-    is not known, about holds that throttling accounts for (those of garbage collections are pauses
-    of their own), and about one within a call to another service that had to be waited for anyway.
+    just after the one that did, as nobody can look before others can run. Where that is a
+    package's, the application's is told that it was in just before, if anyone looked. Silent where
+    the thread is not known, about holds that throttling accounts for (those of garbage collections
+    are pauses of their own), and about one within a call to another service that had to be waited
+    for anyway.
     """
     request = slow_request(evidence)
     if request is None:
@@ -58,7 +65,7 @@ def find_gil_held(evidence: Evidence) -> Finding | None:
     event = max((pause.event for pause in longest), key=lambda each: each.duration_ns)
     times = f" each of the {len(longest)} times" if len(longest) > 1 else ""
     frame = _seen_meanwhile(evidence, event)
-    seen = "meanwhile" if frame else f"right after{times}"
+    seen = "meanwhile" if frame else f"{_before(evidence, event)}right after{times}"
     frame = frame or frame_in(event.record.attributes)
     place = quoted(described(frame), 200)
     return Finding(
@@ -66,12 +73,26 @@ def find_gil_held(evidence: Evidence) -> Finding | None:
         summary=(
             f"a thread held the interpreter's lock (GIL) for {short_duration(taken)} of the "
             f"{short_duration(request.duration_ns)} of {quoted(request.name)} ({share:.0%}), so "
-            f"that no other could run; {seen} it was in "
-            f"{place}{_whose(evidence, event, request)}"
+            f"that no other could run; {seen} it was in {place}{_whose(evidence, event, request)}"
         ),
         explained_share=share,
         evidence=_evidence(event, longest, taken, frame),
     )
+
+
+def _before(evidence: Evidence, event: WindowEvent) -> str:
+    """Say in which function of the application the holder was before it was in a package's.
+
+    A server may send by then what took that function long.
+    """
+    if is_application(frame_in(event.record.attributes).file):
+        return ""
+    just_before = Interval(event.start_ns - _JUST_BEFORE_NS, event.start_ns)
+    for each in reversed(evidence.events_during(source_names.STACKS, just_before)):
+        own = application_frames(each.frames)[-1:]
+        if each.record.thread_id == event.record.thread_id and own and is_application(own[0].file):
+            return f"just before it was in {quoted(described(own[0]), 200)}, "
+    return ""
 
 
 def _seen_in(evidence: Evidence, event: WindowEvent) -> Frame | None:

@@ -34,6 +34,7 @@ from otel_flight.names.wait_kinds import (
     TASK,
     THREAD,
     THREAD_POOL,
+    TURN_OF_LOOP,
 )
 from otel_flight.records.ids import span_text
 from otel_flight.words import count, quoted, short_duration
@@ -112,11 +113,12 @@ def _limit_words(evidence: Evidence, own: OwnTime) -> str:
 
 
 def _sharers_words(part: Part) -> str:
-    """Say where those were who have what was waited for, in as many samples as possible."""
+    """Say where those were who have what was waited for, or the loop, in most samples first."""
     lists = [each.event.record.attributes.get(names.WAIT_SHARERS, ()) for each in part.samples]
     seen = Counter(place for places in lists for place in places)
     places = [quoted(place, 200) for place, _ in seen.most_common(_MOST_SHARERS)]
-    return f"; meanwhile who has it, too, was in {' and '.join(places)}" if places else ""
+    who = "the loop" if part.subject == TURN_OF_LOOP else "who has it, too,"
+    return f"; meanwhile {who} was in {' and '.join(places)}" if places else ""
 
 
 def _death_words(evidence: Evidence, own: OwnTime) -> str:

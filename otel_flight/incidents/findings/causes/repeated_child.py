@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 from otel_flight.ground.intervals import union_ns
+from otel_flight.incidents.evidence.callers import words_of_loop
 from otel_flight.incidents.evidence.evidence import Evidence
 from otel_flight.incidents.evidence.failures.attempts import attempts_below
 from otel_flight.incidents.evidence.usual.slowed_calls import slowed_calls
@@ -26,11 +27,11 @@ _IN_A_ROW: Final = 0.9
 
 
 def find_repeated_child(evidence: Evidence) -> Finding | None:
-    """Name the call, how often it was made under one parent, and its share of the slow span.
+    """Name the call, how often it was made, and by whom, and its share of the slow span.
 
-    Silent when one of the calls takes most of the time, which `slow_child` then names, and about
-    calls that were made again because they had failed or that are far slower than usual: those are
-    for `retries` and `slow_downstream`.
+    Those under one parent count. Silent when one of the calls takes most of the time, which
+    `slow_child` then names, and about calls that were made again because they had failed or that
+    are far slower than usual: those are for `retries` and `slow_downstream`.
     """
     slow = evidence.slow
     if slow is None or slow.duration_ns <= 0:
@@ -48,7 +49,7 @@ def find_repeated_child(evidence: Evidence) -> Finding | None:
         return None
     return Finding(
         rule=RULE.name,
-        summary=_summary(slow, parent, group, taken),
+        summary=_summary(slow, parent, group, taken, words_of_loop(evidence, group)),
         explained_share=share,
         evidence={
             keys.SPAN: group[0].name,
@@ -79,13 +80,15 @@ def _groups(
                 yield parent, group
 
 
-def _summary(slow: WindowSpan, parent: WindowSpan, group: Sequence[WindowSpan], taken: int) -> str:
+def _summary(
+    slow: WindowSpan, parent: WindowSpan, group: Sequence[WindowSpan], taken: int, caller: str
+) -> str:
     one_by_one = sum(span.duration_ns for span in group) * _IN_A_ROW <= taken
     order = ", one after the other" if one_by_one else ""
     text = (
         f"{quoted(group[0].name)} ran {len(group)} times in {quoted(parent.name)}"
         f"{order}: {short_duration(taken)} of the {short_duration(slow.duration_ns)} in all "
-        f"({taken / slow.duration_ns:.0%})"
+        f"({taken / slow.duration_ns:.0%}){caller}"
     )
     failed = sum(span.is_error for span in group)
     return f"{text}; {failed} of them failed" if failed else text

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from otel_flight.ground.intervals import Interval, overlap_ns, union_ns
+from otel_flight.incidents.evidence.callers import words_of_loop
 from otel_flight.incidents.evidence.evidence import Evidence
 from otel_flight.incidents.evidence.failures.attempts import Attempts, attempts_below, has_failed
 from otel_flight.incidents.evidence.failures.raised import failure_words
@@ -39,7 +40,7 @@ def find_retries(evidence: Evidence) -> Finding | None:
     between = _taken(attempts, top) - union_ns(attempts.spans, top)
     return Finding(
         rule=RULE.name,
-        summary=_summary(attempts, failed, top, between, is_slow=evidence.slow is not None),
+        summary=_summary(evidence, attempts, failed, top, between),
         explained_share=share if evidence.slow is not None else 0.0,
         evidence=_evidence(attempts, failed, between),
     )
@@ -51,18 +52,18 @@ def _taken(attempts: Attempts, top: WindowSpan) -> int:
 
 
 def _summary(
-    attempts: Attempts, failed: list[WindowSpan], top: WindowSpan, between: int, *, is_slow: bool
+    evidence: Evidence, attempts: Attempts, failed: list[WindowSpan], top: WindowSpan, between: int
 ) -> str:
     spans = attempts.spans
     text = f"{quoted(spans[0].name)} was tried {len(spans)} times"
     text += f" in {quoted(attempts.parent.name)}"
-    if is_slow:
+    if evidence.slow is not None:
         taken = _taken(attempts, top)
         text += (
             f": {short_duration(taken)} of the {short_duration(top.duration_ns)} in all "
             f"({taken / top.duration_ns:.0%}), {short_duration(between)} of it between the attempts"
         )
-    return f"{text}; {_outcome(attempts, failed)}"
+    return f"{text}{words_of_loop(evidence, spans)}; {_outcome(attempts, failed)}"
 
 
 def _outcome(attempts: Attempts, failed: list[WindowSpan]) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from statistics import median
 from typing import Any, Final
 
-from otel_flight.incidents.evidence.callers import words_of_caller
+from otel_flight.incidents.evidence.callers import words_of_loop
 from otel_flight.incidents.evidence.evidence import Evidence
 from otel_flight.incidents.evidence.usual.slowed_calls import SlowedCalls, slowed_calls
 from otel_flight.incidents.findings.rule import Kind, Rule
@@ -33,7 +33,7 @@ def find_slow_downstream(evidence: Evidence) -> Finding | None:
         return None
     return Finding(
         rule=RULE.name,
-        summary=_summary(slow, calls, words_of_caller(evidence, _longest(calls))),
+        summary=_summary(slow, calls, words_of_loop(evidence, calls.spans)),
         explained_share=share,
         evidence=_evidence(calls),
     )

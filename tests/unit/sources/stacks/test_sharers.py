@@ -185,3 +185,28 @@ def test_a_task_is_named_that_is_no_request(rig: ServingRig) -> None:
 
     (place,) = found[-1]
     assert "consume (" in place
+
+
+def test_where_the_loop_is_meanwhile_is_told_of_a_wait_for_a_turn(rig: ServingRig) -> None:
+    """Another task has it, if only for a short time in each turn."""
+    busy, end = threading.Event(), threading.Event()
+
+    async def poll() -> None:
+        with rig.tracer.start_as_current_span("GET /poll"):
+            await asyncio.sleep(0)
+
+    async def compute() -> None:
+        busy.set()
+        end.wait(DEADLINE_SECONDS)
+
+    async def serve() -> None:
+        await asyncio.gather(poll(), compute())
+
+    with LoopThread() as loop:
+        serving_all = loop.submit(serve())
+        busy.wait(DEADLINE_SECONDS)
+        (place,) = sharers(rig)
+        end.set()
+        serving_all.result(DEADLINE_SECONDS)
+
+    assert "compute (" in place

@@ -14,6 +14,7 @@ from otel_flight.incidents.findings.causes.gc_pause import find_gc_pause
 from otel_flight.incidents.manifest import Cause, Finding
 from tests.support.incidents.findings import evidence_of
 from tests.support.incidents.incident_builder import IncidentBuilder, place
+from tests.unit.incidents.explanations.test_inferred_spans import sample
 
 
 @pytest.fixture
@@ -163,6 +164,40 @@ def test_a_packages_function_is_told_where_the_application_has_none(
 
     assert finding is not None
     assert "while `serialize (framework/routing.py:7)` was allocating" in finding.summary
+
+
+def test_a_function_of_ours_is_told_before_the_loop_between_two(builder: IncidentBuilder) -> None:
+    """Most of the time the loop itself made the last object: of tasks, say, that we had begun."""
+    slow = builder.request("GET /report", 0, 1_000)
+    loop = place("run", "/x/site-packages/uvloop/loop.py", 7)
+    builder.event("gc", "gc pause", 100, 300, places=[place("notify", "/srv/shop/app.py", 7)])
+    builder.event("gc", "gc pause", 400, 900, places=[loop])
+
+    finding = find(builder, builder.slow(slow, 1_000))
+
+    assert finding is not None
+    assert finding.summary.endswith(
+        "; it ran among others while `notify (shop/app.py:7)` was allocating, or asked for it"
+    )
+
+
+def test_what_the_request_was_in_is_told_where_only_the_server_ran(
+    builder: IncidentBuilder,
+) -> None:
+    """The objects may be for it; who started the server says nothing."""
+    slow = builder.request("GET /report", 0, 1_000)
+    server = place("asyncio_run", "/x/site-packages/uvicorn/_compat.py", 30)
+    builder.event("gc", "gc pause", 100, 900, places=[server])
+    for moment in (50, 950):
+        places = [place("view", "/srv/shop/app.py", 3), place("notify", "/srv/shop/app.py", 7)]
+        sample(builder, slow, moment, *places)
+
+    finding = find(builder, builder.slow(slow, 1_000))
+
+    assert finding is not None
+    assert finding.summary.endswith(
+        " (80%); the request was in `notify (shop/app.py:7)`, called by `view`"
+    )
 
 
 def test_a_finalizer_that_it_called_is_told(builder: IncidentBuilder) -> None:

@@ -126,6 +126,24 @@ def test_a_stack_that_was_written_meanwhile_is_better(builder: IncidentBuilder) 
     assert finding.evidence["seen_right_after"]["code.function.name"] == "match"
 
 
+def test_where_it_was_before_a_package_is_told(builder: IncidentBuilder) -> None:
+    """A server may send by then what a function has made; one that was long over does not count."""
+    sending = {**CHECK, "code.file.path": "/x/site-packages/gunicorn/util.py"}
+    slow = builder.request("GET /import", 0, 2_000)
+    for moment, function in ((20, "load"), (380, "match")):
+        places = [place(function, "/srv/shop/names.py", 7)]
+        builder.event("stacks", "running", moment, thread_id=ELSEWHERE, span=slow, places=places)
+    held(builder, 400, 1_900, slow, attributes=sending)
+
+    finding = find(builder, builder.slow(slow, 2_000))
+
+    assert finding is not None
+    assert (
+        "; just before it was in `match (shop/names.py:7)`, right after it was in "
+        "`check (gunicorn/util.py:18)`"
+    ) in finding.summary
+
+
 def test_a_thread_without_a_request(builder: IncidentBuilder) -> None:
     """A job in the background."""
     slow = builder.request("GET /quick", 0, 2_000)

@@ -123,6 +123,26 @@ def test_the_librarys_function_is_named_that_was_called(builder: IncidentBuilder
     )
 
 
+def test_where_the_loop_was_is_told_of_a_wait_for_a_turn(builder: IncidentBuilder) -> None:
+    """Whoever waits for a turn can do nothing about it."""
+    slow = builder.request("GET /poll", 0, 1_000)
+    for moment in range(100, 1_000, 100):
+        attributes = {
+            names.WAIT_KIND: "turn of the event loop",
+            names.WAIT_SHARERS: ["crunch (shop/jobs.py:7)"],
+        }
+        builder.event(
+            "stacks", "waiting", moment, span=slow, attributes=attributes, places=[place("poll")]
+        )
+
+    (finding,) = found(builder, slow)
+
+    assert finding.summary.endswith(
+        "for a turn of the event loop in `poll (shop/app.py:1)`; meanwhile the loop was in "
+        "`crunch (shop/jobs.py:7)`"
+    )
+
+
 def test_the_time_limit_and_who_shares_it_are_told(builder: IncidentBuilder) -> None:
     """As far as the samples have them."""
     slow = builder.request("POST /sign-up", 0, 1_000)

@@ -11,6 +11,7 @@ from otel_flight.incidents.findings.causes.repeated_child import find_repeated_c
 from otel_flight.incidents.manifest import Cause, Finding
 from tests.support.incidents.findings import evidence_of
 from tests.support.incidents.incident_builder import IncidentBuilder
+from tests.unit.incidents.explanations.test_inferred_spans import place, sample
 
 
 @pytest.fixture
@@ -42,6 +43,23 @@ def test_one_query_a_row_is_counted(builder: IncidentBuilder) -> None:
         "1.9s of the 2.1s in all (90%)"
     )
     assert finding.evidence["calls"] == 50
+
+
+def test_the_function_is_named_that_makes_the_calls(builder: IncidentBuilder) -> None:
+    """No call is long enough to be seen in twice: all of them together are."""
+    root = builder.request("GET /orders", 0, 1_000)
+    for number in range(10):
+        builder.span("GET", number * 100, number * 100 + 90, root)
+        function = place("ask_all") if number != 5 else place("log")
+        sample(builder, root, number * 100 + 50, place("orders"), function)
+    sample(builder, root, 995, place("orders"))
+
+    finding = find(builder, builder.slow(root, 1_000))
+
+    assert finding is not None
+    assert finding.summary.endswith(
+        "(90%), called in `ask_all (shop/app.py:1)`, called by `orders`"
+    )
 
 
 def test_parallel_calls_are_counted_once_and_not_called_a_sequence(
