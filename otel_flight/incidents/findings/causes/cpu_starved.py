@@ -18,7 +18,7 @@ from otel_flight.incidents.evidence.durations.stopped_time import (
     stopped_ns,
 )
 from otel_flight.incidents.evidence.durations.throttling import held_back_ns
-from otel_flight.incidents.evidence.durations.time_parts import Doing
+from otel_flight.incidents.evidence.durations.time_parts import Doing, Part
 from otel_flight.incidents.evidence.evidence import Evidence
 from otel_flight.incidents.findings.rule import Kind, Rule
 from otel_flight.incidents.manifest import Finding
@@ -83,7 +83,7 @@ def find_cpu_starved(evidence: Evidence) -> Finding | None:
         rule=RULE.name,
         summary=(
             f"{reason} for {short_duration(taken)} of the {short_duration(request.duration_ns)} of "
-            f"{quoted(request.name)} ({share:.0%}){_what_it_ran(evidence)}"
+            f"{quoted(request.name)} ({share:.0%}){_what_it_ran(evidence, request)}"
         ),
         explained_share=share,
         evidence={
@@ -140,10 +140,13 @@ def _queued(evidence: Evidence, request: WindowSpan) -> _Queued:
     )
 
 
-def _what_it_ran(evidence: Evidence) -> str:
+def _what_it_ran(evidence: Evidence, request: WindowSpan) -> str:
+    """Say what was seen running: in time of its own or, where pauses cover all of it, in those."""
     running = (each for each in evidence.once(parts_of_slow) if each.doing is Doing.RUNNING)
-    part = next(running, None)
-    if part is None or not part.path:
+    samples = samples_of(evidence, evidence.trace.local_root(request))
+    seen = [sample for sample in samples if not sample.wait_kind]
+    part = next(running, Part(Doing.RUNNING, "", "", 0, seen))
+    if not part.path:
         return ""
     others = others_there(evidence, part.samples)
     there = f", as {count(others, 'other request')} did" if others else ""

@@ -269,3 +269,22 @@ def test_who_had_the_cpu_instead_is_named(builder: IncidentBuilder) -> None:
         "mostly `rebuild (shop/jobs.py:7)`, for 1.2s of the 2s of `GET /ranking` (60%); it ran "
         "`rank_all (shop/app.py:7)`, as 1 other request did"
     )
+
+
+def test_what_ran_is_told_where_the_pauses_cover_all_of_it(builder: IncidentBuilder) -> None:
+    """A sample within one shows what could not go on; what waits needs no CPU."""
+    slow = builder.request("GET /report", 0, 2_000)
+    stopped(builder, 0, 2_000, 1_900)
+    for at_ms, function, wait in (
+        (100, "ask", "network"),
+        (900, "render", ""),
+        (950, "render", ""),
+    ):
+        attributes = {"flight_recorder.wait.kind": wait} if wait else {}
+        places = [place(function, "/srv/shop/app.py", 7)]
+        builder.event("stacks", "running", at_ms, span=slow, attributes=attributes, places=places)
+
+    finding = find(builder, builder.slow(slow, 2_000))
+
+    assert finding is not None
+    assert finding.summary.endswith("(100%); it ran `render (shop/app.py:7)`")
