@@ -12,7 +12,6 @@ import gc
 import sys
 from collections import deque
 from collections.abc import Iterator, Sequence
-from importlib import import_module
 from itertools import accumulate, chain, compress, repeat, starmap, takewhile, tee
 from operator import attrgetter
 from types import AsyncGeneratorType, CodeType, CoroutineType, FrameType, GeneratorType
@@ -21,6 +20,7 @@ from weakref import ref
 
 import msgspec
 
+from otel_flight.ground.interpreters import INTERPRETERS
 from otel_flight.ground.native import get_ident, getpid
 
 _CAN_READ_LOCALS: Final = sys.version_info >= (3, 13)
@@ -61,19 +61,9 @@ class Frame(msgspec.Struct, frozen=True, gc=False):
     owner: int | ref[Any] | None
 
 
-def _interpreters() -> Any:
-    """Return the module that knows of other interpreters: it was renamed after Python 3.12."""
-    for name in ("_interpreters", "_xxsubinterpreters"):
-        try:
-            return import_module(name)
-        except ImportError:
-            continue
-    return None
-
-
 _MAY_HAVE_OWN_GIL: Final = sys.version_info >= (3, 12)
 """It tells whether another interpreter may have a GIL of its own."""
-_list_interpreters: Final[Any] = getattr(_interpreters(), "list_all", None)
+_list_interpreters: Final[Any] = getattr(INTERPRETERS, "list_all", None)
 
 
 _pid = getpid()

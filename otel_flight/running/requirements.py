@@ -14,6 +14,7 @@ import sys
 from importlib import import_module
 from typing import Final
 
+from otel_flight.ground.interpreters import INTERPRETERS
 from otel_flight.sources.kernel.files import read_text
 from otel_flight.words import size
 
@@ -49,19 +50,17 @@ def check_requirements() -> None:
 
 def _check_interpreter() -> None:
     is_old, is_new = sys.version_info < (3, 12), sys.version_info >= (3, 13)
-    try:
-        interpreters = import_module("_interpreters" if is_new else "_xxsubinterpreters")
-    except ImportError:  # a Python without them
+    if INTERPRETERS is None:
         return
-    current = interpreters.get_current()
-    if current == interpreters.get_main():
+    current = INTERPRETERS.get_current()
+    if current == INTERPRETERS.get_main():
         return
     if is_old:
         if EMBEDDING.isdisjoint(sys.modules):
             raise RuntimeError("before CPython 3.12 no interpreter with threads can be destroyed")
         return
     if is_new:
-        is_refused = interpreters.get_config(current[0]).check_multi_interp_extensions
+        is_refused = INTERPRETERS.get_config(current[0]).check_multi_interp_extensions
     else:
         try:
             is_refused = import_module("msgspec") is None

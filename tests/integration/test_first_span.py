@@ -432,3 +432,41 @@ print(len(os.listdir("/proc/self/task")))
 
     assert run(program) == "False 2\nFalse 2\nTrue 2\nTrue 2\n1\n"
     assert run(program, "green") == "False 2\n" * 4 + "1\n"
+
+
+@pytest.mark.parametrize("forks", [False, True], ids=["first process", "child"])
+def test_the_programs_thread_imports_nothing(*, forks: bool) -> None:
+    """A child whose parent was importing the same, on another thread, would wait for ever."""
+    program = WATCHED.format(forks=forks)
+
+    with ServiceProcess(["-c", program]) as process:
+        code = process.wait()
+        output = process.output()
+
+    assert (code, output) == (0, "imported []\n")
+
+
+WATCHED = """
+import _frozen_importlib, os, threading
+import otel_flight
+from opentelemetry.sdk.trace import TracerProvider
+
+provider = TracerProvider(shutdown_on_exit=False)
+recorder = otel_flight.install(tracer_provider=provider, export="off")
+tracer = provider.get_tracer("t")
+imported, main, find_and_load = [], threading.get_ident(), _frozen_importlib._find_and_load
+
+def watched(name, import_):
+    if threading.get_ident() == main:
+        imported.append(name)
+    return find_and_load(name, import_)
+
+_frozen_importlib._find_and_load = watched
+if not {forks} or os.fork() == 0:
+    with tracer.start_as_current_span("a"):
+        tracer.start_span("b").end()
+    print("imported", imported, flush=True)
+    _frozen_importlib._find_and_load = find_and_load
+else:
+    os.wait()
+"""

@@ -62,7 +62,12 @@ class LightTracer(Tracer):
             named = _given(*given, record_exception, set_status_on_exception)
             # By its name, as the SDK's `start_as_current_span` gives it.
             return as_replaced(self, "start_span")(name=name, **named)
-        switch = self._switch
+        try:
+            switch = self._switch
+        except AttributeError:  # another thread has released the tracer just now
+            named = {"record_exception": record_exception}
+            named["set_status_on_exception"] = set_status_on_exception
+            return _START_SPAN(self, name, context, kind, attributes, links, start_time, **named)
         if (
             switch.sampler is self.sampler
             and switch.is_recording is switch.recorder.is_recording
@@ -182,6 +187,7 @@ def adopt(tracer: Any, switch: LightSwitch) -> bool:
     """
     is_known = type(tracer) is _SDK_TRACER
     if is_known:
+        switch.refresh(tracer)  # first: with its new class other threads read what was decided
         tracer._switch = switch
         tracer.__class__ = LightTracer
         switch.refresh(tracer)

@@ -113,6 +113,7 @@ class LightSwitch:
 
     def refresh(self, tracer: Any) -> bool:
         """Decide anew for a tracer; return whether its spans are light."""
+        self.is_light = False  # for other threads, until it is decided
         self.is_recording = self.recorder.is_recording
         self.has_own_methods = has_own_methods()
         self.sampler: Any = tracer.sampler
@@ -127,7 +128,6 @@ class LightSwitch:
         self.of_pipeline: Any = getattr(self.pipeline, "__dict__", None)
         self.of_config = getattr(self.config, "__dict__", None)
         self.of_generator = getattr(self.generator, "__dict__", None)
-        self.is_light = False
         others = [each for each in self.processors or () if each is not self.recorder]
         is_light = self._may_be_light(tracer, others)
         if is_light:

@@ -7,6 +7,7 @@ import gc
 import logging
 import threading
 import weakref
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -17,7 +18,7 @@ from opentelemetry.sdk.trace.sampling import ALWAYS_ON, ParentBased
 from opentelemetry.sdk.util import BoundedList
 
 from otel_flight.recording.light.light_span import _LONGEST_NAME, _MOST_NAMES, LightSpan, _names
-from otel_flight.recording.light.light_tracer import LightTracer
+from otel_flight.recording.light.light_tracer import LightTracer, adopt
 from otel_flight.recording.light.self_test import Twins, are_light_spans_right
 from tests.support.implementations.light_kinds import LIGHT_TRACERS
 
@@ -242,3 +243,29 @@ def test_names_that_are_remembered_do_not_grow_without_end(twins: Twins) -> None
 
     assert len(_names) <= _MOST_NAMES
     assert max(map(len, _names), default=0) <= _LONGEST_NAME
+
+
+@pytest.mark.parametrize("made", LIGHT_TRACERS)
+def test_a_tracer_that_was_released_meanwhile_makes_a_span_of_the_sdks(
+    made: type[LightTracer],
+) -> None:
+    """A thread may be at the beginning of a start just then."""
+    tracer: Any = sdk_trace.TracerProvider(shutdown_on_exit=False).get_tracer("t")
+
+    span: Any = made.start_span(tracer, "s", kind=trace.SpanKind.CLIENT, attributes={"a": 1})
+
+    assert type(span) is sdk_trace._Span
+    assert (span.name, span.kind) == ("s", trace.SpanKind.CLIENT)
+    assert span.attributes == {"a": 1}
+
+
+def test_a_tracer_is_of_our_class_when_all_is_decided() -> None:
+    """From then on other threads start spans by what was decided."""
+    tracer = sdk_trace.TracerProvider(shutdown_on_exit=False).get_tracer("t")
+    seen: list[object] = []
+    switch: Any = SimpleNamespace(refresh=lambda asked: seen.append(type(asked)))
+
+    assert adopt(tracer, switch)
+
+    assert seen[0] is sdk_trace.Tracer
+    assert type(tracer) is LightTracer
