@@ -50,7 +50,8 @@ def _tables() -> Iterator[str]:
     for each in record_types():
         yield f"| {kind_of(each)} | `{each.__name__}` | {_sentence(each)} |\n"
     for each in record_types():
-        if each.__struct_fields__ == each.__bases__[0].__struct_fields__:
+        above: Any = each.__base__
+        if each.__struct_fields__ == above.__struct_fields__:
             continue  # the same fields as another kind
         yield f"\n#### Kind {kind_of(each)}: {each.__name__}\n{''.join(_table(each))}"
     for each in PARTS:

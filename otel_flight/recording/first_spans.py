@@ -102,8 +102,9 @@ class FirstSpans:
         if self._turn.acquire(False):
             before = self._replayed
             self._begin()
-            if self._replayed is not None and self._replayed is not before:
-                self._replayed.count_anew()  # it began on this thread, which held the span up
+            replayed = self._replayed
+            if replayed is not None and replayed is not before:
+                replayed.count_anew()  # it began on this thread, which held the span up
 
     def ended(self, span: Any) -> None:
         """Note a span that ended."""
@@ -124,10 +125,11 @@ class FirstSpans:
 
     def replay_late(self) -> None:
         """Replay what there was no time for, and what threads noted as recording began."""
-        if self._notes and self._replayed is not None:
-            self._replay(self._replayed)
+        replayed = self._replayed  # a run that ends meanwhile takes it away
+        if self._notes and replayed is not None:
+            self._replay(replayed)
             if not self._notes:
-                self._replayed.forget_ended()
+                replayed.forget_ended()
 
     def _note(self, span: Any, thread_id: int, task: ref[Any] | None) -> None:
         if len(self._notes) == MOST_NOTES:
@@ -137,9 +139,12 @@ class FirstSpans:
     def _replay(self, replayed: Replayed) -> None:
         until_ns = monotonic_ns() + LONGEST_REPLAY_NS
         for _ in range(MOST_NOTES):
-            if not self._notes or monotonic_ns() > until_ns:
+            if monotonic_ns() > until_ns:
                 return
-            span, thread_id, task, moment_ns = self._notes.popleft()
+            try:
+                span, thread_id, task, moment_ns = self._notes.popleft()
+            except IndexError:  # that was all, or they were forgotten meanwhile
+                return
             if thread_id:
                 replayed.start_again(span, thread_id, task, moment_ns)
             else:

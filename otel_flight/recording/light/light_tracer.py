@@ -63,7 +63,7 @@ class LightTracer(Tracer):
             # By its name, as the SDK's `start_as_current_span` gives it.
             return as_replaced(self, "start_span")(name=name, **named)
         try:
-            switch = self._switch
+            switch, begin, config = self._switch, self._begin_span, self._tracer_config
         except AttributeError:  # another thread has released the tracer just now
             named = {"record_exception": record_exception}
             named["set_status_on_exception"] = set_status_on_exception
@@ -74,7 +74,7 @@ class LightTracer(Tracer):
             and switch.resource is self.resource
             and switch.pipeline is self.span_processor
             and switch.processors is switch.pipeline._span_processors
-            and switch.config is self._tracer_config
+            and switch.config is config
             and switch.is_enabled is switch.config.is_enabled
         ):
             is_light = switch.is_light or (
@@ -118,7 +118,7 @@ class LightTracer(Tracer):
                 record_exception,
                 set_status_on_exception,
             )
-        return self._begin_span(
+        return begin(
             switch.shape,
             name,
             own,

@@ -14,11 +14,12 @@ import pytest
 from opentelemetry import trace
 from opentelemetry.attributes import BoundedAttributes
 from opentelemetry.sdk import trace as sdk_trace
+from opentelemetry.sdk.trace.id_generator import RandomIdGenerator
 from opentelemetry.sdk.trace.sampling import ALWAYS_ON, ParentBased
 from opentelemetry.sdk.util import BoundedList
 
 from otel_flight.recording.light.light_span import _LONGEST_NAME, _MOST_NAMES, LightSpan, _names
-from otel_flight.recording.light.light_tracer import LightTracer, adopt
+from otel_flight.recording.light.light_tracer import LightTracer, adopt, release
 from otel_flight.recording.light.self_test import Twins, are_light_spans_right
 from tests.support.implementations.light_kinds import LIGHT_TRACERS
 
@@ -269,3 +270,24 @@ def test_a_tracer_is_of_our_class_when_all_is_decided() -> None:
 
     assert seen[0] is sdk_trace.Tracer
     assert type(tracer) is LightTracer
+
+
+@pytest.mark.parametrize("made", LIGHT_TRACERS)
+def test_a_tracer_that_is_released_in_the_middle_of_a_start_goes_on(
+    made: type[LightTracer],
+) -> None:
+    """Another thread may uninstall the recorder while a sampler or an id generator is asked."""
+    tracer: Any = Twins(ParentBased(ALWAYS_ON), None, made).tracers[1]
+
+    class Releasing(RandomIdGenerator):
+        def generate_span_id(self) -> int:
+            release(tracer)
+            return super().generate_span_id()
+
+    tracer.id_generator = Releasing()
+
+    span = tracer.start_span("root", attributes={"a": 1})
+    span.end()
+
+    assert type(tracer) is sdk_trace.Tracer
+    assert (span.name, span.attributes) == ("root", {"a": 1})
