@@ -122,7 +122,7 @@ sanitize sanitize-threads: $(VENV)/.dev-installed
 	cd build/sanitized && LD_PRELOAD="$$(gcc -print-file-name=$(LOADED))" $(SETTINGS) PYTHONMALLOC=malloc PYTHONPATH="$$PWD" \
 	  ../../$(BIN)/python -m pytest --capture=sys tests/unit/recording tests/unit/ring tests/unit/running \
 	  tests/property/test_codec.py tests/property/test_ring_model.py tests/property/test_light_spans.py \
-	  tests/integration/test_hostile.py tests/integration/test_light_spans.py $(ARGS)
+	  tests/integration/harmless/test_hostile.py tests/integration/recording/test_light_spans.py $(ARGS)
 
 coverage: $(VENV)/.dev-installed ## Print which share of the package the tests run (needs Python 3.13)
 	$(BIN)/nox --error-on-missing-interpreters --session coverage $(if $(ARGS),-- $(ARGS))

@@ -50,14 +50,14 @@ OLDEST = [
 # down meanwhile: what these tests expect of an exporter that fails, it does not do. Nor can one for
 # gRPC be asked how it was made.
 NOT_WITH_OLDEST = [
-    "--ignore=tests/integration/test_otlp_receiver.py",
-    "--ignore=tests/integration/test_export_attempt.py",
-    "--ignore=tests/integration/test_receiver_zoo.py",
-    "--ignore=tests/integration/test_pipeline_destination.py",
+    "--ignore=tests/integration/support/test_otlp_receiver.py",
+    "--ignore=tests/integration/delivery/test_export_attempt.py",
+    "--ignore=tests/integration/delivery/test_receiver_zoo.py",
+    "--ignore=tests/integration/delivery/test_pipeline_destination.py",
     "--ignore=tests/unit/delivery/receiver/test_pipeline_exporter.py",
-    "--deselect=tests/integration/test_refused_spans.py::test_a_receiver_is_left_alone_as_long_as_it_asks[grpc]",
-    "--deselect=tests/integration/test_refused_spans.py::test_a_lost_answer_leaves_a_doubt[grpc]",
-    "--deselect=tests/integration/test_delivery.py::test_an_unreachable_endpoint_fails_and_is_named",
+    "--deselect=tests/integration/delivery/test_refused_spans.py::test_a_receiver_is_left_alone_as_long_as_it_asks[grpc]",
+    "--deselect=tests/integration/delivery/test_refused_spans.py::test_a_lost_answer_leaves_a_doubt[grpc]",
+    "--deselect=tests/integration/delivery/test_delivery.py::test_an_unreachable_endpoint_fails_and_is_named",
 ]
 
 

@@ -74,7 +74,7 @@ def test_an_unknown_name_lists_the_known_ones(tmp_path: Path) -> None:
 @pytest.mark.parametrize("is_required", [False, True])
 def test_a_missing_backend(tmp_path: Path, is_required: bool) -> None:
     """Its tests skip and say what to do; where backends are required they fail and say the same."""
-    tests = "tests/integration/test_backends_jaeger.py"
+    tests = "tests/integration/backends/test_jaeger.py"
     required = {"OTEL_FLIGHT_REQUIRE_BACKENDS": "1" if is_required else ""}
 
     result = run(["pytest", "-p", "no:cacheprovider", tests], tmp_path, **required)

@@ -24,7 +24,7 @@ NOTIFICATION = (
 )
 """As tests/unit/notification/test_notifier.py wants it."""
 OF_TEMPO = "tempo_discarded_spans_total"
-"""Its own metric; tests/integration/test_backends_large_trace.py asks the real one for it."""
+"""Its own metric; tests/integration/backends/test_large_trace.py asks the real one for it."""
 OF_PROMETHEUS = {"job", "instance"}
 UNITS = {"By": "bytes", "s": "seconds"}
 SOMETHING = Statistics(

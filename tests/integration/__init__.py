@@ -1,0 +1,1 @@
+"""Tests of a whole recorder: in real processes, with real receivers, servers and backends."""

@@ -26,7 +26,7 @@ from tests.support.processes.service_process import ServiceProcess, free_port
 
 _ROOT: Final = Path(__file__).parents[2]
 _APP: Final = "tests.torture.death_victim"
-_SCRIPT: Final = str(_ROOT / "tests" / "integration" / "programs" / "dying.py")
+_SCRIPT: Final = str(_ROOT / "tests" / "integration" / "ends" / "programs" / "dying.py")
 _GROUP_BYTES: Final = 250 << 20
 _PATIENCE_SECONDS: Final = 90.0
 _SERVERS: Final[Mapping[str, Sequence[str]]] = {

@@ -35,7 +35,7 @@ from tests.support.implementations.hot_paths import HOT_PATHS
 from tests.support.rigs.recording_rig import UNLIMITED, Recorded, RecordingRig, resolved
 from tests.support.spans.span_strategies import silent_sdk
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 SECOND = 1_000_000_000
 
 

@@ -13,7 +13,7 @@ import pytest
 from otel_flight.interpreter.frames import IS_COMPILED
 from otel_flight.interpreter.recursion import IS_GUARDED
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 PROGRAM = Path(__file__).parent / "programs" / "looked_at.py"
 
 needs_monitoring = pytest.mark.skipif(

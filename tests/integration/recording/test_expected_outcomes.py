@@ -13,7 +13,7 @@ for each in ("django", "grpc", "httpx", "requests"):
     pytest.importorskip(f"opentelemetry.instrumentation.{each}")
     pytest.importorskip(each)
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 ORDINARY = frozenset(
     {
         "cancelled",
@@ -31,7 +31,7 @@ _HANDLER = "error span /shop.Shop/Get"
 def test_errors_fire_and_expected_outcomes_do_not() -> None:
     """By HTTP and gRPC conventions, and however the instrumentation says what happened."""
     printed = subprocess.run(
-        [sys.executable, "-m", "tests.integration.programs.outcomes"],
+        [sys.executable, "-m", "tests.integration.recording.programs.outcomes"],
         cwd=ROOT,
         stdout=subprocess.PIPE,
         text=True,

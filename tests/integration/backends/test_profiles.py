@@ -9,7 +9,12 @@ import pytest
 
 from otel_flight.incidents.spool.spool import Spool
 from tests.backends.backend_process import needs_backends
-from tests.integration.test_profile_delivery import SAMPLES, deliver, profiles_in, slow_incident
+from tests.integration.delivery.test_profile_delivery import (
+    SAMPLES,
+    deliver,
+    profiles_in,
+    slow_incident,
+)
 from tests.support.backends.collector_process import CollectorProcess
 from tests.support.receivers.otlp_messages import SIGNALS
 from tests.support.receivers.otlp_receiver import OtlpReceiver

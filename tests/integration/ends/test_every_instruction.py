@@ -12,11 +12,11 @@ from pathlib import Path
 import pytest
 
 from otel_flight.recording.encoding.compiled import IS_AVAILABLE
-from tests.integration.programs.stepped_writer import CANNOT, SPANS
+from tests.integration.ends.programs.stepped_writer import CANNOT, SPANS
 from tests.support.rigs.lane_bench import LaneBench
 from tests.support.rigs.recording_rig import resolved_segment
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 PROGRAM = str(Path(__file__).parent / "programs" / "stepped_writer.py")
 SINGLE_STEP = 9
 

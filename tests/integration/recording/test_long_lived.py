@@ -12,7 +12,7 @@ for each in ("fastapi", "grpc"):
     pytest.importorskip(f"opentelemetry.instrumentation.{each}")
 pytest.importorskip("websockets")
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 SLOW = {
     "GET /slow",
     "GET /report",
@@ -27,7 +27,7 @@ SLOW = {
 def test_only_what_somebody_waits_for_is_slow(looked_at: str) -> None:
     """Not sockets, events, work after the answer, streams of gRPC, jobs, and waiting for work."""
     printed = subprocess.run(
-        [sys.executable, "-m", "tests.integration.programs.long_lived", looked_at],
+        [sys.executable, "-m", "tests.integration.recording.programs.long_lived", looked_at],
         cwd=ROOT,
         stdout=subprocess.PIPE,
         text=True,

@@ -18,7 +18,7 @@ from otel_flight.ring.layout import LANE_SPANS
 from otel_flight.ring.reader import RingReader
 from tests.support.rigs.recording_rig import Recorded, resolved_segment
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 PROGRAM = str(Path(__file__).parent / "programs" / "heavy_recorder.py")
 
 FITS = 500

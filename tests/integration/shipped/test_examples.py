@@ -11,7 +11,7 @@ from tests.support.processes.http_requests import status_of
 from tests.support.processes.service_process import ServiceProcess, free_port
 from tests.support.receivers.otlp_receiver import OtlpReceiver
 
-EXAMPLES = Path(__file__).parents[2] / "examples"
+EXAMPLES = Path(__file__).parents[3] / "examples"
 INCIDENTS_ONLY = {
     "OTEL_TRACES_EXPORTER": "otel_flight",
     "OTEL_METRICS_EXPORTER": "none",

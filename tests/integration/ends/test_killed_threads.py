@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.test_killed_process import ROOT, held, numbers_of
+from tests.integration.ends.test_killed_process import ROOT, held, numbers_of
 from tests.support.implementations.hot_paths import HOT_PATHS
 
 PROGRAM = str(Path(__file__).parent / "programs" / "killed_threads.py")

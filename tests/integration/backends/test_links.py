@@ -35,7 +35,7 @@ from tests.support.incidents.command_line import run
 
 pytestmark = [*needs_backends("jaeger", "tempo"), pytest.mark.timeout(180)]
 
-DOCS = Path(__file__).parents[2] / "docs"
+DOCS = Path(__file__).parents[3] / "docs"
 
 
 @pytest.fixture

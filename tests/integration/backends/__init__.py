@@ -1,0 +1,1 @@
+"""Incidents in a real Jaeger, a real Tempo, and on their way through a real Collector."""

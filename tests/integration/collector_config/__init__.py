@@ -1,0 +1,1 @@
+"""What the files in collector-config/ promise, with real Collectors."""

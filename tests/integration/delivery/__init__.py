@@ -1,0 +1,1 @@
+"""Incidents on their way from a process to a receiver, whatever that answers."""

@@ -1,0 +1,1 @@
+"""Several processes: forks, children, an incident of their host, the agent beside them."""

@@ -1,0 +1,1 @@
+"""What an installed recorder keeps, hides, and fires for."""

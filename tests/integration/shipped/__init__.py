@@ -1,0 +1,1 @@
+"""What users are given besides the recorder: demo, examples, what other tools read."""

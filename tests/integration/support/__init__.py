@@ -1,0 +1,1 @@
+"""What other tests stand on: the receiver and the processes of tests/support."""
