@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import logging
 import multiprocessing
+import signal
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -155,7 +156,9 @@ def squares() -> dict[str, int]:
     """Let other processes work."""
     if not IS_FAULTY:
         return {"sum": 5}
-    with multiprocessing.get_context("fork").Pool(2) as pool:
+    # A pool ends its processes by SIGTERM, for which they have the server's handler otherwise.
+    as_usual = signal.SIGTERM, signal.SIG_DFL
+    with multiprocessing.get_context("fork").Pool(2, signal.signal, as_usual) as pool:
         return {"sum": sum(pool.map(square, [1, 2]))}
 
 
