@@ -75,7 +75,7 @@ traffic: $(VENV)/.dev-installed ## Live through a day with real services, and lo
 torture: $(VENV)/.dev-installed ## End a program in every way, on every Python found, and look for its incident (an hour)
 	$(BIN)/python -m tests.torture $(ARGS)
 
-scenarios: $(VENV)/.dev-installed ## Run services with one fault each, and look whether it is named (12 minutes); make scenarios ARGS=twins
+scenarios: $(VENV)/.dev-installed ## Run services with one fault each, and look whether it is named (half an hour); make scenarios ARGS=twins
 	$(BIN)/python -m tests.faults.unforeseen $(ARGS)
 
 lint: $(VENV)/.dev-installed ## Check style, formatting and types
