@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Final
 
@@ -144,7 +145,15 @@ def test_an_exporter_that_cannot_be_asked_is_named_once(
 ) -> None:
     """At the first span: incidents stay on this machine."""
     caplog.set_level(logging.WARNING, "otel_flight")
+    told = threading.Event()
+
+    def see(_: logging.LogRecord) -> bool:
+        told.set()
+        return True
+
+    caplog.handler.addFilter(see)
     recorder = record(SimpleSpanProcessor(Unknown()))
+    assert told.wait(20), "nothing was said"  # by the first tick, on a thread of the recorder's
     assert recorder.trigger("again")
     uninstall()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -27,7 +28,8 @@ def ask(spool: Path, *questions: tuple[str, Mapping[str, Any]]) -> list[Any]:
 
     async def converse() -> list[Any]:
         arguments = ["-m", "otel_flight.cli", "mcp", "--spool-directory", str(spool)]
-        server = mcp.StdioServerParameters(command=sys.executable, args=arguments)
+        own = {name: os.environ[name] for name in os.environ if name.startswith("OTEL_FLIGHT_")}
+        server = mcp.StdioServerParameters(command=sys.executable, args=arguments, env=own)
         async with mcp.Client(server) as client:
             listed = await client.list_tools()
             return [listed.tools, *[await client.call_tool(*each) for each in questions]]
