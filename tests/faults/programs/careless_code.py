@@ -14,9 +14,9 @@ from typing import Any, Final
 
 import httpx
 from answering import serve
+from customers import Customer, engine
 from flask import Flask
-from sqlalchemy import ForeignKey, StaticPool, create_engine
-from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column, relationship
+from sqlalchemy.orm import Session
 from switch import IS_FAULTY
 
 app = Flask(__name__)
@@ -159,36 +159,6 @@ def files() -> dict[str, int]:
     return {"files": count}
 
 
-class Base(DeclarativeBase):
-    """The tables of the shop."""
-
-
-class Customer(Base):
-    """A customer."""
-
-    __tablename__ = "customers"
-    number: Mapped[int] = mapped_column(primary_key=True)
-    orders: Mapped[list[Order]] = relationship()
-
-
-class Order(Base):
-    """An order of a customer."""
-
-    __tablename__ = "orders"
-    number: Mapped[int] = mapped_column(primary_key=True)
-    customer: Mapped[int] = mapped_column(ForeignKey("customers.number"))
-
-
-_engine: Final = create_engine(
-    "sqlite://", poolclass=StaticPool, connect_args={"check_same_thread": False}
-)
-Base.metadata.create_all(_engine)
-with Session(_engine) as _session:
-    for _n in range(1_500 if IS_FAULTY else 3):
-        _session.add(Customer(number=_n, orders=[Order(number=_n)]))
-    _session.commit()
-
-
 def count_orders(customers: list[Customer]) -> int:
     """Look at what is not loaded yet, of one after the other."""
     return sum(len(customer.orders) for customer in customers)
@@ -197,7 +167,7 @@ def count_orders(customers: list[Customer]) -> int:
 @app.get("/customers")
 def customers() -> dict[str, int]:
     """Load lazily."""
-    with Session(_engine) as session:
+    with Session(engine) as session:
         return {"orders": count_orders(session.query(Customer).all())}
 
 

@@ -16,9 +16,9 @@ from logging.handlers import SocketHandler
 from pathlib import Path
 from typing import Any, Final
 
+from customers import Customer, engine
 from flask import Flask, render_template_string
-from sqlalchemy import ForeignKey, StaticPool, create_engine
-from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column, relationship
+from sqlalchemy.orm import Session
 from switch import IS_FAULTY
 
 app = Flask(__name__)
@@ -26,39 +26,9 @@ _folder: Final = Path(tempfile.mkdtemp(prefix="careless-habits-"))
 _SECONDS: Final = 0.9 if IS_FAULTY else 0.01
 
 
-class Base(DeclarativeBase):
-    """The tables of the shop."""
-
-
-class Customer(Base):
-    """A customer."""
-
-    __tablename__ = "customers"
-    number: Mapped[int] = mapped_column(primary_key=True)
-    orders: Mapped[list[Order]] = relationship()
-
-
-class Order(Base):
-    """An order of a customer."""
-
-    __tablename__ = "orders"
-    number: Mapped[int] = mapped_column(primary_key=True)
-    customer: Mapped[int] = mapped_column(ForeignKey("customers.number"))
-
-
-_engine: Final = create_engine(
-    "sqlite://", poolclass=StaticPool, connect_args={"check_same_thread": False}
-)
-Base.metadata.create_all(_engine)
-with Session(_engine) as _session:
-    for _n in range(1_500 if IS_FAULTY else 3):
-        _session.add(Customer(number=_n, orders=[Order(number=_n)]))
-    _session.commit()
-
-
 def show_customers() -> str:
     """Let a template look at what is not loaded yet."""
-    with Session(_engine) as session:
+    with Session(engine) as session:
         return render_template_string(
             "{% for one in customers %}{{ one.orders | length }}{% endfor %}",
             customers=session.query(Customer).all(),
