@@ -149,7 +149,7 @@ def test_a_killed_process_is_seen_to_be_dead(own_environment: Path) -> None:
 
 def test_what_it_was_doing_is_known() -> None:
     """Spans that began and did not end are in the ring: the request in hand, and the hung one."""
-    with recording(1) as recorder:
+    with recording(1, "wide") as recorder:
         recorder.kill_after(5)
 
         records = [item.record for item in held(recorder.ring)]

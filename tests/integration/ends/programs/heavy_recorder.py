@@ -1,7 +1,8 @@
 """Records without a pause until it is killed, saying how far it has come.
 
 Arguments: how many threads record; `forks` (optional): fork a child first, which records nothing
-and only waits. Says `ready RING PID...` at first, then `THREAD NUMBER` for spans that have ended.
+and only waits; `wide` (optional): a window that holds all it records before it is killed. Says
+`ready RING PID...` at first, then `THREAD NUMBER` for spans that have ended.
 """
 
 from __future__ import annotations
@@ -39,11 +40,14 @@ def record(provider: TracerProvider, thread: int) -> None:
             say(f"{thread} {number}")
 
 
-def main(threads: int, forks: bool) -> None:
+def main(threads: int, forks: bool, window_bytes: str) -> None:
     """Record until killed."""
     provider = TracerProvider()
     recorder = otel_flight.install(
-        tracer_provider=provider, window_bytes="1MiB", error_span="off", slow_root_seconds=None
+        tracer_provider=provider,
+        window_bytes=window_bytes,
+        error_span="off",
+        slow_root_seconds=None,
     )
     assert recorder is not None
     hung = provider.get_tracer("hung").start_span("hung", attributes={"why": "waits"})
@@ -62,4 +66,5 @@ def main(threads: int, forks: bool) -> None:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]), "forks" in sys.argv)
+    window = "64MiB" if "wide" in sys.argv else "1MiB"
+    main(int(sys.argv[1]), "forks" in sys.argv, window)
