@@ -21,8 +21,9 @@ MOST_LATER_SECONDS: Final = 0.010
 """And so much longer, as very short times compare badly."""
 MOST_LATER_ENDING_SECONDS: Final = 1.0
 """A host may take so much longer to end: nothing is open then that would have to be saved."""
+# The names that multiprocessing gives its semaphores are of letters as well.
 _NUMBERS: Final = re.compile(
-    r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|0x[0-9a-f]+|\b[0-9a-f]{8,}\b|\d+(?:\.\d+)?",
+    r"(?<=/mp-)\w+|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|0x[0-9a-f]+|\b[0-9a-f]{8,}\b|\d+(?:\.\d+)?",
     re.IGNORECASE,
 )
 

@@ -122,15 +122,17 @@ def run_host(host: Host, folder: Path, redis: str, *, is_recorded: bool) -> Host
             if host.ends_by is not None:
                 visit.host_process().send_signal(host.ends_by)
             exit_code = process.wait(2 * DEADLINE_SECONDS)
+            ending_seconds = time.monotonic() - began
+            left = _left_processes(process.pid)  # first: the last lines of the log may be theirs
             return HostRun(
                 answers=visit.answers,
                 healthy_seconds=visit.healthy_seconds,
                 exit_code=exit_code,
-                ending_seconds=time.monotonic() - began,
+                ending_seconds=ending_seconds,
                 log=process.output(),
                 folder=folder,
                 incidents=[read_manifest(entry.path) for entry in spool.entries()],
-                left_processes=_left_processes(process.pid),
+                left_processes=left,
                 left_rings=sorted(
                     path.name for path in rings.glob("*.ring") if not _is_of_running(path)
                 ),

@@ -37,7 +37,7 @@ CONTROL = HostRun(
     healthy_seconds=[0.010, 0.011, 0.012],
     exit_code=0,
     ending_seconds=0.2,
-    log="12:00 ready\nserved 4bf92f3577b34da6 in /control/app\n",
+    log="12:00 ready\nserved 4bf92f3577b34da6 in /control/app\nleaked {'/mp-jz5r75tc'}\n",
     folder=Path("/control"),
     incidents=[],
     left_processes=[],
@@ -45,7 +45,7 @@ CONTROL = HostRun(
 )
 RECORDED = dataclasses.replace(
     CONTROL,
-    log="12:01 ready\nsmaller window\nserved 00aa12bb34cc56dd in /recorded/app\n",
+    log="12:01 ready\nsmaller window\nserved 00aa12bb34cc56dd in /recorded/app\nleaked {'/mp-_'}\n",
     folder=Path("/recorded"),
     incidents=EXPECTED,
 )
