@@ -23,11 +23,19 @@ from benchmarks.measuring import variants
 from benchmarks.measuring.figures import TABLE_HEADER, Result, as_json, table_rows
 from benchmarks.runtime_events import idle, sources, stacks
 from benchmarks.services import other_tracers, sampled, service
-from benchmarks.spans import instructions, memory, root_cost, span_cost, threads
+from benchmarks.spans import (
+    instructions,
+    memory,
+    redaction_cost,
+    root_cost,
+    span_cost,
+    threads,
+)
 
 BENCHMARKS: dict[str, Callable[..., Result]] = {
     "span_cost": span_cost.run,
     "root_cost": root_cost.run,
+    "redaction_cost": redaction_cost.run,
     "threads": threads.run,
     "instructions": instructions.run,
     "service": service.run,

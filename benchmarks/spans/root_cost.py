@@ -6,10 +6,8 @@ collector off. CPU time is told, and that of learning, on another thread, apart.
 
 from __future__ import annotations
 
-import gc
 import tempfile
 from pathlib import Path
-from time import thread_time
 from typing import Any, Final
 
 from opentelemetry.sdk.trace import TracerProvider
@@ -18,6 +16,7 @@ from opentelemetry.trace import SpanKind
 from benchmarks.measuring import child_process, variants
 from benchmarks.measuring.figures import Budget, Figure, Result
 from benchmarks.measuring.paired_ratios import bootstrap, undisturbed_difference
+from benchmarks.measuring.processor_time import microseconds_each
 from benchmarks.measuring.variants import Surroundings
 from otel_flight.ground.clock import SYSTEM_CLOCK
 from otel_flight.triggers.latency.learned import LearnedLimits
@@ -31,7 +30,6 @@ _NAMES: Final = tuple(f"GET /shop/{word}/{{id}}" for word in "abcdefghijklmnopqr
 _ROOTS: Final = 2000
 _FULL: Final = 5, 60
 _SMOKE: Final = 1, 2
-_WARM_UP_SLICES: Final = 5
 _BUDGET: Final = Budget(limit=0.3)
 
 
@@ -97,21 +95,12 @@ def measure(*, directory: str, settings: dict[str, Any], slices: int) -> dict[st
                 limits.note((_NAMES[number % len(_NAMES)], 40_000_000 + number))
             limits.learn()
 
-    answer = {"roots": _times(make_roots, slices), "learned": _times(learn, slices)}
+    answer = {
+        "roots": microseconds_each(make_roots, _ROOTS, slices),
+        "learned": microseconds_each(learn, _ROOTS, slices),
+    }
     variant.close()
     return answer
-
-
-def _times(work: Any, slices: int) -> list[float]:
-    gc.disable()
-    microseconds = []
-    for number in range(_WARM_UP_SLICES + slices):
-        begin = thread_time()
-        work()
-        if number >= _WARM_UP_SLICES:
-            microseconds.append((thread_time() - begin) / _ROOTS * 1e6)
-        gc.collect()
-    return microseconds
 
 
 if __name__ == "__main__":
