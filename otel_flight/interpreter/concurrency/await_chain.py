@@ -177,9 +177,13 @@ def _futures_behind(awaited: object) -> Iterator[asyncio.Future[Any]]:
 
 
 def _referred(future: asyncio.Future[Any], kind: type[_T]) -> Iterator[_T]:
-    """Yield what a future's callbacks are about, as `wrap_future` and `shield` make them."""
+    """Yield what a future's callbacks are about, as `wrap_future` and `shield` make them.
+
+    Not whoever waits for it: from Python 3.14 on, the callbacks of `shield` know that task, too.
+    """
     callbacks: Any = getattr(future, "_callbacks", None)
-    return values_within((callback for callback, *_ in callbacks or ()), kind)
+    found = values_within((callback for callback, *_ in callbacks or ()), kind)
+    return (each for each in found if getattr(each, "_fut_waiter", None) is not future)
 
 
 def values_within(callbacks: Iterable[object], kind: type[_T]) -> Iterator[_T]:

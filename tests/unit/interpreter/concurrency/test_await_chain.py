@@ -107,3 +107,25 @@ def test_who_makes_an_answer_in_pieces_is_seen_and_not_who_listens_for_its_clien
         return seen
 
     assert "pieces" in asyncio.run(look())
+
+
+def test_a_shielded_task_is_what_is_waited_for() -> None:
+    """Whose name the callbacks of `shield` know besides that of who waits, from Python 3.14 on."""
+
+    async def load(never: asyncio.Event) -> None:
+        await never.wait()
+
+    async def ask(loading: asyncio.Task[None]) -> None:
+        await asyncio.shield(loading)
+
+    async def look() -> list[str]:
+        never = asyncio.Event()
+        asking = asyncio.create_task(ask(loading := asyncio.create_task(load(never))))
+        for _ in range(3):
+            await asyncio.sleep(0)
+        seen = [frame.code.co_name for frame in chain_of(asking).frames]
+        never.set()
+        await asyncio.gather(loading, asking)
+        return seen
+
+    assert asyncio.run(look()) == ["ask", "load", "wait"]
