@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections import Counter
+from collections.abc import Set as AbstractSet
 from datetime import datetime, timezone
 from typing import Any
 
@@ -34,7 +35,7 @@ def complete(
     incident: Incident,
     rulebook: Rulebook,
     guard: Guard,
-    unfinished_before: set[int],
+    unfinished_before: AbstractSet[int],
     yield_gil: YieldGil = keep_gil,
 ) -> Incident:
     """Return the incident with everything in its manifest that needs its records decoded.
@@ -45,17 +46,18 @@ def complete(
         incident: the incident as it was closed.
         rulebook: finds in it what there is to find.
         guard: notes a rule that fails; the incident goes on without its finding.
-        unfinished_before: ids of spans that earlier incidents delivered as unfinished.
+        unfinished_before: ids of spans that earlier incidents delivered as unfinished, besides
+            those that it says itself.
         yield_gil: called every few dozen records, so that a live process can get on with its work;
             raises `OutOfTime` when that process ends.
     """
+    before = incident.manifest.unfinished_before_ids | unfinished_before
     try:
-        found = counted(incident, unfinished_before, yield_gil)
+        found = counted(incident, before, yield_gil)
         return _examined(found, rulebook, guard, yield_gil)
     except OutOfTime:
-        before = [span_text(each) for each in unfinished_before]
         manifest = msgspec.structs.replace(
-            incident.manifest, is_unexamined=True, unfinished_before=before
+            incident.manifest, is_unexamined=True, unfinished_before=list(map(span_text, before))
         )
         return incident.with_manifest(manifest)
 
@@ -70,14 +72,15 @@ def examined(
     """
     if not incident.manifest.is_unexamined:
         return incident
-    before = set(incident.manifest.unfinished_before_ids)
-    completed = complete(incident, rulebook, guard, before, yield_gil)
+    completed = complete(incident, rulebook, guard, set(), yield_gil)
     if completed.manifest.is_unexamined:
         raise OutOfTime
     return completed
 
 
-def counted(incident: Incident, unfinished_before: set[int], yield_gil: YieldGil) -> Incident:
+def counted(
+    incident: Incident, unfinished_before: AbstractSet[int], yield_gil: YieldGil
+) -> Incident:
     """Return the incident with what is in its records: counts, resource, what was sent."""
     window = incident.window
     window.undecoded = 0

@@ -159,13 +159,14 @@ class SiblingWindows:
         after = _marks([max(ends.get(each.lane, 0), each.taken_to_record) for each in header.lanes])
         if reader.is_named(reader.path) and _write_marks(reader.path, after):
             self._taken.append((reader.path, before))
+        sent_before = self._sent_before | incident.manifest.unfinished_before_ids
         manifest = msgspec.structs.replace(
             incident.manifest,
             causes=[each for each in whole.causes if each.attributes.get(PROCESS_ID) == entry.pid],
             pipeline_endpoint=str(header.facts.get(PIPELINE, "")),
             part_of=whole.reason,
         )
-        found = counted(incident.with_manifest(manifest), self._sent_before, self._yield_gil)
+        found = counted(incident.with_manifest(manifest), sent_before, self._yield_gil)
         manifest = msgspec.structs.replace(found.manifest, is_unexamined=True)
         return replace(found, manifest=manifest, folder=entry.folder)
 

@@ -138,7 +138,13 @@ class DeadProcess:
                 for lane in self.header.lanes
             }
         first = dict(zip(LANES, opened.first_records, strict=False))
-        incident = self._incident(opened.incident_id, moment, window_seconds, first)
+        exported_to = {
+            lane: max(number, covered.get(lane, 0))
+            for lane, number in zip(LANES, opened.exported_to, strict=False)
+        }
+        incident = self._incident(
+            opened.incident_id, moment, window_seconds, first, exported_to=exported_to
+        )
         causes = [each for each in map(_cause_of, opened.causes) if each is not None]
         opened_ns = (causes[0].time_ns if causes else 0) or opened.opened_ns
         death = self._cause(incident.window)
@@ -148,10 +154,6 @@ class DeadProcess:
             incident.manifest,
             causes=causes,
             opened_ns=opened_ns,
-            exported_to={
-                str(lane): max(number, covered.get(lane, 0))
-                for lane, number in zip(LANES, opened.exported_to, strict=False)
-            },
             previous_incident_id=opened.previous_incident_id,
         )
         return incident.with_manifest(manifest)
@@ -210,6 +212,8 @@ class DeadProcess:
         moment: ClockPair,
         window_seconds: float,
         first_records: Mapping[int, int],
+        *,
+        exported_to: Mapping[int, int] | None = None,
     ) -> Incident:
         frozen = FrozenWindow(
             self.image, moment, window_seconds, self.yield_gil, first_records=first_records
@@ -222,6 +226,7 @@ class DeadProcess:
             closed_ns,
             yield_gil=self.yield_gil,
             last=self.stacks.segment,
+            exported_to=exported_to,
         )
 
 

@@ -23,6 +23,7 @@ from otel_flight.incidents.window import Window
 from otel_flight.recording.first_spans import FirstSpans
 from otel_flight.recording.session import RecordingSession
 from otel_flight.recording.span_processor import RecordingSpanProcessor, unwatched
+from otel_flight.records.ids import span_text
 from otel_flight.ring.layout import LANE_SPANS
 from otel_flight.ring.reader import RingReader
 
@@ -133,6 +134,22 @@ def test_spans_that_have_not_ended_are_known(bench: Bench) -> None:
 
     assert unfinished == ["hangs"]
     assert windows.unfinished == [span.get_span_context().span_id]
+
+
+def test_a_span_that_was_open_when_its_window_was_taken_is_known_to_whoever_comes_next(
+    bench: Bench,
+) -> None:
+    """Its ring says so, whatever the incident that took it has told by then."""
+    ended, open_ = (bench.first.tracer.start_span(name) for name in ("ended", "open"))
+    list(bench.windows())
+    ended.end()
+    bench.first.tracer.start_span("new")
+
+    (first,) = (each for each in bench.windows() if list(each.window.unfinished()))
+
+    ids = [span_text(each.get_span_context().span_id) for each in (ended, open_)]
+    assert sorted(first.manifest.unfinished_before) == sorted(ids)
+    assert {each.name for each in first.window.unfinished()} == {"open", "new"}
 
 
 def test_a_process_that_has_ended_meanwhile_is_left_out(bench: Bench) -> None:
