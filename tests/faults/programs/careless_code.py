@@ -55,7 +55,7 @@ def merge_numbers(count: int) -> list[int]:
 @app.get("/merged")
 def merged() -> dict[str, int]:
     """Do what is quadratic in the number of items."""
-    return {"numbers": len(merge_numbers(12_000 if IS_FAULTY else 100))}
+    return {"numbers": len(merge_numbers(20_000 if IS_FAULTY else 100))}
 
 
 _port: Final = serve(lambda _: 200)

@@ -41,7 +41,7 @@ def customers() -> dict[str, int]:
     return {"length": len(show_customers())}
 
 
-_rows: Final = [{"number": n, "text": "x" * 60} for n in range(500_000 if IS_FAULTY else 10)]
+_rows: Final = [{"number": n, "text": "x" * 60} for n in range(1_000_000 if IS_FAULTY else 10)]
 
 
 @app.get("/dumped")

@@ -35,6 +35,6 @@ engine: Final = create_engine(
 )
 Base.metadata.create_all(engine)
 with Session(engine) as _session:
-    for _n in range(1_500 if IS_FAULTY else 3):
+    for _n in range(4_000 if IS_FAULTY else 3):
         _session.add(Customer(number=_n, orders=[Order(number=_n)]))
     _session.commit()

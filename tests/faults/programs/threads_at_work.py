@@ -225,7 +225,7 @@ _many: Final = [{"number": number, "text": "x" * 20} for number in range(400_000
 
 def encode() -> str:
     """Encode everything there is."""
-    return json.dumps([_many, _many, _many])
+    return json.dumps([_many] * 8)
 
 
 @app.get("/dump")

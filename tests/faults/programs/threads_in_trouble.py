@@ -131,7 +131,7 @@ def pay() -> dict[str, str]:
     return {"status": "paid"}
 
 
-_catalogue: Final = [{"id": n, "tags": [str(n), "x"]} for n in range(60_000 if IS_FAULTY else 10)]
+_catalogue: Final = [{"id": n, "tags": [str(n), "x"]} for n in range(150_000 if IS_FAULTY else 10)]
 
 
 def snapshot() -> list[Any]:
@@ -201,7 +201,7 @@ def pair() -> dict[str, str]:
     return {"status": "paired"}
 
 
-_PAGE: Final = "{% for n in r %}{% if n %}x{% endif %}{% endfor %}" * 1500
+_PAGE: Final = "{% for n in r %}{% if n %}x{% endif %}{% endfor %}" * 4000
 
 
 def compile_page() -> Any:
